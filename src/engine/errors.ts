@@ -1,0 +1,43 @@
+/** Typed errors of the engine and its files. Each message names what is wrong and, where it helps, what to do. */
+
+export class PolylogueError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** A file is missing or unreadable. */
+export class FileError extends PolylogueError {
+  constructor(
+    readonly file: string,
+    problem: string,
+    options?: ErrorOptions,
+  ) {
+    super(`${file}: ${problem}`, options);
+  }
+}
+
+/** A model's config.json asks for something this engine does not do, or lacks a field. */
+export class ConfigError extends FileError {}
+
+/** A safetensors file is truncated, inconsistent or lacks a tensor. */
+export class SafetensorsError extends FileError {}
+
+/** A weight is NaN or infinite. */
+export class WeightValueError extends FileError {}
+
+/** An adapter directory or its tensors do not fit PEFT's format or the model. */
+export class AdapterError extends PolylogueError {}
+
+/** A request to the engine is malformed (no ids, id outside the vocabulary, too long, unknown adapter). */
+export class RequestError extends PolylogueError {}
+
+/** There is no usable WebGPU device. */
+export class NoWebGpuError extends PolylogueError {}
+
+/** The device was lost or ran out of memory. */
+export class DeviceError extends PolylogueError {}
+
+/** The work does not fit the device or the plan. */
+export class MemoryPlanError extends PolylogueError {}

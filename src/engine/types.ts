@@ -1,0 +1,281 @@
+/**
+ * The contract of an engine: what the lab asks of whatever executes the transformer.
+ *
+ * Two implementations live beside this file: `WebGpuEngine` (WGSL kernels) and `ReferenceEngine` (plain
+ * TypeScript, every operation rounded to 32 bits in a fixed order). The engine knows tokens and adapters; it knows
+ * nothing of debates, prompts or votes.
+ *
+ * Letters in shapes: B rows, T positions, D hidden, H heads, K key/value heads, Dh head size, F intermediate,
+ * V vocabulary, R rank.
+ */
+
+/** The seven linear projections of a decoder layer that can carry a LoRA adapter, in their fixed order. */
+export const PROJECTIONS = [
+  'q_proj',
+  'k_proj',
+  'v_proj',
+  'o_proj',
+  'gate_proj',
+  'up_proj',
+  'down_proj',
+] as const;
+export type Projection = (typeof PROJECTIONS)[number];
+
+/** Llama-3 frequency scaling of RoPE (transformers: `rope_scaling.rope_type == "llama3"`). */
+export interface Llama3RopeScaling {
+  factor: number;
+  lowFreqFactor: number;
+  highFreqFactor: number;
+  originalMaxPositions: number;
+}
+
+/** A Llama-shaped decoder as read from config.json. */
+export interface ModelConfig {
+  modelType: 'llama' | 'qwen2' | 'qwen3';
+  /** D */
+  hiddenSize: number;
+  /** F */
+  intermediateSize: number;
+  numLayers: number;
+  /** H */
+  numHeads: number;
+  /** K */
+  numKvHeads: number;
+  /** Dh; H·Dh need not be D (Qwen3). */
+  headDim: number;
+  /** V */
+  vocabSize: number;
+  rmsNormEps: number;
+  ropeTheta: number;
+  ropeScaling: Llama3RopeScaling | null;
+  /** Bias on q, k and v (Qwen2). */
+  qkvBias: boolean;
+  /** RMSNorm per head on q and k before RoPE (Qwen3). */
+  qkNorm: boolean;
+  tieWordEmbeddings: boolean;
+  maxPositions: number;
+  bosTokenId: number | null;
+  eosTokenIds: number[];
+}
+
+/** A model in host memory: every tensor under its Hugging Face name, widened to f32. */
+export interface ModelWeights {
+  config: ModelConfig;
+  tensors: Map<string, HostTensor>;
+}
+
+export interface HostTensor {
+  shape: number[];
+  data: Float32Array;
+}
+
+/** LoRA hyper-parameters (PEFT's names); the update is scaling · B(Ax) with scaling = alpha / rank. */
+export interface AdapterConfig {
+  rank: number;
+  alpha: number;
+  targets: Projection[];
+  /** scaling = alpha / sqrt(rank) instead (rank-stabilised LoRA). */
+  rslora?: boolean;
+}
+
+/** An adapter in host memory, tensors under PEFT's names (`base_model.model.model.layers.0.….lora_A.weight`). */
+export interface AdapterWeights {
+  config: AdapterConfig;
+  tensors: Map<string, HostTensor>;
+}
+
+/** An adapter's name inside an engine, chosen by the caller, for example `generator-0`. */
+export type AdapterId = string;
+
+/**
+ * Where a random stream starts: the draw for completion token t is Philox4x32-10 with
+ * key = (seed low, seed high) and counter = (t, problem, agent | round << 16, iteration | stream << 16).
+ */
+export interface StreamKey {
+  /** Non-negative integer below 2^53. */
+  seed: number;
+  /** Which kind of draw (see `STREAMS` in src/random.ts), below 2^16. */
+  stream: number;
+  iteration: number;
+  agent: number;
+  problem: number;
+  round: number;
+}
+
+export interface SamplingSettings {
+  /** 0 = greedy. */
+  temperature: number;
+  /** Keep the k most probable tokens; 0 = all. Ties with the k-th are kept. */
+  topK: number;
+  /** Keep the smallest set of most probable tokens with at least this mass; 1 = all. */
+  topP: number;
+  maxTokens: number;
+  /** Sampling one of these ends the row; it is part of the returned ids. */
+  stopIds: number[];
+}
+
+export interface GenerateRequest {
+  /** Prompt, at least one id. */
+  ids: ArrayLike<number>;
+  adapter: AdapterId | null;
+  sampling: SamplingSettings;
+  key: StreamKey;
+}
+
+export interface GenerateResult {
+  /** Sampled ids, the stop id included. */
+  ids: number[];
+  /** Natural log-probability of each sampled id under the full softmax at temperature 1. */
+  logprobs: number[];
+  /** Difference between the largest and second largest raw logit at each step. */
+  margins: number[];
+  finish: 'stop' | 'length';
+}
+
+export interface GenerateOptions {
+  /** Called as ids become known on the host (several steps at once); `row` indexes the requests. */
+  onTokens?: (row: number, ids: number[]) => void;
+  /** Called once per row when it has ended. */
+  onRow?: (row: number, result: GenerateResult) => void;
+  signal?: AbortSignal;
+}
+
+export interface ScoreRequest {
+  /** At least two ids. */
+  ids: ArrayLike<number>;
+  adapter: AdapterId | null;
+}
+
+/** One training sequence; `weights[t]` is the weight of predicting ids[t] from ids[0..t-1]; weights[0] is ignored. */
+export interface TrainExample {
+  ids: ArrayLike<number>;
+  weights: ArrayLike<number>;
+}
+
+/** What one adapter learns from: its examples and, for each of its optimiser steps, which of them (indices). */
+export interface TrainTrack {
+  adapter: AdapterId;
+  examples: TrainExample[];
+  batches: number[][];
+}
+
+export interface OptimiserSettings {
+  lr: number;
+  beta1: number;
+  beta2: number;
+  eps: number;
+  /** Decoupled (AdamW). */
+  weightDecay: number;
+  /**
+   * lr(s) over a track's own S steps, s = 0.., W = warmupSteps: s/W·lr while s < W (as transformers does), then constant,
+   * linear lr·(1 − (s−W)/(S−W)) or cosine lr·½(1 + cos π(s−W)/(S−W)).
+   */
+  schedule: 'constant' | 'linear' | 'cosine';
+  warmupSteps: number;
+  /** Largest global gradient norm of one adapter (torch.nn.utils.clip_grad_norm_); null = no clipping. */
+  clip: number | null;
+  /** Split every batch into this many micro-batches (same result, less memory). */
+  accumulation: number;
+}
+
+export const DEFAULT_OPTIMISER: OptimiserSettings = {
+  lr: 1e-3,
+  beta1: 0.9,
+  beta2: 0.999,
+  eps: 1e-8,
+  weightDecay: 0,
+  schedule: 'constant',
+  warmupSteps: 0,
+  clip: null,
+  accumulation: 1,
+};
+
+/**
+ * A training job: one optimiser over several adapters at once. Step s trains every track that has more than s batches, all
+ * their rows in one device batch. The loss of a track in a step is Σ w·nll / Σ w over its batch.
+ */
+export interface TrainJob {
+  objective: 'sft';
+  tracks: TrainTrack[];
+  optimiser: OptimiserSettings;
+  /** Continue from this step with the given optimiser states (from `TrainStep` checkpoints); default 0 and zeros. */
+  resume?: { step: number; states: Map<AdapterId, OptimiserState> };
+  signal?: AbortSignal;
+}
+
+/** AdamW's moments under the adapter's tensor names. */
+export interface OptimiserState {
+  step: number;
+  m: Map<string, HostTensor>;
+  v: Map<string, HostTensor>;
+}
+
+export interface TrainStepEvent {
+  step: number;
+  /** Largest number of steps of any track. */
+  totalSteps: number;
+  tracks: {
+    adapter: AdapterId;
+    loss: number;
+    /** Before clipping. */
+    gradNorm: number;
+    lr: number;
+    /** Completion tokens (weight > 0) in the batch. */
+    tokens: number;
+  }[];
+}
+
+export interface EngineInfo {
+  kind: 'webgpu' | 'reference' | 'torch';
+  /** For people: adapter vendor and description, or "TypeScript, 32-bit". */
+  device: string;
+  config: ModelConfig;
+}
+
+/** Bytes a job needs on the device. */
+export interface MemoryPlan {
+  weights: number;
+  kvCache: number;
+  activations: number;
+  adapters: number;
+  optimiser: number;
+  total: number;
+}
+
+export interface EngineOptions {
+  /** Rows decoded together; more wait. */
+  maxRows?: number;
+  /** Adapter slots to make room for. */
+  maxAdapters?: number;
+  /** Largest rank of any adapter. */
+  maxRank?: number;
+  /** Longest sequence (prompt and completion); default the model's maxPositions, at most 1024. */
+  maxLength?: number;
+}
+
+/** Everything is awaited in order: an engine runs one operation at a time and queues the rest. */
+export interface Engine {
+  readonly info: EngineInfo;
+  generate(requests: GenerateRequest[], options?: GenerateOptions): Promise<GenerateResult[]>;
+  /** For each request the log-probability of ids[1], ids[2], … (length T − 1). */
+  score(requests: ScoreRequest[]): Promise<Float32Array[]>;
+  /** Logits after every position, [T, V] row-major. For checks, not for societies. */
+  logits(request: ScoreRequest): Promise<Float32Array>;
+  /** Trains in place; a step's event arrives after the adapters were updated. Leaving the loop early stops cleanly. */
+  train(job: TrainJob): AsyncGenerator<TrainStepEvent, void, void>;
+  /** Gradient of the track's loss on its first batch, under the adapter's tensor names, nothing updated. For checks. */
+  gradients(track: TrainTrack): Promise<{ loss: number; tensors: Map<string, HostTensor> }>;
+  /** Optimiser state after the last step of `train` for this adapter, or null when it was not trained. */
+  optimiserState(adapter: AdapterId): Promise<OptimiserState | null>;
+
+  /** PEFT's initialisation: A kaiming-uniform(√5) from the seed (named draws per tensor), B zero. */
+  createAdapter(id: AdapterId, config: AdapterConfig, seed: number): Promise<void>;
+  importAdapter(id: AdapterId, weights: AdapterWeights): Promise<void>;
+  exportAdapter(id: AdapterId): Promise<AdapterWeights>;
+  copyAdapter(from: AdapterId, to: AdapterId): Promise<void>;
+  deleteAdapter(id: AdapterId): Promise<void>;
+  adapters(): AdapterId[];
+
+  plan(): MemoryPlan;
+  dispose(): Promise<void>;
+}

@@ -1,0 +1,44 @@
+/** Everything that defines an experiment. Two equal configurations with one model on one device give one log. */
+import type { Projection } from '../engine/types';
+
+export interface ExperimentConfig {
+  recipe: 'multiagent-finetuning';
+  /** Preset this started from, for people. */
+  preset: string;
+  /** Folder under static/models, later also a hub repository. */
+  model: string;
+  task: string;
+  /** Non-negative integer below 2^53. */
+  seed: number;
+  /** N */
+  agents: number;
+  /** M */
+  rounds: number;
+  /** L */
+  iterations: number;
+  trainProblems: number;
+  evaluationProblems: number;
+  /** The same training problems in every iteration (the paper), or new ones. */
+  problems: 'same' | 'fresh';
+  sampling: { temperature: number; topK: number; topP: number; maxTokens: number };
+  /** w: share of the critic's set sampled from C- (corrected answers). */
+  criticShare: number;
+  /** Fewest agreeing agents for a pseudo-label to be used; 1 = the paper's rule. */
+  minimumVotes: number;
+  /** What an iteration's finetuning starts from. */
+  startFrom: 'current' | 'base';
+  adapter: { rank: number; alpha: number; targets: Projection[] };
+  finetune: {
+    lr: number;
+    schedule: 'constant' | 'linear' | 'cosine';
+    /** Share of a track's steps used for warm-up. */
+    warmup: number;
+    epochs: number;
+    batchSize: number;
+    clip: number | null;
+  };
+  /** Also finetune one model on its own majority labels, for comparison. */
+  singleAgentBaseline: boolean;
+  /** Problems per unit of work: the log grows, and a stop or crash costs, by this many debates. */
+  chunk: number;
+}

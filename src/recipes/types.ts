@@ -1,0 +1,65 @@
+/**
+ * What a recipe sees of the world: a `Society` that can be asked and finetuned. No GPU, DOM or database here; a
+ * scripted fake society tests every recipe without a model.
+ */
+import type { AdapterConfig, OptimiserSettings, TrainStepEvent } from '../engine/types';
+import type { RunEvent } from '../events';
+import type { ChatMessage, Task } from '../tasks/types';
+import type { ExperimentConfig } from './config';
+
+/** The name of a draw (see src/random.ts); the seed is the run's. */
+export interface CallName {
+  stream: number;
+  iteration: number;
+  agent: number;
+  problem: number;
+  round: number;
+}
+
+export interface Question {
+  /** Adapter that answers, null = the base model. */
+  adapter: string | null;
+  messages: ChatMessage[];
+  name: CallName;
+}
+
+/** Raw response of the model. Values are as the engine gave them; the log rounds. */
+export interface ModelResponse {
+  text: string;
+  finish: 'stop' | 'length';
+  tokens: number;
+  logprobs: number[];
+  margins: number[];
+}
+
+/** One finetuning example: loss on the completion only (and the end token after it). */
+export interface FinetuneExample {
+  messages: ChatMessage[];
+  completion: string;
+}
+
+export interface FinetuneTrack {
+  adapter: string;
+  examples: FinetuneExample[];
+  /** Indices of the examples of each optimiser step. */
+  batches: number[][];
+}
+
+export interface Society {
+  /** Answers in the order of the questions. */
+  ask(questions: Question[]): Promise<ModelResponse[]>;
+  /** Trains the tracks together, in place; one event per optimiser step. Tracks without batches are left as they are. */
+  finetune(tracks: FinetuneTrack[], optimiser: OptimiserSettings): AsyncGenerator<TrainStepEvent, void, void>;
+  /** New adapter with PEFT's initialisation from the seed; replaces one of that name. */
+  createAdapter(name: string, config: AdapterConfig, seed: number): Promise<void>;
+  /** sha-256 of an adapter's exported tensors, hex. */
+  adapterHash(name: string): Promise<string>;
+  /** What the run-started event says about model and engine. */
+  describe(): { model: { name: string; hash: string }; engine: string };
+}
+
+export type Recipe = (
+  society: Society,
+  task: Task,
+  config: ExperimentConfig,
+) => AsyncGenerator<RunEvent, void, void>;
