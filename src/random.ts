@@ -50,10 +50,7 @@ export function philox(
 }
 
 /** Counter and key words of a named draw; `token` counts draws inside the name. */
-export function drawWords(
-  name: DrawName,
-  token: number,
-): [number, number, number, number, number, number] {
+export function drawWords(name: DrawName, token: number): [number, number, number, number, number, number] {
   const iteration = name.iteration ?? 0;
   const agent = name.agent ?? 0;
   return [

@@ -10,15 +10,7 @@
  */
 
 /** The seven linear projections of a decoder layer that can carry a LoRA adapter, in their fixed order. */
-export const PROJECTIONS = [
-  'q_proj',
-  'k_proj',
-  'v_proj',
-  'o_proj',
-  'gate_proj',
-  'up_proj',
-  'down_proj',
-] as const;
+export const PROJECTIONS = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const;
 export type Projection = (typeof PROJECTIONS)[number];
 
 /** Llama-3 frequency scaling of RoPE (transformers: `rope_scaling.rope_type == "llama3"`). */

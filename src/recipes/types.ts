@@ -58,8 +58,4 @@ export interface Society {
   describe(): { model: { name: string; hash: string }; engine: string };
 }
 
-export type Recipe = (
-  society: Society,
-  task: Task,
-  config: ExperimentConfig,
-) => AsyncGenerator<RunEvent, void, void>;
+export type Recipe = (society: Society, task: Task, config: ExperimentConfig) => AsyncGenerator<RunEvent, void, void>;
