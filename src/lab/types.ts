@@ -1,0 +1,112 @@
+/**
+ * The contract between the page and its workers. The page sends commands (`LabApi`, over Comlink) and draws what comes
+ * back on a message port (`LabMessage`): batches of log events, which are the run, and status and partial text, which
+ * are passing and never stored.
+ */
+import type { RunEvent, Team } from '../events';
+import type { ExperimentConfig } from '../recipes/config';
+import type { RunRecord } from '../store/types';
+import type { EngineInfo } from '../engine/types';
+import type { Split } from '../tasks/types';
+
+/** What the lab is doing as a whole. */
+export type LabState =
+  /** Nothing runs. */
+  | 'idle'
+  /** Model, tokenizer and device are being made ready. */
+  | 'loading'
+  /** Stored events are read and compared; nothing is computed anew. */
+  | 'replaying'
+  | 'running'
+  /** Pause was asked for; the operation on the device is being finished. */
+  | 'pausing'
+  | 'paused'
+  | 'stopping';
+
+/** Who does what now. */
+export type Activity =
+  | { kind: 'preparing'; what: string }
+  | {
+      kind: 'debate';
+      purpose: Split;
+      team: Team;
+      iteration: number;
+      /** 1..M */
+      round: number;
+      /** Problems of this debate phase that are finished, and all of them. */
+      problemsDone: number;
+      problems: number;
+    }
+  | { kind: 'finetune'; iteration: number; step: number; totalSteps: number; adapters: string[] };
+
+export interface LabStatus {
+  state: LabState;
+  runId: string | null;
+  activity: Activity | null;
+  /** Share of the run's work, 0..1. */
+  progress: number;
+  /** Seconds left at the present speed; null while not known. */
+  secondsLeft: number | null;
+  engine: EngineSummary | null;
+}
+
+/** The engine in use, for people. */
+export interface EngineSummary {
+  kind: EngineInfo['kind'];
+  device: string;
+  /** Why the slow reference engine is used instead of WebGPU; null when WebGPU works or the reference was asked for. */
+  fallbackReason: string | null;
+}
+
+/** Text being sampled for the problem on show: texts[n] is agent n's so far. */
+export interface PartialDebate {
+  purpose: Split;
+  team: Team;
+  iteration: number;
+  problem: number;
+  /** 1..M */
+  round: number;
+  texts: string[];
+}
+
+export type LabMessage =
+  | { type: 'status'; status: LabStatus }
+  /** Events `from`, `from + 1`, … of the run's log. */
+  | { type: 'events'; runId: string; from: number; events: RunEvent[] }
+  | { type: 'partial'; runId: string; partial: PartialDebate }
+  /** A run record changed (status, progress, digest). */
+  | { type: 'run'; run: RunRecord }
+  | { type: 'deleted'; runId: string }
+  /** Something went wrong: one sentence for people. */
+  | { type: 'error'; runId: string | null; name: string; message: string };
+
+export type EngineChoice = 'auto' | 'webgpu' | 'reference';
+
+/** A run with the length of its log, ready to be drawn. */
+export interface OpenedRun {
+  run: RunRecord;
+  events: RunEvent[];
+}
+
+/** Commands to the lab worker. Each rejects with a typed error whose message is for people. */
+export interface LabApi {
+  /**
+   * Connects the lab to its engine worker and to the page's message port. Called once.
+   * `base` is the page's address, which models' addresses are relative to.
+   */
+  connect(engine: MessagePort, messages: MessagePort, base: string): Promise<void>;
+  /** Starts a run and resolves with its record as soon as it is stored; the work goes on. */
+  start(config: ExperimentConfig, engine: EngineChoice): Promise<RunRecord>;
+  /** Goes on with an interrupted, stopped, paused or failed run. */
+  resume(runId: string, engine: EngineChoice): Promise<RunRecord>;
+  /** Holds before the next operation on the device. */
+  pause(): Promise<void>;
+  /** Ends after aborting the operation in progress; the run can be resumed. */
+  stop(): Promise<void>;
+  /** All stored runs, newest first; `interrupted` lists those marked running that nobody works on. */
+  runs(): Promise<{ runs: RunRecord[]; interrupted: string[] }>;
+  open(runId: string): Promise<OpenedRun>;
+  delete(runId: string): Promise<void>;
+  /** The run as a zip: run.json, log.jsonl, results.json and its adapters as PEFT directories. */
+  bundle(runId: string): Promise<Uint8Array>;
+}

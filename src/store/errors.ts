@@ -1,0 +1,36 @@
+/** Typed errors of the run store. None of them loses what was stored before. */
+import { PolylogueError } from '../engine/errors';
+
+/** The browser refuses to store more. What was stored so far stays; the run can be resumed once there is room. */
+export class StorageFullError extends PolylogueError {
+  constructor(doing: string, options?: ErrorOptions) {
+    super(
+      `The browser's storage is full (while ${doing}). Everything up to here is kept: delete old runs or free disk ` +
+        'space, then resume this run.',
+      options,
+    );
+  }
+}
+
+/** The database cannot be opened: blocked by another tab, newer than this page, or storage is switched off. */
+export class StoreUnavailableError extends PolylogueError {}
+
+/** There is no run with this id. */
+export class RunNotFoundError extends PolylogueError {
+  constructor(readonly runId: string) {
+    super(`There is no stored run ${runId}; it may have been deleted in another tab.`);
+  }
+}
+
+/** Events were to be appended at another place than the end of the log: somebody else writes to the same run. */
+export class LogConflictError extends PolylogueError {
+  constructor(runId: string, from: number, stored: number) {
+    super(
+      `Run ${runId}: events from ${from} do not continue its log of ${stored} events; another tab may be writing to ` +
+        'it. Nothing was written.',
+    );
+  }
+}
+
+/** What is stored does not add up (an event or adapter is missing, or the digest differs). */
+export class StoredRunError extends PolylogueError {}

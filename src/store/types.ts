@@ -1,0 +1,95 @@
+/**
+ * The contract of a run store: append-only logs of events, with the adapters that the runs produced.
+ *
+ * Two implementations live beside this file: `IndexedRunStore` (the browser) and `MemoryRunStore` (the command line,
+ * tests). The log is the run; everything else here can be made again from it or is a snapshot taken at one of its events.
+ */
+import type { AdapterWeights } from '../engine/types';
+import type { EvaluationDone, RunEvent } from '../events';
+import type { ExperimentConfig } from '../recipes/config';
+
+/** `running` with nobody at work on it means: interrupted (the tab was closed or crashed). */
+export type RunStatus = 'running' | 'paused' | 'stopped' | 'finished' | 'failed';
+
+/** What a list of runs shows, kept beside the log. */
+export interface RunRecord {
+  /** Version of this record's format. */
+  schema: 1;
+  id: string;
+  name: string;
+  /** Milliseconds since 1970, as are all times here. Times are never part of the log. */
+  created: number;
+  updated: number;
+  config: ExperimentConfig;
+  status: RunStatus;
+  /** Why it failed, in words. */
+  error: string | null;
+  /** Share of the work done, 0..1. */
+  progress: number;
+  /** Events stored. */
+  events: number;
+  /** Digest chain after the stored events, hex; '' before the first. */
+  digest: string;
+  /** Engine of the log so far, for people. */
+  engine: string;
+}
+
+/** An adapter as it was at the end of an iteration's finetuning. */
+export interface StoredAdapter {
+  name: string;
+  iteration: number;
+  weights: AdapterWeights;
+}
+
+/** A place in the log from which a run can go on: the end of an iteration. */
+export interface Checkpoint {
+  iteration: number;
+  /** Length of the log at this place. */
+  events: number;
+  /** Digest chain after those events, hex. */
+  digest: string;
+  /** Adapters stored for this iteration. */
+  adapters: string[];
+}
+
+/** Events to append with what belongs to them; stored together or not at all. */
+export interface LogBatch {
+  /** Index of the first event: the length of the stored log. */
+  from: number;
+  events: RunEvent[];
+  /** Digest chain after the last event, hex. */
+  digest: string;
+  progress: number;
+  adapters?: StoredAdapter[];
+  checkpoint?: Checkpoint;
+}
+
+/** The parts of a run record that change without an event. */
+export type RunPatch = Partial<Pick<RunRecord, 'name' | 'status' | 'error' | 'progress' | 'engine'>>;
+
+/**
+ * All methods reject with the errors of ./errors: `RunNotFoundError` for an unknown id, `StorageFullError` when there
+ * is no room, `StoreUnavailableError` when the database is gone.
+ */
+export interface RunStore {
+  create(run: RunRecord): Promise<void>;
+  /** Appends atomically; rejects with `LogConflictError` when `from` is not the end of the log. */
+  append(runId: string, batch: LogBatch): Promise<RunRecord>;
+  update(runId: string, patch: RunPatch): Promise<RunRecord>;
+  run(runId: string): Promise<RunRecord>;
+  /** All runs, newest first. */
+  runs(): Promise<RunRecord[]>;
+  /** Events with index in [from, to). */
+  events(runId: string, from?: number, to?: number): Promise<RunEvent[]>;
+  /** Rejects with `StoredRunError` when there is none of that name and iteration. */
+  adapter(runId: string, name: string, iteration: number): Promise<AdapterWeights>;
+  /** Names of what is stored, in order of iteration and name. */
+  adapters(runId: string): Promise<{ name: string; iteration: number }[]>;
+  /** The evaluation events of a run, without reading its whole log. */
+  evaluations(runId: string): Promise<EvaluationDone[]>;
+  /** In order of iteration. */
+  checkpoints(runId: string): Promise<Checkpoint[]>;
+  /** Deletes a run with all that belongs to it. */
+  delete(runId: string): Promise<void>;
+  close(): void;
+}
