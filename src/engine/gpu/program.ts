@@ -1,0 +1,149 @@
+/**
+ * A recorded list of dispatches and copies that can be replayed: one uniform buffer holds the parameters of all
+ * dispatches, bind groups are made once. What changes from one replay to the next lives in storage buffers.
+ */
+
+import { DeviceError } from '../errors';
+import { UNIFORM_STRIDE, type Gpu, type Kernel, type KernelConstants } from './device';
+import type { KernelName } from './kernels';
+
+/** A whole storage buffer, or a range of one (byte offset a multiple of 256). */
+export type Binding = GPUBuffer | { buffer: GPUBuffer; offset: number; size: number };
+/** A field of a kernel's `Params`: a plain number is u32. */
+export type Param = number | { f32: number };
+
+interface Dispatch {
+  kernel: Kernel;
+  label: string;
+  bindings: Binding[];
+  groups: [number, number, number];
+  bindGroup: GPUBindGroup | null;
+}
+type Step = Dispatch | ((encoder: GPUCommandEncoder) => void);
+
+export class Program {
+  private readonly steps: Step[] = [];
+  private readonly params: Uint32Array[] = [];
+  private uniforms: GPUBuffer | null = null;
+
+  constructor(
+    private readonly gpu: Gpu,
+    readonly label: string,
+  ) {}
+
+  /**
+   * Records a dispatch. `bindings` are the kernel's storage buffers from binding 1 on; `params` are the fields of its
+   * `Params` struct in order (four bytes each); `groups` are workgroups in x, y, z (nothing is recorded when one is 0).
+   * A buffer bound for writing must not be bound a second time in the same dispatch, not even another range of it.
+   * @throws DeviceError when bindings, params or groups do not fit (a mistake of the caller).
+   */
+  add(
+    name: KernelName,
+    constants: KernelConstants,
+    bindings: Binding[],
+    params: Param[],
+    groups: [number, number?, number?],
+  ): void {
+    const kernel = this.gpu.kernel(name, constants);
+    const label = `${this.label} ${name}`;
+    if (bindings.length !== kernel.storageBindings) {
+      throw new DeviceError(`${label}: ${bindings.length} buffers given, ${kernel.storageBindings} declared`);
+    }
+    if (params.length * 4 > UNIFORM_STRIDE) throw new DeviceError(`${label}: ${params.length} parameters`);
+    const [x, y = 1, z = 1] = groups;
+    if (x === 0 || y === 0 || z === 0) return;
+    if (Math.max(x, y, z) > this.gpu.device.limits.maxComputeWorkgroupsPerDimension) {
+      throw new DeviceError(`${label}: ${x}×${y}×${z} workgroups`);
+    }
+    this.changeable();
+    this.steps.push({ kernel, label, bindings, groups: [x, y, z], bindGroup: null });
+    this.params.push(packParams(params));
+  }
+
+  copy(source: GPUBuffer, sourceOffset: number, target: GPUBuffer, targetOffset: number, bytes: number): void {
+    this.changeable();
+    this.steps.push((encoder) =>
+      encoder.copyBufferToBuffer(source, sourceOffset, target, targetOffset, bytes),
+    );
+  }
+
+  /** Fills a range with zero bytes; whole buffer by default. */
+  clear(buffer: GPUBuffer, byteOffset = 0, bytes = buffer.size - byteOffset): void {
+    this.changeable();
+    this.steps.push((encoder) => encoder.clearBuffer(buffer, byteOffset, bytes));
+  }
+
+  /** Appends the recorded work; the first call seals the program. */
+  encode(encoder: GPUCommandEncoder): void {
+    this.seal();
+    let pass: GPUComputePassEncoder | null = null;
+    for (const step of this.steps) {
+      if (typeof step === 'function') {
+        pass?.end();
+        pass = null;
+        step(encoder);
+        continue;
+      }
+      pass ??= encoder.beginComputePass({ label: this.label });
+      pass.setPipeline(step.kernel.pipeline);
+      pass.setBindGroup(0, step.bindGroup);
+      pass.dispatchWorkgroups(...step.groups);
+    }
+    pass?.end();
+  }
+
+  /** Runs the program `times` times in one submission. */
+  submit(times = 1): void {
+    const encoder = this.gpu.device.createCommandEncoder({ label: this.label });
+    for (let i = 0; i < times; i++) this.encode(encoder);
+    this.gpu.device.queue.submit([encoder.finish()]);
+  }
+
+  /** Frees the parameters; the buffers bound belong to their makers. */
+  dispose(): void {
+    this.uniforms?.destroy();
+    this.steps.length = 0;
+  }
+
+  private changeable(): void {
+    if (this.uniforms !== null) throw new DeviceError(`${this.label}: recorded into after it ran`);
+  }
+
+  private seal(): void {
+    if (this.uniforms !== null) return;
+    const { device } = this.gpu;
+    const size = Math.max(1, this.params.length) * UNIFORM_STRIDE;
+    const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
+    const uniforms = device.createBuffer({ label: `${this.label} params`, size, usage });
+    const packed = new Uint32Array(size / 4);
+    this.params.forEach((words, i) => packed.set(words, (i * UNIFORM_STRIDE) / 4));
+    device.queue.writeBuffer(uniforms, 0, packed);
+    this.uniforms = uniforms;
+    let index = 0;
+    for (const step of this.steps) {
+      if (typeof step === 'function') continue;
+      step.bindGroup = device.createBindGroup({
+        label: step.label,
+        layout: step.kernel.layout,
+        entries: [
+          { binding: 0, resource: { buffer: uniforms, offset: index * UNIFORM_STRIDE, size: UNIFORM_STRIDE } },
+          ...step.bindings.map((binding, i) => ({
+            binding: i + 1,
+            resource: 'offset' in binding ? binding : { buffer: binding },
+          })),
+        ],
+      });
+      index++;
+    }
+  }
+}
+
+function packParams(params: Param[]): Uint32Array {
+  const words = new Uint32Array(params.length);
+  const floats = new Float32Array(words.buffer);
+  params.forEach((param, i) => {
+    if (typeof param === 'number') words[i] = param;
+    else floats[i] = param.f32;
+  });
+  return words;
+}
