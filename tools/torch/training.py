@@ -1,0 +1,192 @@
+"""LoRA finetuning of any number of adapters in one batch, and PEFT's adapter files."""
+import json
+import math
+import os
+
+import torch
+import torch.nn.functional as F
+
+from model import BLOCK, TARGETS, Adapter, Lora
+from safetensors_io import load_file, save_file
+
+
+def peft_name(layer, target, matrix):
+    """PEFT's name of a tensor; matrix is "A" or "B"."""
+    return f"base_model.model.model.layers.{layer}.{BLOCK[target]}.{target}.lora_{matrix}.weight"
+
+
+def peft_tensors(adapter):
+    """PEFT name -> tensor."""
+    return {
+        peft_name(layer, target, matrix): tensor
+        for (layer, target), pair in adapter.tensors.items()
+        for matrix, tensor in zip("AB", pair)
+    }
+
+
+def from_peft(config, rank, alpha, tensors, dtype=torch.float32):
+    """Adapter from PEFT-named tensors. Raises ValueError for a name or a shape that does not fit the model."""
+    rest = dict(tensors)
+    pairs = {}
+    for layer in range(config.layers):
+        for target in TARGETS:
+            a = rest.pop(peft_name(layer, target, "A"), None)
+            b = rest.pop(peft_name(layer, target, "B"), None)
+            if a is None and b is None:
+                continue
+            out, width = config.shape(target)
+            if a is None or b is None or tuple(a.shape) != (rank, width) or tuple(b.shape) != (out, rank):
+                raise ValueError(f"adapter: layer {layer} {target} needs A [{rank}, {width}] and B [{out}, {rank}]")
+            pairs[layer, target] = (a.to(dtype), b.to(dtype))
+    if rest:
+        raise ValueError(f"adapter: unknown tensor {sorted(rest)[0]}")
+    return Adapter(rank, alpha, pairs)
+
+
+def read_adapter(directory, config, dtype=torch.float32):
+    """Adapter from a PEFT directory (adapter_config.json and adapter_model.safetensors)."""
+    with open(os.path.join(directory, "adapter_config.json")) as file:
+        fields = json.load(file)
+    tensors = load_file(os.path.join(directory, "adapter_model.safetensors"))
+    return from_peft(config, fields["r"], fields["lora_alpha"], tensors, dtype)
+
+
+def write_adapter(directory, adapter, base=""):
+    """Write a PEFT directory with the fields that PEFT's LoraConfig writes."""
+    os.makedirs(directory, exist_ok=True)
+    used = {target for _, target in adapter.tensors}
+    fields = {
+        "auto_mapping": None, "base_model_name_or_path": base, "bias": "none", "fan_in_fan_out": False,
+        "inference_mode": True, "init_lora_weights": True, "layer_replication": None,
+        "layers_pattern": None, "layers_to_transform": None, "loftq_config": {}, "lora_alpha": adapter.alpha,
+        "lora_dropout": 0.0, "megatron_config": None, "megatron_core": "megatron.core", "modules_to_save": None,
+        "peft_type": "LORA", "r": adapter.rank, "rank_pattern": {}, "alpha_pattern": {}, "revision": None,
+        "target_modules": [target for target in TARGETS if target in used], "task_type": "CAUSAL_LM",
+        "use_dora": False, "use_rslora": False,
+    }
+    with open(os.path.join(directory, "adapter_config.json"), "w") as file:
+        json.dump(fields, file, indent=2)
+        file.write("\n")
+    tensors = {name: tensor.float() for name, tensor in peft_tensors(adapter).items()}
+    save_file(tensors, os.path.join(directory, "adapter_model.safetensors"))
+
+
+def learning_rate(step, total, optimiser):
+    """Rate of step `step` (from 0) of `total`: transformers' get_*_schedule_with_warmup."""
+    warmup = optimiser.get("warmupSteps", 0)
+    if step < warmup:
+        return optimiser["lr"] * step / max(1, warmup)
+    schedule = optimiser.get("schedule", "constant")
+    if schedule == "constant":
+        return optimiser["lr"]
+    progress = (step - warmup) / max(1, total - warmup)
+    if schedule == "linear":
+        return optimiser["lr"] * max(0.0, 1 - progress)
+    if schedule == "cosine":
+        return optimiser["lr"] * max(0.0, 0.5 * (1 + math.cos(math.pi * progress)))
+    raise ValueError(f"schedule {schedule} is not known: constant, linear or cosine")
+
+
+def batch_losses(decoder, tracks):
+    """Loss Σ w·nll / Σ w of every track in one forward pass.
+
+    tracks: list of (adapter or None, examples), an example being {ids, weights}, weights[t] belonging to the
+    prediction of ids[t] (weights[0] is ignored). Returns (losses [len(tracks)], weighted tokens per track).
+    """
+    rows, groups = [], []
+    for adapter, examples in tracks:
+        groups.append((adapter, len(rows), len(rows) + len(examples)))
+        rows.extend(examples)
+    length = max(len(row["ids"]) for row in rows)
+    ids = torch.zeros((len(rows), length), dtype=torch.long)
+    weights = torch.zeros((len(rows), length), dtype=decoder.cos.dtype)
+    for index, row in enumerate(rows):
+        ids[index, : len(row["ids"])] = torch.tensor(row["ids"])
+        weights[index, : len(row["ids"])] = torch.tensor(row["weights"], dtype=weights.dtype)
+    hidden = decoder.hidden(ids[:, :-1], Lora(groups))
+    # Logits only where a token counts.
+    row, place = (weights[:, 1:] != 0).nonzero(as_tuple=True)
+    nll = F.cross_entropy(decoder.head(hidden[row, place]), ids[row, place + 1], reduction="none")
+    weight = weights[row, place + 1]
+    track = torch.zeros(len(rows), dtype=torch.long)
+    for number, (_, start, end) in enumerate(groups):
+        track[start:end] = number
+    zero = torch.zeros(len(groups), dtype=weights.dtype)
+    mass = zero.index_add(0, track[row], weight)
+    if not bool((mass > 0).all()):
+        raise ValueError("a batch without a weighted token")
+    counts = torch.bincount(track[row], minlength=len(groups)).tolist()
+    return zero.index_add(0, track[row], nll * weight) / mass, counts
+
+
+class AdamW:
+    """torch.optim.AdamW's update over the tensors of one adapter."""
+
+    def __init__(self, parameters, optimiser):
+        self.parameters = parameters
+        self.beta1, self.beta2 = optimiser.get("beta1", 0.9), optimiser.get("beta2", 0.999)
+        self.eps, self.decay = optimiser.get("eps", 1e-8), optimiser.get("weightDecay", 0.0)
+        self.first = [torch.zeros_like(p) for p in parameters]
+        self.second = [torch.zeros_like(p) for p in parameters]
+        self.count = 0
+
+    @torch.no_grad()
+    def step(self, gradients, lr):
+        self.count += 1
+        if self.decay:
+            torch._foreach_mul_(self.parameters, 1 - lr * self.decay)
+        torch._foreach_mul_(self.first, self.beta1)
+        torch._foreach_add_(self.first, gradients, alpha=1 - self.beta1)
+        torch._foreach_mul_(self.second, self.beta2)
+        torch._foreach_addcmul_(self.second, gradients, gradients, 1 - self.beta2)
+        root = torch._foreach_sqrt(self.second)
+        torch._foreach_div_(root, math.sqrt(1 - self.beta2**self.count))
+        torch._foreach_add_(root, self.eps)
+        torch._foreach_addcdiv_(self.parameters, self.first, root, -lr / (1 - self.beta1**self.count))
+
+
+def gradients_of(loss, parameters):
+    """Gradients in the order of `parameters`, zeros where the loss does not depend on one."""
+    found = torch.autograd.grad(loss, parameters, allow_unused=True)
+    return [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found)]
+
+
+def train(decoder, tracks, optimiser):
+    """Finetune the adapters of all tracks at once; changes their tensors in place.
+
+    tracks: dicts {adapter: Adapter, examples, batches: lists of example indices}; optimiser: {lr, beta1, beta2, eps,
+    weightDecay, schedule, warmupSteps, clip}. Yields per step a list of {track, loss, gradNorm, lr, tokens};
+    gradNorm is the L2 norm over the adapter before clipping. A track with fewer batches ends earlier.
+    """
+    states = []
+    for track in tracks:
+        parameters = [tensor for pair in track["adapter"].tensors.values() for tensor in pair]
+        states.append(AdamW(parameters, optimiser))
+    clip = optimiser.get("clip")
+    for step in range(max((len(track["batches"]) for track in tracks), default=0)):
+        active = [i for i, track in enumerate(tracks) if step < len(track["batches"])]
+        parameters = [p for i in active for p in states[i].parameters]
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+        rows = [
+            (tracks[i]["adapter"], [tracks[i]["examples"][j] for j in tracks[i]["batches"][step]]) for i in active
+        ]
+        losses, tokens = batch_losses(decoder, rows)
+        # Adapters share no row, so the gradient of the sum holds the gradient of each loss.
+        gradients = gradients_of(losses.sum(), parameters)
+        for parameter in parameters:
+            parameter.requires_grad_(False)
+        report, offset = [], 0
+        for place, i in enumerate(active):
+            state = states[i]
+            own = gradients[offset : offset + len(state.parameters)]
+            offset += len(own)
+            norm = math.sqrt(sum(float(g.double().square().sum()) for g in own))
+            if clip:
+                torch._foreach_mul_(own, min(1.0, clip / (norm + 1e-6)))
+            lr = learning_rate(step, len(tracks[i]["batches"]), optimiser)
+            state.step(own, lr)
+            report.append(
+                {"track": i, "loss": float(losses[place]), "gradNorm": norm, "lr": lr, "tokens": tokens[place]}
+            )
+        yield report
