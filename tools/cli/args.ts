@@ -1,0 +1,75 @@
+/** Reading of command-line options with errors a person can act on. */
+import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { PolylogueError } from '../../src/engine/errors';
+
+/** The command line asks for something that cannot be understood. */
+export class UsageError extends PolylogueError {}
+
+type Options = NonNullable<ParseArgsConfig['options']>;
+export type Values = Record<string, string | boolean | string[] | undefined>;
+
+/** Parses the arguments of one command; unknown options and stray words are errors. */
+export function readOptions(args: string[], options: Options): Values {
+  try {
+    return parseArgs({ args, options, strict: true, allowPositionals: false }).values as Values;
+  } catch (error) {
+    throw new UsageError((error as Error).message.split('\n')[0] as string);
+  }
+}
+
+export function required(values: Values, name: string): string {
+  const value = values[name];
+  if (typeof value !== 'string' || value === '') throw new UsageError(`--${name} is missing`);
+  return value;
+}
+
+export function text(values: Values, name: string): string | undefined {
+  return values[name] as string | undefined;
+}
+
+interface NumberRule {
+  integer?: boolean;
+  min?: number;
+  /** Smallest allowed value is itself not allowed. */
+  above?: number;
+  max?: number;
+}
+
+/** A number option inside its range, or the fallback when absent. */
+export function number<T extends number | undefined>(
+  values: Values,
+  name: string,
+  fallback: T,
+  rule: NumberRule = {},
+): number | T {
+  const given = values[name];
+  if (given === undefined) return fallback;
+  const value = given === '' ? NaN : Number(given);
+  if (!Number.isFinite(value)) throw new UsageError(`--${name}: "${String(given)}" is not a number`);
+  if (rule.integer && !Number.isSafeInteger(value)) throw new UsageError(`--${name}: ${value} is not a whole number`);
+  if (rule.min !== undefined && value < rule.min) throw new UsageError(`--${name}: ${value} is below ${rule.min}`);
+  if (rule.above !== undefined && value <= rule.above) throw new UsageError(`--${name}: must be above ${rule.above}`);
+  if (rule.max !== undefined && value > rule.max) throw new UsageError(`--${name}: ${value} is above ${rule.max}`);
+  return value;
+}
+
+/** One of a few words. */
+export function choice<T extends string>(values: Values, name: string, allowed: readonly T[], fallback: T): T {
+  const given = values[name];
+  if (given === undefined) return fallback;
+  if (!allowed.includes(given as T))
+    throw new UsageError(`--${name}: "${String(given)}" is none of ${allowed.join(', ')}`);
+  return given as T;
+}
+
+/** "1,2,3" as token ids. */
+export function idList(given: string): number[] {
+  return given.split(',').map((part) => {
+    const id = part.trim() === '' ? NaN : Number(part);
+    if (!Number.isInteger(id) || id < 0) throw new UsageError(`--ids: "${part.trim()}" is not a token id`);
+    return id;
+  });
+}
+
+export const ENGINES = ['auto', 'webgpu', 'reference', 'torch'] as const;
+export type EngineChoice = (typeof ENGINES)[number];

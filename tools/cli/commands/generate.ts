@@ -1,0 +1,86 @@
+/** `generate`: sample one completion. */
+import { STREAMS } from '../../../src/random';
+import { choice, ENGINES, idList, number, readOptions, required, text, UsageError, type Values } from '../args';
+import { Output } from '../output';
+import { openEngine, openModel, readAdapter } from '../session';
+import { openTokenizer } from '../tokenizer';
+
+export const help = `polylogue generate --model DIR (--prompt TEXT | --ids 1,2,3) [options]
+
+  --model DIR          folder in Hugging Face layout
+  --prompt TEXT        a user message, rendered with the model's chat template when it has one
+  --raw                take --prompt as it is, without a chat template
+  --ids 1,2,3          token ids of the prompt; no tokenizer is needed
+  --adapter DIR        PEFT adapter to apply
+  --max-tokens N       default 128
+  --temperature T      default 1; 0 is greedy
+  --top-k K            keep the K most probable tokens; default 0, all
+  --top-p P            keep the most probable tokens with mass P; default 1, all
+  --seed N             default 0
+  --engine NAME        auto, webgpu or reference; default auto
+  --json               one JSON object: ids, text, logprobs, margins, finish`;
+
+export async function main(args: string[]): Promise<void> {
+  const values = readOptions(args, {
+    model: { type: 'string' },
+    prompt: { type: 'string' },
+    raw: { type: 'boolean' },
+    ids: { type: 'string' },
+    adapter: { type: 'string' },
+    'max-tokens': { type: 'string' },
+    temperature: { type: 'string' },
+    'top-k': { type: 'string' },
+    'top-p': { type: 'string' },
+    seed: { type: 'string' },
+    engine: { type: 'string' },
+    json: { type: 'boolean' },
+  });
+  const output = new Output(Boolean(values['json']));
+  const sampling = {
+    temperature: number(values, 'temperature', 1, { min: 0 }),
+    topK: number(values, 'top-k', 0, { integer: true, min: 0 }),
+    topP: number(values, 'top-p', 1, { above: 0, max: 1 }),
+    maxTokens: number(values, 'max-tokens', 128, { integer: true, min: 1 }),
+  };
+  const seed = number(values, 'seed', 0, { integer: true, min: 0 });
+  const choiceOfEngine = choice(values, 'engine', ENGINES, 'auto');
+  const model = await openModel(required(values, 'model'));
+  const ids = await promptIds(values, model.dir);
+  const adapterDir = text(values, 'adapter');
+  const adapter = adapterDir === undefined ? null : await readAdapter(adapterDir, model.weights);
+  const engine = await openEngine(
+    choiceOfEngine,
+    model,
+    { maxRows: 1, maxAdapters: 1, maxRank: adapter?.config.rank ?? 1, maxLength: ids.length + sampling.maxTokens },
+    output,
+  );
+  if (adapter) await engine.importAdapter('adapter', adapter);
+  const [result] = await engine.generate([
+    {
+      ids,
+      adapter: adapter ? 'adapter' : null,
+      sampling: { ...sampling, stopIds: model.weights.config.eosTokenIds },
+      key: { seed, stream: STREAMS.sample, iteration: 0, agent: 0, problem: 0, round: 0 },
+    },
+  ]);
+  if (!result) throw new Error('the engine returned no result');
+  const tokenizer = await openTokenizer(model.dir).catch((error: unknown) => {
+    if (values['ids'] === undefined) throw error;
+    return null;
+  });
+  const completion = tokenizer ? tokenizer.decode(result.ids) : null;
+  output.object({ prompt_ids: ids, ...result, text: completion, engine: engine.info.kind });
+  output.line(completion ?? result.ids.join(','));
+  output.note(`${result.ids.length} tokens, ended by ${result.finish}, ${engine.info.device}`);
+  await engine.dispose();
+}
+
+async function promptIds(values: Values, dir: string): Promise<number[]> {
+  const prompt = text(values, 'prompt');
+  const ids = text(values, 'ids');
+  if ((prompt === undefined) === (ids === undefined)) throw new UsageError('give either --prompt or --ids');
+  if (ids !== undefined) return idList(ids);
+  const tokenizer = await openTokenizer(dir);
+  if (values['raw'] || !tokenizer.hasChatTemplate) return tokenizer.encode(prompt as string);
+  return tokenizer.encodeChat([{ role: 'user', content: prompt as string }], true);
+}

@@ -1,0 +1,154 @@
+/** `train`: finetune one LoRA adapter on a JSONL file. */
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PROJECTIONS, type AdapterConfig, type OptimiserSettings } from '../../../src/engine/types';
+import { STREAMS, shuffled } from '../../../src/random';
+import { choice, ENGINES, number, readOptions, required, text, UsageError, type Values } from '../args';
+import { Output } from '../output';
+import { openEngine, openModel, readAdapter, readBytes, serialiseAdapter } from '../session';
+import { openTokenizer } from '../tokenizer';
+import { readTrainingData } from '../trainingData';
+
+export const help = `polylogue train --model DIR --data FILE.jsonl --out DIR [options]
+
+  --model DIR        folder in Hugging Face layout
+  --data FILE.jsonl  lines {"prompt","completion"} or {"prompt_ids","completion_ids"}
+  --out DIR          where the PEFT adapter is written
+  --adapter DIR      start from this PEFT adapter instead of a new one
+  --rank R           default 8 (new adapters)
+  --alpha A          default 16 (new adapters)
+  --lr X             default 1e-3
+  --batch B          sequences per step, default 8
+  --epochs E         default 1; or
+  --steps S          this many steps, going round the data as often as it takes
+  --schedule NAME    constant, linear or cosine; default constant
+  --warmup W         steps of warm-up, default 0
+  --clip X           largest gradient norm; default none
+  --seed N           initial weights and order of the data; default 0
+  --shuffle false    keep the order of the file
+  --raw              no chat template around text prompts
+  --engine NAME      auto, webgpu or reference; default auto
+  --json             one JSON line per step: step, loss, grad_norm, lr, tokens`;
+
+const ADAPTER = 'adapter';
+
+export async function main(args: string[]): Promise<void> {
+  const values = readOptions(args, {
+    model: { type: 'string' },
+    data: { type: 'string' },
+    out: { type: 'string' },
+    adapter: { type: 'string' },
+    rank: { type: 'string' },
+    alpha: { type: 'string' },
+    lr: { type: 'string' },
+    batch: { type: 'string' },
+    epochs: { type: 'string' },
+    steps: { type: 'string' },
+    schedule: { type: 'string' },
+    warmup: { type: 'string' },
+    clip: { type: 'string' },
+    seed: { type: 'string' },
+    shuffle: { type: 'string' },
+    raw: { type: 'boolean' },
+    engine: { type: 'string' },
+    json: { type: 'boolean' },
+  });
+  const output = new Output(Boolean(values['json']));
+  const optimiser = readOptimiser(values);
+  const seed = number(values, 'seed', 0, { integer: true, min: 0 });
+  const batchSize = number(values, 'batch', 8, { integer: true, min: 1 });
+  const out = required(values, 'out');
+  const dataFile = required(values, 'data');
+  const choiceOfEngine = choice(values, 'engine', ENGINES, 'auto');
+  const model = await openModel(required(values, 'model'));
+  const content = new TextDecoder().decode(await readBytes(dataFile));
+  const examples = await readTrainingData(
+    dataFile,
+    content,
+    model.weights.config.vocabSize,
+    () => openTokenizer(model.dir),
+    Boolean(values['raw']),
+  );
+  const batches = planBatches(values, examples.length, batchSize, seed);
+  const from = text(values, 'adapter');
+  const start = from === undefined ? null : await readAdapter(from, model.weights);
+  const config = start?.config ?? newAdapterConfig(values);
+  const engine = await openEngine(
+    choiceOfEngine,
+    model,
+    {
+      maxRows: 1,
+      maxAdapters: 1,
+      maxRank: config.rank,
+      maxLength: Math.max(...examples.map((example) => example.ids.length)),
+    },
+    output,
+  );
+  if (start) await engine.importAdapter(ADAPTER, start);
+  else await engine.createAdapter(ADAPTER, config, seed);
+  await mkdir(out, { recursive: true });
+  const track = { adapter: ADAPTER, examples, batches };
+  for await (const event of engine.train({ objective: 'sft', tracks: [track], optimiser })) {
+    const [t] = event.tracks;
+    if (!t) continue;
+    const step = event.step + 1;
+    output.object({ step, loss: t.loss, grad_norm: t.gradNorm, lr: t.lr, tokens: t.tokens });
+    output.line(
+      `step ${step}/${event.totalSteps}  loss ${t.loss.toFixed(5)}  gradient norm ${t.gradNorm.toFixed(4)}  lr ${t.lr.toExponential(2)}`,
+    );
+  }
+  await writeAdapter(out, serialiseAdapter(await engine.exportAdapter(ADAPTER), model.weights.config));
+  output.note(`adapter written to ${out} (${engine.info.device})`);
+  await engine.dispose();
+}
+
+function readOptimiser(values: Values): OptimiserSettings {
+  return {
+    lr: number(values, 'lr', 1e-3, { min: 0 }),
+    beta1: 0.9,
+    beta2: 0.999,
+    eps: 1e-8,
+    weightDecay: 0,
+    schedule: choice(values, 'schedule', ['constant', 'linear', 'cosine'] as const, 'constant'),
+    warmupSteps: number(values, 'warmup', 0, { integer: true, min: 0 }),
+    clip: number(values, 'clip', undefined, { above: 0 }) ?? null,
+    accumulation: 1,
+  };
+}
+
+function newAdapterConfig(values: Values): AdapterConfig {
+  return {
+    rank: number(values, 'rank', 8, { integer: true, min: 1, max: 256 }),
+    alpha: number(values, 'alpha', 16, { above: 0 }),
+    targets: [...PROJECTIONS],
+  };
+}
+
+/** Example indices of every step: whole epochs, reshuffled each time, the last batch of an epoch may be short. */
+function planBatches(values: Values, examples: number, batchSize: number, seed: number): number[][] {
+  const shuffle = choice(values, 'shuffle', ['true', 'false'] as const, 'true') === 'true';
+  const epochs = number(values, 'epochs', undefined, { integer: true, min: 1 });
+  const steps = number(values, 'steps', undefined, { integer: true, min: 1 });
+  if (epochs !== undefined && steps !== undefined) throw new UsageError('give either --epochs or --steps');
+  const perEpoch = Math.ceil(examples / batchSize);
+  const total = steps ?? (epochs ?? 1) * perEpoch;
+  const indices = Array.from({ length: examples }, (_, i) => i);
+  const batches: number[][] = [];
+  for (let epoch = 0; batches.length < total; epoch++) {
+    const order = shuffle ? shuffled(indices, { seed, stream: STREAMS.shuffle, iteration: epoch }) : indices;
+    for (let at = 0; at < examples && batches.length < total; at += batchSize) {
+      batches.push(order.slice(at, at + batchSize));
+    }
+  }
+  return batches;
+}
+
+/** Each file is written beside its place and moved there, so an interruption leaves no half file. */
+async function writeAdapter(dir: string, files: Record<string, Uint8Array>): Promise<void> {
+  for (const [name, bytes] of Object.entries(files)) {
+    const temporary = join(dir, `${name}.part`);
+    await writeFile(temporary, bytes);
+    await rm(join(dir, name), { force: true });
+    await rename(temporary, join(dir, name));
+  }
+}

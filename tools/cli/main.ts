@@ -1,0 +1,61 @@
+/** The command line of the lab: `npm run polylogue -- COMMAND …`. */
+import { PolylogueError } from '../../src/engine/errors';
+import { UsageError } from './args';
+
+const HELP = `polylogue: multiagent finetuning on this machine
+
+  run       run an experiment: a society debates, votes and finetunes itself
+  generate  sample from a model, with or without an adapter
+  score     log-probability of every token of a sequence after the first
+  train     finetune a LoRA adapter on a JSONL file
+
+  polylogue COMMAND --help lists the options of a command.
+  Every command takes --engine auto|webgpu|reference and --json.`;
+
+interface Command {
+  help: string;
+  main(args: string[]): Promise<void>;
+}
+
+const COMMANDS: Record<string, () => Promise<Command>> = {
+  run: () => import('./commands/run'),
+  generate: () => import('./commands/generate'),
+  score: () => import('./commands/score'),
+  train: () => import('./commands/train'),
+};
+
+async function main(): Promise<number> {
+  const [name, ...args] = process.argv.slice(2);
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    process.stdout.write(HELP + '\n');
+    return name === undefined ? 1 : 0;
+  }
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (!load) throw new UsageError(`"${name}" is no command; there are ${Object.keys(COMMANDS).join(', ')}`);
+  const command = await load();
+  if (args.includes('--help') || args.includes('-h')) {
+    process.stdout.write(command.help + '\n');
+    return 0;
+  }
+  await command.main(args);
+  return 0;
+}
+
+/** One line without a stack trace; POLYLOGUE_DEBUG=1 adds the trace for those who mend the program. */
+function report(error: unknown): void {
+  const known = error instanceof PolylogueError;
+  const message = error instanceof Error ? error.message : String(error);
+  const oneLine = message.replace(/\s*\n\s*/g, ' ');
+  process.stderr.write(`polylogue: ${known ? '' : 'unexpected: '}${oneLine}\n`);
+  if (process.env['POLYLOGUE_DEBUG'] && error instanceof Error) process.stderr.write((error.stack ?? '') + '\n');
+}
+
+/** Dawn's threads can keep Node alive, so the process ends itself once its output is written. */
+function exit(code: number): void {
+  process.stdout.write('', () => process.stderr.write('', () => process.exit(code)));
+}
+
+main().then(exit, (error) => {
+  report(error);
+  exit(1);
+});

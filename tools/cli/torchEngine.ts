@@ -1,0 +1,226 @@
+/**
+ * The engine's contract played by PyTorch in a child process (tools/torch/engine_server.py), for long experiments on a
+ * machine whose CPU is its only accelerator. Same recipe, same log, same named draws; not the same floats as WGSL.
+ */
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { DeviceError, RequestError } from '../../src/engine/errors';
+import { initAdapter } from '../../src/engine/peft';
+import type {
+  AdapterConfig,
+  AdapterId,
+  AdapterWeights,
+  Engine,
+  EngineInfo,
+  GenerateOptions,
+  GenerateRequest,
+  GenerateResult,
+  HostTensor,
+  MemoryPlan,
+  ModelConfig,
+  OptimiserState,
+  ScoreRequest,
+  TrainJob,
+  TrainStepEvent,
+  TrainTrack,
+} from '../../src/engine/types';
+
+type WireTensors = Record<string, { shape: number[]; data: string }>;
+interface Reply {
+  id: number;
+  error?: string;
+  event?: TrainStepEvent;
+  done?: boolean;
+  [field: string]: unknown;
+}
+
+export class TorchEngine implements Engine {
+  readonly info: EngineInfo;
+  private readonly waiting = new Map<number, (reply: Reply) => void>();
+  private readonly configs = new Map<AdapterId, AdapterConfig>();
+  private nextId = 1;
+  private failure: Error | null = null;
+  private stderr = '';
+
+  private constructor(
+    private readonly child: ChildProcessWithoutNullStreams,
+    private readonly config: ModelConfig,
+    device: string,
+  ) {
+    this.info = { kind: 'torch', device, config };
+    createInterface({ input: child.stdout }).on('line', (line) => this.receive(line));
+    child.stderr.on('data', (chunk) => (this.stderr = (this.stderr + String(chunk)).slice(-2000)));
+    child.on('error', (error) => this.fail(new DeviceError(`PyTorch engine: ${error.message}`)));
+    child.on('exit', (code) => {
+      const cause = this.stderr.trim().split('\n').pop() ?? '';
+      this.fail(new DeviceError(`PyTorch engine ended with code ${code}: ${cause}`));
+    });
+  }
+
+  /** Starts Python (env POLYLOGUE_PYTHON, default python3) on a model folder. */
+  static async start(modelDir: string, config: ModelConfig): Promise<TorchEngine> {
+    const script = fileURLToPath(new URL('../torch/engine_server.py', import.meta.url));
+    const python = process.env['POLYLOGUE_PYTHON'] ?? 'python3';
+    const engine = new TorchEngine(spawn(python, [script], { stdio: 'pipe' }), config, 'PyTorch on the CPU');
+    await engine.call({ cmd: 'load', dir: modelDir });
+    return engine;
+  }
+
+  async generate(requests: GenerateRequest[], options: GenerateOptions = {}): Promise<GenerateResult[]> {
+    options.signal?.throwIfAborted();
+    const wire = requests.map((request) => ({
+      ids: Array.from(request.ids),
+      adapter: request.adapter,
+      ...request.sampling,
+      key: request.key,
+    }));
+    const { results } = (await this.call({ cmd: 'generate', requests: wire })) as unknown as {
+      results: GenerateResult[];
+    };
+    results.forEach((result, row) => {
+      options.onTokens?.(row, result.ids);
+      options.onRow?.(row, result);
+    });
+    return results;
+  }
+
+  async score(requests: ScoreRequest[]): Promise<Float32Array[]> {
+    const wire = requests.map((request) => ({ ids: Array.from(request.ids), adapter: request.adapter }));
+    const { results } = (await this.call({ cmd: 'score', requests: wire })) as unknown as { results: number[][] };
+    return results.map((row) => Float32Array.from(row));
+  }
+
+  async *train(job: TrainJob): AsyncGenerator<TrainStepEvent, void, void> {
+    if (job.resume) throw new RequestError('the PyTorch engine cannot continue from an optimiser state');
+    const tracks = job.tracks.map((track) => ({
+      adapter: track.adapter,
+      examples: track.examples.map((e) => ({ ids: Array.from(e.ids), weights: Array.from(e.weights) })),
+      batches: track.batches,
+    }));
+    const events: TrainStepEvent[] = [];
+    let finished: Reply | null = null;
+    let wake = (): void => {};
+    this.send({ cmd: 'train', tracks, optimiser: job.optimiser }, (reply) => {
+      if (reply.event) events.push(reply.event);
+      else finished = reply;
+      wake();
+    });
+    for (;;) {
+      const event = events.shift();
+      if (event) {
+        yield event;
+        job.signal?.throwIfAborted();
+        continue;
+      }
+      if (finished) break;
+      if (this.failure) throw this.failure;
+      await new Promise<void>((resolve) => (wake = resolve));
+    }
+    const error = (finished as Reply).error;
+    if (error) throw new RequestError(`PyTorch engine: ${error}`);
+  }
+
+  async createAdapter(id: AdapterId, config: AdapterConfig, seed: number): Promise<void> {
+    await this.importAdapter(id, initAdapter(this.config, config, seed));
+  }
+
+  async importAdapter(id: AdapterId, weights: AdapterWeights): Promise<void> {
+    this.configs.set(id, weights.config);
+    const { rank, alpha, targets, rslora } = weights.config;
+    const config = { rank, alpha: rslora ? alpha * Math.sqrt(rank) : alpha, targets };
+    await this.call({ cmd: 'import', name: id, config, tensors: toWire(weights.tensors) });
+  }
+
+  async exportAdapter(id: AdapterId): Promise<AdapterWeights> {
+    const config = this.configs.get(id);
+    if (!config) throw new RequestError(`there is no adapter "${id}"`);
+    const { tensors } = await this.call({ cmd: 'export', name: id });
+    return { config, tensors: fromWire(tensors as WireTensors) };
+  }
+
+  async copyAdapter(from: AdapterId, to: AdapterId): Promise<void> {
+    await this.importAdapter(to, await this.exportAdapter(from));
+  }
+
+  async deleteAdapter(id: AdapterId): Promise<void> {
+    this.configs.delete(id);
+    await this.call({ cmd: 'delete', name: id });
+  }
+
+  adapters(): AdapterId[] {
+    return [...this.configs.keys()];
+  }
+
+  logits(_request: ScoreRequest): Promise<Float32Array> {
+    return Promise.reject(new RequestError('the PyTorch engine does not give logits'));
+  }
+
+  gradients(_track: TrainTrack): Promise<{ loss: number; tensors: Map<string, HostTensor> }> {
+    return Promise.reject(new RequestError('the PyTorch engine does not give gradients'));
+  }
+
+  optimiserState(_adapter: AdapterId): Promise<OptimiserState | null> {
+    return Promise.resolve(null);
+  }
+
+  /** Unknown here: PyTorch allocates as it goes. */
+  plan(): MemoryPlan {
+    return { weights: 0, kvCache: 0, activations: 0, adapters: 0, optimiser: 0, total: 0 };
+  }
+
+  dispose(): Promise<void> {
+    this.failure ??= new DeviceError('the PyTorch engine was closed');
+    this.child.removeAllListeners('exit');
+    this.child.kill();
+    return Promise.resolve();
+  }
+
+  private call(command: Record<string, unknown>): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      if (this.failure) return reject(this.failure);
+      this.send(command, (reply) => {
+        if (this.failure) reject(this.failure);
+        else if (reply.error) reject(new RequestError(`PyTorch engine: ${reply.error}`));
+        else resolve(reply);
+      });
+    });
+  }
+
+  private send(command: Record<string, unknown>, onReply: (reply: Reply) => void): void {
+    const id = this.nextId++;
+    this.waiting.set(id, onReply);
+    this.child.stdin.write(JSON.stringify({ id, ...command }) + '\n');
+  }
+
+  private receive(line: string): void {
+    const reply = JSON.parse(line) as Reply;
+    const onReply = this.waiting.get(reply.id);
+    if (reply.event === undefined) this.waiting.delete(reply.id);
+    onReply?.(reply);
+  }
+
+  private fail(error: Error): void {
+    this.failure ??= error;
+    const callbacks = [...this.waiting.values()];
+    this.waiting.clear();
+    for (const callback of callbacks) callback({ id: 0, error: this.failure.message });
+  }
+}
+
+function toWire(tensors: Map<string, HostTensor>): WireTensors {
+  const wire: WireTensors = {};
+  for (const [name, { shape, data }] of tensors) {
+    wire[name] = { shape, data: Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64') };
+  }
+  return wire;
+}
+
+function fromWire(wire: WireTensors): Map<string, HostTensor> {
+  return new Map(
+    Object.entries(wire).map(([name, { shape, data }]) => {
+      const bytes = Uint8Array.from(Buffer.from(data, 'base64'));
+      return [name, { shape, data: new Float32Array(bytes.buffer) }];
+    }),
+  );
+}

@@ -1,0 +1,95 @@
+/** Training data for `train`: a JSONL file of prompts and completions, as text or as token ids. */
+import type { TrainExample } from '../../src/engine/types';
+import { FileError } from '../../src/engine/errors';
+import type { ChatTokenizer } from '../../src/backends/tokenizer';
+
+/** A line of a JSONL file is not what it should be. */
+export class DataLineError extends FileError {
+  constructor(file: string, line: number, problem: string) {
+    super(file, `line ${line}: ${problem}`);
+  }
+}
+
+interface Line {
+  prompt?: unknown;
+  completion?: unknown;
+  prompt_ids?: unknown;
+  completion_ids?: unknown;
+}
+
+/**
+ * Reads every line; the loss is on the completion only. Ids are taken as they are. A text prompt is a user message
+ * (chat template, when there is one) and the end token follows its completion. Blank lines are skipped.
+ * `tokenizer` is called only when a line needs one. Errors: DataLineError naming file and line.
+ */
+export async function readTrainingData(
+  file: string,
+  content: string,
+  vocabSize: number,
+  tokenizer: () => Promise<ChatTokenizer>,
+  raw: boolean,
+): Promise<TrainExample[]> {
+  const examples: TrainExample[] = [];
+  const lines = content.split('\n');
+  for (let i = 0; i < lines.length; i++) {
+    const source = (lines[i] as string).trim();
+    if (source === '') continue;
+    examples.push(await readLine(parse(source, file, i + 1), file, i + 1, vocabSize, tokenizer, raw));
+  }
+  if (examples.length === 0) throw new FileError(file, 'holds no examples');
+  return examples;
+}
+
+function parse(source: string, file: string, line: number): Line {
+  let value: unknown;
+  try {
+    value = JSON.parse(source);
+  } catch (error) {
+    throw new DataLineError(file, line, `not JSON (${(error as Error).message})`);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new DataLineError(file, line, 'not a JSON object');
+  return value;
+}
+
+async function readLine(
+  line: Line,
+  file: string,
+  number: number,
+  vocabSize: number,
+  tokenizer: () => Promise<ChatTokenizer>,
+  raw: boolean,
+): Promise<TrainExample> {
+  if (line.prompt_ids !== undefined || line.completion_ids !== undefined) {
+    const prompt = checkIds(line.prompt_ids, 'prompt_ids', file, number, vocabSize);
+    const completion = checkIds(line.completion_ids, 'completion_ids', file, number, vocabSize);
+    return example(prompt, completion, file, number);
+  }
+  if (typeof line.prompt !== 'string' || typeof line.completion !== 'string')
+    throw new DataLineError(file, number, 'needs "prompt" and "completion" (text), or "prompt_ids" and "completion_ids"');
+  const t = await tokenizer();
+  const prompt =
+    raw || !t.hasChatTemplate
+      ? t.encode(line.prompt)
+      : t.encodeChat([{ role: 'user', content: line.prompt }], true);
+  const end = t.eosId === null ? [] : [t.eosId];
+  return example(prompt, [...t.encode(line.completion), ...end], file, number);
+}
+
+function checkIds(value: unknown, field: string, file: string, line: number, vocabSize: number): number[] {
+  if (!Array.isArray(value)) throw new DataLineError(file, line, `"${field}" is not a list of token ids`);
+  for (const id of value as unknown[]) {
+    if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id >= vocabSize)
+      throw new DataLineError(file, line, `"${field}" holds ${JSON.stringify(id)}, not a token id below ${vocabSize}`);
+  }
+  return value as number[];
+}
+
+function example(prompt: number[], completion: number[], file: string, line: number): TrainExample {
+  if (prompt.length === 0) throw new DataLineError(file, line, 'the prompt is empty');
+  if (completion.length === 0) throw new DataLineError(file, line, 'the completion is empty');
+  return {
+    ids: [...prompt, ...completion],
+    weights: [...prompt.map(() => 0), ...completion.map(() => 1)],
+  };
+}
