@@ -1,0 +1,277 @@
+/**
+ * LoRA adapters in PEFT's directory format (https://huggingface.co/docs/peft/developer_guides/checkpoint):
+ * adapter_config.json and adapter_model.safetensors, and PEFT's initialisation from a seed.
+ */
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
+import { drawWords, philox, STREAMS, uniformFromWord } from '../random';
+import { projectionPath, projectionShape } from './config';
+import { AdapterError } from './errors';
+import { label, parseJson, type FileSource } from './loader';
+import { readSafetensors, writeSafetensors } from './safetensors';
+import { PROJECTIONS } from './types';
+import type { AdapterConfig, AdapterWeights, HostTensor, ModelConfig, Projection } from './types';
+
+export const ADAPTER_CONFIG_FILE = 'adapter_config.json';
+export const ADAPTER_WEIGHTS_FILE = 'adapter_model.safetensors';
+
+/** The two files of an adapter directory. */
+export interface AdapterFiles {
+  [ADAPTER_CONFIG_FILE]: Uint8Array<ArrayBuffer>;
+  [ADAPTER_WEIGHTS_FILE]: Uint8Array<ArrayBuffer>;
+}
+
+/** Name of an adapter tensor in PEFT's files; A is [R, in], B is [out, R]. */
+export function adapterTensorName(layer: number, projection: Projection, matrix: 'A' | 'B'): string {
+  return `base_model.model.model.layers.${layer}.${projectionPath(projection)}.lora_${matrix}.weight`;
+}
+
+/** Name and shape of every tensor of an adapter, layer by layer, projections in their fixed order, A before B. */
+export function adapterShapes(model: ModelConfig, adapter: AdapterConfig): Map<string, number[]> {
+  const shapes = new Map<string, number[]>();
+  for (let layer = 0; layer < model.numLayers; layer++) {
+    for (const projection of PROJECTIONS) {
+      if (!adapter.targets.includes(projection)) continue;
+      const [outputs, inputs] = projectionShape(model, projection);
+      shapes.set(adapterTensorName(layer, projection, 'A'), [adapter.rank, inputs]);
+      shapes.set(adapterTensorName(layer, projection, 'B'), [outputs, adapter.rank]);
+    }
+  }
+  return shapes;
+}
+
+/** Factor of B(Ax): alpha / rank, or alpha / √rank for a rank-stabilised adapter; rounded to f32. */
+export function adapterScaling(adapter: AdapterConfig): number {
+  return Math.fround(adapter.alpha / (adapter.rslora === true ? Math.sqrt(adapter.rank) : adapter.rank));
+}
+
+/** @throws AdapterError when rank, alpha or targets make no sense */
+export function checkAdapterConfig(adapter: AdapterConfig, what = 'adapter'): void {
+  if (!Number.isInteger(adapter.rank) || adapter.rank < 1) {
+    throw new AdapterError(`${what}: rank is ${adapter.rank}, not a positive integer`);
+  }
+  if (!Number.isFinite(adapter.alpha) || adapter.alpha <= 0) {
+    throw new AdapterError(`${what}: alpha is ${adapter.alpha}, not a positive number`);
+  }
+  const unknown = adapter.targets.find((target) => !PROJECTIONS.includes(target));
+  if (unknown !== undefined) {
+    throw new AdapterError(`${what}: target ${String(unknown)} is not one of ${PROJECTIONS.join(', ')}`);
+  }
+  if (adapter.targets.length === 0) throw new AdapterError(`${what}: has no targets`);
+}
+
+/** @throws AdapterError when a tensor is missing, superfluous, of another shape or not finite */
+export function checkAdapter(model: ModelConfig, weights: AdapterWeights, what = 'adapter'): void {
+  checkAdapterConfig(weights.config, what);
+  const shapes = adapterShapes(model, weights.config);
+  for (const [name, shape] of shapes) {
+    const tensor = weights.tensors.get(name);
+    if (tensor === undefined) throw new AdapterError(`${what}: tensor ${name} is missing`);
+    if (tensor.shape.join() !== shape.join() || tensor.data.length !== shape[0] * shape[1]) {
+      throw new AdapterError(
+        `${what}: tensor ${name} has shape [${tensor.shape.join(', ')}], model and rank ask for [${shape.join(', ')}]`,
+      );
+    }
+  }
+  for (const name of weights.tensors.keys()) {
+    if (!shapes.has(name))
+      throw new AdapterError(`${what}: tensor ${name} belongs to no target projection of the model`);
+  }
+}
+
+/**
+ * PEFT's initialisation: A ~ U(−b, b) with b = √(6 / ((1 + 5)·in)) = 1/√in, as kaiming_uniform_(a = √5) gives; B = 0.
+ *
+ * Element i of the A of layer l, projection p (index in PROJECTIONS) is the draw named (seed, stream adapterInit,
+ * problem 7l + p), token ⌊i/4⌋, word i mod 4: another rank or target list never shifts another tensor's numbers.
+ *
+ * @param seed non-negative integer below 2^53
+ */
+export function initAdapter(model: ModelConfig, adapter: AdapterConfig, seed: number): AdapterWeights {
+  checkAdapterConfig(adapter);
+  const tensors = new Map<string, HostTensor>();
+  for (let layer = 0; layer < model.numLayers; layer++) {
+    PROJECTIONS.forEach((projection, index) => {
+      if (!adapter.targets.includes(projection)) return;
+      const [outputs, inputs] = projectionShape(model, projection);
+      tensors.set(adapterTensorName(layer, projection, 'A'), {
+        shape: [adapter.rank, inputs],
+        data: uniformMatrix(adapter.rank * inputs, inputs, seed, layer * PROJECTIONS.length + index),
+      });
+      tensors.set(adapterTensorName(layer, projection, 'B'), {
+        shape: [outputs, adapter.rank],
+        data: new Float32Array(outputs * adapter.rank),
+      });
+    });
+  }
+  return { config: copyConfig(adapter), tensors };
+}
+
+function uniformMatrix(length: number, inputs: number, seed: number, tensor: number): Float32Array {
+  const bound = Math.fround(1 / Math.sqrt(inputs));
+  const data = new Float32Array(length);
+  for (let i = 0; i < length; i += 4) {
+    const words = philox(...drawWords({ seed, stream: STREAMS.adapterInit, problem: tensor }, i >> 2));
+    for (let k = 0; k < 4 && i + k < length; k++) {
+      data[i + k] = Math.fround(2 * uniformFromWord(words[k]) - 1) * bound;
+    }
+  }
+  return data;
+}
+
+/** sha-256 (hex) over the tensors in name order: each name, a zero byte, the f32 values little-endian. */
+export function hashAdapter(weights: AdapterWeights): string {
+  const hash = sha256.create();
+  for (const name of [...weights.tensors.keys()].sort()) {
+    const { data } = weights.tensors.get(name) as HostTensor;
+    hash.update(utf8ToBytes(`${name}\0`));
+    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+  return bytesToHex(hash.digest());
+}
+
+/** Deep copy: engines train in place, and nobody's arrays but their own. */
+export function copyAdapterWeights(weights: AdapterWeights): AdapterWeights {
+  const tensors = new Map<string, HostTensor>();
+  for (const [name, { shape, data }] of weights.tensors)
+    tensors.set(name, { shape: shape.slice(), data: data.slice() });
+  return { config: copyConfig(weights.config), tensors };
+}
+
+/** An adapter directory. @throws FileError, AdapterError, SafetensorsError, WeightValueError */
+export async function loadAdapter(source: FileSource, model: ModelConfig): Promise<AdapterWeights> {
+  const config = await source.read(ADAPTER_CONFIG_FILE);
+  const weights = await source.read(ADAPTER_WEIGHTS_FILE);
+  return parseAdapter(config, weights, model, source.name);
+}
+
+/**
+ * Reads the two files of an adapter directory and checks them against the model.
+ *
+ * @param name the directory, for messages
+ * @throws ConfigError (adapter_config.json is not JSON), AdapterError, SafetensorsError, WeightValueError
+ */
+export function parseAdapter(
+  configBytes: Uint8Array,
+  weightBytes: Uint8Array,
+  model: ModelConfig,
+  name: string,
+): AdapterWeights {
+  const source = { name } as FileSource;
+  const configFile = label(source, ADAPTER_CONFIG_FILE);
+  const weightsFile = label(source, ADAPTER_WEIGHTS_FILE);
+  const config = parseAdapterConfig(parseJson(configBytes, configFile), configFile);
+  const tensors = new Map<string, HostTensor>();
+  for (const [key, tensor] of readSafetensors(weightBytes, weightsFile)) {
+    // PEFT in memory names the adapter ("default"); its files usually, not always, leave that out.
+    const plain = key.replace(/\.(lora_[AB])\.default\.weight$/, '.$1.weight');
+    tensors.set(plain, { shape: tensor.shape, data: tensor.data.slice() });
+  }
+  checkAdapter(model, { config, tensors }, weightsFile);
+  return { config, tensors };
+}
+
+/** The directory's two files, as PEFT writes and loads them. @param baseModel path or repository of the base, if known */
+export function serialiseAdapter(weights: AdapterWeights, baseModel: string | null = null): AdapterFiles {
+  const { rank, alpha, targets, rslora } = weights.config;
+  const config = {
+    alpha_pattern: {},
+    auto_mapping: null,
+    base_model_name_or_path: baseModel,
+    bias: 'none',
+    fan_in_fan_out: false,
+    inference_mode: true,
+    init_lora_weights: true,
+    layers_pattern: null,
+    layers_to_transform: null,
+    lora_alpha: alpha,
+    lora_dropout: 0,
+    modules_to_save: null,
+    peft_type: 'LORA',
+    r: rank,
+    rank_pattern: {},
+    revision: null,
+    target_modules: PROJECTIONS.filter((projection) => targets.includes(projection)),
+    task_type: 'CAUSAL_LM',
+    use_dora: false,
+    use_rslora: rslora === true,
+  };
+  return {
+    [ADAPTER_CONFIG_FILE]: new TextEncoder().encode(`${JSON.stringify(config, null, 2)}\n`),
+    [ADAPTER_WEIGHTS_FILE]: writeSafetensors(weights.tensors),
+  };
+}
+
+/**
+ * Checks the parsed adapter_config.json. What would change the result and is not computed here is refused by name.
+ *
+ * @throws AdapterError naming the file and the field
+ */
+export function parseAdapterConfig(json: unknown, file: string): AdapterConfig {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    throw new AdapterError(`${file}: is not a JSON object`);
+  }
+  const fields = json as Record<string, unknown>;
+  if (fields.peft_type !== 'LORA') {
+    throw new AdapterError(`${file}: peft_type ${JSON.stringify(fields.peft_type)} is not supported (only "LORA")`);
+  }
+  for (const key of REFUSED_WHEN_SET) {
+    if (isInUse(fields[key])) throw new AdapterError(`${file}: ${key} is not supported`);
+  }
+  if ((fields.bias ?? 'none') !== 'none') {
+    throw new AdapterError(`${file}: bias ${JSON.stringify(fields.bias)} is not supported (only "none")`);
+  }
+  // These change the base weights as well, so the adapter alone is not the finetuned model.
+  const init = fields.init_lora_weights;
+  if (typeof init === 'string' && /^(pissa|olora|loftq|corda)/i.test(init)) {
+    throw new AdapterError(`${file}: init_lora_weights ${JSON.stringify(init)} is not supported`);
+  }
+  const config: AdapterConfig = {
+    rank: fields.r as number,
+    alpha: (fields.lora_alpha ?? 8) as number,
+    targets: parseTargets(fields.target_modules, file),
+  };
+  if (fields.use_rslora === true) config.rslora = true;
+  checkAdapterConfig(config, file);
+  return config;
+}
+
+const REFUSED_WHEN_SET = [
+  'rank_pattern',
+  'alpha_pattern',
+  'modules_to_save',
+  'layers_to_transform',
+  'exclude_modules',
+  'target_parameters',
+  'trainable_token_indices',
+  'alora_invocation_tokens',
+  'fan_in_fan_out',
+  'use_dora',
+  'use_qalora',
+  'lora_bias',
+  'megatron_config',
+] as const;
+
+/** True for anything but absent, null, false, an empty object, list or string. */
+function isInUse(value: unknown): boolean {
+  if (value === undefined || value === null || value === false || value === '') return false;
+  return typeof value !== 'object' || Object.keys(value).length > 0;
+}
+
+function parseTargets(value: unknown, file: string): Projection[] {
+  if (value === 'all-linear') return [...PROJECTIONS];
+  if (!Array.isArray(value)) {
+    throw new AdapterError(`${file}: target_modules ${JSON.stringify(value)} is neither a list nor "all-linear"`);
+  }
+  const names = value.map((name) => String(name));
+  for (const name of names) {
+    if (!PROJECTIONS.some((projection) => name === projection || name === projectionPath(projection))) {
+      throw new AdapterError(`${file}: target module ${JSON.stringify(name)} is not one of ${PROJECTIONS.join(', ')}`);
+    }
+  }
+  return PROJECTIONS.filter((projection) => names.includes(projection) || names.includes(projectionPath(projection)));
+}
+
+function copyConfig(config: AdapterConfig): AdapterConfig {
+  return { ...config, targets: config.targets.slice() };
+}
