@@ -1,0 +1,87 @@
+/**
+ * The schema of the IndexedDB database `polylogue` and its migrations. A released version is never changed: a change is
+ * a new entry in `MIGRATIONS`, and opening an older database runs the missing ones inside one upgrade transaction, which
+ * IndexedDB takes back as a whole when anything fails.
+ */
+import { openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction, type StoreNames } from 'idb';
+import type { AdapterWeights } from '../engine/types';
+import type { EvaluationDone, RunEvent, Team } from '../events';
+import { StoreUnavailableError } from './errors';
+import type { Checkpoint, RunRecord } from './types';
+
+export const DATABASE_NAME = 'polylogue';
+
+export interface PolylogueSchema extends DBSchema {
+  runs: { key: string; value: RunRecord; indexes: { created: number } };
+  /** Key: run, index in the log. */
+  events: { key: [string, number]; value: RunEvent };
+  /** Key: run, iteration, name. */
+  adapters: { key: [string, number, string]; value: AdapterWeights };
+  /** Key: run, iteration. */
+  checkpoints: { key: [string, number]; value: Checkpoint };
+  /** Copies of the log's evaluation events, so that a list of runs need not read whole logs. Key: run, iteration, team. */
+  evaluations: { key: [string, number, Team]; value: EvaluationDone };
+}
+
+export type Database = IDBPDatabase<PolylogueSchema>;
+type Upgrade = IDBPTransaction<PolylogueSchema, StoreNames<PolylogueSchema>[], 'versionchange'>;
+
+/** MIGRATIONS[v] leads from version v to v + 1. */
+const MIGRATIONS: ((db: Database, transaction: Upgrade) => Promise<void>)[] = [createFirstSchema, addEvaluations];
+
+export const DATABASE_VERSION = MIGRATIONS.length;
+
+async function createFirstSchema(db: Database): Promise<void> {
+  db.createObjectStore('runs', { keyPath: 'id' }).createIndex('created', 'created');
+  db.createObjectStore('events');
+  db.createObjectStore('adapters');
+  db.createObjectStore('checkpoints');
+}
+
+async function addEvaluations(db: Database, transaction: Upgrade): Promise<void> {
+  const evaluations = db.createObjectStore('evaluations');
+  let cursor = await transaction.objectStore('events').openCursor();
+  while (cursor) {
+    const event = cursor.value;
+    if (event.type === 'evaluation') await evaluations.put(event, [cursor.key[0], event.iteration, event.team]);
+    cursor = await cursor.continue();
+  }
+}
+
+/**
+ * Opens the database, creating or migrating it. `version` below the newest exists for tests of migrations.
+ * Rejects with `StoreUnavailableError` when another tab holds an old version open, when the database was written by a
+ * newer lab, or when the browser has no IndexedDB (some private modes).
+ */
+export async function openDatabase(name = DATABASE_NAME, version = DATABASE_VERSION): Promise<Database> {
+  let blocked: (error: StoreUnavailableError) => void = () => {};
+  const refused = new Promise<never>((_, reject) => (blocked = reject));
+  const opening = openDB<PolylogueSchema>(name, version, {
+    async upgrade(db, from, to, transaction) {
+      for (const migrate of MIGRATIONS.slice(from, to ?? version)) await migrate(db, transaction);
+    },
+    blocked() {
+      blocked(
+        new StoreUnavailableError('Another tab has an older version of the lab open. Close it and reload this one.'),
+      );
+    },
+    // Let another tab's newer version upgrade; what this tab tries afterwards fails with a typed error.
+    blocking(_current, _wanted, event) {
+      (event.target as IDBDatabase).close();
+    },
+  });
+  try {
+    return await Promise.race([opening, refused]);
+  } catch (error) {
+    opening.then((db) => db.close()).catch(() => {});
+    if (error instanceof StoreUnavailableError) throw error;
+    throw new StoreUnavailableError(describeOpenFailure(error), { cause: error });
+  }
+}
+
+function describeOpenFailure(error: unknown): string {
+  if (error instanceof DOMException && error.name === 'VersionError')
+    return 'The stored runs were written by a newer version of the lab. Reload the page to get it.';
+  const why = error instanceof Error ? error.message : String(error);
+  return `The browser's database cannot be opened (${why}). Private windows sometimes refuse it.`;
+}

@@ -1,0 +1,88 @@
+/** A run store in memory: for the command line, and for comparing with IndexedDB's in tests. */
+import type { AdapterWeights } from '../engine/types';
+import type { EvaluationDone, RunEvent } from '../events';
+import { LogConflictError, RunNotFoundError, StoredRunError, StoreUnavailableError } from './errors';
+import type { Checkpoint, LogBatch, RunPatch, RunRecord, RunStore } from './types';
+
+interface StoredRun {
+  record: RunRecord;
+  events: RunEvent[];
+  adapters: Map<string, { name: string; iteration: number; weights: AdapterWeights }>;
+  checkpoints: Map<number, Checkpoint>;
+}
+
+export class MemoryRunStore implements RunStore {
+  #runs = new Map<string, StoredRun>();
+
+  async create(run: RunRecord): Promise<void> {
+    if (this.#runs.has(run.id)) throw new StoreUnavailableError(`There is already a run ${run.id}.`);
+    this.#runs.set(run.id, { record: { ...run }, events: [], adapters: new Map(), checkpoints: new Map() });
+  }
+
+  async append(runId: string, batch: LogBatch): Promise<RunRecord> {
+    const run = this.#find(runId);
+    if (batch.from !== run.events.length) throw new LogConflictError(runId, batch.from, run.events.length);
+    run.events.push(...batch.events);
+    for (const adapter of batch.adapters ?? []) run.adapters.set(`${adapter.iteration}/${adapter.name}`, adapter);
+    if (batch.checkpoint) run.checkpoints.set(batch.checkpoint.iteration, batch.checkpoint);
+    run.record = {
+      ...run.record,
+      updated: Date.now(),
+      events: run.events.length,
+      digest: batch.digest,
+      progress: batch.progress,
+    };
+    return { ...run.record };
+  }
+
+  async update(runId: string, patch: RunPatch): Promise<RunRecord> {
+    const run = this.#find(runId);
+    run.record = { ...run.record, ...patch, updated: Date.now() };
+    return { ...run.record };
+  }
+
+  async run(runId: string): Promise<RunRecord> {
+    return { ...this.#find(runId).record };
+  }
+
+  async runs(): Promise<RunRecord[]> {
+    return [...this.#runs.values()].map((run) => ({ ...run.record })).sort((a, b) => b.created - a.created);
+  }
+
+  async events(runId: string, from = 0, to = Infinity): Promise<RunEvent[]> {
+    return this.#find(runId).events.slice(from, to);
+  }
+
+  async adapter(runId: string, name: string, iteration: number): Promise<AdapterWeights> {
+    const adapter = this.#find(runId).adapters.get(`${iteration}/${name}`);
+    if (!adapter) throw new StoredRunError(`Run ${runId} holds no adapter ${name} of iteration ${iteration}.`);
+    return adapter.weights;
+  }
+
+  async adapters(runId: string): Promise<{ name: string; iteration: number }[]> {
+    return [...this.#find(runId).adapters.values()]
+      .map(({ name, iteration }) => ({ name, iteration }))
+      .sort((a, b) => a.iteration - b.iteration || (a.name < b.name ? -1 : 1));
+  }
+
+  async evaluations(runId: string): Promise<EvaluationDone[]> {
+    return this.#find(runId).events.filter((event) => event.type === 'evaluation');
+  }
+
+  async checkpoints(runId: string): Promise<Checkpoint[]> {
+    return [...this.#find(runId).checkpoints.values()].sort((a, b) => a.iteration - b.iteration);
+  }
+
+  async delete(runId: string): Promise<void> {
+    this.#find(runId);
+    this.#runs.delete(runId);
+  }
+
+  close(): void {}
+
+  #find(runId: string): StoredRun {
+    const run = this.#runs.get(runId);
+    if (!run) throw new RunNotFoundError(runId);
+    return run;
+  }
+}

@@ -1,0 +1,112 @@
+/** What every run store promises, asked of both. */
+import 'fake-indexeddb/auto';
+import { IDBFactory } from 'fake-indexeddb';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { LogConflictError, RunNotFoundError, StoredRunError } from '../../src/store/errors';
+import { IndexedRunStore } from '../../src/store/indexed';
+import { MemoryRunStore } from '../../src/store/memory';
+import type { RunStore } from '../../src/store/types';
+import { sampleAdapter, sampleEvaluation, sampleEvents, sampleRecord } from './samples';
+
+beforeEach(() => {
+  globalThis.indexedDB = new IDBFactory();
+});
+
+const kinds: [string, () => Promise<RunStore>][] = [
+  ['MemoryRunStore', async () => new MemoryRunStore()],
+  ['IndexedRunStore', () => IndexedRunStore.open()],
+];
+
+describe.each(kinds)('%s', (_name, open) => {
+  it('appends a log in order and keeps the record beside it', async () => {
+    const store = await open();
+    await store.create(sampleRecord());
+    await store.append('a-run', { from: 0, events: sampleEvents.slice(0, 2), digest: 'd2', progress: 0.25 });
+    const record = await store.append('a-run', {
+      from: 2,
+      events: sampleEvents.slice(2),
+      digest: 'd4',
+      progress: 0.5,
+    });
+    expect(record).toMatchObject({ events: 4, digest: 'd4', progress: 0.5, status: 'running' });
+    expect(await store.run('a-run')).toEqual(record);
+    expect(await store.events('a-run')).toEqual(sampleEvents);
+    expect(await store.events('a-run', 1, 3)).toEqual(sampleEvents.slice(1, 3));
+    expect(await store.evaluations('a-run')).toEqual([sampleEvaluation(0), sampleEvaluation(1)]);
+    store.close();
+  });
+
+  it('orders more than ten events by number, not by text', async () => {
+    const store = await open();
+    await store.create(sampleRecord());
+    const many = Array.from({ length: 120 }, (_, i) => ({ type: 'iteration-started' as const, iteration: i }));
+    await store.append('a-run', { from: 0, events: many, digest: '', progress: 0 });
+    expect(await store.events('a-run')).toEqual(many);
+    store.close();
+  });
+
+  it('refuses events that do not continue the log, and keeps it', async () => {
+    const store = await open();
+    await store.create(sampleRecord());
+    await store.append('a-run', { from: 0, events: sampleEvents, digest: 'd', progress: 0 });
+    for (const from of [0, 3, 5])
+      await expect(
+        store.append('a-run', { from, events: sampleEvents, digest: 'x', progress: 1 }),
+      ).rejects.toBeInstanceOf(LogConflictError);
+    expect(await store.run('a-run')).toMatchObject({ events: 4, digest: 'd', progress: 0 });
+    expect(await store.events('a-run')).toHaveLength(4);
+    store.close();
+  });
+
+  it('keeps adapters per iteration and checkpoints', async () => {
+    const store = await open();
+    await store.create(sampleRecord());
+    const checkpoint = { iteration: 1, events: 4, digest: 'd', adapters: ['critic-0', 'generator-0'] };
+    await store.append('a-run', {
+      from: 0,
+      events: sampleEvents,
+      digest: 'd',
+      progress: 0,
+      adapters: [
+        { name: 'generator-0', iteration: 2, weights: sampleAdapter(2) },
+        { name: 'generator-0', iteration: 1, weights: sampleAdapter(1) },
+        { name: 'critic-0', iteration: 1, weights: sampleAdapter(3) },
+      ],
+      checkpoint,
+    });
+    expect(await store.adapters('a-run')).toEqual([
+      { name: 'critic-0', iteration: 1 },
+      { name: 'generator-0', iteration: 1 },
+      { name: 'generator-0', iteration: 2 },
+    ]);
+    expect(await store.adapter('a-run', 'generator-0', 2)).toEqual(sampleAdapter(2));
+    await expect(store.adapter('a-run', 'critic-0', 2)).rejects.toBeInstanceOf(StoredRunError);
+    expect(await store.checkpoints('a-run')).toEqual([checkpoint]);
+    store.close();
+  });
+
+  it('lists the newest first, updates, and deletes one without touching another', async () => {
+    const store = await open();
+    await store.create(sampleRecord('a', { created: 1 }));
+    await store.create(sampleRecord('b', { created: 3 }));
+    await store.create(sampleRecord('ab', { created: 2 }));
+    for (const id of ['a', 'b', 'ab'])
+      await store.append(id, {
+        from: 0,
+        events: sampleEvents,
+        digest: id,
+        progress: 0,
+        adapters: [{ name: 'single', iteration: 1, weights: sampleAdapter() }],
+      });
+    expect((await store.runs()).map((run) => run.id)).toEqual(['b', 'ab', 'a']);
+    await store.update('ab', { status: 'finished', name: 'renamed' });
+    expect(await store.run('ab')).toMatchObject({ status: 'finished', name: 'renamed', events: 4 });
+    await store.delete('a');
+    await expect(store.run('a')).rejects.toBeInstanceOf(RunNotFoundError);
+    await expect(store.delete('a')).rejects.toBeInstanceOf(RunNotFoundError);
+    await expect(store.update('a', { progress: 1 })).rejects.toBeInstanceOf(RunNotFoundError);
+    expect(await store.events('ab')).toHaveLength(4);
+    expect(await store.adapters('b')).toHaveLength(1);
+    store.close();
+  });
+});
