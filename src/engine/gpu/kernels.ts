@@ -3,10 +3,50 @@
  * its file.
  */
 
+// backward and optimiser
+import adamw from '../kernels/adamw.wgsl?raw';
+import attentionBackwardKeyValue from '../kernels/attention_backward_key_value.wgsl?raw';
+import attentionBackwardQuery from '../kernels/attention_backward_query.wgsl?raw';
+import attentionBackwardStats from '../kernels/attention_backward_stats.wgsl?raw';
+import crossEntropy from '../kernels/cross_entropy.wgsl?raw';
+import headBackwardGather from '../kernels/head_backward_gather.wgsl?raw';
+import headBackwardScatter from '../kernels/head_backward_scatter.wgsl?raw';
+import linearBackwardInput from '../kernels/linear_backward_input.wgsl?raw';
+import linearBackwardInputScalar from '../kernels/linear_backward_input_scalar.wgsl?raw';
+import loraBackwardShrink from '../kernels/lora_backward_shrink.wgsl?raw';
+import loraBackwardShrinkScalar from '../kernels/lora_backward_shrink_scalar.wgsl?raw';
+import loraBackwardWeights from '../kernels/lora_backward_weights.wgsl?raw';
+import loraBackwardWeightsScalar from '../kernels/lora_backward_weights_scalar.wgsl?raw';
+import rmsnormBackward from '../kernels/rmsnorm_backward.wgsl?raw';
+import ropeBackward from '../kernels/rope_backward.wgsl?raw';
+import sumOfSquares from '../kernels/sum_of_squares.wgsl?raw';
+import sumOfSquaresTotal from '../kernels/sum_of_squares_total.wgsl?raw';
+import swigluBackward from '../kernels/swiglu_backward.wgsl?raw';
+import trackLoss from '../kernels/track_loss.wgsl?raw';
+
 export const KERNELS = {
   // forward
 
   // backward and optimiser
+  adamw,
+  attention_backward_key_value: attentionBackwardKeyValue,
+  attention_backward_query: attentionBackwardQuery,
+  attention_backward_stats: attentionBackwardStats,
+  cross_entropy: crossEntropy,
+  head_backward_gather: headBackwardGather,
+  head_backward_scatter: headBackwardScatter,
+  linear_backward_input: linearBackwardInput,
+  linear_backward_input_scalar: linearBackwardInputScalar,
+  lora_backward_shrink: loraBackwardShrink,
+  lora_backward_shrink_scalar: loraBackwardShrinkScalar,
+  lora_backward_weights: loraBackwardWeights,
+  lora_backward_weights_scalar: loraBackwardWeightsScalar,
+  rmsnorm_backward: rmsnormBackward,
+  rope_backward: ropeBackward,
+  sum_of_squares: sumOfSquares,
+  sum_of_squares_total: sumOfSquaresTotal,
+  swiglu_backward: swigluBackward,
+  track_loss: trackLoss,
 } as const satisfies Record<string, string>;
 
 export type KernelName = keyof typeof KERNELS;

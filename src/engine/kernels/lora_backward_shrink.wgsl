@@ -1,0 +1,55 @@
+// Gradient by A·x of a LoRA projection: dXA[T, RANK] = scale_slot · dY[T, OUT] · B_slot[OUT, RANK].
+//
+//   dy    [T, OUT]  gradient by the projection's output
+//   b     pool      adapters; this projection's B [OUT, RANK] starts at slot · p.slotElements + p.offset
+//   scale [slots]   alpha / rank
+//   slot  [T]       adapter slot of each token
+//   dxa   [T, RANK]
+//
+// Host guarantees: OUT and RANK are multiples of 4 (lora_backward_shrink_scalar takes another OUT), T is a multiple of
+// TILE, every tile of TILE tokens has one slot and it exists. Grid: x over RANK in LANES, y over T/TILE.
+// Each sum runs over OUT in ascending order. One lane owns one column of B, so dY loads are the same for all lanes.
+
+override OUT: u32;
+override RANK: u32;
+override LANES: u32 = 8;
+
+const TILE = 8u;
+
+struct Params {
+  slotElements: u32,
+  offset: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> dy: array<vec4f>;
+@group(0) @binding(2) var<storage, read> b: array<f32>;
+@group(0) @binding(3) var<storage, read> scale: array<f32>;
+@group(0) @binding(4) var<storage, read> slot: array<u32>;
+@group(0) @binding(5) var<storage, read_write> dxa: array<f32>;
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let r = group.x * LANES + local.x;
+  if (r >= RANK) {
+    return;
+  }
+  let first = group.y * TILE;
+  let s = slot[first];
+  var at = s * p.slotElements + p.offset + r;
+  var sum: array<f32, TILE>;
+  for (var o = 0u; o < OUT / 4u; o++) {
+    let b0 = b[at];
+    let b1 = b[at + RANK];
+    let b2 = b[at + 2u * RANK];
+    let b3 = b[at + 3u * RANK];
+    at += 4u * RANK;
+    for (var m = 0u; m < TILE; m++) {
+      let d = dy[(first + m) * (OUT / 4u) + o];
+      sum[m] = fma(d.w, b3, fma(d.z, b2, fma(d.y, b1, fma(d.x, b0, sum[m]))));
+    }
+  }
+  for (var m = 0u; m < TILE; m++) {
+    dxa[(first + m) * RANK + r] = scale[s] * sum[m];
+  }
+}

@@ -1,0 +1,85 @@
+// Gradient by one LoRA matrix, added to the gradient pool, for every track (an adapter in training) of the batch.
+//   A (EXPAND = false): dA[r, i] += Σ_t dXA[t, r] · x[t, i]             wide = x [T, WIDE],  narrow = dXA [T, RANK]
+//   B (EXPAND = true):  dB[o, r] += scale_slot · Σ_t dY[t, o] · xa[t, r]  wide = dY [T, WIDE], narrow = A·x [T, RANK]
+//
+//   tracks [G]      slot, first token and number of tokens of each track
+//   scale  [slots]  alpha / rank (only read for B)
+//   grad   pool     this matrix starts at slot · p.slotElements + p.offset; A is [RANK, WIDE], B is [WIDE, RANK]
+//
+// Host guarantees: WIDE and RANK are multiples of 4 (lora_backward_weights_scalar takes another WIDE); a track's tokens
+// are contiguous; no two tracks share a slot. Grid: x over WIDE/4 in LANES, y over RANK/4, z over tracks.
+// Each sum runs over the track's tokens in ascending order.
+
+override WIDE: u32;
+override RANK: u32;
+override EXPAND: bool;
+override LANES: u32 = 8;
+
+struct Params {
+  slotElements: u32,
+  offset: u32,
+}
+
+struct Track {
+  slot: u32,
+  first: u32,
+  count: u32,
+  firstTarget: u32,
+  targets: u32,
+  unused0: u32,
+  unused1: u32,
+  unused2: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> wide: array<vec4f>;
+@group(0) @binding(2) var<storage, read> narrow: array<vec4f>;
+@group(0) @binding(3) var<storage, read> tracks: array<Track>;
+@group(0) @binding(4) var<storage, read> scale: array<f32>;
+@group(0) @binding(5) var<storage, read_write> grad: array<vec4f>;
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let column = group.x * LANES + local.x;
+  if (column >= WIDE / 4u) {
+    return;
+  }
+  let slot = tracks[group.z].slot;
+  let first = tracks[group.z].first;
+  let end = first + tracks[group.z].count;
+  let base = (slot * p.slotElements + p.offset) / 4u;
+  var s0 = vec4f();
+  var s1 = vec4f();
+  var s2 = vec4f();
+  var s3 = vec4f();
+  if (EXPAND) {
+    for (var t = first; t < end; t++) {
+      let d = wide[t * (WIDE / 4u) + column];
+      let x = narrow[t * (RANK / 4u) + group.y];
+      s0 = fma(vec4f(d.x), x, s0);
+      s1 = fma(vec4f(d.y), x, s1);
+      s2 = fma(vec4f(d.z), x, s2);
+      s3 = fma(vec4f(d.w), x, s3);
+    }
+    let at = base + column * RANK + group.y;
+    let factor = scale[slot];
+    grad[at] += factor * s0;
+    grad[at + RANK / 4u] += factor * s1;
+    grad[at + 2u * (RANK / 4u)] += factor * s2;
+    grad[at + 3u * (RANK / 4u)] += factor * s3;
+  } else {
+    for (var t = first; t < end; t++) {
+      let x = wide[t * (WIDE / 4u) + column];
+      let d = narrow[t * (RANK / 4u) + group.y];
+      s0 = fma(vec4f(d.x), x, s0);
+      s1 = fma(vec4f(d.y), x, s1);
+      s2 = fma(vec4f(d.z), x, s2);
+      s3 = fma(vec4f(d.w), x, s3);
+    }
+    let at = base + group.y * WIDE + column;
+    grad[at] += s0;
+    grad[at + WIDE / 4u] += s1;
+    grad[at + 2u * (WIDE / 4u)] += s2;
+    grad[at + 3u * (WIDE / 4u)] += s3;
+  }
+}

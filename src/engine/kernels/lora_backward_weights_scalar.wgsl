@@ -1,0 +1,52 @@
+// lora_backward_weights for a WIDE that is not a multiple of 4 (what it computes, bindings and guarantees: see there).
+//
+// Grid: x over WIDE in LANES, y over RANK, z over tracks. Each sum runs over the track's tokens in ascending order.
+
+override WIDE: u32;
+override RANK: u32;
+override EXPAND: bool;
+override LANES: u32 = 8;
+
+struct Params {
+  slotElements: u32,
+  offset: u32,
+}
+
+struct Track {
+  slot: u32,
+  first: u32,
+  count: u32,
+  firstTarget: u32,
+  targets: u32,
+  unused0: u32,
+  unused1: u32,
+  unused2: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> wide: array<f32>;
+@group(0) @binding(2) var<storage, read> narrow: array<f32>;
+@group(0) @binding(3) var<storage, read> tracks: array<Track>;
+@group(0) @binding(4) var<storage, read> scale: array<f32>;
+@group(0) @binding(5) var<storage, read_write> grad: array<f32>;
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let column = group.x * LANES + local.x;
+  if (column >= WIDE) {
+    return;
+  }
+  let slot = tracks[group.z].slot;
+  let first = tracks[group.z].first;
+  let end = first + tracks[group.z].count;
+  let base = slot * p.slotElements + p.offset;
+  var sum = 0.0;
+  for (var t = first; t < end; t++) {
+    sum = fma(wide[t * WIDE + column], narrow[t * RANK + group.y], sum);
+  }
+  if (EXPAND) {
+    grad[base + column * RANK + group.y] += scale[slot] * sum;
+  } else {
+    grad[base + group.y * WIDE + column] += sum;
+  }
+}

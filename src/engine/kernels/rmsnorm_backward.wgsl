@@ -1,0 +1,47 @@
+// Gradient by the input of y = gain · x / sqrt(mean(x²) + eps) with a frozen gain:
+//   dX (+)= r · (g − x · r² · mean(g · x)),  g = gain · dY,  r = 1 / sqrt(mean(x²) + eps).
+//
+//   x, dy, dx [ROWS, WIDTH], gain [WIDTH]; for the norm per head ROWS = T · heads and WIDTH = Dh.
+//
+// Grid: x over p.rows in 64, then y (at most 65,535 groups in x). One invocation per row, sums in ascending order.
+
+override WIDTH: u32;
+override ACCUMULATE: bool = false;
+
+struct Params {
+  rows: u32,
+  groupsX: u32,
+  eps: f32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> gain: array<f32>;
+@group(0) @binding(3) var<storage, read> dy: array<f32>;
+@group(0) @binding(4) var<storage, read_write> dx: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let row = (group.y * p.groupsX + group.x) * 64u + local.x;
+  if (row >= p.rows) {
+    return;
+  }
+  let base = row * WIDTH;
+  var squares = 0.0;
+  var product = 0.0;
+  for (var i = 0u; i < WIDTH; i++) {
+    let value = x[base + i];
+    squares = fma(value, value, squares);
+    product = fma(gain[i] * dy[base + i], value, product);
+  }
+  let r = 1.0 / sqrt(squares / f32(WIDTH) + p.eps);
+  let back = r * r * (product / f32(WIDTH));
+  for (var i = 0u; i < WIDTH; i++) {
+    let gradient = r * (gain[i] * dy[base + i] - x[base + i] * back);
+    if (ACCUMULATE) {
+      dx[base + i] += gradient;
+    } else {
+      dx[base + i] = gradient;
+    }
+  }
+}
