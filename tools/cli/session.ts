@@ -3,10 +3,9 @@ import type { Engine, EngineOptions } from '../../src/engine/types';
 import { FileError } from '../../src/engine/errors';
 import { readFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { loadModel } from '../../src/engine/loader';
 import { folderSource } from '../../src/engine/loader-node';
-import { parseAdapter, serialiseAdapter } from '../../src/engine/peft';
+import { loadAdapter } from '../../src/engine/peft';
 import type { AdapterWeights, ModelWeights } from '../../src/engine/types';
 import type { EngineChoice } from './args';
 import type { Output } from './output';
@@ -54,19 +53,23 @@ export async function openEngine(
 /** Reads a PEFT directory. Errors: FileError, SafetensorsError, AdapterError. */
 export async function readAdapter(dir: string, model: ModelWeights): Promise<AdapterWeights> {
   if (!existsSync(dir)) throw new FileError(dir, 'there is no such adapter folder');
-  const [config, tensors] = await Promise.all([
-    readBytes(join(dir, 'adapter_config.json')),
-    readBytes(join(dir, 'adapter_model.safetensors')),
-  ]);
-  return parseAdapter(config, tensors, model.config, dir);
+  return loadAdapter(folderSource(dir), model.config);
 }
 
 export async function readBytes(path: string): Promise<Uint8Array> {
   try {
     return new Uint8Array(await readFile(path));
   } catch (error) {
-    throw new FileError(path, (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such file' : String(error));
+    throw new FileError(path, problem(error));
   }
 }
 
-export { serialiseAdapter };
+/** What went wrong with a file, in words. */
+export function problem(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === 'ENOENT') return 'no such file';
+  if (code === 'EISDIR') return 'is a folder, not a file';
+  if (code === 'ENOTDIR' || code === 'EEXIST') return 'is a file, not a folder';
+  if (code === 'EACCES' || code === 'EPERM') return 'permission denied';
+  return error instanceof Error ? error.message : String(error);
+}

@@ -66,12 +66,14 @@ async function readLine(
     return example(prompt, completion, file, number);
   }
   if (typeof line.prompt !== 'string' || typeof line.completion !== 'string')
-    throw new DataLineError(file, number, 'needs "prompt" and "completion" (text), or "prompt_ids" and "completion_ids"');
+    throw new DataLineError(
+      file,
+      number,
+      'needs "prompt" and "completion" (text), or "prompt_ids" and "completion_ids"',
+    );
   const t = await tokenizer();
   const prompt =
-    raw || !t.hasChatTemplate
-      ? t.encode(line.prompt)
-      : t.encodeChat([{ role: 'user', content: line.prompt }], true);
+    raw || !t.hasChatTemplate ? t.encode(line.prompt) : t.encodeChat([{ role: 'user', content: line.prompt }], true);
   const end = t.eosId === null ? [] : [t.eosId];
   return example(prompt, [...t.encode(line.completion), ...end], file, number);
 }

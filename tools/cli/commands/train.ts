@@ -5,7 +5,9 @@ import { PROJECTIONS, type AdapterConfig, type OptimiserSettings } from '../../.
 import { STREAMS, shuffled } from '../../../src/random';
 import { choice, ENGINES, number, readOptions, required, text, UsageError, type Values } from '../args';
 import { Output } from '../output';
-import { openEngine, openModel, readAdapter, readBytes, serialiseAdapter } from '../session';
+import { serialiseAdapter } from '../../../src/engine/peft';
+import { FileError } from '../../../src/engine/errors';
+import { openEngine, openModel, problem, readAdapter, readBytes } from '../session';
 import { openTokenizer } from '../tokenizer';
 import { readTrainingData } from '../trainingData';
 
@@ -86,7 +88,8 @@ export async function main(args: string[]): Promise<void> {
   );
   if (start) await engine.importAdapter(ADAPTER, start);
   else await engine.createAdapter(ADAPTER, config, seed);
-  await mkdir(out, { recursive: true });
+  // Before the work, so that an unwritable place costs nothing.
+  await makeFolder(out);
   const track = { adapter: ADAPTER, examples, batches };
   for await (const event of engine.train({ objective: 'sft', tracks: [track], optimiser })) {
     const [t] = event.tracks;
@@ -150,5 +153,13 @@ async function writeAdapter(dir: string, files: Record<string, Uint8Array>): Pro
     await writeFile(temporary, bytes);
     await rm(join(dir, name), { force: true });
     await rename(temporary, join(dir, name));
+  }
+}
+
+async function makeFolder(dir: string): Promise<void> {
+  try {
+    await mkdir(dir, { recursive: true });
+  } catch (error) {
+    throw new FileError(dir, problem(error));
   }
 }
