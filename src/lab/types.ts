@@ -95,6 +95,8 @@ export interface LabApi {
    * `base` is the page's address, which models' addresses are relative to.
    */
   connect(engine: MessagePort, messages: MessagePort, base: string): Promise<void>;
+  /** What the engine would run on, without loading it. */
+  probe(): Promise<EngineSummary>;
   /** Starts a run and resolves with its record as soon as it is stored; the work goes on. */
   start(config: ExperimentConfig, engine: EngineChoice): Promise<RunRecord>;
   /** Goes on with an interrupted, stopped, paused or failed run. */

@@ -28,7 +28,7 @@ export interface RunRecord {
   progress: number;
   /** Events stored. */
   events: number;
-  /** Digest chain after the stored events, hex; '' before the first. */
+  /** Digest chain after the stored events, hex. */
   digest: string;
   /** Engine of the log so far, for people. */
   engine: string;

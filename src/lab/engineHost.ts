@@ -1,0 +1,171 @@
+/**
+ * The engine worker's side: owns the engine and executes what `RemoteEngine` asks over Comlink. What a plain call cannot
+ * carry (tokens while they are sampled, training steps, aborting) goes over a message port that comes with the call.
+ */
+import type {
+  AdapterConfig,
+  AdapterId,
+  AdapterWeights,
+  Engine,
+  EngineInfo,
+  EngineOptions,
+  GenerateRequest,
+  GenerateResult,
+  HostTensor,
+  MemoryPlan,
+  OptimiserState,
+  ScoreRequest,
+  TrainJob,
+  TrainStepEvent,
+  TrainTrack,
+} from '../engine/types';
+import { LabStateError } from './errors';
+import type { EngineChoice, EngineSummary } from './types';
+
+/** What to make ready: the model's address and what for. */
+export interface EngineSetup {
+  /** Absolute address of the model's folder, with a slash at its end. */
+  model: string;
+  choice: EngineChoice;
+  options: EngineOptions;
+}
+
+export interface ReadyEngine {
+  info: EngineInfo;
+  /** sha-256 of the model's weight files, hex. */
+  hash: string;
+  plan: MemoryPlan;
+  /** Why the reference engine stands in for WebGPU; null when it does not. */
+  fallbackReason: string | null;
+}
+
+export interface MadeEngine {
+  engine: Engine;
+  hash: string;
+  fallbackReason: string | null;
+}
+
+/** Tokens of several rows since the last message, in order. */
+export type TokenMessage = { tokens: [row: number, ids: number[]][] };
+/** From the host while training. */
+export type StepMessage = { step: TrainStepEvent };
+/** To the host: abort the operation; while training also: the step was received, go on (`next`) or end (`leave`). */
+export type ControlMessage = 'abort' | 'next' | 'leave';
+
+/** The calls of `RemoteEngine`, one for one. */
+export interface EngineHostApi {
+  /** What this device would be used as, without loading anything. */
+  probe(): Promise<EngineSummary>;
+  open(setup: EngineSetup): Promise<ReadyEngine>;
+  /** Tokens of the first `watchRows` rows are passed on while they are sampled. */
+  generate(requests: GenerateRequest[], port: MessagePort, watchRows: number): Promise<GenerateResult[]>;
+  score(requests: ScoreRequest[]): Promise<Float32Array[]>;
+  logits(request: ScoreRequest): Promise<Float32Array>;
+  train(job: Omit<TrainJob, 'signal'>, port: MessagePort): Promise<void>;
+  gradients(track: TrainTrack): Promise<{ loss: number; tensors: Map<string, HostTensor> }>;
+  optimiserState(adapter: AdapterId): Promise<OptimiserState | null>;
+  createAdapter(id: AdapterId, config: AdapterConfig, seed: number): Promise<void>;
+  importAdapter(id: AdapterId, weights: AdapterWeights): Promise<void>;
+  exportAdapter(id: AdapterId): Promise<AdapterWeights>;
+  copyAdapter(from: AdapterId, to: AdapterId): Promise<void>;
+  deleteAdapter(id: AdapterId): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** How often sampled tokens are passed on, so that a fast device does not flood the page. */
+const TOKEN_INTERVAL_MS = 100;
+
+/**
+ * @param probe see `EngineHostApi.probe`
+ * @param make loads a model and makes an engine for it; called again only when another set-up is asked for
+ */
+export function createEngineHost(
+  probe: () => Promise<EngineSummary>,
+  make: (setup: EngineSetup) => Promise<MadeEngine>,
+): EngineHostApi {
+  let current: { key: string; made: MadeEngine } | null = null;
+
+  const engine = (): Engine => {
+    if (!current) throw new LabStateError('The engine has not been opened.');
+    return current.made.engine;
+  };
+
+  return {
+    probe,
+
+    async open(setup) {
+      const key = JSON.stringify(setup);
+      if (current?.key !== key) {
+        await current?.made.engine.dispose();
+        current = null;
+        current = { key, made: await make(setup) };
+      }
+      const { made } = current;
+      for (const id of made.engine.adapters()) await made.engine.deleteAdapter(id);
+      return {
+        info: made.engine.info,
+        hash: made.hash,
+        plan: made.engine.plan(),
+        fallbackReason: made.fallbackReason,
+      };
+    },
+
+    async generate(requests, port, watchRows) {
+      const abort = new AbortController();
+      port.onmessage = (event: MessageEvent<ControlMessage>) => {
+        if (event.data === 'abort') abort.abort();
+      };
+      let waiting: TokenMessage['tokens'] = [];
+      let last = 0;
+      const pass = () => {
+        if (waiting.length > 0) port.postMessage({ tokens: waiting } satisfies TokenMessage);
+        waiting = [];
+        last = performance.now();
+      };
+      const onTokens = (row: number, ids: number[]) => {
+        if (row >= watchRows) return;
+        waiting.push([row, ids]);
+        if (performance.now() - last >= TOKEN_INTERVAL_MS) pass();
+      };
+      try {
+        return await engine().generate(requests, { signal: abort.signal, ...(watchRows > 0 ? { onTokens } : {}) });
+      } finally {
+        port.close();
+      }
+    },
+
+    score: async (requests) => engine().score(requests),
+    logits: async (request) => engine().logits(request),
+
+    async train(job, port) {
+      const abort = new AbortController();
+      let answer: (go: boolean) => void = () => {};
+      port.onmessage = (event: MessageEvent<ControlMessage>) => {
+        if (event.data === 'abort') abort.abort();
+        answer(event.data === 'next');
+      };
+      try {
+        for await (const step of engine().train({ ...job, signal: abort.signal })) {
+          const goOn = new Promise<boolean>((resolve) => (answer = resolve));
+          port.postMessage({ step } satisfies StepMessage);
+          if (!(await goOn)) break;
+        }
+      } finally {
+        port.close();
+      }
+    },
+
+    gradients: async (track) => engine().gradients(track),
+    optimiserState: async (adapter) => engine().optimiserState(adapter),
+    createAdapter: async (id, config, seed) => engine().createAdapter(id, config, seed),
+    importAdapter: async (id, weights) => engine().importAdapter(id, weights),
+    exportAdapter: async (id) => engine().exportAdapter(id),
+    copyAdapter: async (from, to) => engine().copyAdapter(from, to),
+    deleteAdapter: async (id) => engine().deleteAdapter(id),
+
+    async close() {
+      await current?.made.engine.dispose();
+      current = null;
+    },
+  };
+}

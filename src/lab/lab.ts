@@ -1,0 +1,368 @@
+/**
+ * The lab worker's side of `LabApi`: one experiment at a time, on the engine worker's device, with its log in the store.
+ */
+import type { Remote } from 'comlink';
+import type { EngineOptions } from '../engine/types';
+import { STREAMS } from '../random';
+import type { ExperimentConfig } from '../recipes/config';
+import { RECIPES } from '../recipes';
+import { checkConfig } from '../recipes/resolve';
+import { ModelSociety, type ModelSocietyOptions } from '../recipes/modelSociety';
+import type { Question } from '../recipes/types';
+import { bundleRun } from '../store/bundle';
+import type { RunRecord, RunStore } from '../store/types';
+import { taskNamed } from '../tasks';
+import { controlled, RunControl } from './control';
+import type { EngineHostApi } from './engineHost';
+import { LabBusyError, LabStateError } from './errors';
+import { Outbox } from './outbox';
+import { RemainingTime } from './progress';
+import { connectEngineHost, RemoteEngine } from './remoteEngine';
+import { createRun, Runner } from './runner';
+import type {
+  Activity,
+  EngineChoice,
+  EngineSummary,
+  LabApi,
+  LabMessage,
+  LabState,
+  OpenedRun,
+  PartialDebate,
+} from './types';
+
+/** Held while an experiment runs, so that two tabs do not compute (and write) at once. */
+const LAB_LOCK = 'polylogue-lab';
+
+type Tokenizer = ModelSocietyOptions['tokenizer'];
+
+/** What the lab needs of its surroundings. */
+export interface LabParts {
+  openStore(): Promise<RunStore>;
+  /** @param folder absolute address of the model's folder */
+  loadTokenizer(folder: string): Promise<Tokenizer>;
+  /** null where the platform has none: then only this worker's own runs are guarded. */
+  locks: LockManager | null;
+}
+
+/** The experiment at work. */
+interface Work {
+  record: RunRecord;
+  control: RunControl;
+  state: LabState;
+  runner: Runner | null;
+  iteration: number;
+  activity: Activity | null;
+  partial: PartialDebate | null;
+  time: RemainingTime;
+  done: Promise<void>;
+}
+
+export class Lab implements LabApi {
+  readonly #parts: LabParts;
+  #store: Promise<RunStore> | null = null;
+  #host: Remote<EngineHostApi> | null = null;
+  #outbox: Outbox | null = null;
+  #base = '';
+  #engine: EngineSummary | null = null;
+  #work: Work | null = null;
+
+  constructor(parts: LabParts) {
+    this.#parts = parts;
+  }
+
+  async connect(engine: MessagePort, messages: MessagePort, base: string): Promise<void> {
+    this.#host = connectEngineHost(engine);
+    this.#outbox = new Outbox((batch: LabMessage[]) => messages.postMessage(batch));
+    this.#base = base;
+  }
+
+  async probe(): Promise<EngineSummary> {
+    const { host } = this.#connected();
+    return (this.#engine ??= await host.probe());
+  }
+
+  async start(config: ExperimentConfig, engine: EngineChoice): Promise<RunRecord> {
+    const checked = checkConfig(config);
+    return this.#begin(engine, async (store) => createRun(store, checked));
+  }
+
+  async resume(runId: string, engine: EngineChoice): Promise<RunRecord> {
+    if (this.#work?.record.id === runId && this.#work.control.paused) {
+      this.#work.control.resume();
+      return this.#work.record;
+    }
+    return this.#begin(engine, async (store) => {
+      const record = await store.run(runId);
+      if (record.status === 'finished') throw new LabStateError(`The run ${record.name} is finished.`);
+      checkConfig(record.config);
+      return record;
+    });
+  }
+
+  async pause(): Promise<void> {
+    const work = this.#work;
+    if (!work || work.control.paused) return;
+    work.control.pause();
+    if (work.state === 'running' || work.state === 'replaying') this.#setState(work, 'pausing');
+  }
+
+  async stop(): Promise<void> {
+    const work = this.#work;
+    if (!work) return;
+    this.#setState(work, 'stopping');
+    work.control.stop();
+    await work.done;
+  }
+
+  async runs(): Promise<{ runs: RunRecord[]; interrupted: string[] }> {
+    const runs = await (await this.#openStore()).runs();
+    const elsewhere = !this.#work && (await this.#lockHeld());
+    const abandoned = (run: RunRecord) =>
+      (run.status === 'running' || run.status === 'paused') && run.id !== this.#work?.record.id && !elsewhere;
+    return { runs, interrupted: runs.filter(abandoned).map((run) => run.id) };
+  }
+
+  async open(runId: string): Promise<OpenedRun> {
+    const store = await this.#openStore();
+    const run = await store.run(runId);
+    return { run, events: await store.events(runId, 0, run.events) };
+  }
+
+  async delete(runId: string): Promise<void> {
+    if (this.#work?.record.id === runId) throw new LabBusyError('This run is at work. Stop it before deleting it.');
+    await (await this.#openStore()).delete(runId);
+    this.#outbox?.now({ type: 'deleted', runId });
+  }
+
+  async bundle(runId: string): Promise<Uint8Array> {
+    return bundleRun(await this.#openStore(), runId);
+  }
+
+  /** Takes the lock, finds or makes the run, and sets to work without waiting for the end. */
+  async #begin(engine: EngineChoice, find: (store: RunStore) => Promise<RunRecord>): Promise<RunRecord> {
+    this.#connected();
+    if (this.#work) throw new LabBusyError(`The run ${this.#work.record.name} is at work. Stop it first.`);
+    const release = await this.#takeLock();
+    let record: RunRecord;
+    try {
+      if (this.#work) throw new LabBusyError('Another run was just started.');
+      record = await find(await this.#openStore());
+    } catch (error) {
+      release();
+      throw error;
+    }
+    const work: Work = {
+      record,
+      control: new RunControl(),
+      state: 'loading',
+      runner: null,
+      iteration: 0,
+      activity: { kind: 'preparing', what: 'Loading the model' },
+      partial: null,
+      time: new RemainingTime(),
+      done: Promise.resolve(),
+    };
+    this.#work = work;
+    this.#tell(work);
+    work.done = this.#carryOut(work, engine).finally(release);
+    return record;
+  }
+
+  async #carryOut(work: Work, choice: EngineChoice): Promise<void> {
+    const { outbox } = this.#connected();
+    try {
+      await this.#runRecipe(work, choice);
+    } catch (error) {
+      outbox.now({ type: 'error', runId: work.record.id, ...described(error) });
+    } finally {
+      this.#work = null;
+      outbox.status({
+        state: 'idle',
+        runId: work.record.id,
+        activity: null,
+        progress: work.record.progress,
+        secondsLeft: null,
+        engine: this.#engine,
+      });
+      outbox.flush();
+    }
+  }
+
+  async #runRecipe(work: Work, choice: EngineChoice): Promise<void> {
+    const { record, control } = work;
+    const { config } = record;
+    const { host, outbox } = this.#connected();
+    const store = await this.#openStore();
+    let parts: { remote: RemoteEngine; tokenizer: Tokenizer };
+    try {
+      parts = await this.#loadModel(host, config, choice);
+    } catch (error) {
+      await this.#recordFailure(work, store, error);
+      throw error;
+    }
+    const { remote, tokenizer } = parts;
+    const engine = controlled(remote, control);
+    const society = new ModelSociety({
+      engine,
+      tokenizer,
+      model: { name: config.model, hash: remote.modelHash },
+      config,
+      onText: (question, text) => this.#sampled(work, question, text),
+    });
+    const runner = new Runner({
+      recipe: RECIPES[config.recipe].run,
+      society,
+      task: taskNamed(config.task),
+      adapters: engine,
+      store,
+      control,
+      onEvent: (event, index, stored) => {
+        if (event.type === 'iteration-started') work.iteration = event.iteration;
+        if (!stored) outbox.event(record.id, index, event);
+        this.#advance(work, stored);
+      },
+      onRecord: (changed) => {
+        work.record = changed;
+        outbox.now({ type: 'run', run: changed });
+      },
+      onStorageFull: (error) => outbox.now({ type: 'error', runId: record.id, ...described(error) }),
+      onHold: (held) => {
+        work.time.hold(Date.now(), held);
+        this.#setState(work, held ? 'paused' : 'running');
+      },
+    });
+    work.runner = runner;
+    this.#setState(work, record.events > 0 ? 'replaying' : 'running');
+    await runner.run(record.id);
+  }
+
+  async #loadModel(host: Remote<EngineHostApi>, config: ExperimentConfig, choice: EngineChoice) {
+    const folder = new URL(`models/${config.model}/`, this.#base).href;
+    const setup = { model: folder, choice, options: engineOptions(config) };
+    const [remote, tokenizer] = await Promise.all([RemoteEngine.open(host, setup), this.#parts.loadTokenizer(folder)]);
+    // The page shows one problem's debate; the first of each batch of questions.
+    remote.watchRows = config.agents;
+    this.#engine = { kind: remote.info.kind, device: remote.info.device, fallbackReason: remote.fallbackReason };
+    return { remote, tokenizer };
+  }
+
+  async #recordFailure(work: Work, store: RunStore, error: unknown): Promise<void> {
+    const patch = { status: 'failed' as const, error: described(error).message };
+    work.record = await store.update(work.record.id, patch);
+    this.#outbox?.now({ type: 'run', run: work.record });
+  }
+
+  /** An event came: the work goes on. */
+  #advance(work: Work, stored: boolean): void {
+    const { runner } = work;
+    if (!runner) return;
+    if (!stored && work.state === 'replaying') work.state = 'running';
+    if (!stored) work.time.startOnce(Date.now(), runner.progress);
+    work.activity = runner.activity;
+    this.#tell(work);
+  }
+
+  /** A response on show has grown. */
+  #sampled(work: Work, question: Question, text: string): void {
+    const { name, adapter } = question;
+    const { config } = work.record;
+    const purpose =
+      name.stream === STREAMS.evaluate || name.stream === STREAMS.baselineEvaluate ? 'evaluation' : 'train';
+    const team = adapter === null ? 'base' : adapter === 'single' ? 'single' : 'society';
+    const { iteration } = work;
+    const { problem, round } = name;
+    const before = work.partial;
+    const same =
+      before?.problem === problem &&
+      before.round === round &&
+      before.purpose === purpose &&
+      before.team === team &&
+      before.iteration === iteration;
+    const texts = same ? before.texts : Array.from({ length: config.agents }, () => '');
+    texts[name.agent] = text;
+    work.partial = { purpose, team, iteration, problem, round, texts };
+    if (work.state === 'replaying') work.state = 'running';
+    if (!same) {
+      const activity = work.activity;
+      const continues =
+        activity?.kind === 'debate' &&
+        activity.team === team &&
+        activity.purpose === purpose &&
+        activity.iteration === iteration;
+      work.activity = {
+        kind: 'debate',
+        purpose,
+        team,
+        iteration,
+        round,
+        problemsDone: continues ? activity.problemsDone : 0,
+        problems: purpose === 'train' ? config.trainProblems : config.evaluationProblems,
+      };
+      this.#tell(work);
+    }
+    this.#outbox?.partial(work.record.id, work.partial);
+  }
+
+  #setState(work: Work, state: LabState): void {
+    // Once stopping, nothing else is to be said until the end.
+    if (work.state !== 'stopping') work.state = state;
+    this.#tell(work);
+  }
+
+  #tell(work: Work): void {
+    const progress = work.runner?.progress ?? work.record.progress;
+    this.#outbox?.status({
+      state: work.state,
+      runId: work.record.id,
+      activity: work.activity,
+      progress,
+      secondsLeft: work.state === 'running' ? work.time.secondsLeft(Date.now(), progress) : null,
+      engine: this.#engine,
+    });
+  }
+
+  #connected(): { host: Remote<EngineHostApi>; outbox: Outbox } {
+    if (!this.#host || !this.#outbox) throw new LabStateError('The lab has not been connected to an engine.');
+    return { host: this.#host, outbox: this.#outbox };
+  }
+
+  #openStore(): Promise<RunStore> {
+    this.#store ??= this.#parts.openStore().catch((error) => {
+      this.#store = null;
+      throw error;
+    });
+    return this.#store;
+  }
+
+  async #lockHeld(): Promise<boolean> {
+    const state = await this.#parts.locks?.query();
+    return state?.held?.some((lock) => lock.name === LAB_LOCK) ?? false;
+  }
+
+  /** Resolves with the function that gives the lock back. */
+  #takeLock(): Promise<() => void> {
+    const { locks } = this.#parts;
+    if (!locks) return Promise.resolve(() => {});
+    return new Promise((resolve, reject) => {
+      const held = locks.request(LAB_LOCK, { ifAvailable: true }, (lock) => {
+        if (!lock) throw new LabBusyError('An experiment is at work in another tab of this browser.');
+        return new Promise<void>((release) => resolve(release));
+      });
+      held.catch(reject);
+    });
+  }
+}
+
+/** Room for all of a run's adapters, and for whole chunks of a debate in one batch where they are not too many. */
+function engineOptions(config: ExperimentConfig): EngineOptions {
+  return {
+    maxRows: Math.min(128, config.chunk * config.agents),
+    maxAdapters: 2 * config.agents + 1,
+    maxRank: config.adapter.rank,
+  };
+}
+
+function described(error: unknown): { name: string; message: string } {
+  if (error instanceof Error) return { name: error.name, message: error.message };
+  return { name: 'Error', message: String(error) };
+}

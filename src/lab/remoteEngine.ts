@@ -1,0 +1,160 @@
+/** An `Engine` whose work is done by an engine worker (`engineHost.ts`). */
+import { transfer, wrap, type Remote } from 'comlink';
+import type {
+  AdapterConfig,
+  AdapterId,
+  AdapterWeights,
+  Engine,
+  EngineInfo,
+  GenerateOptions,
+  GenerateRequest,
+  GenerateResult,
+  MemoryPlan,
+  ScoreRequest,
+  TrainJob,
+  TrainStepEvent,
+  TrainTrack,
+} from '../engine/types';
+import type { EngineHostApi, EngineSetup, ReadyEngine, StepMessage, TokenMessage } from './engineHost';
+
+/** Comlink 4.4 drops calls in flight when a proxy is garbage-collected (its issue 692), so proxies live as long as the page. */
+const keptAlive = new Set<Remote<EngineHostApi>>();
+
+export function connectEngineHost(port: MessagePort): Remote<EngineHostApi> {
+  const host = wrap<EngineHostApi>(port);
+  keptAlive.add(host);
+  return host;
+}
+
+export class RemoteEngine implements Engine {
+  readonly #host: Remote<EngineHostApi>;
+  readonly #ready: ReadyEngine;
+  readonly #adapters = new Set<AdapterId>();
+  /** Tokens of this many rows, from the first, are reported while they are sampled: all of them cost traffic. */
+  watchRows = Infinity;
+
+  private constructor(host: Remote<EngineHostApi>, ready: ReadyEngine) {
+    this.#host = host;
+    this.#ready = ready;
+  }
+
+  /** Makes the worker's engine ready for a model; it holds no adapters afterwards. */
+  static async open(host: Remote<EngineHostApi>, setup: EngineSetup): Promise<RemoteEngine> {
+    return new RemoteEngine(host, await host.open(setup));
+  }
+
+  get info(): EngineInfo {
+    return this.#ready.info;
+  }
+
+  get modelHash(): string {
+    return this.#ready.hash;
+  }
+
+  get fallbackReason(): string | null {
+    return this.#ready.fallbackReason;
+  }
+
+  async generate(requests: GenerateRequest[], options: GenerateOptions = {}): Promise<GenerateResult[]> {
+    const { port1: port, port2 } = new MessageChannel();
+    port.onmessage = (event: MessageEvent<TokenMessage>) => {
+      for (const [row, ids] of event.data.tokens) options.onTokens?.(row, ids);
+    };
+    const release = abortOver(port, options.signal);
+    try {
+      const watchRows = options.onTokens ? this.watchRows : 0;
+      const results = await this.#host.generate(requests, transfer(port2, [port2]), watchRows);
+      results.forEach((result, row) => options.onRow?.(row, result));
+      return results;
+    } finally {
+      release();
+    }
+  }
+
+  async *train(job: TrainJob): AsyncGenerator<TrainStepEvent, void, void> {
+    const { signal, ...rest } = job;
+    const { port1: port, port2 } = new MessageChannel();
+    let arrived: (step: TrainStepEvent) => void = () => {};
+    port.onmessage = (event: MessageEvent<StepMessage>) => arrived(event.data.step);
+    const release = abortOver(port, signal);
+    let next = new Promise<TrainStepEvent>((resolve) => (arrived = resolve));
+    const ended = this.#host.train(rest, transfer(port2, [port2])).then(() => null);
+    try {
+      for (;;) {
+        // The host waits for an answer to each step, so the end never overtakes one.
+        const step = await Promise.race([next, ended]);
+        if (step === null) return;
+        next = new Promise((resolve) => (arrived = resolve));
+        yield step;
+        port.postMessage('next');
+      }
+    } finally {
+      port.postMessage('leave');
+      await ended.catch(() => {});
+      release();
+    }
+  }
+
+  score(requests: ScoreRequest[]): Promise<Float32Array[]> {
+    return this.#host.score(requests);
+  }
+
+  logits(request: ScoreRequest): Promise<Float32Array> {
+    return this.#host.logits(request);
+  }
+
+  gradients(track: TrainTrack): ReturnType<Engine['gradients']> {
+    return this.#host.gradients(track);
+  }
+
+  optimiserState(adapter: AdapterId): ReturnType<Engine['optimiserState']> {
+    return this.#host.optimiserState(adapter);
+  }
+
+  async createAdapter(id: AdapterId, config: AdapterConfig, seed: number): Promise<void> {
+    await this.#host.createAdapter(id, config, seed);
+    this.#adapters.add(id);
+  }
+
+  async importAdapter(id: AdapterId, weights: AdapterWeights): Promise<void> {
+    await this.#host.importAdapter(id, weights);
+    this.#adapters.add(id);
+  }
+
+  exportAdapter(id: AdapterId): Promise<AdapterWeights> {
+    return this.#host.exportAdapter(id);
+  }
+
+  async copyAdapter(from: AdapterId, to: AdapterId): Promise<void> {
+    await this.#host.copyAdapter(from, to);
+    this.#adapters.add(to);
+  }
+
+  async deleteAdapter(id: AdapterId): Promise<void> {
+    await this.#host.deleteAdapter(id);
+    this.#adapters.delete(id);
+  }
+
+  adapters(): AdapterId[] {
+    return [...this.#adapters];
+  }
+
+  plan(): MemoryPlan {
+    return this.#ready.plan;
+  }
+
+  dispose(): Promise<void> {
+    return this.#host.close();
+  }
+}
+
+/** Sends `abort` over the port when the signal fires; the returned function ends that and closes the port. */
+function abortOver(port: MessagePort, signal: AbortSignal | undefined): () => void {
+  const send = () => port.postMessage('abort');
+  if (signal?.aborted) send();
+  signal?.addEventListener('abort', send);
+  return () => {
+    signal?.removeEventListener('abort', send);
+    port.close();
+  };
+}

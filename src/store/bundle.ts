@@ -1,0 +1,42 @@
+/** A run as one zip file: what it was set to, its log, its results and its adapters. */
+import { strToU8, zipSync, type Zippable } from 'fflate';
+import { serialiseAdapter } from '../engine/peft';
+import { canonicalJson } from '../log/canonical';
+import { resultsOf } from '../log/results';
+import type { RunStore } from './types';
+
+/**
+ * `run.json` (settings and digest), `log.jsonl` (one event a line, canonical, so that the digest can be recomputed from the
+ * lines), `results.json`, and `adapters/iteration-<l>/<name>/` as PEFT directories.
+ *
+ * Errors: those of the store, `AdapterError` for a stored adapter that PEFT could not hold.
+ */
+export async function bundleRun(store: RunStore, runId: string): Promise<Uint8Array> {
+  const record = await store.run(runId);
+  const events = await store.events(runId);
+  const files: Zippable = {
+    'run.json': json({
+      format: 'polylogue-run',
+      version: 1,
+      name: record.name,
+      status: record.status,
+      events: record.events,
+      digest: record.digest,
+      engine: record.engine,
+      config: record.config,
+    }),
+    'log.jsonl': strToU8(events.map((event) => `${canonicalJson(event)}\n`).join('')),
+    'results.json': json(resultsOf(events)),
+  };
+  for (const { name, iteration } of await store.adapters(runId)) {
+    const parts = serialiseAdapter(await store.adapter(runId, name, iteration));
+    // Weights do not compress; storing them is faster and no larger.
+    for (const [file, bytes] of Object.entries(parts))
+      files[`adapters/iteration-${iteration}/${name}/${file}`] = [bytes, { level: 0 }];
+  }
+  return zipSync(files, { level: 6, mtime: '1980-01-01T00:00:00' });
+}
+
+function json(value: unknown): Uint8Array {
+  return strToU8(`${JSON.stringify(value, null, 2)}\n`);
+}
