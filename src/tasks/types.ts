@@ -8,6 +8,9 @@ export interface Problem {
   gold: string;
 }
 
+/** A problem as the society sees it: gold is physically absent from everything inside the loop. */
+export type Ungraded = Omit<Problem, 'gold'>;
+
 export interface ChatMessage {
   role: 'system' | 'user' | 'assistant';
   content: string;
@@ -25,11 +28,11 @@ export interface Task {
    */
   problems(split: Split, count: number, seed: number, iteration?: number): Problem[];
   /** Round 1: the problem alone. */
-  solvePrompt(problem: Problem): ChatMessage[];
+  solvePrompt(problem: Ungraded): ChatMessage[];
   /** What the other agents answered in the previous round, as a critic reads it; null = unreadable. */
   summarise(others: readonly (string | null)[]): string;
   /** Rounds 2..M: the problem, the slot's own previous answer and the summary of the others. */
-  revisePrompt(problem: Problem, own: string | null, summary: string): ChatMessage[];
+  revisePrompt(problem: Ungraded, own: string | null, summary: string): ChatMessage[];
   /** The final answer in canonical form, or null when it cannot be read (counted as wrong, never dropped). */
   extractAnswer(completion: string): string | null;
   /** Do two canonical answers mean the same? */

@@ -1,0 +1,115 @@
+/**
+ * A model's tokenizer: transformers.js' AutoTokenizer over the files of any `FileSource` (a folder, a web address, a browser's
+ * storage). The library is loaded when the first tokenizer is.
+ */
+import { FileError } from '../engine/errors';
+import { label, parseJson, type FileSource } from '../engine/loader';
+import type { ChatMessage } from '../tasks/types';
+
+export interface ChatTokenizer {
+  hasChatTemplate: boolean;
+  /** End of an assistant's turn; null when the tokenizer names none. */
+  eosId: number | null;
+  /**
+   * Ids of the messages under the model's chat template; with `addGenerationPrompt` up to where the assistant's text begins.
+   * @throws FileError when there is no chat template or it refuses the messages.
+   */
+  encodeChat(messages: readonly ChatMessage[], addGenerationPrompt: boolean): number[];
+  /** Ids of the text as it is, no special tokens added. */
+  encode(text: string): number[];
+  /** Text of the ids, special tokens left out. */
+  decode(ids: readonly number[]): string;
+}
+
+const TOKENIZER = 'tokenizer.json';
+const CONFIG = 'tokenizer_config.json';
+/** Newer repositories keep the template beside the configuration instead of in it. */
+const TEMPLATE = 'chat_template.jinja';
+
+type Library = typeof import('@huggingface/transformers');
+/** Files handed to the library, by the path under which it asks for them. */
+const served = new Map<string, Uint8Array>();
+let loads = 0;
+
+/** @throws FileError when tokenizer.json or tokenizer_config.json is missing or not a tokenizer's. */
+export async function loadTokenizer(source: FileSource): Promise<ChatTokenizer> {
+  const [tokenizerFile, configFile] = await Promise.all([source.read(TOKENIZER), source.read(CONFIG)]);
+  parseJson(tokenizerFile, label(source, TOKENIZER));
+  const config = await withTemplate(source, parseJson(configFile, label(source, CONFIG)));
+  const library = await import('@huggingface/transformers');
+  serveFiles(library.env);
+
+  // The library remembers what it found under a name, so each load has a name of its own.
+  const name = `polylogue/tokenizer-${loads++}`;
+  served.set(`${name}/${TOKENIZER}`, tokenizerFile);
+  served.set(`${name}/${CONFIG}`, new TextEncoder().encode(JSON.stringify(config)));
+  try {
+    const tokenizer = await library.AutoTokenizer.from_pretrained(name, { local_files_only: true });
+    return wrap(tokenizer, label(source, CONFIG));
+  } catch (cause) {
+    throw new FileError(label(source, TOKENIZER), `is not a tokenizer that can be used (${messageOf(cause)})`, {
+      cause,
+    });
+  } finally {
+    served.delete(`${name}/${TOKENIZER}`);
+    served.delete(`${name}/${CONFIG}`);
+  }
+}
+
+function wrap(
+  tokenizer: Awaited<ReturnType<Library['AutoTokenizer']['from_pretrained']>>,
+  file: string,
+): ChatTokenizer {
+  const eosId: unknown = tokenizer.eos_token_id;
+  return {
+    hasChatTemplate: Boolean(tokenizer.chat_template),
+    eosId: typeof eosId === 'number' ? eosId : null,
+    encodeChat(messages, addGenerationPrompt) {
+      const options = {
+        add_generation_prompt: addGenerationPrompt,
+        tokenize: true,
+        return_tensor: false,
+        return_dict: false,
+      };
+      try {
+        return tokenizer.apply_chat_template([...messages], options) as unknown as number[];
+      } catch (cause) {
+        throw new FileError(file, `the chat template cannot be used (${messageOf(cause)})`, { cause });
+      }
+    },
+    encode: (text) => (text === '' ? [] : tokenizer.encode(text, { add_special_tokens: false })),
+    decode: (ids) =>
+      // The library refuses an empty list.
+      ids.length === 0
+        ? ''
+        : tokenizer.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
+  };
+}
+
+/**
+ * Our bytes come to the library through its hook for caches, so one code path serves Node and browsers, and it never goes to
+ * the network by itself.
+ */
+function serveFiles(env: Library['env']): void {
+  if (env.useCustomCache) return;
+  env.useCustomCache = true;
+  env.allowRemoteModels = false;
+  env.customCache = {
+    match(request: string): Promise<Response | undefined> {
+      const path = [...served.keys()].find((candidate) => request.endsWith(candidate));
+      const bytes = path === undefined ? undefined : served.get(path);
+      return Promise.resolve(bytes && new Response(bytes as Uint8Array<ArrayBuffer>));
+    },
+    put: () => Promise.resolve(),
+  };
+}
+
+async function withTemplate(source: FileSource, config: unknown): Promise<unknown> {
+  const known = typeof config === 'object' && config !== null && 'chat_template' in config;
+  if (known || !(await source.exists?.(TEMPLATE))) return config;
+  return { ...(config as object), chat_template: new TextDecoder().decode(await source.read(TEMPLATE)) };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+}

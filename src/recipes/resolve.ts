@@ -1,0 +1,235 @@
+/** Configurations from a preset and overrides, and the check of a whole configuration. */
+import { PROJECTIONS, type Projection } from '../engine/types';
+import { TASKS } from '../tasks';
+import type { ExperimentConfig } from './config';
+import { ConfigurationError } from './errors';
+import { PRESETS } from './presets';
+
+type Scalar = string | number | boolean;
+type Reader = (key: string, value: unknown) => unknown;
+
+/** Every setting under its dotted key, with what it accepts. `recipe` and `preset` are not settings. */
+const SETTINGS: Readonly<Record<string, Reader>> = {
+  model: text(),
+  task: choice(...TASKS.map((task) => task.name)),
+  seed: integer(0, Number.MAX_SAFE_INTEGER),
+  agents: integer(1, 64),
+  rounds: integer(1, 16),
+  iterations: integer(0, 1000),
+  trainProblems: integer(1, 100_000),
+  evaluationProblems: integer(1, 100_000),
+  problems: choice('same', 'fresh'),
+  'sampling.temperature': number(0, 100),
+  'sampling.topK': integer(0, 1_000_000),
+  'sampling.topP': number(0, 1, 'above'),
+  'sampling.maxTokens': integer(1, 32_768),
+  criticShare: number(0, 1),
+  minimumVotes: integer(1, 64),
+  startFrom: choice('current', 'base'),
+  'adapter.rank': integer(1, 1024),
+  'adapter.alpha': number(0, 1e6, 'above'),
+  'adapter.targets': projections(),
+  'finetune.lr': number(0, 10),
+  'finetune.schedule': choice('constant', 'linear', 'cosine'),
+  'finetune.warmup': number(0, 1),
+  'finetune.epochs': integer(1, 1000),
+  'finetune.batchSize': integer(1, 4096),
+  'finetune.clip': orNone(number(0, 1e9, 'above')),
+  singleAgentBaseline: flag(),
+  chunk: integer(1, 100_000),
+};
+
+/** Keys that `resolveConfig` takes. */
+export const SETTING_KEYS: readonly string[] = Object.keys(SETTINGS);
+
+/**
+ * The configuration of a preset with some settings changed.
+ * @param overrides dotted key → value, as text (from a command line or a link) or as what it is: `finetune.lr=0.003`,
+ * `adapter.targets=q_proj,v_proj`, `finetune.clip=none`.
+ * @throws ConfigurationError that names the key and what it accepts.
+ */
+export function resolveConfig(preset: string, overrides: Readonly<Record<string, Scalar>> = {}): ExperimentConfig {
+  const start = Object.hasOwn(PRESETS, preset) ? PRESETS[preset] : undefined;
+  if (!start)
+    throw new ConfigurationError('preset', `"${preset}" is unknown; there are ${Object.keys(PRESETS).join(', ')}`);
+  const config = structuredClone(start.config);
+  for (const [key, value] of Object.entries(overrides)) {
+    const reader = Object.hasOwn(SETTINGS, key) ? SETTINGS[key] : undefined;
+    if (!reader) throw new ConfigurationError(key, `is not a setting; there are ${SETTING_KEYS.join(', ')}`);
+    put(config, key, reader(key, value));
+  }
+  checkTogether(config);
+  return config;
+}
+
+/**
+ * Checks a configuration from outside (a bundle, a link, a stored run).
+ * @throws ConfigurationError that names the first key that is missing, unknown or wrong.
+ */
+export function checkConfig(value: unknown): ExperimentConfig {
+  if (!isRecord(value)) throw new ConfigurationError('config', 'is not an object');
+  if (value['recipe'] !== 'multiagent-finetuning') {
+    throw new ConfigurationError('recipe', `"${String(value['recipe'])}" is unknown`);
+  }
+  const config: Record<string, unknown> = { recipe: value['recipe'], preset: text()('preset', value['preset']) };
+  for (const [key, reader] of Object.entries(SETTINGS)) put(config, key, reader(key, get(value, key)));
+  for (const key of dottedKeys(value)) {
+    if (key !== 'recipe' && key !== 'preset' && !Object.hasOwn(SETTINGS, key)) {
+      throw new ConfigurationError(key, 'is not a setting');
+    }
+  }
+  const checked = config as unknown as ExperimentConfig;
+  checkTogether(checked);
+  return checked;
+}
+
+/** The settings of `config` that differ from its preset's, by dotted key. */
+export function differences(config: ExperimentConfig): Record<string, unknown> {
+  const preset = PRESETS[config.preset]?.config;
+  const result: Record<string, unknown> = {};
+  for (const key of SETTING_KEYS) {
+    const value = get(config, key);
+    if (!preset || JSON.stringify(get(preset, key)) !== JSON.stringify(value)) result[key] = value;
+  }
+  return result;
+}
+
+function checkTogether(config: ExperimentConfig): void {
+  if (config.agents === 1 && config.rounds > 1) {
+    throw new ConfigurationError('agents', 'one agent has nobody to debate with; use at least 2, or rounds=1');
+  }
+  if (config.minimumVotes > config.agents) {
+    throw new ConfigurationError('minimumVotes', `${config.minimumVotes} of ${config.agents} agents can never agree`);
+  }
+}
+
+/** What a run asks of the device, before it starts. */
+export interface WorkEstimate {
+  /** Responses. */
+  calls: number;
+  generatedTokens: number;
+  /** Tokens of all training sequences, prompts included, over all epochs. */
+  trainedTokens: number;
+}
+
+/** Lengths and shares that the estimate assumes. */
+export interface WorkAssumptions {
+  /** Tokens of a solve and of a revise prompt, chat template included. */
+  solvePrompt: number;
+  revisePrompt: number;
+  /** Tokens of a response, end token included. */
+  response: number;
+  /** Share of responses that end up in a dataset. */
+  usedGenerator: number;
+  usedCritic: number;
+}
+
+/** Measured on the embedded model (2 rounds, minimum of 2 votes). */
+export const ARITHMETIC_WORK: WorkAssumptions = {
+  solvePrompt: 13,
+  revisePrompt: 23,
+  response: 41,
+  usedGenerator: 0.5,
+  usedCritic: 0.5,
+};
+
+/** Work of a whole run, expected, not guaranteed: datasets depend on what the agents say. */
+export function estimateWork(config: ExperimentConfig, assume: WorkAssumptions = ARITHMETIC_WORK): WorkEstimate {
+  const { agents, rounds, iterations, trainProblems, evaluationProblems, finetune } = config;
+  const debateCalls = agents * rounds;
+  const teams = config.singleAgentBaseline ? 2 : 1;
+  const trainingCalls = trainProblems * (debateCalls + (config.singleAgentBaseline ? agents : 0));
+  const calls = evaluationProblems * debateCalls * (1 + teams * iterations) + trainingCalls * iterations;
+  const responses = trainProblems * agents;
+  const solve = assume.usedGenerator * (assume.solvePrompt + assume.response) * teams;
+  const revise = rounds > 1 ? assume.usedCritic * (assume.revisePrompt + assume.response) : 0;
+  return {
+    calls,
+    generatedTokens: Math.round(calls * Math.min(assume.response, config.sampling.maxTokens)),
+    trainedTokens: Math.round(responses * (solve + revise) * finetune.epochs * iterations),
+  };
+}
+
+function number(low: number, high: number, bound: 'from' | 'above' = 'from'): Reader {
+  return (key, value) => {
+    const parsed = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+    const fits = typeof parsed === 'number' && (bound === 'above' ? parsed > low : parsed >= low) && parsed <= high;
+    if (!fits) throw new ConfigurationError(key, `${show(value)} is not a number ${bound} ${low} up to ${high}`);
+    return parsed;
+  };
+}
+
+function integer(low: number, high: number): Reader {
+  const read = number(low, high);
+  return (key, value) => {
+    const parsed = read(key, value);
+    if (!Number.isInteger(parsed)) throw new ConfigurationError(key, `${show(value)} is not a whole number`);
+    return parsed;
+  };
+}
+
+function choice(...choices: string[]): Reader {
+  return (key, value) => {
+    if (typeof value === 'string' && choices.includes(value)) return value;
+    throw new ConfigurationError(key, `${show(value)} is not one of ${choices.join(', ')}`);
+  };
+}
+
+function text(): Reader {
+  return (key, value) => {
+    if (typeof value === 'string' && value !== '') return value;
+    throw new ConfigurationError(key, `${show(value)} is not a name`);
+  };
+}
+
+function flag(): Reader {
+  return (key, value) => {
+    if (value === true || value === 'true') return true;
+    if (value === false || value === 'false') return false;
+    throw new ConfigurationError(key, `${show(value)} is neither true nor false`);
+  };
+}
+
+function orNone(read: Reader): Reader {
+  return (key, value) => (value === null || value === 'none' ? null : read(key, value));
+}
+
+function projections(): Reader {
+  return (key, value) => {
+    const names: unknown[] = typeof value === 'string' ? value.split(',') : Array.isArray(value) ? value : [];
+    const wrong = names.find((name) => !PROJECTIONS.includes(name as Projection));
+    if (names.length === 0 || wrong !== undefined) {
+      throw new ConfigurationError(key, `${show(wrong ?? value)} is not one of ${PROJECTIONS.join(', ')}`);
+    }
+    // The order is fixed, so that equal sets give equal logs.
+    return PROJECTIONS.filter((name) => names.includes(name));
+  };
+}
+
+function show(value: unknown): string {
+  return value === undefined ? 'nothing' : JSON.stringify(value);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function get(from: unknown, key: string): unknown {
+  let value: unknown = from;
+  for (const part of key.split('.')) value = isRecord(value) && Object.hasOwn(value, part) ? value[part] : undefined;
+  return value;
+}
+
+function put(into: object, key: string, value: unknown): void {
+  const parts = key.split('.');
+  const last = parts.pop() as string;
+  let target = into as Record<string, unknown>;
+  for (const part of parts) target = (target[part] ??= {}) as Record<string, unknown>;
+  target[last] = value;
+}
+
+function dottedKeys(value: Record<string, unknown>, prefix = ''): string[] {
+  return Object.entries(value).flatMap(([key, item]) =>
+    isRecord(item) ? dottedKeys(item, `${prefix}${key}.`) : [`${prefix}${key}`],
+  );
+}

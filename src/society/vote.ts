@@ -1,0 +1,39 @@
+/** Majority vote over the final answers of one round (arXiv 2501.05707, section 2.1). */
+import type { Vote } from '../events';
+import { drawInt, type DrawName } from '../random';
+
+export interface Cluster {
+  /** The first answer of the cluster in agent order. */
+  answer: string;
+  count: number;
+}
+
+/** Do two canonical answers mean the same? (`Task.equal`) */
+export type Equal = (a: string, b: string) => boolean;
+
+/** Readable answers grouped greedily in agent order, as the paper's grader does; null (unreadable) joins no cluster. */
+export function clusterAnswers(answers: readonly (string | null)[], equal: Equal): Cluster[] {
+  const clusters: Cluster[] = [];
+  for (const answer of answers) {
+    if (answer === null) continue;
+    const cluster = clusters.find((candidate) => equal(candidate.answer, answer));
+    if (cluster) cluster.count++;
+    else clusters.push({ answer, count: 1 });
+  }
+  return clusters;
+}
+
+/**
+ * The largest cluster wins; among several of that size a draw chooses uniformly ("one potential answer is chosen at
+ * random"; the paper's code takes the lexicographically largest string instead).
+ * @param answers one per agent, null = unreadable. Unreadable answers never win: all unreadable gives answer null, count 0.
+ * @param name of the tie-breaking draw; it is only used in a tie, and using it shifts no other draw.
+ */
+export function majorityVote(answers: readonly (string | null)[], equal: Equal, name: DrawName): Vote {
+  const clusters = clusterAnswers(answers, equal);
+  const count = Math.max(0, ...clusters.map((cluster) => cluster.count));
+  const leaders = clusters.filter((cluster) => cluster.count === count);
+  if (leaders.length === 0) return { answer: null, count: 0, tied: false };
+  const winner = leaders.length === 1 ? leaders[0] : leaders[drawInt(name, 0, leaders.length)];
+  return { answer: winner?.answer ?? null, count, tied: leaders.length > 1 };
+}
