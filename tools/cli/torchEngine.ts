@@ -6,7 +6,7 @@ import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { DeviceError, RequestError } from '../../src/engine/errors';
-import { initAdapter } from '../../src/engine/peft';
+import { adapterShapes, initAdapter } from '../../src/engine/peft';
 import type {
   AdapterConfig,
   AdapterId,
@@ -26,13 +26,13 @@ import type {
   TrainTrack,
 } from '../../src/engine/types';
 
-type WireTensors = Record<string, { shape: number[]; data: string }>;
+/** Tensors as base64 of little-endian f32, row-major. */
+type WireTensors = Record<string, string>;
 interface Reply {
   id: number;
   error?: string;
-  event?: TrainStepEvent;
-  done?: boolean;
-  [field: string]: unknown;
+  event?: Omit<TrainStepEvent, 'totalSteps'>;
+  result?: unknown;
 }
 
 export class TorchEngine implements Engine {
@@ -75,9 +75,7 @@ export class TorchEngine implements Engine {
       ...request.sampling,
       key: request.key,
     }));
-    const { results } = (await this.call({ cmd: 'generate', requests: wire })) as unknown as {
-      results: GenerateResult[];
-    };
+    const results = (await this.call({ cmd: 'generate', requests: wire })) as GenerateResult[];
     results.forEach((result, row) => {
       options.onTokens?.(row, result.ids);
       options.onRow?.(row, result);
@@ -87,7 +85,7 @@ export class TorchEngine implements Engine {
 
   async score(requests: ScoreRequest[]): Promise<Float32Array[]> {
     const wire = requests.map((request) => ({ ids: Array.from(request.ids), adapter: request.adapter }));
-    const { results } = (await this.call({ cmd: 'score', requests: wire })) as unknown as { results: number[][] };
+    const results = (await this.call({ cmd: 'score', requests: wire })) as number[][];
     return results.map((row) => Float32Array.from(row));
   }
 
@@ -98,11 +96,12 @@ export class TorchEngine implements Engine {
       examples: track.examples.map((e) => ({ ids: Array.from(e.ids), weights: Array.from(e.weights) })),
       batches: track.batches,
     }));
+    const totalSteps = Math.max(0, ...tracks.map((track) => track.batches.length));
     const events: TrainStepEvent[] = [];
     let finished: Reply | null = null;
     let wake = (): void => {};
     this.send({ cmd: 'train', tracks, optimiser: job.optimiser }, (reply) => {
-      if (reply.event) events.push(reply.event);
+      if (reply.event) events.push({ ...reply.event, totalSteps });
       else finished = reply;
       wake();
     });
@@ -128,15 +127,15 @@ export class TorchEngine implements Engine {
   async importAdapter(id: AdapterId, weights: AdapterWeights): Promise<void> {
     this.configs.set(id, weights.config);
     const { rank, alpha, targets, rslora } = weights.config;
-    const config = { rank, alpha: rslora ? alpha * Math.sqrt(rank) : alpha, targets };
+    const config = { r: rank, lora_alpha: rslora ? alpha * Math.sqrt(rank) : alpha, target_modules: targets };
     await this.call({ cmd: 'import', name: id, config, tensors: toWire(weights.tensors) });
   }
 
   async exportAdapter(id: AdapterId): Promise<AdapterWeights> {
     const config = this.configs.get(id);
     if (!config) throw new RequestError(`there is no adapter "${id}"`);
-    const { tensors } = await this.call({ cmd: 'export', name: id });
-    return { config, tensors: fromWire(tensors as WireTensors) };
+    const { tensors } = (await this.call({ cmd: 'export', name: id })) as { tensors: WireTensors };
+    return { config, tensors: fromWire(tensors, adapterShapes(this.config, config)) };
   }
 
   async copyAdapter(from: AdapterId, to: AdapterId): Promise<void> {
@@ -176,13 +175,13 @@ export class TorchEngine implements Engine {
     return Promise.resolve();
   }
 
-  private call(command: Record<string, unknown>): Promise<Reply> {
+  private call(command: Record<string, unknown>): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.failure) return reject(this.failure);
       this.send(command, (reply) => {
         if (this.failure) reject(this.failure);
         else if (reply.error) reject(new RequestError(`PyTorch engine: ${reply.error}`));
-        else resolve(reply);
+        else resolve(reply.result);
       });
     });
   }
@@ -210,17 +209,17 @@ export class TorchEngine implements Engine {
 
 function toWire(tensors: Map<string, HostTensor>): WireTensors {
   const wire: WireTensors = {};
-  for (const [name, { shape, data }] of tensors) {
-    wire[name] = { shape, data: Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64') };
+  for (const [name, { data }] of tensors) {
+    wire[name] = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64');
   }
   return wire;
 }
 
-function fromWire(wire: WireTensors): Map<string, HostTensor> {
+function fromWire(wire: WireTensors, shapes: Map<string, number[]>): Map<string, HostTensor> {
   return new Map(
-    Object.entries(wire).map(([name, { shape, data }]) => {
-      const bytes = Uint8Array.from(Buffer.from(data, 'base64'));
-      return [name, { shape, data: new Float32Array(bytes.buffer) }];
+    Object.entries(wire).map(([name, text]) => {
+      const bytes = Uint8Array.from(Buffer.from(text, 'base64'));
+      return [name, { shape: shapes.get(name) ?? [bytes.length / 4], data: new Float32Array(bytes.buffer) }];
     }),
   );
 }
