@@ -16,10 +16,7 @@ export const ADAPTER_CONFIG_FILE = 'adapter_config.json';
 export const ADAPTER_WEIGHTS_FILE = 'adapter_model.safetensors';
 
 /** The two files of an adapter directory. */
-export interface AdapterFiles {
-  [ADAPTER_CONFIG_FILE]: Uint8Array<ArrayBuffer>;
-  [ADAPTER_WEIGHTS_FILE]: Uint8Array<ArrayBuffer>;
-}
+export type AdapterFiles = Record<typeof ADAPTER_CONFIG_FILE | typeof ADAPTER_WEIGHTS_FILE, Uint8Array<ArrayBuffer>>;
 
 /** Name of an adapter tensor in PEFT's files; A is [R, in], B is [out, R]. */
 export function adapterTensorName(layer: number, projection: Projection, matrix: 'A' | 'B'): string {
@@ -171,8 +168,19 @@ export function parseAdapter(
   return { config, tensors };
 }
 
-/** The directory's two files, as PEFT writes and loads them. @param baseModel path or repository of the base, if known */
-export function serialiseAdapter(weights: AdapterWeights, baseModel: string | null = null): AdapterFiles {
+/**
+ * The directory's two files, as PEFT writes and loads them.
+ *
+ * @param model checks the adapter against it first, when given
+ * @param baseModel path or repository of the base, if known
+ * @throws AdapterError when the adapter does not fit the model
+ */
+export function serialiseAdapter(
+  weights: AdapterWeights,
+  model: ModelConfig | null = null,
+  baseModel: string | null = null,
+): AdapterFiles {
+  if (model !== null) checkAdapter(model, weights);
   const { rank, alpha, targets, rslora } = weights.config;
   const config = {
     alpha_pattern: {},

@@ -1,0 +1,262 @@
+/**
+ * The reference engine: the Engine contract in plain TypeScript. Every operation is rounded to 32 bits in a fixed order, so
+ * the same bytes come out of every JavaScript engine; it is the oracle of the GPU kernels and the fallback without WebGPU.
+ */
+import { AdapterError, RequestError } from '../errors';
+import { checkAdapter, copyAdapterWeights, initAdapter } from '../peft';
+import {
+  checkAdapterId,
+  checkCapacity,
+  checkGenerate,
+  checkJob,
+  checkLogits,
+  checkScore,
+  checkTrack,
+  resolveMaxLength,
+  type Limits,
+} from '../requests';
+import type {
+  AdapterConfig,
+  AdapterId,
+  AdapterWeights,
+  Engine,
+  EngineInfo,
+  EngineOptions,
+  GenerateOptions,
+  GenerateRequest,
+  GenerateResult,
+  HostTensor,
+  MemoryPlan,
+  ModelWeights,
+  OptimiserState,
+  ScoreRequest,
+  TrainJob,
+  TrainStepEvent,
+  TrainTrack,
+} from '../types';
+import { copyState, zeroState } from './adamw';
+import { logProbability } from './crossEntropy';
+import { cacheLength, createCache, forEachLogitsBlock, forwardSpans } from './forward';
+import { generateRows } from './generate';
+import { decoderOf, loadedAdapter, type Decoder, type LoadedAdapter } from './model';
+import { Pacer } from './pacer';
+import { Scratch } from './scratch';
+import { batchGradient, trainStep } from './train';
+
+const DEFAULT_MAX_ROWS = 32;
+
+export class ReferenceEngine implements Engine {
+  readonly info: EngineInfo;
+  private readonly loaded = new Map<AdapterId, LoadedAdapter>();
+  private readonly states = new Map<AdapterId, OptimiserState>();
+  private readonly scratch = new Scratch();
+  private readonly limits: Limits;
+  private readonly maxRows: number;
+  /** Settles when the operation before has ended: one runs at a time, in the order of the calls. */
+  private tail: Promise<unknown> = Promise.resolve();
+
+  private constructor(
+    private readonly weights: ModelWeights,
+    private readonly decoder: Decoder,
+    private readonly options: EngineOptions,
+    maxLength: number,
+  ) {
+    this.info = { kind: 'reference', device: 'TypeScript, 32-bit', config: weights.config };
+    this.maxRows = Math.max(1, options.maxRows ?? DEFAULT_MAX_ROWS);
+    this.limits = { vocabSize: weights.config.vocabSize, maxLength, adapters: this.loaded };
+  }
+
+  /** The weights are read, never written, and not copied. @throws RequestError for impossible options */
+  static async create(weights: ModelWeights, options: EngineOptions = {}): Promise<ReferenceEngine> {
+    const maxLength = resolveMaxLength(weights.config, options);
+    return new ReferenceEngine(weights, decoderOf(weights, maxLength), options, maxLength);
+  }
+
+  generate(requests: GenerateRequest[], options: GenerateOptions = {}): Promise<GenerateResult[]> {
+    return this.enqueue(async () => {
+      checkGenerate(requests, this.limits);
+      const adapterOf = (request: GenerateRequest): LoadedAdapter | null => this.find(request.adapter);
+      return generateRows(this.decoder, requests, adapterOf, this.maxRows, options, this.scratch);
+    });
+  }
+
+  score(requests: ScoreRequest[]): Promise<Float32Array[]> {
+    return this.enqueue(async () => {
+      checkScore(requests, this.limits);
+      const { vocabSize: V } = this.info.config;
+      const pacer = new Pacer();
+      const scores: Float32Array[] = [];
+      for (const request of requests) {
+        const logprobs = new Float32Array(request.ids.length - 1);
+        await this.forLogits(request, logprobs.length, pacer, (logits, first, rows) => {
+          for (let r = 0; r < rows; r++) {
+            logprobs[first + r] = logProbability(logits, r, V, request.ids[first + r + 1]);
+          }
+        });
+        scores.push(logprobs);
+      }
+      return scores;
+    });
+  }
+
+  logits(request: ScoreRequest): Promise<Float32Array> {
+    return this.enqueue(async () => {
+      checkLogits(request, this.limits);
+      const { vocabSize: V } = this.info.config;
+      const result = new Float32Array(request.ids.length * V);
+      await this.forLogits(request, request.ids.length, new Pacer(), (logits, first) => result.set(logits, first * V));
+      return result;
+    });
+  }
+
+  /**
+   * Between two steps, other operations may run (an export for a checkpoint, for example); a step itself is one operation.
+   */
+  async *train(job: TrainJob): AsyncGenerator<TrainStepEvent, void, void> {
+    const states = await this.enqueue(async () => this.startJob(job));
+    const totalSteps = Math.max(0, ...job.tracks.map((track) => track.batches.length));
+    const stateOf = (id: AdapterId): OptimiserState => states.get(id) as OptimiserState;
+    for (let step = job.resume?.step ?? 0; step < totalSteps; step++) {
+      const tracks = await this.enqueue(async () => {
+        const pacer = new Pacer(job.signal);
+        const adapterOf = (id: AdapterId): LoadedAdapter => this.get(id);
+        const events = await trainStep(this.decoder, job, step, adapterOf, stateOf, this.scratch, pacer);
+        for (const { adapter } of events) this.states.set(adapter, stateOf(adapter));
+        return events;
+      });
+      yield { step, totalSteps, tracks };
+    }
+  }
+
+  gradients(track: TrainTrack): Promise<{ loss: number; tensors: Map<string, HostTensor> }> {
+    return this.enqueue(async () => {
+      checkTrack(track, this.limits);
+      const batch = track.batches[0];
+      if (batch === undefined) throw new RequestError(`track ${track.adapter} has no batch`);
+      const adapter = this.get(track.adapter);
+      const { loss, gradients } = await batchGradient(this.decoder, adapter, track, batch, this.scratch, new Pacer());
+      return { loss, tensors: gradients.tensors };
+    });
+  }
+
+  optimiserState(adapter: AdapterId): Promise<OptimiserState | null> {
+    return this.enqueue(async () => {
+      this.get(adapter);
+      const state = this.states.get(adapter);
+      return state === undefined ? null : copyState(state);
+    });
+  }
+
+  createAdapter(id: AdapterId, config: AdapterConfig, seed: number): Promise<void> {
+    return this.enqueue(async () => this.put(id, initAdapter(this.info.config, config, seed)));
+  }
+
+  importAdapter(id: AdapterId, weights: AdapterWeights): Promise<void> {
+    return this.enqueue(async () => {
+      checkAdapter(this.info.config, weights, `adapter ${id}`);
+      this.put(id, copyAdapterWeights(weights));
+    });
+  }
+
+  exportAdapter(id: AdapterId): Promise<AdapterWeights> {
+    return this.enqueue(async () => copyAdapterWeights(this.get(id).weights));
+  }
+
+  copyAdapter(from: AdapterId, to: AdapterId): Promise<void> {
+    return this.enqueue(async () => this.put(to, copyAdapterWeights(this.get(from).weights)));
+  }
+
+  deleteAdapter(id: AdapterId): Promise<void> {
+    return this.enqueue(async () => {
+      this.get(id);
+      this.loaded.delete(id);
+      this.states.delete(id);
+    });
+  }
+
+  adapters(): AdapterId[] {
+    return [...this.loaded.keys()];
+  }
+
+  plan(): MemoryPlan {
+    const weights = totalBytes(this.weights.tensors);
+    const kvCache = 4 * this.maxRows * cacheLength(this.info.config, this.limits.maxLength);
+    const activations = this.scratch.bytes;
+    let adapters = 0;
+    for (const { weights } of this.loaded.values()) adapters += totalBytes(weights.tensors);
+    let optimiser = 0;
+    for (const { m, v } of this.states.values()) optimiser += totalBytes(m) + totalBytes(v);
+    const total = weights + kvCache + activations + adapters + optimiser;
+    return { weights, kvCache, activations, adapters, optimiser, total };
+  }
+
+  dispose(): Promise<void> {
+    return this.enqueue(async () => {
+      this.loaded.clear();
+      this.states.clear();
+    });
+  }
+
+  private enqueue<T>(operation: () => Promise<T>): Promise<T> {
+    const result = this.tail.then(operation);
+    this.tail = result.catch(() => undefined);
+    return result;
+  }
+
+  private startJob(job: TrainJob): Map<AdapterId, OptimiserState> {
+    checkJob(job, this.limits);
+    job.signal?.throwIfAborted();
+    const states = new Map<AdapterId, OptimiserState>();
+    for (const track of job.tracks) {
+      const { tensors } = this.get(track.adapter).weights;
+      const given = job.resume?.states.get(track.adapter);
+      if (given) checkState(given, tensors, track.adapter);
+      else if (job.resume && job.resume.step > 0 && track.batches.length > job.resume.step) {
+        throw new RequestError(`resume: there is no optimiser state for adapter ${track.adapter}`);
+      }
+      states.set(track.adapter, given ? copyState(given) : zeroState(tensors));
+    }
+    return states;
+  }
+
+  private async forLogits(
+    request: ScoreRequest,
+    rows: number,
+    pacer: Pacer,
+    use: (logits: Float32Array, first: number, rows: number) => void,
+  ): Promise<void> {
+    const cache = createCache(this.info.config, request.ids.length);
+    const span = { ids: request.ids, start: 0, cache, adapter: this.find(request.adapter) };
+    const { x } = await forwardSpans(this.decoder, [span], false, this.scratch, pacer);
+    await forEachLogitsBlock(this.decoder, x, rows, this.scratch, pacer, use);
+  }
+
+  private put(id: AdapterId, weights: AdapterWeights): void {
+    checkCapacity(id, weights.config, this.loaded, this.options);
+    this.loaded.set(id, loadedAdapter(this.info.config, weights));
+    this.states.delete(id);
+  }
+
+  private get(id: AdapterId): LoadedAdapter {
+    checkAdapterId(id, this.limits, 'request');
+    return this.loaded.get(id) as LoadedAdapter;
+  }
+
+  private find(id: AdapterId | null): LoadedAdapter | null {
+    return id === null ? null : this.get(id);
+  }
+}
+
+function totalBytes(tensors: ReadonlyMap<string, HostTensor>): number {
+  let sum = 0;
+  for (const { data } of tensors.values()) sum += data.byteLength;
+  return sum;
+}
+
+function checkState(state: OptimiserState, tensors: ReadonlyMap<string, HostTensor>, id: AdapterId): void {
+  for (const [name, { data }] of tensors) {
+    if (state.m.get(name)?.data.length !== data.length || state.v.get(name)?.data.length !== data.length) {
+      throw new AdapterError(`optimiser state of adapter ${id} lacks ${name} or has another size of it`);
+    }
+  }
+}

@@ -1,0 +1,108 @@
+/** The decoder over spans of tokens: embedding, layers, final norm, head. */
+import type { ModelConfig } from '../types';
+import { layerActivations, layerForward, type KvCache, type LayerActivations, type Span } from './layer';
+import { matmulTransposed } from './matmul';
+import type { Decoder } from './model';
+import type { Pacer } from './pacer';
+import { rmsnormForward } from './rmsnorm';
+import type { Scratch } from './scratch';
+
+/** Logits of one block of positions: at most this many numbers at once. */
+const HEAD_BLOCK = 1 << 22;
+
+export interface Hidden {
+  /** [N, D] residual stream after the last layer; scratch, valid until the next pass */
+  x: Float32Array;
+  /** Per layer, with `keep`. */
+  activations: LayerActivations[];
+}
+
+/** Room for `capacity` positions of one sequence. */
+export function createCache(config: ModelConfig, capacity: number): KvCache {
+  const length = capacity * config.numKvHeads * config.headDim;
+  const room = (): Float32Array[] => Array.from({ length: config.numLayers }, () => new Float32Array(length));
+  return { k: room(), v: room() };
+}
+
+/** How many numbers a cache holds. */
+export function cacheLength(config: ModelConfig, capacity: number): number {
+  return 2 * config.numLayers * capacity * config.numKvHeads * config.headDim;
+}
+
+/**
+ * Runs all layers over the spans' tokens, rows in the order of the spans. A row's numbers do not depend on the other spans.
+ *
+ * @param keep keep every layer's activations for a backward; only with a single span that starts at 0
+ */
+export async function forwardSpans(
+  decoder: Decoder,
+  spans: readonly Span[],
+  keep: boolean,
+  scratch: Scratch,
+  pacer: Pacer,
+): Promise<Hidden> {
+  const { numLayers } = decoder.config;
+  const N = spans.reduce((sum, span) => sum + span.ids.length, 0);
+  const kept: LayerActivations[] = [];
+  let activations = layerActivations(decoder, scratch, 0, N, keep);
+  embed(activations.input, decoder, spans);
+  for (let layer = 0; layer < numLayers; layer++) {
+    if (keep) kept.push(activations);
+    const last = layer === numLayers - 1;
+    const next = last ? null : layerActivations(decoder, scratch, layer + 1, N, keep);
+    const output = next?.input ?? scratch.get('hidden', N * decoder.config.hiddenSize);
+    layerForward(output, decoder, layer, activations, spans, keep, scratch);
+    if (next) activations = next;
+    if (pacer.due) await pacer.pause();
+  }
+  return { x: scratch.get('hidden', N * decoder.config.hiddenSize), activations: kept };
+}
+
+/** out[N, D] = rows of the embedding matrix. */
+function embed(out: Float32Array, { config, embedding }: Decoder, spans: readonly Span[]): void {
+  const D = config.hiddenSize;
+  let row = 0;
+  for (const { ids } of spans) {
+    for (let t = 0; t < ids.length; t++, row++) {
+      out.set(embedding.subarray(ids[t] * D, (ids[t] + 1) * D), row * D);
+    }
+  }
+}
+
+/** Chosen rows of x[N, D] → [rows.length, D]. */
+export function gatherRows(x: Float32Array, rows: readonly number[], D: number, scratch: Scratch): Float32Array {
+  const out = scratch.get('gathered', rows.length * D);
+  rows.forEach((row, i) => out.set(x.subarray(row * D, (row + 1) * D), i * D));
+  return out;
+}
+
+/** Rows of the head's blocks: as many as fit, at least one. */
+export function headBlockRows(V: number): number {
+  return Math.max(1, Math.floor(HEAD_BLOCK / V));
+}
+
+/**
+ * Final norm and head on x[M, D], in blocks of rows; calls `use` with each block's logits [rows, V] (scratch), its first
+ * row, its number of rows, the normed rows' 1/σ.
+ */
+export async function forEachLogitsBlock(
+  decoder: Decoder,
+  x: Float32Array,
+  M: number,
+  scratch: Scratch,
+  pacer: Pacer,
+  use: (logits: Float32Array, first: number, rows: number, rstd: Float32Array) => void,
+): Promise<void> {
+  const { hiddenSize: D, vocabSize: V, rmsNormEps } = decoder.config;
+  const block = headBlockRows(V);
+  for (let first = 0; first < M; first += block) {
+    const rows = Math.min(block, M - first);
+    const normed = scratch.get('headIn', rows * D);
+    const rstd = scratch.get('headRstd', rows);
+    rmsnormForward(normed, rstd, x.subarray(first * D, (first + rows) * D), decoder.norm, rows, D, rmsNormEps);
+    const logits = scratch.get('logits', rows * V);
+    matmulTransposed(logits, normed, decoder.head, rows, D, V);
+    use(logits, first, rows, rstd);
+    if (pacer.due) await pacer.pause();
+  }
+}

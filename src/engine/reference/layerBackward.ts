@@ -1,0 +1,80 @@
+/** Backward of one decoder layer for a single sequence from position 0 (forward: layer.ts). */
+import type { Projection } from '../types';
+import { attentionBackward } from './attention';
+import { loraHiddenName, type LayerActivations } from './layer';
+import { linearBackward, loraBackward } from './linear';
+import type { Decoder, LoadedAdapter, LoraLayer } from './model';
+import { rmsnormBackward } from './rmsnorm';
+import { ropeBackward } from './rope';
+import type { Scratch } from './scratch';
+import { swigluBackward } from './swiglu';
+
+/**
+ * @param dx [T, D] gradient of the layer's output; holds the gradient of its input afterwards (layer 0's is not completed:
+ *   nothing below it learns)
+ * @param gradients the adapter's gradients of this layer, added to
+ */
+export function layerBackward(
+  dx: Float32Array,
+  decoder: Decoder,
+  layer: number,
+  activations: LayerActivations,
+  adapter: LoadedAdapter,
+  gradients: LoraLayer,
+  scratch: Scratch,
+): void {
+  const { hiddenSize: D, intermediateSize: F, numHeads: H, numKvHeads: K, headDim: Dh } = decoder.config;
+  const weights = decoder.layers[layer];
+  const a = activations;
+  const T = a.attentionRstd.length;
+  const project = (dInput: Float32Array | null, dy: Float32Array, x: Float32Array, projection: Projection): void => {
+    const linear = weights.projections[projection];
+    if (dInput !== null) linearBackward(dInput, dy, linear, T);
+    const pair = adapter.layers[layer][projection];
+    const gradient = gradients[projection];
+    if (!pair || !gradient) return;
+    const h = scratch.get(loraHiddenName(layer, projection), T * adapter.rank);
+    loraBackward(dInput, gradient, dy, x, h, pair, adapter.scaling, linear, T, adapter.rank, scratch);
+  };
+
+  const dact = scratch.zeros('dact', T * F);
+  project(dact, dx, a.act, 'down_proj');
+  const dgate = scratch.get('dgate', T * F);
+  const dup = scratch.get('dup', T * F);
+  swigluBackward(dgate, dup, dact, a.gate, a.up);
+  const dnorm = scratch.zeros('dnorm', T * D);
+  project(dnorm, dgate, a.mlpIn, 'gate_proj');
+  project(dnorm, dup, a.mlpIn, 'up_proj');
+  rmsnormBackward(dx, dnorm, a.middle, a.mlpRstd, weights.postAttentionNorm, T, D);
+
+  const dattention = scratch.zeros('dattention', T * H * Dh);
+  project(dattention, dx, a.attentionOut, 'o_proj');
+  let dq = scratch.get('dq', T * H * Dh);
+  let dk = scratch.get('dk', T * K * Dh);
+  const dv = scratch.get('dv', T * K * Dh);
+  const dprobs = scratch.get('dprobs', T);
+  attentionBackward(dq, dk, dv, dattention, a.q, a.k, a.v, a.probs, dprobs, T, decoder.attention);
+  ropeBackward(dq, decoder.rope, T, 0, H, Dh);
+  ropeBackward(dk, decoder.rope, T, 0, K, Dh);
+  if (weights.qNorm !== null) dq = normGradient('dqRaw', dq, a.qRaw, a.qRstd, weights.qNorm, Dh, scratch);
+  if (weights.kNorm !== null) dk = normGradient('dkRaw', dk, a.kRaw, a.kRstd, weights.kNorm, Dh, scratch);
+  const below = layer === 0 ? null : dnorm.fill(0);
+  project(below, dq, a.attentionIn, 'q_proj');
+  project(below, dk, a.attentionIn, 'k_proj');
+  project(below, dv, a.attentionIn, 'v_proj');
+  if (below !== null) rmsnormBackward(dx, below, a.input, a.attentionRstd, weights.inputNorm, T, D);
+}
+
+function normGradient(
+  name: string,
+  dy: Float32Array,
+  x: Float32Array,
+  rstd: Float32Array,
+  weight: Float32Array,
+  n: number,
+  scratch: Scratch,
+): Float32Array {
+  const dx = scratch.zeros(name, dy.length);
+  rmsnormBackward(dx, dy, x, rstd, weight, rstd.length, n);
+  return dx;
+}
