@@ -12,7 +12,7 @@ export const help = `polylogue generate --model DIR (--prompt TEXT | --ids 1,2,3
   --raw                take --prompt as it is, without a chat template
   --ids 1,2,3          token ids of the prompt; no tokenizer is needed
   --adapter DIR        PEFT adapter to apply
-  --max-tokens N       default 128
+  --max-tokens N       default 128, or what the model has room for
   --temperature T      default 1; 0 is greedy
   --top-k K            keep the K most probable tokens; default 0, all
   --top-p P            keep the most probable tokens with mass P; default 1, all
@@ -36,22 +36,24 @@ export async function main(args: string[]): Promise<void> {
     json: { type: 'boolean' },
   });
   const output = new Output(Boolean(values['json']));
-  const sampling = {
-    temperature: number(values, 'temperature', 1, { min: 0 }),
-    topK: number(values, 'top-k', 0, { integer: true, min: 0 }),
-    topP: number(values, 'top-p', 1, { above: 0, max: 1 }),
-    maxTokens: number(values, 'max-tokens', 128, { integer: true, min: 1 }),
-  };
+  const temperature = number(values, 'temperature', 1, { min: 0 });
+  const topK = number(values, 'top-k', 0, { integer: true, min: 0 });
+  const topP = number(values, 'top-p', 1, { above: 0, max: 1 });
+  const wanted = number(values, 'max-tokens', undefined, { integer: true, min: 1 });
   const seed = number(values, 'seed', 0, { integer: true, min: 0 });
   const choiceOfEngine = choice(values, 'engine', ENGINES, 'auto');
   const model = await openModel(required(values, 'model'));
   const ids = await promptIds(values, model.dir);
+  const room = model.weights.config.maxPositions - ids.length;
+  if (room < (wanted ?? 1))
+    throw new UsageError(`${ids.length} prompt tokens leave room for ${Math.max(0, room)}, not ${wanted ?? 1}`);
+  const maxTokens = wanted ?? Math.min(128, room);
   const adapterDir = text(values, 'adapter');
   const adapter = adapterDir === undefined ? null : await readAdapter(adapterDir, model.weights);
   const engine = await openEngine(
     choiceOfEngine,
     model,
-    { maxRows: 1, maxAdapters: 1, maxRank: adapter?.config.rank ?? 1, maxLength: ids.length + sampling.maxTokens },
+    { maxRows: 1, maxAdapters: 1, maxRank: adapter?.config.rank ?? 1, maxLength: ids.length + maxTokens },
     output,
   );
   if (adapter) await engine.importAdapter('adapter', adapter);
@@ -59,7 +61,7 @@ export async function main(args: string[]): Promise<void> {
     {
       ids,
       adapter: adapter ? 'adapter' : null,
-      sampling: { ...sampling, stopIds: model.weights.config.eosTokenIds },
+      sampling: { temperature, topK, topP, maxTokens, stopIds: model.weights.config.eosTokenIds },
       key: { seed, stream: STREAMS.sample, iteration: 0, agent: 0, problem: 0, round: 0 },
     },
   ]);
