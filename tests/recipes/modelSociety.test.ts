@@ -1,0 +1,165 @@
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { loadTokenizer, type ChatTokenizer } from '../../src/backends/tokenizer';
+import { FileError, RequestError } from '../../src/engine/errors';
+import type { FileSource } from '../../src/engine/loader';
+import { folderSource } from '../../src/engine/loader-node';
+import { DEFAULT_OPTIMISER, type Engine, type GenerateRequest, type TrainJob } from '../../src/engine/types';
+import { ModelSociety } from '../../src/recipes/modelSociety';
+import type { ModelResponse, Question } from '../../src/recipes/types';
+import { smallConfig } from './fakeSociety';
+
+const FOLDER = fileURLToPath(new URL('../../static/models/arithmetic-0.4m', import.meta.url));
+let tokenizer: ChatTokenizer;
+
+beforeAll(async () => {
+  tokenizer = await loadTokenizer(folderSource(FOLDER));
+});
+
+describe('the tokenizer', () => {
+  it('speaks the compact dialect through the chat template', () => {
+    const ids = tokenizer.encodeChat([{ role: 'user', content: '7+3*4+5-6*7@12~-18,x' }], true);
+    expect(ids).toEqual([1, 11, 14, 7, 16, 8, 14, 9, 15, 10, 16, 11, 20, 5, 6, 21, 15, 5, 12, 22, 23, 17]);
+    expect(tokenizer).toMatchObject({ hasChatTemplate: true, eosId: 2 });
+  });
+
+  it('encodes and decodes text as it is', () => {
+    const text = '3*4=12;6*7=42;12-42=-30#-30';
+    expect(tokenizer.encode(text).length).toBe(text.length);
+    expect(tokenizer.decode(tokenizer.encode(text))).toBe(text);
+    expect(tokenizer.decode([...tokenizer.encode(text), 2])).toBe(text);
+    expect(tokenizer.decode([])).toBe('');
+    expect(tokenizer.encode('')).toEqual([]);
+  });
+
+  it('takes a chat template from its own file', async () => {
+    const source = edited({
+      'tokenizer_config.json': (text) => JSON.stringify({ ...JSON.parse(text), chat_template: undefined }),
+      'chat_template.jinja': () => '{{ messages[0].content }}#',
+    });
+    const other = await loadTokenizer(source);
+    expect(other.encodeChat([{ role: 'user', content: '7' }], true)).toEqual([11, 19]);
+    // Another load does not disturb the first.
+    expect(tokenizer.encodeChat([{ role: 'user', content: '7' }], false)).toEqual([1, 11]);
+  });
+
+  it('names the file that is missing or broken', async () => {
+    await expect(loadTokenizer(folderSource('/nowhere'))).rejects.toThrow(
+      /\/nowhere.tokenizer(_config)?\.json: no such file/,
+    );
+    for (const broken of ['{', '{"model": 1}']) {
+      const failing = loadTokenizer(edited({ 'tokenizer.json': () => broken }));
+      await expect(failing).rejects.toThrow(FileError);
+      await expect(failing).rejects.toThrow(/^edited.tokenizer\.json: /);
+    }
+    expect(() => tokenizer.encodeChat([{ role: 'system', content: '7' }], true)).toThrow(
+      /tokenizer_config\.json: the chat template/,
+    );
+  });
+});
+
+/** The embedded model's files with some of them changed or added. */
+function edited(changes: Record<string, (text: string) => string>): FileSource {
+  const folder = folderSource(FOLDER);
+  return {
+    name: 'edited',
+    async read(path) {
+      const change = changes[path];
+      const original = path === 'chat_template.jinja' ? new Uint8Array() : await folder.read(path);
+      return change ? new TextEncoder().encode(change(new TextDecoder().decode(original))) : original;
+    },
+    exists: async (path) => path in changes || ((await folder.exists?.(path)) ?? false),
+  };
+}
+
+describe('ModelSociety', () => {
+  const question = (content: string, agent: number): Question => ({
+    adapter: agent === 0 ? null : `generator-${agent}`,
+    messages: [{ role: 'user', content }],
+    name: { stream: 1, iteration: 2, agent, problem: 123456, round: 1 },
+  });
+
+  it('asks with the seed of the run and reads what comes back', async () => {
+    const { engine, requests } = recordingEngine();
+    const texts: string[] = [];
+    const complete: ModelResponse[] = [];
+    let tokens = 0;
+    const society = new ModelSociety({
+      engine,
+      tokenizer,
+      model: { name: 'm', hash: 'h' },
+      config: smallConfig({ seed: 9, 'sampling.maxTokens': 250 }),
+      onText: (asked, text) => texts.push(`${asked.name.agent}:${text}`),
+      onResponse: (_, response) => complete.push(response),
+      onTokens: (count) => (tokens += count),
+    });
+    const answers = await society.ask([question('1+1*1+1-1*1', 0), question('2+1*1+1-1*1', 1)]);
+    expect(requests[1]).toMatchObject({
+      adapter: 'generator-1',
+      key: { seed: 9, stream: 1, iteration: 2, agent: 1, problem: 123456, round: 1 },
+      // 256 positions, 13 of them taken by the prompt
+      sampling: { maxTokens: 243, stopIds: [2] },
+    });
+    expect(answers[0]).toEqual({
+      text: '5#5',
+      finish: 'stop',
+      tokens: 4,
+      logprobs: [-1, -1, -1, -1],
+      margins: [2, 2, 2, 2],
+    });
+    expect(texts).toEqual(['0:5', '0:5#5', '1:5', '1:5#5']);
+    expect(complete).toEqual(answers);
+    expect(tokens).toBe(8);
+    expect(society.describe()).toEqual({ model: { name: 'm', hash: 'h' }, engine: 'reference: test' });
+    await expect(society.ask([question('1'.repeat(260), 0)])).rejects.toThrow(RequestError);
+  });
+
+  it('trains on completion and end token only, and leaves tracks without batches alone', async () => {
+    const { engine, jobs } = recordingEngine();
+    const society = new ModelSociety({ engine, tokenizer, model: { name: 'm', hash: 'h' }, config: smallConfig() });
+    const examples = [{ messages: [{ role: 'user' as const, content: '1+1' }], completion: '2#2' }];
+    const tracks = [
+      { adapter: 'a', examples, batches: [[0]] },
+      { adapter: 'b', examples: [], batches: [] },
+    ];
+    for await (const event of society.finetune(tracks, DEFAULT_OPTIMISER)) expect(event.totalSteps).toBe(1);
+    expect(jobs[0]?.tracks).toEqual([
+      {
+        adapter: 'a',
+        batches: [[0]],
+        examples: [{ ids: [1, 5, 14, 5, 17, 6, 19, 6, 2], weights: [0, 0, 0, 0, 0, 1, 1, 1, 1] }],
+      },
+    ]);
+    for await (const _ of society.finetune(tracks.slice(1), DEFAULT_OPTIMISER)) expect.unreachable();
+    expect(jobs.length).toBe(1);
+  });
+});
+
+/** Answers "5#5" to everything and remembers what it was asked. */
+function recordingEngine() {
+  const requests: GenerateRequest[] = [];
+  const jobs: TrainJob[] = [];
+  const engine: Pick<Engine, 'info' | 'generate' | 'train'> = {
+    info: {
+      kind: 'reference',
+      device: 'test',
+      config: { maxPositions: 256, eosTokenIds: [2] } as Engine['info']['config'],
+    },
+    generate(asked, options) {
+      requests.push(...asked);
+      const result = { ids: [9, 19, 9, 2], logprobs: [-1, -1, -1, -1], margins: [2, 2, 2, 2], finish: 'stop' as const };
+      asked.forEach((_, row) => {
+        options?.onTokens?.(row, [9]);
+        options?.onTokens?.(row, [19, 9, 2]);
+        options?.onRow?.(row, result);
+      });
+      return Promise.resolve(asked.map(() => result));
+    },
+    async *train(job) {
+      jobs.push(job);
+      await Promise.resolve();
+      yield { step: 0, totalSteps: 1, tracks: [] };
+    },
+  };
+  return { engine: engine as Engine, requests, jobs };
+}

@@ -1,0 +1,121 @@
+import { describe, expect, it } from 'vitest';
+import { PROJECTIONS } from '../../src/engine/types';
+import { ConfigurationError } from '../../src/recipes/errors';
+import { PRESETS } from '../../src/recipes/presets';
+import { checkConfig, differences, estimateWork, resolveConfig, SETTING_KEYS } from '../../src/recipes/resolve';
+
+describe('resolveConfig', () => {
+  it('gives a preset unchanged, and a copy', () => {
+    const config = resolveConfig('arithmetic');
+    expect(config).toEqual(PRESETS['arithmetic']?.config);
+    config.adapter.targets.pop();
+    expect(resolveConfig('arithmetic').adapter.targets).toEqual(PROJECTIONS);
+  });
+
+  it('reads overrides as text and as values', () => {
+    const config = resolveConfig('arithmetic-quick', {
+      seed: '7',
+      agents: 5,
+      'finetune.lr': '1e-3',
+      'finetune.clip': 'none',
+      'adapter.targets': 'v_proj,q_proj',
+      singleAgentBaseline: 'false',
+      startFrom: 'base',
+    });
+    expect(config).toMatchObject({
+      preset: 'arithmetic-quick',
+      seed: 7,
+      agents: 5,
+      singleAgentBaseline: false,
+      startFrom: 'base',
+    });
+    expect(config.finetune).toMatchObject({ lr: 1e-3, clip: null, epochs: 2 });
+    expect(config.adapter.targets).toEqual(['q_proj', 'v_proj']);
+    expect(differences(config)).toEqual({
+      seed: 7,
+      agents: 5,
+      'finetune.lr': 1e-3,
+      'finetune.clip': null,
+      'adapter.targets': ['q_proj', 'v_proj'],
+      singleAgentBaseline: false,
+      startFrom: 'base',
+    });
+  });
+
+  it.each([
+    ['finetune.learningRate', 1],
+    ['finetune', 1],
+    ['__proto__', 1],
+    ['constructor', 1],
+    ['recipe', 'other'],
+    ['agents', 0],
+    ['agents', 2.5],
+    ['agents', 'many'],
+    ['agents', ''],
+    ['seed', -1],
+    ['seed', 2 ** 53],
+    ['sampling.topP', 0],
+    ['sampling.temperature', 'NaN'],
+    ['criticShare', 1.1],
+    ['problems', 'some'],
+    ['task', 'gsm8k'],
+    ['adapter.targets', 'q_proj,lm_head'],
+    ['adapter.targets', ''],
+    ['singleAgentBaseline', 'maybe'],
+    ['finetune.clip', 0],
+    ['minimumVotes', 4],
+  ])('refuses %s = %j by name', (key, value) => {
+    expect(() => resolveConfig('arithmetic', Object.fromEntries([[key, value]]))).toThrow(ConfigurationError);
+    expect(() => resolveConfig('arithmetic', Object.fromEntries([[key, value]]))).toThrow(new RegExp(`^${key}: `));
+  });
+
+  it('refuses what does not go together, and unknown presets', () => {
+    expect(() => resolveConfig('arithmetic', { agents: 1, minimumVotes: 1 })).toThrow(/nobody to debate/);
+    expect(resolveConfig('arithmetic', { agents: 1, minimumVotes: 1, rounds: 1 }).agents).toBe(1);
+    expect(() => resolveConfig('toString')).toThrow(/^preset: "toString" is unknown; there are arithmetic-tiny/);
+  });
+});
+
+describe('checkConfig', () => {
+  it('accepts every preset after a round trip through JSON', () => {
+    for (const { config } of Object.values(PRESETS)) {
+      expect(checkConfig(JSON.parse(JSON.stringify(config)))).toEqual(config);
+    }
+  });
+
+  it('names what is missing or too much', () => {
+    const config = structuredClone(PRESETS['arithmetic']?.config) as unknown as Record<string, Record<string, unknown>>;
+    delete config['finetune']?.['lr'];
+    expect(() => checkConfig(config)).toThrow(/^finetune\.lr: nothing is not/);
+    expect(() => checkConfig({ ...PRESETS['arithmetic']?.config, extra: { deep: 1 } })).toThrow(/^extra\.deep: /);
+    expect(() => checkConfig(null)).toThrow(ConfigurationError);
+    expect(() => checkConfig({ recipe: 'star' })).toThrow(/^recipe: /);
+  });
+
+  it('knows every setting of a preset', () => {
+    const leaves = (value: object, prefix = ''): string[] =>
+      Object.entries(value).flatMap(([key, item]: [string, unknown]) =>
+        typeof item === 'object' && item !== null && !Array.isArray(item)
+          ? leaves(item, `${prefix}${key}.`)
+          : [prefix + key],
+      );
+    expect(leaves(PRESETS['arithmetic']?.config as object).sort()).toEqual(
+      ['preset', 'recipe', ...SETTING_KEYS].sort(),
+    );
+  });
+});
+
+describe('estimateWork', () => {
+  it('counts responses exactly', () => {
+    // evaluation: 24·6·(1 + 2·1); training: 24·(6 + 3)
+    expect(estimateWork(resolveConfig('arithmetic-tiny')).calls).toBe(24 * 6 * 3 + 24 * 9);
+    expect(estimateWork(resolveConfig('arithmetic-tiny', { singleAgentBaseline: 'false' })).calls).toBe(
+      24 * 6 * 2 + 24 * 6,
+    );
+  });
+
+  it('keeps the quick preset within ten minutes of 2,000 sampled and 1,500 trained tokens a second', () => {
+    const { generatedTokens, trainedTokens } = estimateWork(resolveConfig('arithmetic-quick'));
+    expect(generatedTokens / 2000 + trainedTokens / 1500).toBeLessThan(480);
+  });
+});
