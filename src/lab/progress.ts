@@ -25,6 +25,7 @@ export class ProgressMeter {
   #share = 0;
   #responses = 0;
   #problems = 0;
+  #steps = 1;
   #activity: Activity | null = null;
   #finished = false;
 
@@ -72,13 +73,15 @@ export class ProgressMeter {
       };
     } else if (event.type === 'training-step') {
       this.#enter(event.iteration, 'finetune');
-      this.#share = (event.step + 1) / Math.max(1, event.totalSteps);
+      // Teams have tracks of different lengths; the longest decides.
+      this.#steps = Math.max(this.#steps, event.totalSteps);
+      this.#share = Math.max(this.#share, (event.step + 1) / this.#steps);
       const adapters = event.tracks.map((track) => track.adapter);
       this.#activity = {
         kind: 'finetune',
         iteration: event.iteration,
         step: event.step + 1,
-        totalSteps: event.totalSteps,
+        totalSteps: this.#steps,
         adapters,
       };
     } else if (event.type === 'run-finished') {
@@ -93,6 +96,7 @@ export class ProgressMeter {
     this.#phase = index;
     this.#share = 0;
     this.#responses = 0;
+    this.#steps = 1;
   }
 }
 

@@ -1,0 +1,106 @@
+/**
+ * A society for the runner's tests that needs no model, yet has a memory: what an adapter answers depends on everything it
+ * was ever finetuned on. A resumed run with a wrong or stale adapter therefore gives another log.
+ */
+import type { AdapterConfig, AdapterWeights, TrainStepEvent } from '../../src/engine/types';
+import { hashAdapter } from '../../src/log/digest';
+import { drawUint } from '../../src/random';
+import type { FinetuneTrack, ModelResponse, Question, Society } from '../../src/recipes/types';
+
+/** Simulates a tab that is closed in the middle: the operation with this number never comes back. */
+export interface Interruption {
+  hangAt: number;
+  hung: () => void;
+}
+
+export class ScriptedSociety implements Society {
+  readonly #adapters = new Map<string, number>();
+  readonly #interruption: Interruption | null;
+  readonly engine: string;
+  #operations = 0;
+
+  constructor(interruption: Interruption | null = null, engine = 'scripted') {
+    this.#interruption = interruption;
+    this.engine = engine;
+  }
+
+  /** Operations so far: questions asked together, and training steps. */
+  get operations(): number {
+    return this.#operations;
+  }
+
+  async ask(questions: Question[]): Promise<ModelResponse[]> {
+    await this.#operation();
+    return questions.map((question) => this.#answer(question));
+  }
+
+  async *finetune(tracks: FinetuneTrack[]): AsyncGenerator<TrainStepEvent, void, void> {
+    const totalSteps = Math.max(...tracks.map((track) => track.batches.length));
+    for (let step = 0; step < totalSteps; step++) {
+      await this.#operation();
+      const trained = tracks.filter((track) => step < track.batches.length);
+      for (const { adapter, examples, batches } of trained) {
+        const text = batches[step]!.map((i) => JSON.stringify(examples[i])).join('');
+        this.#adapters.set(adapter, mix(this.#state(adapter), text));
+      }
+      const result = trained.map(({ adapter, batches }) => ({
+        adapter,
+        loss: this.#state(adapter) / 2 ** 16,
+        gradNorm: 1,
+        lr: 1e-3,
+        tokens: batches[step]!.length,
+      }));
+      yield { step, totalSteps, tracks: result };
+    }
+  }
+
+  async createAdapter(name: string, _config: AdapterConfig, seed: number): Promise<void> {
+    this.#adapters.set(name, seed % 65_521);
+  }
+
+  async adapterHash(name: string): Promise<string> {
+    return hashAdapter(await this.exportAdapter(name));
+  }
+
+  async exportAdapter(name: string): Promise<AdapterWeights> {
+    const config: AdapterConfig = { rank: 1, alpha: 1, targets: ['q_proj'] };
+    return { config, tensors: new Map([['state', { shape: [1], data: Float32Array.of(this.#state(name)) }]]) };
+  }
+
+  async importAdapter(name: string, weights: AdapterWeights): Promise<void> {
+    this.#adapters.set(name, weights.tensors.get('state')!.data[0]!);
+  }
+
+  describe(): ReturnType<Society['describe']> {
+    return { model: { name: 'scripted', hash: '00' }, engine: this.engine };
+  }
+
+  async #operation(): Promise<void> {
+    if (++this.#operations !== this.#interruption?.hangAt) return;
+    this.#interruption.hung();
+    await new Promise(() => {});
+  }
+
+  #state(adapter: string): number {
+    const state = this.#adapters.get(adapter);
+    if (state === undefined) throw new Error(`there is no adapter ${adapter}`);
+    return state;
+  }
+
+  #answer({ adapter, messages, name }: Question): ModelResponse {
+    const question = messages.at(-1)!.content.split('@')[0]!;
+    const [a, b, c, d, e, f] = question.split(/[+*-]/).map(Number) as [number, number, number, number, number, number];
+    const right = a + b * c + d - e * f;
+    const state = adapter === null ? 0 : this.#state(adapter);
+    const draw = drawUint({ seed: state, ...name }, 0);
+    const answer = right + (draw % 4 === 0 ? 1 : draw % 9 === 1 ? -1 : 0);
+    const text = draw % 23 === 5 ? '1+1=' : `${state};#${answer}`;
+    return { text, finish: 'stop', tokens: text.length + 1, logprobs: [-0.12345 * (draw % 7)], margins: [1.005] };
+  }
+}
+
+function mix(state: number, text: string): number {
+  let hash = state + 1;
+  for (let i = 0; i < text.length; i++) hash = (Math.imul(hash, 31) + text.charCodeAt(i)) >>> 0;
+  return hash % 65_521;
+}
