@@ -58,5 +58,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let second = p.beta2 * v[i] + p.rest2 * (g * g);
   m[i] = first;
   v[i] = second;
-  weights[i] = weights[i] * step.decay - step.stepSize * (first / (sqrt(second) / step.rootBias2 + p.eps));
+  // The pool's padding has no gradient ever: its 0/0 must not become NaN when eps is 0.
+  let denominator = max(sqrt(second) / step.rootBias2 + p.eps, vec4f(1e-37));
+  weights[i] = weights[i] * step.decay - step.stepSize * (first / denominator);
 }

@@ -4,9 +4,9 @@
 //
 // Grid: x over WIDTH in 64, y over the N tokens of the block.
 
-override WIDTH: u32;
-
 struct Params {
+  // WIDTH
+  width: u32,
   first: u32,
 }
 
@@ -18,7 +18,7 @@ struct Params {
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let column = group.x * 64u + local.x;
-  if (column < WIDTH) {
-    gathered[group.y * WIDTH + column] = hidden[positions[p.first + group.y] * WIDTH + column];
+  if (column < p.width) {
+    gathered[group.y * p.width + column] = hidden[positions[p.first + group.y] * p.width + column];
   }
 }

@@ -8,24 +8,27 @@
 //   dx  [T, IN]
 //
 // Host guarantees: IN, OUT and RANK are multiples of 4 (linear_backward_input_scalar takes the rest), T is a multiple of
-// TILE, every tile of TILE tokens has one slot, with LORA that slot exists. Grid: x over IN/4 in LANES, y over T/TILE.
+// TILE, every tile of TILE tokens has one slot, with LoRA that slot exists. Grid: x over IN/4 in LANES, y over T/TILE.
 // Each sum runs over OUT, then over RANK, in ascending order.
 //
 // The token tile belongs to the workgroup, so dY loads are the same for all its lanes (one broadcast on a CPU driver) and
 // the lanes read neighbouring columns of W (coalesced on a GPU).
 
-override IN: u32;
-override OUT: u32;
-override RANK: u32 = 4;
 override LANES: u32 = 8;
-override LORA: bool = true;
-override ACCUMULATE: bool = false;
 
 const TILE = 8u;
 
 struct Params {
+  // IN
+  in: u32,
+  // OUT
+  out: u32,
+  // RANK, 0 for a projection without LoRA (then dxa, a and slot are not read)
+  rank: u32,
   slotElements: u32,
   offset: u32,
+  // 1: add to dx
+  accumulate: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -38,41 +41,44 @@ struct Params {
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let inQuads = p.in / 4u;
+  let outQuads = p.out / 4u;
+  let rankQuads = p.rank / 4u;
   let column = group.x * LANES + local.x;
-  if (column >= IN / 4u) {
+  if (column >= inQuads) {
     return;
   }
   let first = group.y * TILE;
   var sum: array<vec4f, TILE>;
   var row = column;
-  for (var o = 0u; o < OUT / 4u; o++) {
+  for (var o = 0u; o < outQuads; o++) {
     let w0 = w[row];
-    let w1 = w[row + IN / 4u];
-    let w2 = w[row + 2u * (IN / 4u)];
-    let w3 = w[row + 3u * (IN / 4u)];
-    row += IN;
+    let w1 = w[row + inQuads];
+    let w2 = w[row + 2u * inQuads];
+    let w3 = w[row + 3u * inQuads];
+    row += 4u * inQuads;
     for (var m = 0u; m < TILE; m++) {
-      let d = dy[(first + m) * (OUT / 4u) + o];
+      let d = dy[(first + m) * outQuads + o];
       sum[m] = fma(vec4f(d.w), w3, fma(vec4f(d.z), w2, fma(vec4f(d.y), w1, fma(vec4f(d.x), w0, sum[m]))));
     }
   }
-  if (LORA) {
+  if (p.rank > 0u) {
     var base = (slot[first] * p.slotElements + p.offset) / 4u + column;
-    for (var r = 0u; r < RANK / 4u; r++) {
+    for (var r = 0u; r < rankQuads; r++) {
       let a0 = a[base];
-      let a1 = a[base + IN / 4u];
-      let a2 = a[base + 2u * (IN / 4u)];
-      let a3 = a[base + 3u * (IN / 4u)];
-      base += IN;
+      let a1 = a[base + inQuads];
+      let a2 = a[base + 2u * inQuads];
+      let a3 = a[base + 3u * inQuads];
+      base += 4u * inQuads;
       for (var m = 0u; m < TILE; m++) {
-        let d = dxa[(first + m) * (RANK / 4u) + r];
+        let d = dxa[(first + m) * rankQuads + r];
         sum[m] = fma(vec4f(d.w), a3, fma(vec4f(d.z), a2, fma(vec4f(d.y), a1, fma(vec4f(d.x), a0, sum[m]))));
       }
     }
   }
   for (var m = 0u; m < TILE; m++) {
-    let at = (first + m) * (IN / 4u) + column;
-    if (ACCUMULATE) {
+    let at = (first + m) * inQuads + column;
+    if (p.accumulate == 1u) {
       dx[at] += sum[m];
     } else {
       dx[at] = sum[m];

@@ -3,18 +3,21 @@
 // Shapes, bindings and guarantees as there, except that IN and OUT are free (RANK is still a multiple of 4).
 // Grid: x over IN in LANES, y over T/TILE. Each sum runs over OUT, then over RANK, in ascending order.
 
-override IN: u32;
-override OUT: u32;
-override RANK: u32 = 4;
 override LANES: u32 = 8;
-override LORA: bool = true;
-override ACCUMULATE: bool = false;
 
 const TILE = 8u;
 
 struct Params {
+  // IN
+  in: u32,
+  // OUT
+  out: u32,
+  // RANK, 0 for a projection without LoRA (then dxa, a and slot are not read)
+  rank: u32,
   slotElements: u32,
   offset: u32,
+  // 1: add to dx
+  accumulate: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -28,29 +31,29 @@ struct Params {
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let column = group.x * LANES + local.x;
-  if (column >= IN) {
+  if (column >= p.in) {
     return;
   }
   let first = group.y * TILE;
   var sum: array<f32, TILE>;
-  for (var o = 0u; o < OUT; o++) {
-    let weight = w[o * IN + column];
+  for (var o = 0u; o < p.out; o++) {
+    let weight = w[o * p.in + column];
     for (var m = 0u; m < TILE; m++) {
-      sum[m] = fma(dy[(first + m) * OUT + o], weight, sum[m]);
+      sum[m] = fma(dy[(first + m) * p.out + o], weight, sum[m]);
     }
   }
-  if (LORA) {
+  if (p.rank > 0u) {
     let base = slot[first] * p.slotElements + p.offset + column;
-    for (var r = 0u; r < RANK; r++) {
-      let weight = a[base + r * IN];
+    for (var r = 0u; r < p.rank; r++) {
+      let weight = a[base + r * p.in];
       for (var m = 0u; m < TILE; m++) {
-        sum[m] = fma(dxa[(first + m) * RANK + r], weight, sum[m]);
+        sum[m] = fma(dxa[(first + m) * p.rank + r], weight, sum[m]);
       }
     }
   }
   for (var m = 0u; m < TILE; m++) {
-    let at = (first + m) * IN + column;
-    if (ACCUMULATE) {
+    let at = (first + m) * p.in + column;
+    if (p.accumulate == 1u) {
       dx[at] += sum[m];
     } else {
       dx[at] = sum[m];

@@ -10,13 +10,15 @@
 // TILE, every tile of TILE tokens has one slot and it exists. Grid: x over RANK in LANES, y over T/TILE.
 // Each sum runs over OUT in ascending order. One lane owns one column of B, so dY loads are the same for all lanes.
 
-override OUT: u32;
-override RANK: u32;
 override LANES: u32 = 8;
 
 const TILE = 8u;
 
 struct Params {
+  // OUT
+  out: u32,
+  // RANK
+  rank: u32,
   slotElements: u32,
   offset: u32,
 }
@@ -31,25 +33,25 @@ struct Params {
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let r = group.x * LANES + local.x;
-  if (r >= RANK) {
+  if (r >= p.rank) {
     return;
   }
   let first = group.y * TILE;
   let s = slot[first];
   var at = s * p.slotElements + p.offset + r;
   var sum: array<f32, TILE>;
-  for (var o = 0u; o < OUT / 4u; o++) {
+  for (var o = 0u; o < p.out / 4u; o++) {
     let b0 = b[at];
-    let b1 = b[at + RANK];
-    let b2 = b[at + 2u * RANK];
-    let b3 = b[at + 3u * RANK];
-    at += 4u * RANK;
+    let b1 = b[at + p.rank];
+    let b2 = b[at + 2u * p.rank];
+    let b3 = b[at + 3u * p.rank];
+    at += 4u * p.rank;
     for (var m = 0u; m < TILE; m++) {
-      let d = dy[(first + m) * (OUT / 4u) + o];
+      let d = dy[(first + m) * (p.out / 4u) + o];
       sum[m] = fma(d.w, b3, fma(d.z, b2, fma(d.y, b1, fma(d.x, b0, sum[m]))));
     }
   }
   for (var m = 0u; m < TILE; m++) {
-    dxa[(first + m) * RANK + r] = scale[s] * sum[m];
+    dxa[(first + m) * p.rank + r] = scale[s] * sum[m];
   }
 }

@@ -2,13 +2,15 @@
 //
 // Shapes, bindings, grid and guarantees as there. Each sum runs over OUT in ascending order.
 
-override OUT: u32;
-override RANK: u32;
 override LANES: u32 = 8;
 
 const TILE = 8u;
 
 struct Params {
+  // OUT
+  out: u32,
+  // RANK
+  rank: u32,
   slotElements: u32,
   offset: u32,
 }
@@ -23,20 +25,20 @@ struct Params {
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let r = group.x * LANES + local.x;
-  if (r >= RANK) {
+  if (r >= p.rank) {
     return;
   }
   let first = group.y * TILE;
   let s = slot[first];
   let base = s * p.slotElements + p.offset + r;
   var sum: array<f32, TILE>;
-  for (var o = 0u; o < OUT; o++) {
-    let weight = b[base + o * RANK];
+  for (var o = 0u; o < p.out; o++) {
+    let weight = b[base + o * p.rank];
     for (var m = 0u; m < TILE; m++) {
-      sum[m] = fma(dy[(first + m) * OUT + o], weight, sum[m]);
+      sum[m] = fma(dy[(first + m) * p.out + o], weight, sum[m]);
     }
   }
   for (var m = 0u; m < TILE; m++) {
-    dxa[(first + m) * RANK + r] = scale[s] * sum[m];
+    dxa[(first + m) * p.rank + r] = scale[s] * sum[m];
   }
 }

@@ -10,12 +10,14 @@
 // are contiguous; no two tracks share a slot. Grid: x over WIDE/4 in LANES, y over RANK/4, z over tracks.
 // Each sum runs over the track's tokens in ascending order.
 
-override WIDE: u32;
-override RANK: u32;
 override EXPAND: bool;
 override LANES: u32 = 8;
 
 struct Params {
+  // WIDE
+  wide: u32,
+  // RANK
+  rank: u32,
   slotElements: u32,
   offset: u32,
 }
@@ -40,8 +42,10 @@ struct Track {
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let wideQuads = p.wide / 4u;
+  let rankQuads = p.rank / 4u;
   let column = group.x * LANES + local.x;
-  if (column >= WIDE / 4u) {
+  if (column >= wideQuads) {
     return;
   }
   let slot = tracks[group.z].slot;
@@ -54,32 +58,32 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   var s3 = vec4f();
   if (EXPAND) {
     for (var t = first; t < end; t++) {
-      let d = wide[t * (WIDE / 4u) + column];
-      let x = narrow[t * (RANK / 4u) + group.y];
+      let d = wide[t * wideQuads + column];
+      let x = narrow[t * rankQuads + group.y];
       s0 = fma(vec4f(d.x), x, s0);
       s1 = fma(vec4f(d.y), x, s1);
       s2 = fma(vec4f(d.z), x, s2);
       s3 = fma(vec4f(d.w), x, s3);
     }
-    let at = base + column * RANK + group.y;
+    let at = base + column * p.rank + group.y;
     let factor = scale[slot];
     grad[at] += factor * s0;
-    grad[at + RANK / 4u] += factor * s1;
-    grad[at + 2u * (RANK / 4u)] += factor * s2;
-    grad[at + 3u * (RANK / 4u)] += factor * s3;
+    grad[at + rankQuads] += factor * s1;
+    grad[at + 2u * rankQuads] += factor * s2;
+    grad[at + 3u * rankQuads] += factor * s3;
   } else {
     for (var t = first; t < end; t++) {
-      let x = wide[t * (WIDE / 4u) + column];
-      let d = narrow[t * (RANK / 4u) + group.y];
+      let x = wide[t * wideQuads + column];
+      let d = narrow[t * rankQuads + group.y];
       s0 = fma(vec4f(d.x), x, s0);
       s1 = fma(vec4f(d.y), x, s1);
       s2 = fma(vec4f(d.z), x, s2);
       s3 = fma(vec4f(d.w), x, s3);
     }
-    let at = base + group.y * WIDE + column;
+    let at = base + group.y * p.wide + column;
     grad[at] += s0;
-    grad[at + WIDE / 4u] += s1;
-    grad[at + 2u * (WIDE / 4u)] += s2;
-    grad[at + 3u * (WIDE / 4u)] += s3;
+    grad[at + wideQuads] += s1;
+    grad[at + 2u * wideQuads] += s2;
+    grad[at + 3u * wideQuads] += s3;
   }
 }

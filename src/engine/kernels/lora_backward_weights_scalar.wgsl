@@ -2,12 +2,14 @@
 //
 // Grid: x over WIDE in LANES, y over RANK, z over tracks. Each sum runs over the track's tokens in ascending order.
 
-override WIDE: u32;
-override RANK: u32;
 override EXPAND: bool;
 override LANES: u32 = 8;
 
 struct Params {
+  // WIDE
+  wide: u32,
+  // RANK
+  rank: u32,
   slotElements: u32,
   offset: u32,
 }
@@ -33,7 +35,7 @@ struct Track {
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let column = group.x * LANES + local.x;
-  if (column >= WIDE) {
+  if (column >= p.wide) {
     return;
   }
   let slot = tracks[group.z].slot;
@@ -42,11 +44,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let base = slot * p.slotElements + p.offset;
   var sum = 0.0;
   for (var t = first; t < end; t++) {
-    sum = fma(wide[t * WIDE + column], narrow[t * RANK + group.y], sum);
+    sum = fma(wide[t * p.wide + column], narrow[t * p.rank + group.y], sum);
   }
   if (EXPAND) {
-    grad[base + column * RANK + group.y] += scale[slot] * sum;
+    grad[base + column * p.rank + group.y] += scale[slot] * sum;
   } else {
-    grad[base + group.y * WIDE + column] += sum;
+    grad[base + group.y * p.wide + column] += sum;
   }
 }

@@ -5,10 +5,11 @@
 //
 // Grid: x over p.rows in 64, then y (at most 65,535 groups in x). One invocation per row, sums in ascending order.
 
-override WIDTH: u32;
-override ACCUMULATE: bool = false;
-
 struct Params {
+  // WIDTH
+  width: u32,
+  // 1: add to dx
+  accumulate: u32,
   rows: u32,
   groupsX: u32,
   eps: f32,
@@ -26,19 +27,19 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if (row >= p.rows) {
     return;
   }
-  let base = row * WIDTH;
+  let base = row * p.width;
   var squares = 0.0;
   var product = 0.0;
-  for (var i = 0u; i < WIDTH; i++) {
+  for (var i = 0u; i < p.width; i++) {
     let value = x[base + i];
     squares = fma(value, value, squares);
     product = fma(gain[i] * dy[base + i], value, product);
   }
-  let r = 1.0 / sqrt(squares / f32(WIDTH) + p.eps);
-  let back = r * r * (product / f32(WIDTH));
-  for (var i = 0u; i < WIDTH; i++) {
+  let r = 1.0 / sqrt(squares / f32(p.width) + p.eps);
+  let back = r * r * (product / f32(p.width));
+  for (var i = 0u; i < p.width; i++) {
     let gradient = r * (gain[i] * dy[base + i] - x[base + i] * back);
-    if (ACCUMULATE) {
+    if (p.accumulate == 1u) {
       dx[base + i] += gradient;
     } else {
       dx[base + i] = gradient;

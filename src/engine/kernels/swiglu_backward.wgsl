@@ -5,9 +5,9 @@
 //
 // Grid: x over WIDTH in 64, y over tokens.
 
-override WIDTH: u32;
-
 struct Params {
+  // WIDTH
+  width: u32,
   tokens: u32,
 }
 
@@ -20,10 +20,10 @@ struct Params {
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let column = group.x * 64u + local.x;
-  if (column >= WIDTH || group.y >= p.tokens) {
+  if (column >= p.width || group.y >= p.tokens) {
     return;
   }
-  let i = group.y * WIDTH + column;
+  let i = group.y * p.width + column;
   let z = gate[i];
   let d = gradient[i];
   let sigma = 1.0 / (1.0 + exp(-z));

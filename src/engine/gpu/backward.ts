@@ -1,0 +1,438 @@
+/**
+ * Records the backward sweep: gradients flow from the logits to the LoRA matrices; the base is frozen, so of its weights
+ * only the way through them (dX) is computed. Kernels and their sums' order are described in src/engine/kernels.
+ *
+ * T tokens of several rows lie in one flat list. The host guarantees: T is a multiple of TOKEN_TILE, every TOKEN_TILE
+ * tokens share an adapter slot, a track's tokens (a track: one adapter in training) are contiguous, as are a row's.
+ */
+
+import type { ModelConfig, Projection } from '../types';
+import type { Gpu } from './device';
+import { projectionShape, type AdapterLayout } from './layout';
+import type { Binding, Program } from './program';
+
+/** Tokens that one invocation of the backward GEMMs works on. */
+export const TOKEN_TILE = 8;
+/** 32-bit words of one entry of the track list: slot, first token, tokens, first target, targets, three unused. */
+export const TRACK_WORDS = 8;
+/** 32-bit words of one entry of the step list of `adamw`: slot, clip, step size, √bias2, decay, three unused. */
+export const STEP_WORDS = 8;
+/** From this vocabulary on, 64 invocations share a token in cross_entropy. */
+const LARGE_VOCABULARY = 512;
+const MAX_GROUPS = 65535;
+
+/** The adapters of an engine on the device, with the gradients of those in training. */
+export interface TrainedPools {
+  layout: AdapterLayout;
+  /** Weights, gradients and AdamW's moments, each [slots, P]. */
+  weights: GPUBuffer;
+  gradients: GPUBuffer;
+  m: GPUBuffer;
+  v: GPUBuffer;
+  /** f32 [slots] */
+  scale: GPUBuffer;
+}
+
+/** The flat token list and the tracks in it. */
+export interface TrainedTokens {
+  /** T */
+  count: number;
+  /** u32 [T] */
+  slot: GPUBuffer;
+  /** u32 [T] position within the row */
+  pos: GPUBuffer;
+  /** u32 pairs [T]: first token of the token's row, one past its last token */
+  rows: GPUBuffer;
+  /** Entries in `tracks` that are in use. */
+  trackCount: number;
+  /** [trackCount] entries of TRACK_WORDS */
+  tracks: GPUBuffer;
+  /** f32 pairs [trackCount]: loss, squared gradient norm */
+  results: GPUBuffer;
+}
+
+/** Frozen weights of one decoder layer; norms [D], projections [out, in], q/k norms [Dh] where the model has them. */
+export interface FrozenLayer {
+  inputNorm: Binding;
+  postNorm: Binding;
+  qNorm: Binding | null;
+  kNorm: Binding | null;
+  projections: Record<Projection, Binding>;
+}
+
+/** What the forward pass of one layer left behind, all [T, ·]; see `encodeLayer` in forward.ts. */
+export interface SavedActivations {
+  x: GPUBuffer;
+  normed1: GPUBuffer;
+  /** Before the norm per head; only with qkNorm. */
+  qRaw: GPUBuffer | null;
+  kRaw: GPUBuffer | null;
+  q: GPUBuffer;
+  k: GPUBuffer;
+  v: GPUBuffer;
+  attn: GPUBuffer;
+  lse: GPUBuffer;
+  afterAttn: GPUBuffer;
+  normed2: GPUBuffer;
+  gate: GPUBuffer;
+  up: GPUBuffer;
+  act: GPUBuffer;
+  xa: Record<Projection, GPUBuffer>;
+}
+
+/** Scratch of the backward sweep, all [T, ·] f32. */
+export interface GradientBuffers {
+  /** Gradient by the residual stream [T, D]; the sweep carries it from layer to layer. */
+  hidden: GPUBuffer;
+  /** [T, D] */
+  normed: GPUBuffer;
+  /** [T, H·Dh] */
+  attn: GPUBuffer;
+  q: GPUBuffer;
+  /** [T, K·Dh] */
+  k: GPUBuffer;
+  v: GPUBuffer;
+  /** As q and k, before the norm per head; only with qkNorm. */
+  qRaw: GPUBuffer | null;
+  kRaw: GPUBuffer | null;
+  /** [T, F] */
+  gate: GPUBuffer;
+  up: GPUBuffer;
+  /** [T, R] */
+  dxa: GPUBuffer;
+  /** [T, H, 2] */
+  stats: GPUBuffer;
+}
+
+/** Everything a recorded backward sweep refers to. */
+export interface BackwardParts {
+  gpu: Gpu;
+  config: ModelConfig;
+  pools: TrainedPools;
+  tokens: TrainedTokens;
+  gradients: GradientBuffers;
+  /** cos and sin of every position's angles, f32 pairs [positions, Dh/2]. */
+  turns: GPUBuffer;
+  /** Projections that an adapter of the job has; the others have no LoRA path. */
+  targets: ReadonlySet<Projection>;
+}
+
+/** Buffers for T tokens. */
+export function createGradientBuffers(gpu: Gpu, config: ModelConfig, rank: number, tokens: number): GradientBuffers {
+  const make = (name: string, width: number): GPUBuffer => gpu.buffer(`gradient ${name}`, tokens * width * 4);
+  const queries = config.numHeads * config.headDim;
+  const keys = config.numKvHeads * config.headDim;
+  return {
+    hidden: make('hidden', config.hiddenSize),
+    normed: make('normed', config.hiddenSize),
+    attn: make('attn', queries),
+    q: make('q', queries),
+    k: make('k', keys),
+    v: make('v', keys),
+    qRaw: config.qkNorm ? make('q before norm', queries) : null,
+    kRaw: config.qkNorm ? make('k before norm', keys) : null,
+    gate: make('gate', config.intermediateSize),
+    up: make('up', config.intermediateSize),
+    dxa: make('dxa', rank),
+    stats: make('attention stats', config.numHeads * 2),
+  };
+}
+
+/** Bytes that `createGradientBuffers` takes. */
+export function gradientBufferBytes(config: ModelConfig, rank: number, tokens: number): number {
+  const queries = config.numHeads * config.headDim;
+  const keys = config.numKvHeads * config.headDim;
+  const heads = (config.qkNorm ? 3 : 2) * queries + (config.qkNorm ? 3 : 2) * keys;
+  const width = 2 * config.hiddenSize + heads + 2 * config.intermediateSize + rank + 2 * config.numHeads;
+  return tokens * width * 4;
+}
+
+/** Lanes of a workgroup whose lanes share a token tile: one SIMD register on a CPU driver, one or two warps on a GPU. */
+function lanesFor(gpu: Gpu, columns: number): number {
+  if (gpu.isCpu) return 8;
+  return columns > 32 ? 64 : 32;
+}
+
+/** Workgroups of 64 for `items` invocations, folded into y where one dimension is too short. */
+function flatGroups(items: number): [number, number] {
+  const groups = Math.ceil(items / 64);
+  const x = Math.min(groups, MAX_GROUPS);
+  return [x, x === 0 ? 0 : Math.ceil(groups / x)];
+}
+
+/** The LoRA path through which `linear_backward_input` adds: dXA [T, R] and A inside the pool. */
+export interface LoraPath {
+  dxa: GPUBuffer;
+  pool: GPUBuffer;
+  slot: GPUBuffer;
+  rank: number;
+  slotElements: number;
+  /** Element of A inside a slot. */
+  offset: number;
+}
+
+/** dX[T, in] (+)= dY[T, out] · W[out, in] + dXA · A; `lora` null leaves the second product out. */
+export function encodeLinearBackwardInput(
+  gpu: Gpu,
+  program: Program,
+  shape: { in: number; out: number; tokens: number },
+  buffers: { dy: GPUBuffer; weight: Binding; dx: GPUBuffer },
+  lora: LoraPath | null,
+  accumulate: boolean,
+): void {
+  const vector = shape.in % 4 === 0 && shape.out % 4 === 0;
+  const columns = vector ? shape.in / 4 : shape.in;
+  const lanes = lanesFor(gpu, columns);
+  const { dy, weight, dx } = buffers;
+  program.add(
+    vector ? 'linear_backward_input' : 'linear_backward_input_scalar',
+    { LANES: lanes },
+    // Without LoRA three bindings go unread; any buffer that the dispatch only reads will do.
+    [dy, weight, lora?.dxa ?? dy, lora?.pool ?? dy, lora?.slot ?? dy, dx],
+    [shape.in, shape.out, lora?.rank ?? 0, lora?.slotElements ?? 0, lora?.offset ?? 0, accumulate ? 1 : 0],
+    [Math.ceil(columns / lanes), Math.ceil(shape.tokens / TOKEN_TILE)],
+  );
+}
+
+/** One projection: its adapters' gradients are added to the pool, and dX unless `dx` is null. */
+export interface ProjectionBackward {
+  layer: number;
+  projection: Projection;
+  weight: Binding;
+  /** Input [T, in] and A·x [T, R] of the forward pass. */
+  x: GPUBuffer;
+  xa: GPUBuffer;
+  dy: GPUBuffer;
+  dx: GPUBuffer | null;
+  accumulate: boolean;
+}
+
+export function encodeProjectionBackward(parts: BackwardParts, program: Program, job: ProjectionBackward): void {
+  const { gpu, config, pools, tokens, gradients } = parts;
+  const { layout } = pools;
+  const shape = projectionShape(config, job.projection);
+  let lora: LoraPath | null = null;
+  if (parts.targets.has(job.projection)) {
+    const a = layout.offset(job.layer, job.projection, 'A');
+    const b = layout.offset(job.layer, job.projection, 'B');
+    lora = {
+      dxa: gradients.dxa,
+      pool: pools.weights,
+      slot: tokens.slot,
+      rank: layout.rank,
+      slotElements: layout.slotElements,
+      offset: a,
+    };
+    const lanes = lanesFor(gpu, layout.rank);
+    program.add(
+      shape.out % 4 === 0 ? 'lora_backward_shrink' : 'lora_backward_shrink_scalar',
+      { LANES: lanes },
+      [job.dy, pools.weights, pools.scale, tokens.slot, gradients.dxa],
+      [shape.out, layout.rank, layout.slotElements, b],
+      [Math.ceil(layout.rank / lanes), tokens.count / TOKEN_TILE],
+    );
+    encodeLoraWeights(parts, program, shape.out, true, job.dy, job.xa, b);
+    encodeLoraWeights(parts, program, shape.in, false, job.x, gradients.dxa, a);
+  }
+  if (job.dx === null) return;
+  const buffers = { dy: job.dy, weight: job.weight, dx: job.dx };
+  encodeLinearBackwardInput(gpu, program, { ...shape, tokens: tokens.count }, buffers, lora, job.accumulate);
+}
+
+/** dB (`expand`: wide = dY, narrow = A·x) or dA (wide = x, narrow = dXA) of every track, added to the gradient pool. */
+function encodeLoraWeights(
+  parts: BackwardParts,
+  program: Program,
+  width: number,
+  expand: boolean,
+  wide: GPUBuffer,
+  narrow: GPUBuffer,
+  offset: number,
+): void {
+  const { gpu, pools, tokens } = parts;
+  const { rank, slotElements } = pools.layout;
+  const vector = width % 4 === 0;
+  const columns = vector ? width / 4 : width;
+  const lanes = lanesFor(gpu, columns);
+  program.add(
+    vector ? 'lora_backward_weights' : 'lora_backward_weights_scalar',
+    { EXPAND: expand, LANES: lanes },
+    [wide, narrow, tokens.tracks, pools.scale, pools.gradients],
+    [width, rank, slotElements, offset],
+    [Math.ceil(columns / lanes), vector ? rank / 4 : rank, tokens.trackCount],
+  );
+}
+
+/** dX (+)= gradient of RMSNorm for `rows` rows of `width`. */
+export function encodeRmsNormBackward(
+  program: Program,
+  shape: { rows: number; width: number; eps: number },
+  buffers: { x: GPUBuffer; gain: Binding; dy: GPUBuffer; dx: GPUBuffer },
+  accumulate: boolean,
+): void {
+  const groups = flatGroups(shape.rows);
+  program.add(
+    'rmsnorm_backward',
+    {},
+    [buffers.x, buffers.gain, buffers.dy, buffers.dx],
+    [shape.width, accumulate ? 1 : 0, shape.rows, groups[0], { f32: shape.eps }],
+    groups,
+  );
+}
+
+/** dO in `gradients.attn` to dQ, dK and dV by the inputs of attention, RoPE turned back. */
+export function encodeAttentionBackward(parts: BackwardParts, program: Program, saved: SavedActivations): void {
+  const { config, tokens, gradients, turns } = parts;
+  const { numHeads, numKvHeads, headDim } = config;
+  const scale = { f32: 1 / Math.sqrt(headDim) };
+  const constants = { HEADS: numHeads, KV_HEADS: numKvHeads, HEAD_DIM: headDim };
+  const queryGroups = flatGroups(tokens.count * numHeads);
+  const keyGroups = flatGroups(tokens.count * numKvHeads);
+  program.add(
+    'attention_backward_stats',
+    { HEAD_DIM: headDim },
+    [saved.attn, gradients.attn, saved.lse, gradients.stats],
+    [tokens.count * numHeads, queryGroups[0]],
+    queryGroups,
+  );
+  const inputs = [saved.q, saved.k, saved.v, gradients.attn, gradients.stats, tokens.rows];
+  program.add(
+    'attention_backward_query',
+    constants,
+    [...inputs, gradients.q],
+    [tokens.count, queryGroups[0], scale],
+    queryGroups,
+  );
+  program.add(
+    'attention_backward_key_value',
+    constants,
+    [...inputs, gradients.k, gradients.v],
+    [tokens.count, keyGroups[0], scale],
+    keyGroups,
+  );
+  for (const [heads, gradient] of [
+    [numHeads, gradients.q],
+    [numKvHeads, gradients.k],
+  ] as const) {
+    program.add(
+      'rope_backward',
+      { HEADS: heads, HEAD_DIM: headDim },
+      [tokens.pos, turns, gradient],
+      [tokens.count],
+      [Math.ceil((heads * headDim) / 2 / 64), tokens.count],
+    );
+  }
+}
+
+/** dAct in `gradients.gate` to dGate (in its place) and dUp. */
+export function encodeSwigluBackward(parts: BackwardParts, program: Program, saved: SavedActivations): void {
+  const { config, tokens, gradients } = parts;
+  program.add(
+    'swiglu_backward',
+    {},
+    [saved.gate, saved.up, gradients.gate, gradients.up],
+    [config.intermediateSize, tokens.count],
+    [Math.ceil(config.intermediateSize / 64), tokens.count],
+  );
+}
+
+/**
+ * One decoder layer: `gradients.hidden` holds the gradient by the layer's output on entry and by its input on exit; the
+ * layer's adapters' gradients are added to the pool. With `first` nothing lies below that could learn, and the way down
+ * to the input is left out.
+ */
+export function encodeLayerBackward(
+  parts: BackwardParts,
+  program: Program,
+  layer: number,
+  weights: FrozenLayer,
+  saved: SavedActivations,
+  first: boolean,
+): void {
+  const { gradients } = parts;
+  const back = (
+    projection: Projection,
+    x: GPUBuffer,
+    dy: GPUBuffer,
+    dx: GPUBuffer | null,
+    accumulate = false,
+  ): void => {
+    const weight = weights.projections[projection];
+    encodeProjectionBackward(parts, program, {
+      layer,
+      projection,
+      weight,
+      x,
+      xa: saved.xa[projection],
+      dy,
+      dx,
+      accumulate,
+    });
+  };
+  back('down_proj', saved.act, gradients.hidden, gradients.gate);
+  encodeSwigluBackward(parts, program, saved);
+  back('gate_proj', saved.normed2, gradients.gate, gradients.normed);
+  back('up_proj', saved.normed2, gradients.up, gradients.normed, true);
+  encodeNormIntoHidden(parts, program, saved.afterAttn, weights.postNorm);
+
+  back('o_proj', saved.attn, gradients.hidden, gradients.attn);
+  encodeAttentionBackward(parts, program, saved);
+  const [dq, dk] = encodeHeadNormBackward(parts, program, weights, saved);
+  const dNormed = first ? null : gradients.normed;
+  back('q_proj', saved.normed1, dq, dNormed);
+  back('k_proj', saved.normed1, dk, dNormed, true);
+  back('v_proj', saved.normed1, gradients.v, dNormed, true);
+  if (!first) encodeNormIntoHidden(parts, program, saved.x, weights.inputNorm);
+}
+
+/** Adds the gradient through a layer's norm to the residual stream's. */
+function encodeNormIntoHidden(parts: BackwardParts, program: Program, x: GPUBuffer, gain: Binding): void {
+  const { config, tokens, gradients } = parts;
+  const shape = { rows: tokens.count, width: config.hiddenSize, eps: config.rmsNormEps };
+  encodeRmsNormBackward(program, shape, { x, gain, dy: gradients.normed, dx: gradients.hidden }, true);
+}
+
+/** Gradients by the outputs of q_proj and k_proj: through the norm per head where the model has one. */
+function encodeHeadNormBackward(
+  parts: BackwardParts,
+  program: Program,
+  weights: FrozenLayer,
+  saved: SavedActivations,
+): [GPUBuffer, GPUBuffer] {
+  const { config, tokens, gradients } = parts;
+  const { qNorm, kNorm } = weights;
+  if (qNorm === null || kNorm === null) return [gradients.q, gradients.k];
+  const { qRaw, kRaw } = gradients;
+  if (qRaw === null || kRaw === null || saved.qRaw === null || saved.kRaw === null) {
+    throw new TypeError('a model with q and k norm needs their inputs and gradients');
+  }
+  const shape = (heads: number) => ({ rows: tokens.count * heads, width: config.headDim, eps: config.rmsNormEps });
+  const q = { x: saved.qRaw, gain: qNorm, dy: gradients.q, dx: qRaw };
+  const k = { x: saved.kRaw, gain: kNorm, dy: gradients.k, dx: kRaw };
+  encodeRmsNormBackward(program, shape(config.numHeads), q, false);
+  encodeRmsNormBackward(program, shape(config.numKvHeads), k, false);
+  return [qRaw, kRaw];
+}
+
+/** Logits [count, V] of one block of targets to their gradient, in place; losses from `first` on. */
+export function encodeCrossEntropy(
+  program: Program,
+  shape: { vocabulary: number; first: number; count: number },
+  buffers: { logits: GPUBuffer; targets: GPUBuffer; loss: GPUBuffer },
+): void {
+  const lanes = shape.vocabulary < LARGE_VOCABULARY ? 1 : 64;
+  const tokens = 64 / lanes;
+  program.add(
+    'cross_entropy',
+    { V: shape.vocabulary, LANES: lanes, TOKENS: tokens },
+    [buffers.logits, buffers.targets, buffers.loss],
+    [shape.first, shape.count],
+    [Math.ceil(shape.count / tokens)],
+  );
+}
+
+/** Loss of every track from its targets' losses, added to `results`. */
+export function encodeTrackLoss(tokens: TrainedTokens, program: Program, loss: GPUBuffer): void {
+  const groups: [number] = [Math.ceil(tokens.trackCount / 64)];
+  program.add('track_loss', {}, [tokens.tracks, loss, tokens.results], [tokens.trackCount], groups);
+}

@@ -1,0 +1,451 @@
+/** Every backward kernel against a plain computation in 64 bits, on random numbers and odd sizes. */
+
+import { beforeAll, describe, expect, it } from 'vitest';
+import {
+  encodeAttentionBackward,
+  encodeCrossEntropy,
+  encodeLinearBackwardInput,
+  encodeProjectionBackward,
+  encodeRmsNormBackward,
+  encodeSwigluBackward,
+  encodeTrackLoss,
+  TOKEN_TILE,
+  TRACK_WORDS,
+  type BackwardParts,
+  type SavedActivations,
+} from '../../src/engine/gpu/backward';
+import type { Gpu } from '../../src/engine/gpu/device';
+import { AdapterLayout, projectionShape } from '../../src/engine/gpu/layout';
+import { encodeAdamW, encodeGradientNorm, NORM_CHUNKS, packSteps } from '../../src/engine/gpu/optimiser';
+import { Program } from '../../src/engine/gpu/program';
+import { DEFAULT_OPTIMISER, PROJECTIONS, type ModelConfig, type Projection } from '../../src/engine/types';
+import { drawUniform } from '../../src/random';
+import { openTestGpu } from './gpu';
+
+let gpu: Gpu;
+beforeAll(async () => {
+  gpu = await openTestGpu();
+});
+
+let stream = 0;
+/** `count` numbers in (−1, 1), other ones at every call. */
+function random(count: number): Float32Array {
+  const name = { seed: 5, stream: ++stream };
+  return Float32Array.from({ length: count }, (_, i) => 2 * drawUniform(name, i) - 1);
+}
+
+async function readF32(buffer: GPUBuffer): Promise<Float32Array> {
+  return new Float32Array(await gpu.read(buffer));
+}
+
+/** Largest difference as a share of the largest expected magnitude. */
+function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  expect(actual.length).toBeGreaterThanOrEqual(expected.length);
+  let difference = 0;
+  let magnitude = 1e-30;
+  for (let i = 0; i < expected.length; i++) {
+    const distance = Math.abs(actual[i] - expected[i]);
+    difference = Math.max(difference, Number.isFinite(distance) ? distance : Infinity);
+    magnitude = Math.max(magnitude, Math.abs(expected[i]));
+  }
+  return difference / magnitude;
+}
+
+function run(record: (program: Program) => void): void {
+  const program = new Program(gpu, 'test');
+  record(program);
+  program.submit();
+}
+
+function configOf(changes: Partial<ModelConfig>): ModelConfig {
+  return {
+    modelType: 'llama',
+    hiddenSize: 20,
+    intermediateSize: 28,
+    numLayers: 1,
+    numHeads: 4,
+    numKvHeads: 2,
+    headDim: 6,
+    vocabSize: 11,
+    rmsNormEps: 1e-5,
+    ropeTheta: 10000,
+    ropeScaling: null,
+    qkvBias: false,
+    qkNorm: false,
+    tieWordEmbeddings: true,
+    maxPositions: 64,
+    bosTokenId: null,
+    eosTokenIds: [],
+    ...changes,
+  };
+}
+
+/** Two tracks (slots 2 and 0 of 3) of 16 and 8 tokens; rows of 16, 5 and 3 tokens. */
+const SLOTS = 3;
+const T = 24;
+const ROW_LENGTHS = [16, 5, 3];
+const TRACKS = [
+  { slot: 2, first: 0, count: 16, firstTarget: 0, targets: 3 },
+  { slot: 0, first: 16, count: 8, firstTarget: 3, targets: 2 },
+];
+const SLOT_OF = Uint32Array.from({ length: T }, (_, t) => (t < 16 ? 2 : 0));
+const SCALE = Float32Array.from([0.5, 1, 2]);
+
+interface Fixture {
+  parts: BackwardParts;
+  pool: Float32Array;
+  pos: number[];
+  /** first token and end of each token's row */
+  rows: [number, number][];
+}
+
+function makeParts(config: ModelConfig, rank: number): Fixture {
+  const layout = new AdapterLayout(config, rank);
+  const pool = random(SLOTS * layout.slotElements);
+  const zeros = () => gpu.upload('zeros', new Float32Array(pool.length));
+  const rows: [number, number][] = [];
+  for (const length of ROW_LENGTHS) {
+    const first = rows.length;
+    for (let i = 0; i < length; i++) rows.push([first, first + length]);
+  }
+  const pos = rows.map(([first], t) => t - first);
+  const tracks = new Uint32Array(TRACKS.length * TRACK_WORDS);
+  TRACKS.forEach((t, g) => tracks.set([t.slot, t.first, t.count, t.firstTarget, t.targets], g * TRACK_WORDS));
+  const queries = config.numHeads * config.headDim;
+  const keys = config.numKvHeads * config.headDim;
+  const make = (width: number) => gpu.upload('gradient', random(T * width));
+  const half = config.headDim / 2;
+  const turns = new Float32Array(config.maxPositions * config.headDim);
+  for (let position = 0; position < config.maxPositions; position++) {
+    for (let i = 0; i < half; i++) {
+      const angle = position * config.ropeTheta ** (-i / half);
+      turns.set([Math.cos(angle), Math.sin(angle)], (position * half + i) * 2);
+    }
+  }
+  const parts: BackwardParts = {
+    gpu,
+    config,
+    pools: {
+      layout,
+      weights: gpu.upload('pool', pool),
+      gradients: zeros(),
+      m: zeros(),
+      v: zeros(),
+      scale: gpu.upload('scale', SCALE),
+    },
+    tokens: {
+      count: T,
+      slot: gpu.upload('slot', SLOT_OF),
+      pos: gpu.upload('pos', Uint32Array.from(pos)),
+      rows: gpu.upload('rows', Uint32Array.from(rows.flat())),
+      trackCount: TRACKS.length,
+      tracks: gpu.upload('tracks', tracks),
+      results: gpu.upload('results', new Float32Array(TRACKS.length * 2)),
+    },
+    gradients: {
+      hidden: make(config.hiddenSize),
+      normed: make(config.hiddenSize),
+      attn: make(queries),
+      q: make(queries),
+      k: make(keys),
+      v: make(keys),
+      qRaw: null,
+      kRaw: null,
+      gate: make(config.intermediateSize),
+      up: make(config.intermediateSize),
+      dxa: make(layout.rank),
+      stats: make(config.numHeads * 2),
+    },
+    turns: gpu.upload('turns', turns),
+    targets: new Set(PROJECTIONS),
+  };
+  return { parts, pool, pos, rows };
+}
+
+describe('linear_backward_input', () => {
+  it.each([
+    { in: 4, out: 4 },
+    { in: 36, out: 20 },
+    { in: 300, out: 8 },
+    { in: 7, out: 13 },
+    { in: 36, out: 37 },
+    { in: 70, out: 4 },
+  ])('is dY · W and adds where asked: $in ← $out', async (shape) => {
+    const tokens = 2 * TOKEN_TILE;
+    const dy = random(tokens * shape.out);
+    const weight = random(shape.out * shape.in);
+    const dx = random(tokens * shape.in);
+    const buffers = { dy: gpu.upload('dy', dy), weight: gpu.upload('w', weight), dx: gpu.upload('dx', dx) };
+    run((program) => {
+      encodeLinearBackwardInput(gpu, program, { ...shape, tokens }, buffers, null, true);
+    });
+    const expected = Array.from(dx, Number);
+    for (let t = 0; t < tokens; t++)
+      for (let o = 0; o < shape.out; o++)
+        for (let i = 0; i < shape.in; i++)
+          expected[t * shape.in + i] += dy[t * shape.out + o] * weight[o * shape.in + i];
+    expect(relativeError(await readF32(buffers.dx), expected)).toBeLessThan(1e-5);
+  });
+});
+
+describe('a projection with LoRA', () => {
+  it.each([
+    { changes: {}, projection: 'gate_proj', rank: 8 },
+    { changes: {}, projection: 'down_proj', rank: 3 },
+    { changes: { headDim: 14, numHeads: 3, numKvHeads: 3 }, projection: 'k_proj', rank: 12 },
+    { changes: { hiddenSize: 18, intermediateSize: 23 }, projection: 'up_proj', rank: 4 },
+    { changes: { hiddenSize: 18, intermediateSize: 23 }, projection: 'down_proj', rank: 5 },
+  ] as { changes: Partial<ModelConfig>; projection: Projection; rank: number }[])(
+    'gives dX, dA and dB per track: $projection, rank $rank, $changes',
+    async ({ changes, projection, rank }) => {
+      const config = configOf(changes);
+      const { parts, pool } = makeParts(config, rank);
+      const { layout } = parts.pools;
+      const shape = projectionShape(config, projection);
+      const R = layout.rank;
+      const [x, xa, dy, weight] = [T * shape.in, T * R, T * shape.out, shape.out * shape.in].map(random);
+      const dx = gpu.buffer('dx', T * shape.in * 4);
+      run((program) => {
+        encodeProjectionBackward(parts, program, {
+          layer: 0,
+          projection,
+          weight: gpu.upload('w', weight),
+          x: gpu.upload('x', x),
+          xa: gpu.upload('xa', xa),
+          dy: gpu.upload('dy', dy),
+          dx,
+          accumulate: false,
+        });
+      });
+      const a = layout.offset(0, projection, 'A');
+      const b = layout.offset(0, projection, 'B');
+      const expectedDx = new Float64Array(T * shape.in);
+      const expectedGradient = new Float64Array(pool.length);
+      for (let t = 0; t < T; t++) {
+        const base = SLOT_OF[t] * layout.slotElements;
+        for (let o = 0; o < shape.out; o++) {
+          const d = dy[t * shape.out + o];
+          for (let i = 0; i < shape.in; i++) expectedDx[t * shape.in + i] += d * weight[o * shape.in + i];
+          for (let r = 0; r < R; r++) expectedGradient[base + b + o * R + r] += SCALE[SLOT_OF[t]] * d * xa[t * R + r];
+        }
+        for (let r = 0; r < R; r++) {
+          let dxa = 0;
+          for (let o = 0; o < shape.out; o++) dxa += dy[t * shape.out + o] * pool[base + b + o * R + r];
+          dxa *= SCALE[SLOT_OF[t]];
+          for (let i = 0; i < shape.in; i++) {
+            expectedDx[t * shape.in + i] += dxa * pool[base + a + r * shape.in + i];
+            expectedGradient[base + a + r * shape.in + i] += dxa * x[t * shape.in + i];
+          }
+        }
+      }
+      expect(relativeError(await readF32(dx), expectedDx)).toBeLessThan(1e-5);
+      expect(relativeError(await readF32(parts.pools.gradients), expectedGradient)).toBeLessThan(1e-5);
+    },
+  );
+});
+
+describe('rmsnorm_backward', () => {
+  it.each([
+    { rows: 5, width: 7 },
+    { rows: 130, width: 64 },
+  ])('is the gradient by the input: $rows × $width', async ({ rows, width }) => {
+    const eps = 1e-3;
+    const x = random(rows * width);
+    const dy = random(rows * width);
+    const gain = random(width);
+    const dx = random(rows * width);
+    const buffers = {
+      x: gpu.upload('x', x),
+      gain: gpu.upload('gain', gain),
+      dy: gpu.upload('dy', dy),
+      dx: gpu.upload('dx', dx),
+    };
+    run((program) => encodeRmsNormBackward(program, { rows, width, eps }, buffers, true));
+    const expected = Array.from(dx, Number);
+    for (let row = 0; row < rows; row++) {
+      let squares = 0;
+      let product = 0;
+      for (let i = 0; i < width; i++) {
+        squares += x[row * width + i] ** 2;
+        product += gain[i] * dy[row * width + i] * x[row * width + i];
+      }
+      const r = 1 / Math.sqrt(squares / width + eps);
+      for (let i = 0; i < width; i++) {
+        const at = row * width + i;
+        expected[at] += r * gain[i] * dy[at] - (r ** 3 * x[at] * product) / width;
+      }
+    }
+    expect(relativeError(await readF32(buffers.dx), expected)).toBeLessThan(1e-5);
+  });
+});
+
+describe('swiglu_backward', () => {
+  it('is the gradient by gate and up', async () => {
+    const config = configOf({ intermediateSize: 71 });
+    const { parts } = makeParts(config, 4);
+    const [gate, up] = [random(T * 71), random(T * 71)];
+    const dact = await readF32(parts.gradients.gate);
+    const saved = { gate: gpu.upload('gate', gate), up: gpu.upload('up', up) } as SavedActivations;
+    run((program) => encodeSwigluBackward(parts, program, saved));
+    const sigma = (z: number) => 1 / (1 + Math.exp(-z));
+    const dgate = Array.from(dact, (d, i) => d * up[i] * sigma(gate[i]) * (1 + gate[i] * (1 - sigma(gate[i]))));
+    const dup = Array.from(dact, (d, i) => d * gate[i] * sigma(gate[i]));
+    expect(relativeError(await readF32(parts.gradients.gate), dgate)).toBeLessThan(1e-5);
+    expect(relativeError(await readF32(parts.gradients.up), dup)).toBeLessThan(1e-5);
+  });
+});
+
+/** Causal attention with RoPE in 64 bits: q, k before RoPE. Returns Σ weights · output and what the kernels are given. */
+function attentionForward(config: ModelConfig, fixture: Fixture, q: Float64Array, k: Float64Array, v: Float64Array) {
+  const { numHeads: H, numKvHeads: K, headDim: D } = config;
+  const turn = (x: Float64Array, heads: number) => {
+    const y = new Float64Array(x.length);
+    for (let t = 0; t < T; t++)
+      for (let h = 0; h < heads; h++)
+        for (let i = 0; i < D / 2; i++) {
+          const angle = fixture.pos[t] * config.ropeTheta ** ((-2 * i) / D);
+          const at = (t * heads + h) * D + i;
+          y[at] = x[at] * Math.cos(angle) - x[at + D / 2] * Math.sin(angle);
+          y[at + D / 2] = x[at + D / 2] * Math.cos(angle) + x[at] * Math.sin(angle);
+        }
+    return y;
+  };
+  const [rq, rk] = [turn(q, H), turn(k, K)];
+  const out = new Float64Array(T * H * D);
+  const lse = new Float64Array(T * H);
+  for (let t = 0; t < T; t++)
+    for (let h = 0; h < H; h++) {
+      const kv = Math.floor(h / (H / K));
+      const [first] = fixture.rows[t];
+      const scores: number[] = [];
+      for (let j = first; j <= t; j++) {
+        let score = 0;
+        for (let d = 0; d < D; d++) score += rq[(t * H + h) * D + d] * rk[(j * K + kv) * D + d];
+        scores.push(score / Math.sqrt(D));
+      }
+      lse[t * H + h] = Math.log(scores.reduce((sum, score) => sum + Math.exp(score), 0));
+      scores.forEach((score, i) => {
+        const p = Math.exp(score - lse[t * H + h]);
+        for (let d = 0; d < D; d++) out[(t * H + h) * D + d] += p * v[((first + i) * K + kv) * D + d];
+      });
+    }
+  return { rq, rk, out, lse };
+}
+
+describe('attention_backward and rope_backward', () => {
+  it.each([
+    { numHeads: 4, numKvHeads: 2, headDim: 6 },
+    { numHeads: 3, numKvHeads: 1, headDim: 14 },
+    { numHeads: 2, numKvHeads: 2, headDim: 24 },
+  ])('agree with finite differences: $numHeads/$numKvHeads × $headDim', async (changes) => {
+    const config = configOf(changes);
+    const fixture = makeParts(config, 4);
+    const { gradients } = fixture.parts;
+    const { numHeads: H, numKvHeads: K, headDim: D } = config;
+    const inputs = [T * H * D, T * K * D, T * K * D].map((count) => Float64Array.from(random(count), (x) => 2 * x));
+    const [q, k, v] = inputs;
+    const dout = await readF32(gradients.attn);
+    const { rq, rk, out, lse } = attentionForward(config, fixture, q, k, v);
+    const up = (data: Float64Array) => gpu.upload('saved', Float32Array.from(data));
+    const saved = { q: up(rq), k: up(rk), v: up(v), attn: up(out), lse: up(lse) } as SavedActivations;
+    run((program) => encodeAttentionBackward(fixture.parts, program, saved));
+
+    const loss = () => {
+      const result = attentionForward(config, fixture, q, k, v).out;
+      return result.reduce((sum, value, i) => sum + value * dout[i], 0);
+    };
+    const actual = [await readF32(gradients.q), await readF32(gradients.k), await readF32(gradients.v)];
+    inputs.forEach((input, which) => {
+      const places = Array.from({ length: 40 }, (_, i) => (i * 7919) % input.length);
+      const expected = places.map((at) => {
+        const value = input[at];
+        input[at] = value + 1e-4;
+        const above = loss();
+        input[at] = value - 1e-4;
+        const below = loss();
+        input[at] = value;
+        return (above - below) / 2e-4;
+      });
+      const found = places.map((at) => actual[which][at]);
+      expect(relativeError(found, expected)).toBeLessThan(2e-5);
+    });
+  });
+});
+
+describe('cross_entropy and track_loss', () => {
+  it.each([24, 37, 512, 1733])('give losses and dLogits in place, V = %d', async (V) => {
+    const { parts } = makeParts(configOf({}), 4);
+    const count = 5;
+    const logits = random(count * V).map((x) => 20 * x);
+    const ids = [3, V - 1, 0, 7, 11];
+    const weights = [0.5, 0.25, 1, 0, 2];
+    const targets = new Uint32Array(count * 2);
+    const bits = new Float32Array(targets.buffer);
+    ids.forEach((id, n) => {
+      targets[2 * n] = id;
+      bits[2 * n + 1] = weights[n];
+    });
+    const buffers = {
+      logits: gpu.upload('logits', logits),
+      targets: gpu.upload('targets', targets),
+      loss: gpu.buffer('loss', count * 4),
+    };
+    const second = gpu.upload('second block', logits.slice(3 * V));
+    run((program) => {
+      encodeCrossEntropy(program, { vocabulary: V, first: 0, count: 3 }, buffers);
+      encodeCrossEntropy(program, { vocabulary: V, first: 3, count: 2 }, { ...buffers, logits: second });
+      encodeTrackLoss(parts.tokens, program, buffers.loss);
+    });
+    const expected = new Float64Array(count * V);
+    const losses = ids.map((id, n) => {
+      const row = Array.from(logits.subarray(n * V, (n + 1) * V), Number);
+      const lse = Math.log(row.reduce((sum, z) => sum + Math.exp(z), 0));
+      row.forEach((z, i) => (expected[n * V + i] = weights[n] * (Math.exp(z - lse) - (i === id ? 1 : 0))));
+      return weights[n] * (lse - row[id]);
+    });
+    const results = await readF32(parts.tokens.results);
+    expect(relativeError(await readF32(buffers.loss), losses)).toBeLessThan(1e-5);
+    expect(results[0]).toBeCloseTo(losses[0] + losses[1] + losses[2], 4);
+    expect(results[2]).toBeCloseTo(losses[3] + losses[4], 4);
+    const first = (await readF32(buffers.logits)).subarray(0, 3 * V);
+    expect(relativeError(first, expected.subarray(0, 3 * V))).toBeLessThan(1e-5);
+    expect(relativeError(await readF32(second), expected.subarray(3 * V))).toBeLessThan(1e-5);
+  });
+});
+
+describe('gradient norm and adamw', () => {
+  it.each([null, 0.7])('update every track by its own step, clip %s', async (clip) => {
+    const { parts, pool } = makeParts(configOf({}), 6);
+    const { pools, tokens } = parts;
+    const P = pools.layout.slotElements;
+    const [gradient, m, v] = [random(pool.length), random(pool.length), random(pool.length).map(Math.abs)];
+    gpu.write(pools.gradients, gradient);
+    gpu.write(pools.m, m);
+    gpu.write(pools.v, v);
+    const settings = { ...DEFAULT_OPTIMISER, weightDecay: 0.1, clip };
+    const trackSteps = [
+      { slot: 2, lr: 0.1, update: 1 },
+      { slot: 0, lr: 0.02, update: 7 },
+    ];
+    const steps = gpu.upload('steps', packSteps(trackSteps, settings, 2));
+    const partials = gpu.buffer('partials', 2 * NORM_CHUNKS * 4);
+    run((program) => {
+      encodeGradientNorm(pools, tokens, partials, program);
+      encodeAdamW(pools, tokens, steps, settings, program);
+    });
+    const results = await readF32(tokens.results);
+    const expected = Array.from(pool, Number);
+    trackSteps.forEach(({ slot, lr, update }, g) => {
+      const norm = Math.sqrt(gradient.subarray(slot * P, slot * P + P).reduce((sum, x) => sum + x * x, 0));
+      expect(Math.sqrt(results[2 * g + 1]) / norm).toBeCloseTo(1, 5);
+      const factor = clip === null ? 1 : Math.min(1, clip / (norm + 1e-6));
+      for (let i = slot * P; i < slot * P + P; i++) {
+        const first = 0.9 * m[i] + 0.1 * gradient[i] * factor;
+        const second = 0.999 * v[i] + 0.001 * (gradient[i] * factor) ** 2;
+        const step = (lr * (first / (1 - 0.9 ** update))) / (Math.sqrt(second / (1 - 0.999 ** update)) + 1e-8);
+        expected[i] = pool[i] - lr * 0.1 * pool[i] - step;
+      }
+    });
+    expect(relativeError(await readF32(pools.weights), expected)).toBeLessThan(1e-5);
+  });
+});
