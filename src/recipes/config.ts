@@ -21,7 +21,7 @@ export interface ExperimentConfig {
   /** The same training problems in every iteration (the paper), or new ones. */
   problems: 'same' | 'fresh';
   sampling: { temperature: number; topK: number; topP: number; maxTokens: number };
-  /** w: share of the critic's set sampled from C- (corrected answers). */
+  /** w: share of the critic's set sampled from C- (corrected answers); fallback in `mixtureSizes`. */
   criticShare: number;
   /** Fewest agreeing agents for a pseudo-label to be used; 1 = the paper's rule. */
   minimumVotes: number;
@@ -31,7 +31,7 @@ export interface ExperimentConfig {
   finetune: {
     lr: number;
     schedule: 'constant' | 'linear' | 'cosine';
-    /** Share of a track's steps used for warm-up. */
+    /** Share of the longest society track's steps used for warm-up, in every track. */
     warmup: number;
     epochs: number;
     batchSize: number;

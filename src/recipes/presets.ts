@@ -51,14 +51,14 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
   },
   'arithmetic-quick': {
     title: 'Arithmetic, quick',
-    description: 'Three iterations on 120 problems: minutes on a computer without a GPU.',
+    description: 'Three iterations on 100 problems: minutes on a computer without a GPU.',
     config: {
       ...paper,
       preset: 'arithmetic-quick',
       iterations: 3,
-      trainProblems: 120,
-      evaluationProblems: 120,
-      chunk: 40,
+      trainProblems: 100,
+      evaluationProblems: 100,
+      chunk: 50,
     },
   },
   arithmetic: {

@@ -124,11 +124,11 @@ export interface WorkAssumptions {
   usedCritic: number;
 }
 
-/** Measured on the embedded model (2 rounds, minimum of 2 votes). */
+/** Lengths as measured on the embedded model with N = 3; the shares are those of a base that is right half of the time. */
 export const ARITHMETIC_WORK: WorkAssumptions = {
   solvePrompt: 13,
-  revisePrompt: 23,
-  response: 41,
+  revisePrompt: 22,
+  response: 40,
   usedGenerator: 0.5,
   usedCritic: 0.5,
 };
