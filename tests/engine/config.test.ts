@@ -1,0 +1,141 @@
+import { describe, expect, it } from 'vitest';
+import { parseModelConfig, tensorShapes } from '../../src/engine/config';
+import { ConfigError } from '../../src/engine/errors';
+
+/** Qwen2.5-0.5B's config.json. */
+const QWEN2 = {
+  architectures: ['Qwen2ForCausalLM'],
+  attention_dropout: 0.0,
+  bos_token_id: 151643,
+  eos_token_id: 151643,
+  hidden_act: 'silu',
+  hidden_size: 896,
+  initializer_range: 0.02,
+  intermediate_size: 4864,
+  max_position_embeddings: 32768,
+  max_window_layers: 24,
+  model_type: 'qwen2',
+  num_attention_heads: 14,
+  num_hidden_layers: 24,
+  num_key_value_heads: 2,
+  rms_norm_eps: 1e-6,
+  rope_theta: 1000000.0,
+  sliding_window: 32768,
+  tie_word_embeddings: true,
+  torch_dtype: 'bfloat16',
+  use_sliding_window: false,
+  vocab_size: 151936,
+};
+
+const LLAMA = {
+  architectures: ['LlamaForCausalLM'],
+  hidden_size: 2048,
+  intermediate_size: 8192,
+  num_attention_heads: 32,
+  num_hidden_layers: 16,
+  num_key_value_heads: 8,
+  vocab_size: 128256,
+  max_position_embeddings: 131072,
+  eos_token_id: [128001, 128008, 128009],
+  bos_token_id: 128000,
+  rope_theta: 500000.0,
+  rope_scaling: {
+    factor: 32.0,
+    high_freq_factor: 4.0,
+    low_freq_factor: 1.0,
+    original_max_position_embeddings: 8192,
+    rope_type: 'llama3',
+  },
+};
+
+describe('parseModelConfig', () => {
+  it('reads Qwen2.5 0.5B', () => {
+    expect(parseModelConfig(QWEN2, 'config.json')).toEqual({
+      modelType: 'qwen2',
+      hiddenSize: 896,
+      intermediateSize: 4864,
+      numLayers: 24,
+      numHeads: 14,
+      numKvHeads: 2,
+      headDim: 64,
+      vocabSize: 151936,
+      rmsNormEps: 1e-6,
+      ropeTheta: 1e6,
+      ropeScaling: null,
+      qkvBias: true,
+      qkNorm: false,
+      tieWordEmbeddings: true,
+      maxPositions: 32768,
+      bosTokenId: 151643,
+      eosTokenIds: [151643],
+    });
+  });
+
+  it('reads Llama 3.2 with its RoPE scaling and several end tokens', () => {
+    expect(parseModelConfig(LLAMA, 'config.json')).toMatchObject({
+      headDim: 64,
+      ropeTheta: 500000,
+      ropeScaling: { factor: 32, lowFreqFactor: 1, highFreqFactor: 4, originalMaxPositions: 8192 },
+      tieWordEmbeddings: false,
+      qkvBias: false,
+      eosTokenIds: [128001, 128008, 128009],
+    });
+  });
+
+  it('reads the same from rope_parameters, as transformers 5 writes it', () => {
+    const { rope_theta, rope_scaling, ...rest } = LLAMA;
+    const renewed = { ...rest, rope_parameters: { ...rope_scaling, rope_theta } };
+    expect(parseModelConfig(renewed, 'config.json')).toEqual(parseModelConfig(LLAMA, 'config.json'));
+    const plain = { ...QWEN2, rope_theta: undefined, rope_parameters: { rope_theta: 1e6, rope_type: 'default' } };
+    expect(parseModelConfig(plain, 'config.json')).toEqual(parseModelConfig(QWEN2, 'config.json'));
+  });
+
+  it('reads Qwen3, whose head size is its own', () => {
+    const qwen3 = { ...QWEN2, architectures: ['Qwen3ForCausalLM'], model_type: 'qwen3', attention_bias: false };
+    expect(parseModelConfig(qwen3, 'config.json')).toMatchObject({ headDim: 128, qkNorm: true, qkvBias: false });
+    expect(parseModelConfig({ ...qwen3, head_dim: 64 }, 'config.json')).toMatchObject({ headDim: 64 });
+  });
+
+  const refused: [string, object, RegExp][] = [
+    ['another architecture', { architectures: ['GPT2LMHeadModel'] }, /architecture GPT2LMHeadModel is not supported/],
+    ['an inherited property name', { architectures: ['toString'] }, /architecture toString is not supported/],
+    ['no architecture', { architectures: undefined }, /no "architectures"/],
+    ['a quantised checkpoint', { quantization_config: { quant_method: 'gptq' } }, /quantised checkpoint.*gptq/],
+    ['a sliding window in use', { use_sliding_window: true }, /sliding window/],
+    ['sliding layers', { layer_types: ['full_attention', 'sliding_attention'] }, /sliding_attention/],
+    ['another activation', { hidden_act: 'gelu' }, /hidden_act "gelu"/],
+    ['another RoPE type', { rope_scaling: { type: 'yarn', factor: 4 } }, /RoPE type "yarn"/],
+    ['llama3 scaling without a factor', { rope_scaling: { rope_type: 'llama3' } }, /no "factor"/],
+    ['partial rotation', { partial_rotary_factor: 0.5 }, /partial_rotary_factor/],
+    ['an MLP bias', { mlp_bias: true }, /mlp_bias/],
+    ['a missing size', { vocab_size: undefined }, /no "vocab_size"/],
+    ['a size that is no number', { hidden_size: '896' }, /"hidden_size" is "896"/],
+    ['heads that do not divide', { num_key_value_heads: 3 }, /not a multiple/],
+    ['an odd head size', { head_dim: 7 }, /head_dim 7 is odd/],
+    ['a head size that is no whole number', { num_attention_heads: 15, num_key_value_heads: 3 }, /not a multiple/],
+  ];
+  it.each(refused)('refuses %s by name', (_, change, message) => {
+    const parse = (): unknown => parseModelConfig({ ...QWEN2, ...change }, 'models/x/config.json');
+    expect(parse).toThrow(ConfigError);
+    expect(parse).toThrow(message);
+    expect(parse).toThrow(/^models\/x\/config\.json: /);
+  });
+
+  it('refuses an attention bias on Llama and what is not an object', () => {
+    expect(() => parseModelConfig({ ...LLAMA, attention_bias: true }, 'c')).toThrow(/attention_bias/);
+    for (const json of [null, [], 'x', 3]) expect(() => parseModelConfig(json, 'c')).toThrow(/not a JSON object/);
+  });
+});
+
+describe('tensorShapes', () => {
+  it('lists what each family has', () => {
+    const llama = tensorShapes(parseModelConfig(LLAMA, 'c'));
+    expect(llama.get('lm_head.weight')).toEqual([128256, 2048]);
+    expect(llama.get('model.layers.15.self_attn.k_proj.weight')).toEqual([512, 2048]);
+    const qwen2 = tensorShapes(parseModelConfig(QWEN2, 'c'));
+    expect(qwen2.has('lm_head.weight')).toBe(false);
+    expect(qwen2.get('model.layers.0.self_attn.v_proj.bias')).toEqual([128]);
+    expect(qwen2.has('model.layers.0.self_attn.o_proj.bias')).toBe(false);
+    expect(qwen2.get('model.layers.23.mlp.down_proj.weight')).toEqual([896, 4864]);
+  });
+});
