@@ -37,4 +37,7 @@ async function make({ model, choice, options }: EngineSetup): Promise<MadeEngine
   return { engine: await ReferenceEngine.create(weights, options), hash, fallbackReason };
 }
 
-expose(createEngineHost(probe, make));
+const host = createEngineHost(probe, make);
+
+/** The page hands over the port on which the lab worker will call. */
+self.onmessage = (event: MessageEvent<{ connect: MessagePort }>) => expose(host, event.data.connect);

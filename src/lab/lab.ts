@@ -116,7 +116,8 @@ export class Lab implements LabApi {
 
   async runs(): Promise<{ runs: RunRecord[]; interrupted: string[] }> {
     const runs = await (await this.#openStore()).runs();
-    const elsewhere = !this.#work && (await this.#lockHeld());
+    const unfinished = runs.some((run) => run.status === 'running' || run.status === 'paused');
+    const elsewhere = unfinished && !this.#work && (await this.#lockHeldElsewhere());
     const abandoned = (run: RunRecord) =>
       (run.status === 'running' || run.status === 'paused') && run.id !== this.#work?.record.id && !elsewhere;
     return { runs, interrupted: runs.filter(abandoned).map((run) => run.id) };
@@ -163,6 +164,7 @@ export class Lab implements LabApi {
       done: Promise.resolve(),
     };
     this.#work = work;
+    this.#outbox?.now({ type: 'run', run: record });
     this.#tell(work);
     work.done = this.#carryOut(work, engine).finally(release);
     return record;
@@ -334,9 +336,14 @@ export class Lab implements LabApi {
     return this.#store;
   }
 
-  async #lockHeld(): Promise<boolean> {
-    const state = await this.#parts.locks?.query();
-    return state?.held?.some((lock) => lock.name === LAB_LOCK) ?? false;
+  /** After a reload the former page's worker may hold the lock for another moment, so one look is not enough. */
+  async #lockHeldElsewhere(): Promise<boolean> {
+    for (let look = 0; look < 10; look++) {
+      const state = await this.#parts.locks?.query();
+      if (!state?.held?.some((lock) => lock.name === LAB_LOCK)) return false;
+      await new Promise((resolve) => setTimeout(resolve, 150));
+    }
+    return true;
   }
 
   /** Resolves with the function that gives the lock back. */

@@ -1,0 +1,60 @@
+/** What the charts draw: series of points, each with a colour, a marker and a dash, so that none relies on colour alone. */
+
+/** Names of the categorical colours (values in palette.css, after Okabe and Ito, for light and dark surfaces). */
+export const COLOURS = ['blue', 'orange', 'green', 'vermillion', 'purple', 'sky', 'grey'] as const;
+export type Colour = (typeof COLOURS)[number];
+
+export const MARKERS = ['circle', 'square', 'triangle', 'diamond', 'cross', 'plus'] as const;
+export type Marker = (typeof MARKERS)[number];
+
+/** SVG stroke-dasharray; '' = solid. */
+export const DASHES = ['', '6 3', '2 3', '8 3 2 3', '12 4', '1 2'] as const;
+
+export interface SeriesStyle {
+  colour: Colour;
+  marker: Marker;
+  dash: string;
+}
+
+export interface ChartPoint {
+  x: number;
+  y: number;
+  /** Ends of the error bar. */
+  low?: number;
+  high?: number;
+  /** Said after the value, for example "61 of 120". */
+  note?: string;
+}
+
+export interface ChartSeries extends SeriesStyle {
+  id: string;
+  label: string;
+  /** In order of x. */
+  points: ChartPoint[];
+  /** Drawn faintly behind the others (a reference, a pinned run). */
+  ghost?: boolean;
+}
+
+/** How numbers on the y axis are written: a share as percent, a signed share as percentage points, or plainly. */
+export type ValueFormat = 'percent' | 'points' | 'number';
+
+/** Style number n of a list without meaning of its own (agents, runs, adapters): n-th colour, marker and dash. */
+export function styleAt(n: number): SeriesStyle {
+  const colours = COLOURS.length - 1; // grey is the base's
+  return {
+    colour: COLOURS[n % colours] as Colour,
+    marker: MARKERS[n % MARKERS.length] as Marker,
+    // Another dash when the colours begin again.
+    dash: DASHES[Math.floor(n / colours) % DASHES.length] as string,
+  };
+}
+
+/** A value in words, as tooltips, tables and screen readers give it. */
+export function formatValue(value: number, format: ValueFormat): string {
+  if (!Number.isFinite(value)) return '–';
+  if (format === 'percent') return `${(value * 100).toFixed(1)} %`;
+  if (format === 'points') return `${value > 0 ? '+' : value < 0 ? '−' : ''}${Math.abs(value * 100).toFixed(1)} points`;
+  const size = Math.abs(value);
+  if (size !== 0 && size < 0.001) return value.toExponential(1);
+  return String(Number(value.toPrecision(3)));
+}

@@ -1,0 +1,78 @@
+/** Numbers and states in words. */
+import type { Activity, EngineSummary, LabStatus } from '../lab/types';
+import type { ExperimentConfig } from '../recipes/config';
+import type { RunRecord, RunStatus } from '../store/types';
+
+/** 0.4167 → "41.7 %" */
+export function percent(share: number, digits = 1): string {
+  return `${(100 * share).toFixed(digits)} %`;
+}
+
+/** 0.0833 → "+8.3" */
+export function signedPoints(difference: number): string {
+  const points = (100 * difference).toFixed(1);
+  return difference >= 0 ? `+${points}` : `−${points.slice(1)}`;
+}
+
+/** 75 → "1 min 15 s" */
+export function duration(seconds: number): string {
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}
+
+/** A true minus sign, as the rest of the page has. */
+export function answerText(answer: string | null): string {
+  return answer === null ? 'unreadable' : answer.replace('-', '−');
+}
+
+const TEAMS = { base: 'the base model', society: 'the society', single: 'the single model' } as const;
+
+/** One sentence on what is happening now. */
+export function activityText(activity: Activity | null, config: ExperimentConfig | null): string {
+  if (!activity) return '';
+  if (activity.kind === 'preparing') return `${activity.what}…`;
+  const iteration = `Iteration ${activity.iteration}${config ? ` of ${config.iterations}` : ''}`;
+  if (activity.kind === 'finetune') return `${iteration}: finetuning, step ${activity.step} of ${activity.totalSteps}`;
+  const what =
+    activity.purpose === 'train'
+      ? `${TEAMS[activity.team]} debates training problems`
+      : `${TEAMS[activity.team]} is evaluated on held-out problems`;
+  const where = activity.iteration === 0 ? 'Before finetuning' : iteration;
+  const done = `${activity.problemsDone} of ${activity.problems} problems done`;
+  return `${where}: ${what}, round ${activity.round}, ${done}`;
+}
+
+export function stateText(status: LabStatus): string {
+  const texts: Record<LabStatus['state'], string> = {
+    idle: 'Nothing is running',
+    loading: 'Loading',
+    replaying: 'Reading the stored log',
+    running: 'Running',
+    pausing: 'Pausing after the current operation',
+    paused: 'Paused',
+    stopping: 'Stopping',
+  };
+  return texts[status.state];
+}
+
+export function runStatusText(status: RunStatus, interrupted: boolean): string {
+  if (interrupted) return 'interrupted';
+  return status;
+}
+
+export function engineText(engine: EngineSummary): string {
+  if (engine.kind === 'webgpu') return `WebGPU on ${engine.device}`;
+  return `the reference engine (${engine.device})`;
+}
+
+/** "seed 7 · N 3 · M 2 · L 5 · 500/500 problems" */
+export function settingsText(config: ExperimentConfig): string {
+  const { seed, agents, rounds, iterations, trainProblems, evaluationProblems } = config;
+  return `seed ${seed} · N ${agents} · M ${rounds} · L ${iterations} · ${trainProblems}/${evaluationProblems} problems`;
+}
+
+export function createdText(run: RunRecord): string {
+  return new Date(run.created).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+}

@@ -1,0 +1,179 @@
+/**
+ * One pass over a log, for every view: debates with what is worth filtering by, moves between rounds, data sets, problems.
+ * A growing log is read on from where the last reading ended, so looking on while a run writes costs only the new events.
+ */
+import type { DatasetBuilt, DebateHeld, RunEvent, RunStarted, Team } from '../../events';
+import { TASKS } from '../../tasks';
+import type { Problem, Split, Task } from '../../tasks/types';
+import { addToFlow, type Flow } from './flow';
+
+/** What a debate can be filtered by; the bits of `DebateRow.marks`. */
+export const MARKS = {
+  /** An agent's answer in a later round differs from its answer in the round before. */
+  changed: 1,
+  /** Several answers had the most votes in some round, and a seeded draw chose. */
+  tied: 2,
+  /** Vote of the first round wrong, vote of the last round right. */
+  rescued: 4,
+  /** Vote of the first round right, vote of the last round wrong. */
+  spoiled: 8,
+  /** Some response has no readable answer. */
+  unreadable: 16,
+} as const;
+export type Mark = keyof typeof MARKS;
+
+export interface DebateRow {
+  /** Place among the debates of the log, 0... */
+  index: number;
+  debate: DebateHeld;
+  /** null when the log does not hold the problem. */
+  problem: Problem | null;
+  /** Sum of `MARKS`. */
+  marks: number;
+}
+
+/** Debates of one purpose, team and iteration, in the order of the log. */
+export interface DebateGroup {
+  purpose: Split;
+  team: Team;
+  iteration: number;
+  rows: DebateRow[];
+  byProblem: Map<number, DebateRow>;
+  flow: Flow;
+}
+
+export interface LogIndex {
+  /** Events read. */
+  length: number;
+  started: RunStarted | null;
+  /** null when this version of the lab does not know the run's task; answers are then compared as text. */
+  task: Task | null;
+  /** All events that are not debates. */
+  summary: RunEvent[];
+  problems: Map<number, Problem>;
+  rows: DebateRow[];
+  /** By `groupKey`, in the order of the log. */
+  groups: Map<string, DebateGroup>;
+  /** By iteration. */
+  datasets: Map<number, DatasetBuilt[]>;
+}
+
+interface Reading {
+  index: LogIndex;
+  last: RunEvent | undefined;
+}
+
+/** By the first event: a log that was copied to grow keeps its events. */
+const readings = new WeakMap<RunEvent, Reading>();
+
+/**
+ * The index of a log. Reading the same or a longer log again goes on from the last reading; a new object is returned whenever
+ * something was added (its lists are shared with the earlier one), the same object otherwise.
+ */
+export function indexLog(events: readonly RunEvent[]): LogIndex {
+  const first = events[0];
+  if (!first) return emptyIndex();
+  let reading = readings.get(first);
+  const length = reading?.index.length ?? 0;
+  if (!reading || length > events.length || events[length - 1] !== reading.last) {
+    reading = { index: emptyIndex(), last: undefined };
+    readings.set(first, reading);
+  }
+  if (reading.index.length < events.length) {
+    const index = { ...reading.index };
+    for (let i = index.length; i < events.length; i++) addEvent(index, events[i] as RunEvent);
+    index.length = events.length;
+    reading.index = index;
+    reading.last = events[events.length - 1];
+  }
+  return reading.index;
+}
+
+export function groupKey(purpose: Split, team: Team, iteration: number): string {
+  return `${purpose} ${team} ${iteration}`;
+}
+
+/** Do two answers mean the same in this run's task? null (unreadable) equals nothing. */
+export function sameAnswer(index: Pick<LogIndex, 'task'>, a: string | null, b: string | null): boolean {
+  if (a === null || b === null) return false;
+  return a === b || (index.task?.equal(a, b) ?? false);
+}
+
+/** Is this answer right? null (unreadable) is wrong; without the problem nothing is right. */
+export function isRight(index: Pick<LogIndex, 'task'>, problem: Problem | null, answer: string | null): boolean {
+  return problem !== null && sameAnswer(index, answer, problem.gold);
+}
+
+function emptyIndex(): LogIndex {
+  return {
+    length: 0,
+    started: null,
+    task: null,
+    summary: [],
+    problems: new Map(),
+    rows: [],
+    groups: new Map(),
+    datasets: new Map(),
+  };
+}
+
+function addEvent(index: LogIndex, event: RunEvent): void {
+  if (event.type === 'debate') {
+    addDebate(index, event);
+    return;
+  }
+  index.summary.push(event);
+  if (event.type === 'run-started') {
+    index.started = event;
+    index.task = TASKS.find((task) => task.name === event.config.task) ?? null;
+  } else if (event.type === 'problems') {
+    for (const problem of event.problems) index.problems.set(problem.id, problem);
+  } else if (event.type === 'dataset') {
+    const sets = index.datasets.get(event.iteration);
+    if (sets) sets.push(event);
+    else index.datasets.set(event.iteration, [event]);
+  }
+}
+
+function addDebate(index: LogIndex, debate: DebateHeld): void {
+  const problem = index.problems.get(debate.problem) ?? null;
+  const right = (answer: string | null) => isRight(index, problem, answer);
+  const row: DebateRow = { index: index.rows.length, debate, problem, marks: marksOf(index, debate, right) };
+  index.rows.push(row);
+  const { purpose, team, iteration } = debate;
+  const key = groupKey(purpose, team, iteration);
+  let group = index.groups.get(key);
+  if (!group) {
+    group = { purpose, team, iteration, rows: [], byProblem: new Map(), flow: { answers: [], votes: [] } };
+    index.groups.set(key, group);
+  }
+  group.rows.push(row);
+  group.byProblem.set(debate.problem, row);
+  if (problem) addToFlow(group.flow, debate, right);
+}
+
+function marksOf(index: LogIndex, debate: DebateHeld, right: (answer: string | null) => boolean): number {
+  let marks = 0;
+  const { responses, votes } = debate;
+  for (let m = 0; m < responses.length; m++) {
+    const round = responses[m] ?? [];
+    for (let n = 0; n < round.length; n++) {
+      const answer = round[n]?.answer ?? null;
+      if (answer === null) marks |= MARKS.unreadable;
+      if (m > 0 && changed(index, responses[m - 1]?.[n]?.answer ?? null, answer)) marks |= MARKS.changed;
+    }
+    if (votes[m]?.tied) marks |= MARKS.tied;
+  }
+  if (votes.length > 1) {
+    const before = right(votes[0]?.answer ?? null);
+    const after = right(votes[votes.length - 1]?.answer ?? null);
+    if (!before && after) marks |= MARKS.rescued;
+    if (before && !after) marks |= MARKS.spoiled;
+  }
+  return marks;
+}
+
+/** From or to unreadable is a change; unreadable twice is none. */
+function changed(index: LogIndex, before: string | null, after: string | null): boolean {
+  return !(before === null && after === null) && !sameAnswer(index, before, after);
+}

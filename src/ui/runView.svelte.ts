@@ -1,0 +1,108 @@
+/** One run as the page draws it: a view of its log that grows with it. */
+import type { DebateHeld, RunEvent } from '../events';
+import { resultsOf, type RunResults } from '../log/results';
+import type { PartialDebate } from '../lab/types';
+import type { RunRecord } from '../store/types';
+import type { Problem } from '../tasks/types';
+
+/** A debate on show: of the log, or still being sampled. */
+export interface ShownDebate extends Pick<DebateHeld, 'purpose' | 'team' | 'iteration' | 'problem'> {
+  rounds: { text: string; answer: string | null; done: boolean }[][];
+  /** After each round; shorter than rounds while sampling. */
+  votes: DebateHeld['votes'];
+}
+
+export interface LossPoint {
+  /** Optimiser steps of all iterations, counted through. */
+  step: number;
+  iteration: number;
+  loss: number;
+}
+
+/** How long a finished debate stays on show before the next one replaces it, in milliseconds. */
+const HOLD = 1_500;
+
+export class RunView {
+  record = $state.raw() as RunRecord;
+  /** Grows by one with each batch of events: what the plain fields below hold has changed. */
+  version = $state(0);
+  results = $state.raw<RunResults>(resultsOf([]));
+  live = $state.raw<ShownDebate | null>(null);
+
+  readonly problems = new Map<number, Problem>();
+  readonly debates: DebateHeld[] = [];
+  readonly losses = new Map<string, LossPoint[]>();
+  #length = 0;
+  /** Everything but the debates, which results do not need and which are nearly all of a log. */
+  #events: Exclude<RunEvent, DebateHeld>[] = [];
+  #offset = 0;
+  #lossIteration = 0;
+  #holdUntil = 0;
+
+  constructor(record: RunRecord, events: RunEvent[] = []) {
+    this.record = record;
+    if (events.length > 0) this.append(0, events);
+  }
+
+  /** Events in the log so far. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Takes events from index `from` on; those already here are skipped. Returns false when some before them are missing. */
+  append(from: number, events: RunEvent[]): boolean {
+    if (from > this.#length) return false;
+    const fresh = events.slice(this.#length - from);
+    for (const event of fresh) this.#add(event);
+    this.#length += fresh.length;
+    if (fresh.some((event) => event.type !== 'debate' && event.type !== 'training-step'))
+      this.results = resultsOf(this.#events);
+    this.version++;
+    return true;
+  }
+
+  #add(event: RunEvent): void {
+    if (event.type === 'debate') {
+      this.debates.push(event);
+      if (this.live?.problem === event.problem && this.live.team === event.team) {
+        this.live = shownDebate(event);
+        this.#holdUntil = performance.now() + HOLD;
+      }
+      return;
+    }
+    this.#events.push(event);
+    if (event.type === 'problems') for (const problem of event.problems) this.problems.set(problem.id, problem);
+    if (event.type !== 'training-step') return;
+    if (event.iteration !== this.#lossIteration) {
+      this.#offset = Math.max(0, ...[...this.losses.values()].map((points) => (points.at(-1)?.step ?? -1) + 1));
+      this.#lossIteration = event.iteration;
+    }
+    for (const { adapter, loss } of event.tracks) {
+      const points = this.losses.get(adapter) ?? [];
+      points.push({ step: this.#offset + event.step, iteration: event.iteration, loss });
+      this.losses.set(adapter, points);
+    }
+  }
+
+  /** Text that is being sampled. */
+  sampling(partial: PartialDebate): void {
+    const { purpose, team, iteration, problem, round, texts } = partial;
+    if (performance.now() < this.#holdUntil && this.live?.problem !== problem) return;
+    const live = this.live;
+    const same =
+      live?.problem === problem && live.team === team && live.iteration === iteration && live.purpose === purpose;
+    const earlier = same
+      ? live.rounds.slice(0, round - 1).map((cells) => cells.map((cell) => ({ ...cell, done: true })))
+      : [];
+    // A round that went by while another debate was on show.
+    while (earlier.length < round - 1) earlier.push(texts.map(() => ({ text: '…', answer: null, done: true })));
+    const current = texts.map((text) => ({ text, answer: null, done: false }));
+    this.live = { purpose, team, iteration, problem, rounds: [...earlier, current], votes: [] };
+  }
+}
+
+export function shownDebate(event: DebateHeld): ShownDebate {
+  const { purpose, team, iteration, problem, votes } = event;
+  const rounds = event.responses.map((round) => round.map(({ text, answer }) => ({ text, answer, done: true })));
+  return { purpose, team, iteration, problem, rounds, votes };
+}
