@@ -1,0 +1,308 @@
+import { describe, expect, it } from 'vitest';
+import type { RunEvent } from '../../src/events';
+import { chartSummary, chartTable, describePoint } from '../../src/ui/charts/data';
+import { niceDomain, integerTicks, thinned, ticks } from '../../src/ui/charts/scale';
+import { formatValue } from '../../src/ui/charts/types';
+import { finalDifference, pooledDifference, settingDifferences } from '../../src/ui/model/compare';
+import { datasetExamples, datasetView, toJsonl } from '../../src/ui/model/datasets';
+import {
+  accuracyByAgent,
+  diversityCharts,
+  labelsByIteration,
+  lossCurves,
+  precisionByVotes,
+} from '../../src/ui/model/diagnostics';
+import { indexLog } from '../../src/ui/model/logIndex';
+import {
+  accuracyByGenerations,
+  accuracyByIteration,
+  differenceByIteration,
+  headline,
+  pairedToBase,
+  runResults,
+  societyAgainstSingle,
+} from '../../src/ui/model/results';
+import { fileName, toCsv, toRecords } from '../../src/ui/model/table';
+import { describeToken, splitKnown, tokensOf } from '../../src/ui/model/tokens';
+import { debate, evaluation, problems, response, started, won } from './logs';
+
+function evaluated(seed = 0): RunEvent[] {
+  return [
+    started({ agents: 2, rounds: 2, minimumVotes: 1, seed }),
+    evaluation('base', 0, ['1000', '1000', '1100']),
+    { type: 'iteration-started', iteration: 1 },
+    {
+      type: 'pseudo-labels',
+      iteration: 1,
+      team: 'society',
+      problems: 10,
+      byVotes: [
+        { votes: 0, problems: 0, right: 0 },
+        { votes: 1, problems: 6, right: 2 },
+        { votes: 2, problems: 4, right: 3 },
+      ],
+      accepted: 4,
+      acceptedRight: 3,
+    },
+    step(1, 0, 0.5),
+    step(1, 1, 0.25),
+    evaluation('society', 1, ['1100', '1110', '1110']),
+    evaluation('single', 1, ['1100', '1110', '1010']),
+    { type: 'iteration-started', iteration: 2 },
+    step(2, 0, 0.125),
+  ];
+}
+
+function step(iteration: number, number: number, loss: number): RunEvent {
+  const tracks = [{ adapter: 'generator-0', loss, gradNorm: 1, lr: 1e-3, tokens: 8 }];
+  return { type: 'training-step', iteration, team: 'society', step: number, totalSteps: 2, tracks };
+}
+
+describe('results', () => {
+  const index = indexLog(evaluated());
+
+  it('draws every method with its standard error, the base as a flat line', () => {
+    const { series } = accuracyByIteration(runResults(index));
+    expect(series.length).toBe(9);
+    const society = series.find(({ id }) => id === 'societyDebate');
+    expect(society?.points.map(({ x, y, note }) => [x, y, note])).toEqual([
+      [0, 0.5, '2 of 4'],
+      [1, 0.75, '3 of 4'],
+    ]);
+    // √(0.75·0.25/4)
+    expect(society?.points[1]?.high).toBeCloseTo(0.75 + 0.2165, 4);
+    expect(series.find(({ id }) => id === 'debate')?.points.map(({ y }) => y)).toEqual([0.5, 0.5, 0.5]);
+  });
+
+  it('puts equal calls above each other', () => {
+    const { series } = accuracyByGenerations(runResults(index), 1);
+    expect(series.map(({ id, points }) => [id, points.map(({ x, y }) => [x, y])])).toEqual([
+      ['base', [[1, 0.25], [2, 0.25], [4, 0.5]]],
+      ['single', [[1, 0.5], [2, 0.75], [4, 0.5]]],
+      ['society', [[1, 0.5], [2, 0.75], [4, 0.75]]],
+    ]); // prettier-ignore
+  });
+
+  it('pairs every method with the base debate', () => {
+    const rows = pairedToBase(index);
+    const row = rows.find(({ method }) => method === 'societyDebate');
+    // Only the third problem differs: Δ = 1/4, SE = √(1 − 1/4)/4.
+    expect(row).toMatchObject({ onlyFirst: 1, onlySecond: 0, difference: 0.25, p: 1 });
+    expect(row?.standardError).toBeCloseTo(Math.sqrt(0.75) / 4, 10);
+    expect(rows.filter(({ iteration }) => iteration === 0).map(({ method }) => method)).toEqual(['single', 'majority']);
+    expect(societyAgainstSingle(index, 1)).toMatchObject({ onlyFirst: 1, onlySecond: 0 });
+    expect(societyAgainstSingle(index, 2)).toBeNull();
+    expect(differenceByIteration(index).series.map(({ id }) => id)).toEqual(['singleAgentDebate', 'societyDebate']);
+  });
+
+  it('does not claim more than the interval allows', () => {
+    expect(headline(index)).toContain('+25.0 points on 4 held-out problems');
+    expect(headline(index)).toContain('does not show a difference');
+    expect(headline(indexLog([started()]))).toBeNull();
+  });
+});
+
+describe('diagnostics', () => {
+  const index = indexLog(evaluated());
+
+  it('shows each agent in each round', () => {
+    const [first, second] = accuracyByAgent(index, 'society');
+    expect(first?.series.map(({ points }) => points.map(({ y }) => y))).toEqual([
+      [0.25, 0.25],
+      [0.75, 0.75],
+    ]);
+    expect(second?.series[1]?.points[0]?.note).toBe('4 of 4 right');
+    expect(first?.series[1]?.points[0]?.note).toBe('3 of 4 right, 1 unreadable');
+  });
+
+  it('lays the iterations of training one after the other', () => {
+    const { series, marks } = lossCurves(index);
+    expect(series[0]?.points).toEqual([
+      { x: 0, y: 0.5 },
+      { x: 1, y: 0.25 },
+      { x: 2, y: 0.125 },
+    ]);
+    expect(marks).toEqual([
+      { x: 0, label: 'iteration 1' },
+      { x: 2, label: 'iteration 2' },
+    ]);
+  });
+
+  it('shows coverage and precision, and precision by votes', () => {
+    const { series } = labelsByIteration(index);
+    expect(series.map(({ id, points }) => [id, points[0]?.y])).toEqual([
+      ['society-precision', 0.75],
+      ['society-coverage', 0.4],
+    ]);
+    const [society] = precisionByVotes(index, 1).series;
+    expect(society?.points.map(({ x, y }) => [x, y])).toEqual([
+      [1, 1 / 3],
+      [2, 3 / 4],
+    ]);
+  });
+
+  it('shows diversity from the base on', () => {
+    const charts = diversityCharts(index);
+    expect(charts.map(({ title }) => title)).toEqual([
+      'Consensus in round 1',
+      'Consensus in round 2',
+      'Distinct answers in round 1',
+      'Distinct texts in round 1',
+    ]);
+    expect(charts[1]?.series[0]?.points.map(({ x, y }) => [x, y])).toEqual([
+      [0, 0.75],
+      [1, 0.75],
+    ]);
+  });
+});
+
+describe('datasets', () => {
+  function trained(): RunEvent[] {
+    const vote = [won('5', 2), won('5', 2)];
+    const held = (problem: number, iteration: number, answers: string[][]) =>
+      debate({ problem, iteration, answers, votes: vote });
+    const set = (iteration: number, ...ids: number[]): RunEvent => ({
+      type: 'dataset',
+      iteration,
+      adapter: 'critic-0',
+      entries: ids.map((problem) => ({ problem, kind: 'C+', agent: 0, round: 2 })),
+      available: { 'C-': 0, 'C+': ids.length },
+      dropped: [{ reason: 'answer differs from the label', count: 1 }],
+    });
+    return [
+      started({ agents: 2 }),
+      problems({ 1: '5', 2: '5', 3: '5', 4: '5' }),
+      held(1, 1, [['5', '4'], ['5', '5']]),
+      held(2, 1, [['5', '4'], ['5', '5']]),
+      held(3, 1, [['5', '4'], ['5', '5']]),
+      set(1, 1, 2, 3),
+      held(1, 2, [['5', '4'], ['5', '5']]),
+      held(2, 2, [['5', '6'], ['5', '5']]),
+      held(4, 2, [['5', '4'], ['5', '5']]),
+      set(2, 1, 2, 4),
+    ]; // prettier-ignore
+  }
+
+  it('rebuilds prompts and completions and compares with the iteration before', () => {
+    const index = indexLog(trained());
+    const first = datasetView(index, 'critic-0', 1);
+    expect(first?.compared).toBe(false);
+    expect(first?.rows[0]).toMatchObject({ prompt: 'q1@5~4', completion: '?#5', change: 'added' });
+    const second = datasetView(index, 'critic-0', 2);
+    // 1 is the same, 2 was asked with another summary, 4 is new, 3 is gone.
+    expect(second?.rows.map(({ problem, change }) => [problem.id, change])).toEqual([
+      [1, 'kept'],
+      [2, 'changed'],
+      [4, 'added'],
+      [3, 'removed'],
+    ]);
+    expect(second?.counts).toEqual({ added: 1, removed: 1, kept: 1, changed: 1 });
+    expect(datasetView(index, 'critic-1', 1)).toBeNull();
+  });
+
+  it('writes what the train command reads', () => {
+    const examples = datasetExamples(indexLog(trained()), 'critic-0', 2) ?? [];
+    const lines = toJsonl(examples).trimEnd().split('\n');
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
+      { prompt: 'q1@5~4', completion: '?#5' },
+      { prompt: 'q2@5~6', completion: '?#5' },
+      { prompt: 'q4@5~4', completion: '?#5' },
+    ]);
+    expect(toJsonl([])).toBe('');
+  });
+});
+
+describe('compare', () => {
+  const run = (seed: number, id: string) => {
+    const events = evaluated(seed);
+    const config = events[0]?.type === 'run-started' ? events[0].config : null;
+    return { record: { id, name: id, config: config!, status: 'finished' as const }, events };
+  };
+
+  it('names only the settings that differ', () => {
+    const a = run(1, 'a').record.config;
+    const b = { ...a, seed: 2, finetune: { ...a.finetune, lr: 1e-4, clip: null } };
+    expect(settingDifferences([a, b])).toEqual([
+      { key: 'seed', values: ['1', '2'] },
+      { key: 'finetune.lr', values: ['0.003', '0.0001'] },
+      { key: 'finetune.clip', values: ['1', 'none'] },
+    ]);
+    expect(settingDifferences([a])).toEqual([]);
+  });
+
+  it('pools runs that differ in the seed only', () => {
+    expect(pooledDifference([run(1, 'a'), run(2, 'b')], 'societyDebate')).toMatchObject({ n: 8, onlyFirst: 2 });
+    expect(pooledDifference([run(1, 'a'), run(1, 'b')], 'societyDebate')).toBeNull();
+    expect(pooledDifference([run(1, 'a')], 'societyDebate')).toBeNull();
+    expect(finalDifference(indexLog(run(1, 'a').events), 'societyDebate')?.difference).toBe(0.25);
+  });
+});
+
+describe('tokens', () => {
+  it('shows tokens in the text where every token is one character', () => {
+    const tokens = tokensOf({ ...response('4'), logprobs: [Math.log(0.5), 0, 0, 0], margins: [0.1, 9, 9, 9] });
+    expect(tokens.map(({ text, end }) => [text, end])).toEqual([
+      ['?', false],
+      ['#', false],
+      ['4', false],
+      [null, true],
+    ]);
+    expect(splitKnown(tokens)).toBe(true);
+    expect(describeToken(tokens[0]!)).toBe('“?”: probability 50 %, margin 0.10, near-tie');
+    expect(describeToken(tokens[3]!)).toBe('end of the response: probability 100 %, margin 9.00');
+  });
+
+  it('does not guess the split of longer tokens', () => {
+    const tokens = tokensOf({ ...response('4', 'hello'), tokens: 2, logprobs: [-1, -2], margins: [1, 1] });
+    expect(splitKnown(tokens)).toBe(false);
+    expect(tokens.map(({ text }) => text)).toEqual([null, null]);
+    const cut = tokensOf({ ...response('4', 'abc'), finish: 'length', tokens: 3, logprobs: [0, 0, 0] });
+    expect(cut.map(({ text }) => text)).toEqual(['a', 'b', 'c']);
+  });
+});
+
+describe('tables and charts', () => {
+  it('writes CSV that no spreadsheet runs', () => {
+    const table = {
+      columns: ['a', 'b'],
+      rows: [
+        ['=1+1', -2],
+        ['say "x", y', Number.NaN],
+        [null, 0.5],
+      ],
+    };
+    expect(toCsv(table)).toBe('a,b\r\n\'=1+1,-2\r\n"say ""x"", y",\r\n,0.5\r\n');
+    expect(toRecords(table)[1]).toEqual({ a: 'say "x", y', b: null });
+    expect(fileName('Accuracy by iteration: 100 %!', 'csv')).toBe('accuracy-by-iteration-100.csv');
+  });
+
+  it('chooses round ticks and domains', () => {
+    expect(ticks(0, 1, 5)).toEqual([0, 0.2, 0.4, 0.6, 0.8, 1]);
+    expect(integerTicks(0, 5, 6)).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(integerTicks(0, 100, 5)).toEqual([0, 20, 40, 60, 80, 100]);
+    expect(
+      niceDomain([
+        { x: 0, y: 0.31 },
+        { x: 1, y: 0.58, low: 0.5, high: 0.66 },
+      ]),
+    ).toEqual([0.3, 0.7]);
+    expect(niceDomain([])).toEqual([0, 1]);
+  });
+
+  it('keeps spikes when it thins a curve', () => {
+    const points = Array.from({ length: 1000 }, (_, x) => ({ x, y: x === 555 ? 100 : 0 }));
+    const kept = thinned(points, 50);
+    expect(kept.length).toBeLessThanOrEqual(100);
+    expect(kept.some(({ y }) => y === 100)).toBe(true);
+  });
+
+  it('says charts in words', () => {
+    const chart = differenceByIteration(indexLog(evaluated()));
+    expect(chartSummary(chart)).toContain('Society finetuning, debate: +25.0 points.');
+    expect(describePoint(chart, chart.series[1]!, 0)).toMatch(/iteration 1: \+25\.0 points, −.* p = 1\.000/);
+    expect(chartTable(chart).rows[1]?.slice(0, 3)).toEqual(['Society finetuning, debate', 1, 0.25]);
+    expect(formatValue(0.4567, 'percent')).toBe('45.7 %');
+    expect(formatValue(-0.01, 'points')).toBe('−1.0 points');
+    expect(formatValue(Number.NaN, 'number')).toBe('–');
+  });
+});
