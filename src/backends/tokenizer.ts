@@ -94,6 +94,8 @@ function serveFiles(env: Library['env']): void {
   if (env.useCustomCache) return;
   env.useCustomCache = true;
   env.allowRemoteModels = false;
+  // Off in browsers by default, and without it the library would not even ask the cache.
+  env.allowLocalModels = true;
   env.customCache = {
     match(request: string): Promise<Response | undefined> {
       const path = [...served.keys()].find((candidate) => request.endsWith(candidate));
