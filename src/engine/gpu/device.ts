@@ -226,7 +226,9 @@ function substituteConstants(name: string, source: string, constants: KernelCons
 
 /** Bind group layout from the kernel's own declarations, so a binding a constant switches off stays bindable. */
 function bindingEntries(source: string): GPUBindGroupLayoutEntry[] {
-  const declarations = source.matchAll(/@group\(0\)\s*@binding\((\d+)\)\s*var<(uniform|storage)(?:,\s*(read_write|read))?>/g);
+  const declarations = source.matchAll(
+    /@group\(0\)\s*@binding\((\d+)\)\s*var<(uniform|storage)(?:,\s*(read_write|read))?>/g,
+  );
   return [...declarations].map(([, binding, space, access]) => ({
     binding: Number(binding),
     visibility: GPUShaderStage.COMPUTE,

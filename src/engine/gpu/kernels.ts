@@ -3,6 +3,22 @@
  * its file.
  */
 
+// forward
+import attentionForward from '../kernels/attention_forward.wgsl?raw';
+import cacheStore from '../kernels/cache_store.wgsl?raw';
+import decodePrepare from '../kernels/decode_prepare.wgsl?raw';
+import embedTokens from '../kernels/embed_tokens.wgsl?raw';
+import gatherRows from '../kernels/gather_rows.wgsl?raw';
+import linearForward from '../kernels/linear_forward.wgsl?raw';
+import linearForwardScalar from '../kernels/linear_forward_scalar.wgsl?raw';
+import loraShrink from '../kernels/lora_shrink.wgsl?raw';
+import loraShrinkScalar from '../kernels/lora_shrink_scalar.wgsl?raw';
+import rmsnormForward from '../kernels/rmsnorm_forward.wgsl?raw';
+import ropeForward from '../kernels/rope_forward.wgsl?raw';
+import sampleTokens from '../kernels/sample_tokens.wgsl?raw';
+import scoreTokens from '../kernels/score_tokens.wgsl?raw';
+import swigluForward from '../kernels/swiglu_forward.wgsl?raw';
+
 // backward and optimiser
 import adamw from '../kernels/adamw.wgsl?raw';
 import attentionBackwardKeyValue from '../kernels/attention_backward_key_value.wgsl?raw';
@@ -26,6 +42,20 @@ import trackLoss from '../kernels/track_loss.wgsl?raw';
 
 export const KERNELS = {
   // forward
+  attention_forward: attentionForward,
+  cache_store: cacheStore,
+  decode_prepare: decodePrepare,
+  embed_tokens: embedTokens,
+  gather_rows: gatherRows,
+  linear_forward: linearForward,
+  linear_forward_scalar: linearForwardScalar,
+  lora_shrink: loraShrink,
+  lora_shrink_scalar: loraShrinkScalar,
+  rmsnorm_forward: rmsnormForward,
+  rope_forward: ropeForward,
+  sample_tokens: sampleTokens,
+  score_tokens: scoreTokens,
+  swiglu_forward: swigluForward,
 
   // backward and optimiser
   adamw,

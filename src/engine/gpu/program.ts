@@ -62,9 +62,7 @@ export class Program {
 
   copy(source: GPUBuffer, sourceOffset: number, target: GPUBuffer, targetOffset: number, bytes: number): void {
     this.changeable();
-    this.steps.push((encoder) =>
-      encoder.copyBufferToBuffer(source, sourceOffset, target, targetOffset, bytes),
-    );
+    this.steps.push((encoder) => encoder.copyBufferToBuffer(source, sourceOffset, target, targetOffset, bytes));
   }
 
   /** Fills a range with zero bytes; whole buffer by default. */

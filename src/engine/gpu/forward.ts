@@ -1,0 +1,363 @@
+/**
+ * Records the forward pass of a decoder over a flat list of T tokens that may belong to several rows and adapters.
+ * Decoding (one token a row), prefill (many) and training (whole sequences) share these functions; what a token computes
+ * never depends on which others are in the list.
+ */
+
+import { PROJECTIONS, type ModelConfig, type Projection } from '../types';
+import type { Gpu } from './device';
+import { projectionShape, type AdapterLayout } from './layout';
+import type { Program } from './program';
+import { ropeTable } from '../reference/rope';
+import { encodeLinear, type DeviceWeights, type LoraExpansion } from './weights';
+
+const MAX_GROUPS = 65535;
+
+/** The flat token list. */
+export interface TokenList {
+  /** T */
+  count: number;
+  /** u32 [T], below V */
+  ids: GPUBuffer;
+  /** u32 [T] */
+  row: GPUBuffer;
+  /** u32 [T] position within the row */
+  pos: GPUBuffer;
+  /** u32 [T] adapter slot, NO_SLOT = none */
+  slot: GPUBuffer;
+  /** u32 [rows] where the row's keys and values begin in `k` and `v`, in tokens. */
+  rowBase: GPUBuffer;
+}
+
+/** The adapters on the device. */
+export interface AdapterPool {
+  layout: AdapterLayout;
+  /** f32 [slots, P] */
+  weights: GPUBuffer;
+  /** f32 [slots] */
+  scale: GPUBuffer;
+}
+
+/** Everything a recorded forward pass refers to. */
+export interface ForwardParts {
+  gpu: Gpu;
+  config: ModelConfig;
+  weights: DeviceWeights;
+  adapters: AdapterPool;
+  /** cos and sin of every position's angles, f32 pairs [positions, Dh/2]. */
+  turns: GPUBuffer;
+}
+
+/**
+ * The intermediates of one layer, all f32 [T, ·]. Training gives each its own buffer, because the backward pass reads them;
+ * generation reuses buffers that are not needed at the same time.
+ */
+export interface LayerActivations {
+  /** [T, D] input */
+  x: GPUBuffer;
+  normed1: GPUBuffer;
+  /** Outputs of q_proj and k_proj, before norm and RoPE. */
+  qRaw: GPUBuffer;
+  kRaw: GPUBuffer;
+  /** After the norm per head; only with qkNorm. */
+  qNormed: GPUBuffer | null;
+  kNormed: GPUBuffer | null;
+  /** [T, H·Dh] after RoPE */
+  q: GPUBuffer;
+  /** [rowBase[row] + pos, K·Dh] after RoPE: a cache, or in training the tokens' own list. */
+  k: GPUBuffer;
+  v: GPUBuffer;
+  /** Output of v_proj when `v` is a cache; null: v_proj writes `v` itself, token t at t. */
+  vRaw: GPUBuffer | null;
+  /** [T, H·Dh] */
+  attn: GPUBuffer;
+  /** [T, H] */
+  lse: GPUBuffer;
+  /** [T, D] x + attention */
+  afterAttn: GPUBuffer;
+  normed2: GPUBuffer;
+  /** [T, F] */
+  gate: GPUBuffer;
+  up: GPUBuffer;
+  act: GPUBuffer;
+  /** [T, D]; may be x's buffer, not afterAttn's */
+  out: GPUBuffer;
+  /** [T, R] scale · A x of each projection: the scale is included. */
+  xa: Record<Projection, GPUBuffer>;
+}
+
+/** cos and sin pairs of every position below `positions`, f32 [positions, Dh/2, 2]. */
+export function uploadTurns(gpu: Gpu, config: ModelConfig, positions: number): GPUBuffer {
+  const { cos, sin } = ropeTable(config, positions);
+  const turns = new Float32Array(2 * cos.length);
+  for (let i = 0; i < cos.length; i++) {
+    turns[2 * i] = cos[i] as number;
+    turns[2 * i + 1] = sin[i] as number;
+  }
+  return gpu.upload('rope turns', turns);
+}
+
+/** x [T, D] = embedding of the tokens' ids. */
+export function encodeEmbedding(parts: ForwardParts, program: Program, tokens: TokenList, x: GPUBuffer): void {
+  const D = parts.config.hiddenSize;
+  const groups: [number, number] = [Math.ceil(D / 64), tokens.count];
+  program.add('embed_tokens', { D }, [tokens.ids, parts.weights.embedding, x], [tokens.count], groups);
+}
+
+/**
+ * One decoder layer: from `acts.x` to `acts.out`, every intermediate into its buffer. `targets` are the projections that
+ * any adapter in use has; the others get no LoRA path.
+ */
+export function encodeLayer(
+  parts: ForwardParts,
+  program: Program,
+  layer: number,
+  tokens: TokenList,
+  acts: LayerActivations,
+  targets: ReadonlySet<Projection>,
+): void {
+  const { config } = parts;
+  const weights = parts.weights.layers[layer];
+  if (weights === undefined) throw new RangeError(`the model has no layer ${layer}`);
+  const project = (projection: Projection, x: GPUBuffer, y: GPUBuffer, residual?: GPUBuffer): void => {
+    const lora = targets.has(projection)
+      ? encodeShrink(parts, program, layer, projection, tokens, x, acts.xa[projection])
+      : null;
+    const shape = projectionShape(config, projection);
+    const weight = weights.projections[projection];
+    const bias = weights.biases[projection];
+    encodeLinear(parts.gpu, program, { ...shape, tokens: tokens.count, x, weight, y, bias, residual, lora });
+  };
+  encodeNorm(parts, program, tokens.count, config.hiddenSize, acts.x, weights.inputNorm, acts.normed1);
+  project('q_proj', acts.normed1, acts.qRaw);
+  project('k_proj', acts.normed1, acts.kRaw);
+  project('v_proj', acts.normed1, acts.vRaw ?? acts.v);
+  encodeHeads(parts, program, layer, tokens, acts);
+  encodeAttention(parts, program, tokens, acts);
+  project('o_proj', acts.attn, acts.afterAttn, acts.x);
+
+  encodeNorm(parts, program, tokens.count, config.hiddenSize, acts.afterAttn, weights.postNorm, acts.normed2);
+  project('gate_proj', acts.normed2, acts.gate);
+  project('up_proj', acts.normed2, acts.up);
+  const F = config.intermediateSize;
+  const groups: [number, number] = [Math.ceil(F / 64), tokens.count];
+  program.add('swiglu_forward', { WIDTH: F }, [acts.gate, acts.up, acts.act], [tokens.count], groups);
+  project('down_proj', acts.act, acts.out, acts.afterAttn);
+}
+
+/** y = RMSNorm of `rows` rows of `width`. */
+export function encodeNorm(
+  parts: ForwardParts,
+  program: Program,
+  rows: number,
+  width: number,
+  x: GPUBuffer,
+  gain: GPUBuffer,
+  y: GPUBuffer,
+): void {
+  // On a CPU driver small workgroups spread few rows over the cores.
+  const lanes = parts.gpu.isCpu ? 8 : 64;
+  const groups = flatGroups(rows, lanes);
+  const params = [rows, groups[0], { f32: parts.config.rmsNormEps }];
+  program.add('rmsnorm_forward', { WIDTH: width, LANES: lanes }, [x, gain, y], params, groups);
+}
+
+/** Final norm and head: logits [count, V] of hidden states x [count, D]; `normed` [count, D] is scratch. */
+export function encodeHead(
+  parts: ForwardParts,
+  program: Program,
+  count: number,
+  x: GPUBuffer,
+  normed: GPUBuffer,
+  logits: GPUBuffer,
+): void {
+  const { config, weights } = parts;
+  encodeNorm(parts, program, count, config.hiddenSize, x, weights.norm, normed);
+  encodeLinear(parts.gpu, program, {
+    in: config.hiddenSize,
+    out: config.vocabSize,
+    tokens: count,
+    x: normed,
+    weight: weights.head,
+    y: logits,
+  });
+}
+
+/** xa [T, R] = scale · A x, and what `encodeLinear` needs to add B xa. */
+function encodeShrink(
+  parts: ForwardParts,
+  program: Program,
+  layer: number,
+  projection: Projection,
+  tokens: TokenList,
+  x: GPUBuffer,
+  xa: GPUBuffer,
+): LoraExpansion {
+  const { layout, weights, scale } = parts.adapters;
+  const { rank, slotElements } = layout;
+  const width = projectionShape(parts.config, projection).in;
+  const offset = layout.offset(layer, projection, 'A');
+  const bindings = [x, weights, tokens.slot, scale, xa];
+  const params = [tokens.count, slotElements, offset];
+  if (width % 4 === 0) {
+    const lanes = Math.min(parts.gpu.isCpu ? 8 : 64, rank);
+    const tiles = parts.gpu.isCpu ? 1 : Math.max(1, Math.floor(64 / lanes));
+    const constants = { IN: width, RANK: rank, LANES: lanes, TILES: tiles };
+    const groups: [number, number] = [Math.ceil(rank / lanes), Math.ceil(tokens.count / (4 * tiles))];
+    program.add('lora_shrink', constants, bindings, params, groups);
+  } else {
+    const groups: [number, number] = [Math.ceil(rank / 64), tokens.count];
+    program.add('lora_shrink_scalar', { IN: width, RANK: rank }, bindings, params, groups);
+  }
+  const b = layout.offset(layer, projection, 'B');
+  return { xa, pool: weights, slot: tokens.slot, rank, slotElements, offset: b };
+}
+
+/** Norm per head where the model has one, RoPE, and keys and values to their places. */
+function encodeHeads(
+  parts: ForwardParts,
+  program: Program,
+  layer: number,
+  tokens: TokenList,
+  acts: LayerActivations,
+): void {
+  const { config, turns } = parts;
+  const { numHeads, numKvHeads, headDim } = config;
+  const { qNorm, kNorm } = parts.weights.layers[layer]!;
+  let [q, k] = [acts.qRaw, acts.kRaw];
+  if (qNorm !== null && kNorm !== null && acts.qNormed !== null && acts.kNormed !== null) {
+    encodeNorm(parts, program, tokens.count * numHeads, headDim, q, qNorm, acts.qNormed);
+    encodeNorm(parts, program, tokens.count * numKvHeads, headDim, k, kNorm, acts.kNormed);
+    [q, k] = [acts.qNormed, acts.kNormed];
+  }
+  for (const [heads, from, to, cached] of [
+    [numHeads, q, acts.q, false],
+    [numKvHeads, k, acts.k, true],
+  ] as const) {
+    program.add(
+      'rope_forward',
+      { HEADS: heads, HEAD_DIM: headDim, CACHED: cached },
+      [from, tokens.pos, turns, tokens.row, tokens.rowBase, to],
+      [tokens.count],
+      [Math.ceil((heads * headDim) / 2 / 64), tokens.count],
+    );
+  }
+  if (acts.vRaw === null) return;
+  const width = numKvHeads * headDim;
+  program.add(
+    'cache_store',
+    { WIDTH: width },
+    [acts.vRaw, tokens.row, tokens.pos, tokens.rowBase, acts.v],
+    [tokens.count],
+    [Math.ceil(width / 64), tokens.count],
+  );
+}
+
+function encodeAttention(parts: ForwardParts, program: Program, tokens: TokenList, acts: LayerActivations): void {
+  const { numHeads, numKvHeads, headDim } = parts.config;
+  const lanes = parts.gpu.isCpu ? 8 : 64;
+  const groups = flatGroups(tokens.count * numHeads, lanes);
+  program.add(
+    'attention_forward',
+    { HEADS: numHeads, KV_HEADS: numKvHeads, HEAD_DIM: headDim, LANES: lanes },
+    [acts.q, acts.k, acts.v, tokens.row, tokens.pos, tokens.rowBase, acts.attn, acts.lse],
+    [tokens.count, groups[0], { f32: 1 / Math.sqrt(headDim) }],
+    groups,
+  );
+}
+
+/** Workgroups for `items` invocations, folded into y where one dimension is too short. */
+function flatGroups(items: number, lanes: number): [number, number] {
+  const groups = Math.ceil(items / lanes);
+  const x = Math.min(groups, MAX_GROUPS);
+  return [x, x === 0 ? 0 : Math.ceil(groups / x)];
+}
+
+/** Widths of the activations, in elements per token. */
+function widths(config: ModelConfig, rank: number) {
+  return {
+    D: config.hiddenSize,
+    F: config.intermediateSize,
+    Q: config.numHeads * config.headDim,
+    K: config.numKvHeads * config.headDim,
+    H: config.numHeads,
+    R: rank,
+  };
+}
+
+/** Every intermediate in a buffer of its own, for training; x and out are the caller's. */
+export function createTrainingActivations(
+  gpu: Gpu,
+  config: ModelConfig,
+  rank: number,
+  tokens: number,
+): Omit<LayerActivations, 'x' | 'out'> {
+  const { D, F, Q, K, H, R } = widths(config, rank);
+  const make = (name: string, width: number): GPUBuffer => gpu.buffer(`activation ${name}`, tokens * width * 4);
+  const xa = Object.fromEntries(PROJECTIONS.map((name) => [name, make(`xa ${name}`, R)]));
+  return {
+    normed1: make('normed1', D),
+    qRaw: make('q raw', Q),
+    kRaw: make('k raw', K),
+    qNormed: config.qkNorm ? make('q normed', Q) : null,
+    kNormed: config.qkNorm ? make('k normed', K) : null,
+    q: make('q', Q),
+    k: make('k', K),
+    v: make('v', K),
+    vRaw: null,
+    attn: make('attn', Q),
+    lse: make('lse', H),
+    afterAttn: make('after attention', D),
+    normed2: make('normed2', D),
+    gate: make('gate', F),
+    up: make('up', F),
+    act: make('act', F),
+    xa: xa as Record<Projection, GPUBuffer>,
+  };
+}
+
+/** Bytes that `createTrainingActivations` takes. */
+export function trainingActivationBytes(config: ModelConfig, rank: number, tokens: number): number {
+  const { D, F, Q, K, H, R } = widths(config, rank);
+  const heads = (config.qkNorm ? 4 : 3) * Q + (config.qkNorm ? 4 : 3) * K + H;
+  return tokens * 4 * (3 * D + heads + 3 * F + PROJECTIONS.length * R);
+}
+
+/** A small set of buffers that the layers of a generation step share; keys and values live in `cache`. */
+export function createSharedActivations(
+  gpu: Gpu,
+  config: ModelConfig,
+  rank: number,
+  tokens: number,
+): Omit<LayerActivations, 'k' | 'v'> {
+  const { D, F, Q, K, H, R } = widths(config, rank);
+  const make = (name: string, width: number): GPUBuffer => gpu.buffer(`shared ${name}`, tokens * width * 4);
+  const hidden = make('hidden', D);
+  const normed = make('normed', D);
+  const shrunk = make('xa', R);
+  return {
+    x: hidden,
+    out: hidden,
+    normed1: normed,
+    normed2: normed,
+    qRaw: make('q raw', Q),
+    kRaw: make('k raw', K),
+    qNormed: config.qkNorm ? make('q normed', Q) : null,
+    kNormed: config.qkNorm ? make('k normed', K) : null,
+    q: make('q', Q),
+    vRaw: make('v raw', K),
+    attn: make('attn', Q),
+    lse: make('lse', H),
+    afterAttn: make('after attention', D),
+    gate: make('gate', F),
+    up: make('up', F),
+    act: make('act', F),
+    xa: Object.fromEntries(PROJECTIONS.map((name) => [name, shrunk])) as Record<Projection, GPUBuffer>,
+  };
+}
+
+/** Bytes that `createSharedActivations` takes. */
+export function sharedActivationBytes(config: ModelConfig, rank: number, tokens: number): number {
+  const { D, F, Q, K, H, R } = widths(config, rank);
+  return tokens * 4 * (3 * D + (config.qkNorm ? 4 : 3) * Q + (config.qkNorm ? 3 : 2) * K + H + 3 * F + R);
+}

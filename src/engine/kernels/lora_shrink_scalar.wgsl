@@ -1,0 +1,43 @@
+// lora_shrink for any IN: xa[t] = scale · A x[t], one invocation per (token, rank), the same order of additions.
+//
+//   x [T, IN], a pool, slot [T], scale [slots], xa [T, RANK]; see lora_shrink
+//
+// Grid: x over RANK in 64, y over tokens.
+
+override IN: u32;
+override RANK: u32;
+
+const NO_SLOT = 0xffffffffu;
+
+struct Params {
+  tokens: u32,
+  slotElements: u32,
+  offset: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> a: array<f32>;
+@group(0) @binding(3) var<storage, read> slot: array<u32>;
+@group(0) @binding(4) var<storage, read> scale: array<f32>;
+@group(0) @binding(5) var<storage, read_write> xa: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let rank = group.x * 64u + local.x;
+  let t = group.y;
+  if (rank >= RANK || t >= p.tokens) {
+    return;
+  }
+  let s = slot[t];
+  if (s == NO_SLOT) {
+    xa[t * RANK + rank] = 0.0;
+    return;
+  }
+  let base = s * p.slotElements + p.offset + rank * IN;
+  var sum = 0.0;
+  for (var k = 0u; k < IN; k++) {
+    sum = fma(x[t * IN + k], a[base + k], sum);
+  }
+  xa[t * RANK + rank] = sum * scale[s];
+}

@@ -1,0 +1,37 @@
+// RMSNorm (Zhang & Sennrich 2019): y = gain · x / sqrt(mean(x²) + eps).
+//
+//   x, y [ROWS, WIDTH], gain [WIDTH]; for the norm per head ROWS = T · heads and WIDTH = Dh.
+//
+// Grid: x over p.rows in LANES, then y (at most 65,535 groups in x). One invocation per row, sums in ascending order.
+
+override WIDTH: u32;
+override LANES: u32 = 64;
+
+struct Params {
+  rows: u32,
+  groupsX: u32,
+  eps: f32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> gain: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let row = (group.y * p.groupsX + group.x) * LANES + local.x;
+  if (row >= p.rows) {
+    return;
+  }
+  let base = row * WIDTH;
+  var squares = 0.0;
+  for (var i = 0u; i < WIDTH; i++) {
+    let value = x[base + i];
+    squares = fma(value, value, squares);
+  }
+  let r = 1.0 / sqrt(squares / f32(WIDTH) + p.eps);
+  for (var i = 0u; i < WIDTH; i++) {
+    y[base + i] = gain[i] * (x[base + i] * r);
+  }
+}
