@@ -39,14 +39,16 @@ def content(problem):
     return "{}+{}*{}+{}-{}*{}".format(*problem)
 
 
-# An order is a list of (name, left, operator, right); names refer to the operands or to earlier results.
+# An order is a list of (name, left, operator, right); names refer to the operands or to earlier results. All begin with
+# b*c: with e*f first in some, a model of this size paired the factors of different products (5*8 for 9*8 and 5*9) in
+# those chains, a gap that 3,500 steps did not close.
 ORDERS = (
     (("P", "b", "*", "c"), ("Q", "e", "*", "f"), ("s", "P", "+", "a"), ("t", "s", "+", "d"), ("u", "t", "-", "Q")),
-    (("Q", "e", "*", "f"), ("P", "b", "*", "c"), ("s", "a", "+", "P"), ("t", "s", "+", "d"), ("u", "t", "-", "Q")),
     (("P", "b", "*", "c"), ("s", "a", "+", "P"), ("t", "s", "+", "d"), ("Q", "e", "*", "f"), ("u", "t", "-", "Q")),
     (("P", "b", "*", "c"), ("Q", "e", "*", "f"), ("s", "a", "+", "d"), ("t", "s", "+", "P"), ("u", "t", "-", "Q")),
     (("P", "b", "*", "c"), ("Q", "e", "*", "f"), ("s", "P", "-", "Q"), ("t", "s", "+", "a"), ("u", "t", "+", "d")),
-    (("Q", "e", "*", "f"), ("s", "d", "-", "Q"), ("P", "b", "*", "c"), ("t", "s", "+", "P"), ("u", "t", "+", "a")),
+    (("P", "b", "*", "c"), ("Q", "e", "*", "f"), ("s", "d", "-", "Q"), ("t", "s", "+", "P"), ("u", "t", "+", "a")),
+    (("P", "b", "*", "c"), ("s", "a", "+", "P"), ("Q", "e", "*", "f"), ("t", "s", "-", "Q"), ("u", "t", "+", "d")),
 )
 
 

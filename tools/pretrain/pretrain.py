@@ -177,11 +177,11 @@ def main():
     parser.add_argument("--slip-solve", type=float, default=0.45, help="share of solve chains with a slip (slips)")
     parser.add_argument("--slip-revise", type=float, default=0.35, help="share of revise chains with a slip (slips)")
     parser.add_argument("--log-every", type=int, default=50)
-    parser.add_argument("--evaluate-every", type=int, default=500)
-    parser.add_argument("--evaluate-problems", type=int, default=150)
+    parser.add_argument("--evaluate-every", type=int, default=250)
+    parser.add_argument("--evaluate-problems", type=int, default=100)
     parser.add_argument("--final-problems", type=int, default=1000)
     arguments = parser.parse_args()
-    defaults = {"master": (5000, 3e-3, 200), "slips": (300, 5e-4, 20)}[arguments.stage]
+    defaults = {"master": (3500, 3e-3, 200), "slips": (300, 5e-4, 20)}[arguments.stage]
     for name, value in zip(("steps", "lr", "warmup"), defaults):
         if getattr(arguments, name) is None:
             setattr(arguments, name, value)

@@ -39,8 +39,10 @@ class Config:
         self.rope_scaling = fields.get("rope_scaling")
         self.max_positions = fields["max_position_embeddings"]
         self.tied = fields.get("tie_word_embeddings", False)
-        # Qwen2 always has a bias on q, k and v and none on o; Llama and Qwen3 say it in the config.
-        self.qkv_bias = self.family == "qwen2" or fields.get("attention_bias", False)
+        for option in ("attention_bias", "mlp_bias", "use_sliding_window"):
+            if fields.get(option):
+                raise ValueError(f"{option} is not supported")
+        self.qkv_bias = self.family == "qwen2"
         self.qk_norm = self.family == "qwen3"
 
     @staticmethod
