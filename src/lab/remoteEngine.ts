@@ -56,15 +56,26 @@ export class RemoteEngine implements Engine {
   }
 
   async generate(requests: GenerateRequest[], options: GenerateOptions = {}): Promise<GenerateResult[]> {
+    options.signal?.throwIfAborted();
     const { port1: port, port2 } = new MessageChannel();
+    const passedOn = new Map<number, number>();
+    const pass = (row: number, ids: number[]) => {
+      if (ids.length === 0) return;
+      passedOn.set(row, (passedOn.get(row) ?? 0) + ids.length);
+      options.onTokens?.(row, ids);
+    };
     port.onmessage = (event: MessageEvent<TokenMessage>) => {
-      for (const [row, ids] of event.data.tokens) options.onTokens?.(row, ids);
+      for (const [row, ids] of event.data.tokens) pass(row, ids);
     };
     const release = abortOver(port, options.signal);
     try {
       const watchRows = options.onTokens ? this.watchRows : 0;
       const results = await this.#host.generate(requests, transfer(port2, [port2]), watchRows);
-      results.forEach((result, row) => options.onRow?.(row, result));
+      results.forEach((result, row) => {
+        // The last tokens come with the result: messages of two ports keep no order.
+        if (row < watchRows) pass(row, result.ids.slice(passedOn.get(row) ?? 0));
+        options.onRow?.(row, result);
+      });
       return results;
     } finally {
       release();
@@ -73,6 +84,7 @@ export class RemoteEngine implements Engine {
 
   async *train(job: TrainJob): AsyncGenerator<TrainStepEvent, void, void> {
     const { signal, ...rest } = job;
+    signal?.throwIfAborted();
     const { port1: port, port2 } = new MessageChannel();
     let arrived: (step: TrainStepEvent) => void = () => {};
     port.onmessage = (event: MessageEvent<StepMessage>) => arrived(event.data.step);

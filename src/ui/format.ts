@@ -63,7 +63,7 @@ export function runStatusText(status: RunStatus, interrupted: boolean): string {
 }
 
 export function engineText(engine: EngineSummary): string {
-  if (engine.kind === 'webgpu') return `WebGPU on ${engine.device}`;
+  if (engine.kind === 'webgpu') return `WebGPU (${engine.device})`;
   return `the reference engine (${engine.device})`;
 }
 

@@ -38,6 +38,8 @@ export class RunView {
   #offset = 0;
   #lossIteration = 0;
   #holdUntil = 0;
+  /** The debate being sampled, on show or not. */
+  #sampled: ShownDebate | null = null;
 
   constructor(record: RunRecord, events: RunEvent[] = []) {
     this.record = record;
@@ -84,20 +86,18 @@ export class RunView {
     }
   }
 
-  /** Text that is being sampled. */
+  /** Text that is being sampled. It is kept also while a finished debate is held on show. */
   sampling(partial: PartialDebate): void {
     const { purpose, team, iteration, problem, round, texts } = partial;
-    if (performance.now() < this.#holdUntil && this.live?.problem !== problem) return;
-    const live = this.live;
+    const last = this.#sampled;
     const same =
-      live?.problem === problem && live.team === team && live.iteration === iteration && live.purpose === purpose;
+      last?.problem === problem && last.team === team && last.iteration === iteration && last.purpose === purpose;
     const earlier = same
-      ? live.rounds.slice(0, round - 1).map((cells) => cells.map((cell) => ({ ...cell, done: true })))
+      ? last.rounds.slice(0, round - 1).map((cells) => cells.map((cell) => ({ ...cell, done: true })))
       : [];
-    // A round that went by while another debate was on show.
-    while (earlier.length < round - 1) earlier.push(texts.map(() => ({ text: '…', answer: null, done: true })));
     const current = texts.map((text) => ({ text, answer: null, done: false }));
-    this.live = { purpose, team, iteration, problem, rounds: [...earlier, current], votes: [] };
+    this.#sampled = { purpose, team, iteration, problem, rounds: [...earlier, current], votes: [] };
+    if (performance.now() >= this.#holdUntil) this.live = this.#sampled;
   }
 }
 
