@@ -163,7 +163,6 @@ export class RemoteEngine implements Engine {
 /** Sends `abort` over the port when the signal fires; the returned function ends that and closes the port. */
 function abortOver(port: MessagePort, signal: AbortSignal | undefined): () => void {
   const send = () => port.postMessage('abort');
-  if (signal?.aborted) send();
   signal?.addEventListener('abort', send);
   return () => {
     signal?.removeEventListener('abort', send);

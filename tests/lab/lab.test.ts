@@ -1,0 +1,163 @@
+/** The lab's commands over the embedded model on the reference engine: what the page asks, without a page. */
+import 'fake-indexeddb/auto';
+import { IDBFactory } from 'fake-indexeddb';
+import { expose, type Endpoint } from 'comlink';
+import { unzipSync, strFromU8 } from 'fflate';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { loadTokenizer } from '../../src/backends/tokenizer';
+import { loadModel } from '../../src/engine/loader';
+import { folderSource } from '../../src/engine/loader-node';
+import { ReferenceEngine } from '../../src/engine/reference/engine';
+import { createEngineHost } from '../../src/lab/engineHost';
+import { LabBusyError } from '../../src/lab/errors';
+import { Lab } from '../../src/lab/lab';
+import type { LabMessage } from '../../src/lab/types';
+import { digestOf } from '../../src/log/digest';
+import { resolveConfig } from '../../src/recipes/resolve';
+import { IndexedRunStore } from '../../src/store/indexed';
+
+const base = new URL('../../static/', import.meta.url).href;
+const source = (address: string) => folderSource(fileURLToPath(address));
+const config = resolveConfig('arithmetic-tiny', {
+  agents: 2,
+  trainProblems: 5,
+  evaluationProblems: 3,
+  chunk: 2,
+  seed: 3,
+});
+
+const open: MessageChannel[] = [];
+
+/** A lab as a page has it; `messages` gathers what it says. */
+function newLab(): {
+  lab: Lab;
+  messages: LabMessage[];
+  until: (test: (message: LabMessage) => boolean) => Promise<void>;
+} {
+  const host = createEngineHost(
+    async () => ({ kind: 'reference', device: 'test', fallbackReason: null }),
+    async ({ model, options }) => {
+      const { weights, hash } = await loadModel(source(model));
+      return { engine: await ReferenceEngine.create(weights, options), hash, fallbackReason: null };
+    },
+  );
+  const calls = new MessageChannel();
+  const port = new MessageChannel();
+  open.push(calls, port);
+  expose(host, calls.port2 as unknown as Endpoint);
+  const messages: LabMessage[] = [];
+  const waiting = new Set<() => void>();
+  port.port1.onmessage = (event: MessageEvent<LabMessage[]>) => {
+    messages.push(...event.data);
+    waiting.forEach((look) => look());
+  };
+  const lab = new Lab({
+    openStore: () => IndexedRunStore.open(),
+    loadTokenizer: (folder) => loadTokenizer(source(folder)),
+    locks: null,
+  });
+  void lab.connect(calls.port1, port.port2, base);
+  const until = (test: (message: LabMessage) => boolean) =>
+    new Promise<void>((resolve) => {
+      const look = () => {
+        if (!messages.some(test)) return;
+        waiting.delete(look);
+        resolve();
+      };
+      waiting.add(look);
+      look();
+    });
+  return { lab, messages, until };
+}
+
+const idle = (message: LabMessage) => message.type === 'status' && message.status.state === 'idle';
+
+beforeEach(() => {
+  globalThis.indexedDB = new IDBFactory();
+});
+afterEach(() => {
+  for (const { port1, port2 } of open.splice(0)) {
+    port1.close();
+    port2.close();
+  }
+});
+
+describe('Lab', () => {
+  it('runs an experiment and tells the page all of its log', async () => {
+    const { lab, messages, until } = newLab();
+    expect(await lab.probe()).toMatchObject({ kind: 'reference' });
+    const { id } = await lab.start(config, 'auto');
+    await expect(lab.start(config, 'auto')).rejects.toBeInstanceOf(LabBusyError);
+    await expect(lab.delete(id)).rejects.toBeInstanceOf(LabBusyError);
+    await until(idle);
+
+    expect(messages.filter((message) => message.type === 'error')).toEqual([]);
+    const { run, events } = await lab.open(id);
+    expect(run).toMatchObject({ status: 'finished', progress: 1, digest: digestOf(events) });
+    const told = messages.filter((message) => message.type === 'events');
+    expect(told.flatMap((message) => message.events)).toEqual(events);
+    expect(messages.some((message) => message.type === 'partial')).toBe(true);
+    const losses = events
+      .flatMap((event) => (event.type === 'training-step' ? event.tracks : []))
+      .map(({ loss }) => loss);
+    expect(losses.length).toBeGreaterThan(0);
+    expect(losses.every(Number.isFinite)).toBe(true);
+
+    const files = unzipSync(await lab.bundle(id));
+    expect(Object.keys(files)).toContain('adapters/iteration-1/critic-1/adapter_model.safetensors');
+    expect(strFromU8(files['log.jsonl']!).trimEnd().split('\n')).toHaveLength(events.length);
+    expect(JSON.parse(strFromU8(files['run.json']!))).toMatchObject({ digest: run.digest, config });
+
+    await lab.delete(id);
+    expect((await lab.runs()).runs).toEqual([]);
+  });
+
+  it('pauses, is abandoned, and is offered to another page that resumes it to the same digest', async () => {
+    const undisturbed = newLab();
+    const { id: first } = await undisturbed.lab.start(config, 'auto');
+    await undisturbed.until(idle);
+    const expected = (await undisturbed.lab.open(first)).run.digest;
+    await undisturbed.lab.delete(first);
+
+    const one = newLab();
+    const { id } = await one.lab.start(config, 'auto');
+    await one.until(
+      (message) => message.type === 'events' && message.events.some((event) => event.type === 'training-step'),
+    );
+    await one.lab.pause();
+    await one.until((message) => message.type === 'run' && message.run.status === 'paused');
+    expect((await one.lab.runs()).interrupted).toEqual([]);
+
+    // Nothing more comes from that page. Another one opens.
+    const two = newLab();
+    expect((await two.lab.runs()).interrupted).toEqual([id]);
+    await two.lab.resume(id, 'auto');
+    await two.until(idle);
+    expect(two.messages.filter((message) => message.type === 'error')).toEqual([]);
+    expect((await two.lab.open(id)).run).toMatchObject({ status: 'finished', digest: expected });
+  });
+
+  it('stops, and goes on later', async () => {
+    const { lab, messages, until } = newLab();
+    const { id } = await lab.start(config, 'auto');
+    await until((message) => message.type === 'partial');
+    await lab.stop();
+    expect((await lab.open(id)).run.status).toBe('stopped');
+    await until(idle);
+    messages.length = 0;
+    await lab.resume(id, 'auto');
+    await until(idle);
+    expect((await lab.open(id)).run.status).toBe('finished');
+    await expect(lab.resume(id, 'auto')).rejects.toThrow(/finished/);
+  });
+
+  it('says what is wrong when the model is missing, and keeps the run', async () => {
+    const { lab, messages, until } = newLab();
+    const { id } = await lab.start({ ...config, model: 'no-such-model' }, 'auto');
+    await until(idle);
+    const error = messages.find((message) => message.type === 'error');
+    expect(error?.message).toMatch(/no-such-model/);
+    expect((await lab.open(id)).run).toMatchObject({ status: 'failed', error: error?.message });
+  });
+});
