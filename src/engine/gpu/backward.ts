@@ -8,8 +8,10 @@
 
 import type { ModelConfig, Projection } from '../types';
 import type { Gpu } from './device';
-import { projectionShape, type AdapterLayout } from './layout';
-import type { Binding, Program } from './program';
+import type { AdapterPool, LayerActivations } from './forward';
+import { projectionShape } from './layout';
+import type { Program } from './program';
+import type { DeviceLayer } from './weights';
 
 /** Tokens that one invocation of the backward GEMMs works on. */
 export const TOKEN_TILE = 8;
@@ -21,16 +23,11 @@ export const STEP_WORDS = 8;
 const LARGE_VOCABULARY = 512;
 const MAX_GROUPS = 65535;
 
-/** The adapters of an engine on the device, with the gradients of those in training. */
-export interface TrainedPools {
-  layout: AdapterLayout;
-  /** Weights, gradients and AdamW's moments, each [slots, P]. */
-  weights: GPUBuffer;
+/** The adapters of an engine on the device, with the gradients and AdamW's moments of those in training, each [slots, P]. */
+export interface TrainedPool extends AdapterPool {
   gradients: GPUBuffer;
   m: GPUBuffer;
   v: GPUBuffer;
-  /** f32 [slots] */
-  scale: GPUBuffer;
 }
 
 /** The flat token list and the tracks in it. */
@@ -49,35 +46,6 @@ export interface TrainedTokens {
   tracks: GPUBuffer;
   /** f32 pairs [trackCount]: loss, squared gradient norm */
   results: GPUBuffer;
-}
-
-/** Frozen weights of one decoder layer; norms [D], projections [out, in], q/k norms [Dh] where the model has them. */
-export interface FrozenLayer {
-  inputNorm: Binding;
-  postNorm: Binding;
-  qNorm: Binding | null;
-  kNorm: Binding | null;
-  projections: Record<Projection, Binding>;
-}
-
-/** What the forward pass of one layer left behind, all [T, ·]; see `encodeLayer` in forward.ts. */
-export interface SavedActivations {
-  x: GPUBuffer;
-  normed1: GPUBuffer;
-  /** Before the norm per head; only with qkNorm. */
-  qRaw: GPUBuffer | null;
-  kRaw: GPUBuffer | null;
-  q: GPUBuffer;
-  k: GPUBuffer;
-  v: GPUBuffer;
-  attn: GPUBuffer;
-  lse: GPUBuffer;
-  afterAttn: GPUBuffer;
-  normed2: GPUBuffer;
-  gate: GPUBuffer;
-  up: GPUBuffer;
-  act: GPUBuffer;
-  xa: Record<Projection, GPUBuffer>;
 }
 
 /** Scratch of the backward sweep, all [T, ·] f32. */
@@ -108,7 +76,7 @@ export interface GradientBuffers {
 export interface BackwardParts {
   gpu: Gpu;
   config: ModelConfig;
-  pools: TrainedPools;
+  pool: TrainedPool;
   tokens: TrainedTokens;
   gradients: GradientBuffers;
   /** cos and sin of every position's angles, f32 pairs [positions, Dh/2]. */
@@ -176,7 +144,7 @@ export function encodeLinearBackwardInput(
   gpu: Gpu,
   program: Program,
   shape: { in: number; out: number; tokens: number },
-  buffers: { dy: GPUBuffer; weight: Binding; dx: GPUBuffer },
+  buffers: { dy: GPUBuffer; weight: GPUBuffer; dx: GPUBuffer },
   lora: LoraPath | null,
   accumulate: boolean,
 ): void {
@@ -198,8 +166,8 @@ export function encodeLinearBackwardInput(
 export interface ProjectionBackward {
   layer: number;
   projection: Projection;
-  weight: Binding;
-  /** Input [T, in] and A·x [T, R] of the forward pass. */
+  weight: GPUBuffer;
+  /** Input [T, in] and scale · A x [T, R] of the forward pass. */
   x: GPUBuffer;
   xa: GPUBuffer;
   dy: GPUBuffer;
@@ -208,8 +176,8 @@ export interface ProjectionBackward {
 }
 
 export function encodeProjectionBackward(parts: BackwardParts, program: Program, job: ProjectionBackward): void {
-  const { gpu, config, pools, tokens, gradients } = parts;
-  const { layout } = pools;
+  const { gpu, config, pool, tokens, gradients } = parts;
+  const { layout } = pool;
   const shape = projectionShape(config, job.projection);
   let lora: LoraPath | null = null;
   if (parts.targets.has(job.projection)) {
@@ -217,7 +185,7 @@ export function encodeProjectionBackward(parts: BackwardParts, program: Program,
     const b = layout.offset(job.layer, job.projection, 'B');
     lora = {
       dxa: gradients.dxa,
-      pool: pools.weights,
+      pool: pool.weights,
       slot: tokens.slot,
       rank: layout.rank,
       slotElements: layout.slotElements,
@@ -227,7 +195,7 @@ export function encodeProjectionBackward(parts: BackwardParts, program: Program,
     program.add(
       shape.out % 4 === 0 ? 'lora_backward_shrink' : 'lora_backward_shrink_scalar',
       { LANES: lanes },
-      [job.dy, pools.weights, pools.scale, tokens.slot, gradients.dxa],
+      [job.dy, pool.weights, pool.scale, tokens.slot, gradients.dxa],
       [shape.out, layout.rank, layout.slotElements, b],
       [Math.ceil(layout.rank / lanes), tokens.count / TOKEN_TILE],
     );
@@ -249,15 +217,15 @@ function encodeLoraWeights(
   narrow: GPUBuffer,
   offset: number,
 ): void {
-  const { gpu, pools, tokens } = parts;
-  const { rank, slotElements } = pools.layout;
+  const { gpu, pool, tokens } = parts;
+  const { rank, slotElements } = pool.layout;
   const vector = width % 4 === 0;
   const columns = vector ? width / 4 : width;
   const lanes = lanesFor(gpu, columns);
   program.add(
     vector ? 'lora_backward_weights' : 'lora_backward_weights_scalar',
     { EXPAND: expand, LANES: lanes },
-    [wide, narrow, tokens.tracks, pools.scale, pools.gradients],
+    [wide, narrow, tokens.tracks, pool.gradients],
     [width, rank, slotElements, offset],
     [Math.ceil(columns / lanes), vector ? rank / 4 : rank, tokens.trackCount],
   );
@@ -267,7 +235,7 @@ function encodeLoraWeights(
 export function encodeRmsNormBackward(
   program: Program,
   shape: { rows: number; width: number; eps: number },
-  buffers: { x: GPUBuffer; gain: Binding; dy: GPUBuffer; dx: GPUBuffer },
+  buffers: { x: GPUBuffer; gain: GPUBuffer; dy: GPUBuffer; dx: GPUBuffer },
   accumulate: boolean,
 ): void {
   const groups = flatGroups(shape.rows);
@@ -281,7 +249,7 @@ export function encodeRmsNormBackward(
 }
 
 /** dO in `gradients.attn` to dQ, dK and dV by the inputs of attention, RoPE turned back. */
-export function encodeAttentionBackward(parts: BackwardParts, program: Program, saved: SavedActivations): void {
+export function encodeAttentionBackward(parts: BackwardParts, program: Program, saved: LayerActivations): void {
   const { config, tokens, gradients, turns } = parts;
   const { numHeads, numKvHeads, headDim } = config;
   const scale = { f32: 1 / Math.sqrt(headDim) };
@@ -325,7 +293,7 @@ export function encodeAttentionBackward(parts: BackwardParts, program: Program, 
 }
 
 /** dAct in `gradients.gate` to dGate (in its place) and dUp. */
-export function encodeSwigluBackward(parts: BackwardParts, program: Program, saved: SavedActivations): void {
+export function encodeSwigluBackward(parts: BackwardParts, program: Program, saved: LayerActivations): void {
   const { config, tokens, gradients } = parts;
   program.add(
     'swiglu_backward',
@@ -345,8 +313,8 @@ export function encodeLayerBackward(
   parts: BackwardParts,
   program: Program,
   layer: number,
-  weights: FrozenLayer,
-  saved: SavedActivations,
+  weights: DeviceLayer,
+  saved: LayerActivations,
   first: boolean,
 ): void {
   const { gradients } = parts;
@@ -386,7 +354,7 @@ export function encodeLayerBackward(
 }
 
 /** Adds the gradient through a layer's norm to the residual stream's. */
-function encodeNormIntoHidden(parts: BackwardParts, program: Program, x: GPUBuffer, gain: Binding): void {
+function encodeNormIntoHidden(parts: BackwardParts, program: Program, x: GPUBuffer, gain: GPUBuffer): void {
   const { config, tokens, gradients } = parts;
   const shape = { rows: tokens.count, width: config.hiddenSize, eps: config.rmsNormEps };
   encodeRmsNormBackward(program, shape, { x, gain, dy: gradients.normed, dx: gradients.hidden }, true);
@@ -396,15 +364,15 @@ function encodeNormIntoHidden(parts: BackwardParts, program: Program, x: GPUBuff
 function encodeHeadNormBackward(
   parts: BackwardParts,
   program: Program,
-  weights: FrozenLayer,
-  saved: SavedActivations,
+  weights: DeviceLayer,
+  saved: LayerActivations,
 ): [GPUBuffer, GPUBuffer] {
   const { config, tokens, gradients } = parts;
   const { qNorm, kNorm } = weights;
   if (qNorm === null || kNorm === null) return [gradients.q, gradients.k];
   const { qRaw, kRaw } = gradients;
-  if (qRaw === null || kRaw === null || saved.qRaw === null || saved.kRaw === null) {
-    throw new TypeError('a model with q and k norm needs their inputs and gradients');
+  if (qRaw === null || kRaw === null) {
+    throw new TypeError('a model with q and k norm needs gradients before them');
   }
   const shape = (heads: number) => ({ rows: tokens.count * heads, width: config.headDim, eps: config.rmsNormEps });
   const q = { x: saved.qRaw, gain: qNorm, dy: gradients.q, dx: qRaw };

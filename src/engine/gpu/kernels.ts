@@ -25,8 +25,6 @@ import attentionBackwardKeyValue from '../kernels/attention_backward_key_value.w
 import attentionBackwardQuery from '../kernels/attention_backward_query.wgsl?raw';
 import attentionBackwardStats from '../kernels/attention_backward_stats.wgsl?raw';
 import crossEntropy from '../kernels/cross_entropy.wgsl?raw';
-import headBackwardGather from '../kernels/head_backward_gather.wgsl?raw';
-import headBackwardScatter from '../kernels/head_backward_scatter.wgsl?raw';
 import linearBackwardInput from '../kernels/linear_backward_input.wgsl?raw';
 import linearBackwardInputScalar from '../kernels/linear_backward_input_scalar.wgsl?raw';
 import loraBackwardShrink from '../kernels/lora_backward_shrink.wgsl?raw';
@@ -35,6 +33,7 @@ import loraBackwardWeights from '../kernels/lora_backward_weights.wgsl?raw';
 import loraBackwardWeightsScalar from '../kernels/lora_backward_weights_scalar.wgsl?raw';
 import rmsnormBackward from '../kernels/rmsnorm_backward.wgsl?raw';
 import ropeBackward from '../kernels/rope_backward.wgsl?raw';
+import scatterRows from '../kernels/scatter_rows.wgsl?raw';
 import sumOfSquares from '../kernels/sum_of_squares.wgsl?raw';
 import sumOfSquaresTotal from '../kernels/sum_of_squares_total.wgsl?raw';
 import swigluBackward from '../kernels/swiglu_backward.wgsl?raw';
@@ -63,8 +62,6 @@ export const KERNELS = {
   attention_backward_query: attentionBackwardQuery,
   attention_backward_stats: attentionBackwardStats,
   cross_entropy: crossEntropy,
-  head_backward_gather: headBackwardGather,
-  head_backward_scatter: headBackwardScatter,
   linear_backward_input: linearBackwardInput,
   linear_backward_input_scalar: linearBackwardInputScalar,
   lora_backward_shrink: loraBackwardShrink,
@@ -73,6 +70,7 @@ export const KERNELS = {
   lora_backward_weights_scalar: loraBackwardWeightsScalar,
   rmsnorm_backward: rmsnormBackward,
   rope_backward: ropeBackward,
+  scatter_rows: scatterRows,
   sum_of_squares: sumOfSquares,
   sum_of_squares_total: sumOfSquaresTotal,
   swiglu_backward: swigluBackward,

@@ -1,7 +1,7 @@
 /** Records the optimiser's part of a step: squared gradient norm per track, then clipping and AdamW on the device. */
 
 import type { OptimiserSettings } from '../types';
-import { STEP_WORDS, type TrainedPools, type TrainedTokens } from './backward';
+import { STEP_WORDS, type TrainedPool, type TrainedTokens } from './backward';
 import type { Program } from './program';
 
 /** Partial sums of squares per track. */
@@ -9,7 +9,7 @@ export const NORM_CHUNKS = 1024;
 
 /** Squared gradient norm of every track into `results`, from the gradient pool; `partials` is f32 [G, NORM_CHUNKS]. */
 export function encodeGradientNorm(
-  pools: TrainedPools,
+  pool: TrainedPool,
   tokens: TrainedTokens,
   partials: GPUBuffer,
   program: Program,
@@ -17,8 +17,8 @@ export function encodeGradientNorm(
   program.add(
     'sum_of_squares',
     { CHUNKS: NORM_CHUNKS },
-    [tokens.tracks, pools.gradients, partials],
-    [pools.layout.slotElements],
+    [tokens.tracks, pool.gradients, partials],
+    [pool.layout.slotElements],
     [NORM_CHUNKS / 64, tokens.trackCount],
   );
   program.add(
@@ -32,17 +32,17 @@ export function encodeGradientNorm(
 
 /** One AdamW update of every track in `steps` ([trackCount] entries of STEP_WORDS, see `packSteps`). */
 export function encodeAdamW(
-  pools: TrainedPools,
+  pool: TrainedPool,
   tokens: TrainedTokens,
   steps: GPUBuffer,
   settings: OptimiserSettings,
   program: Program,
 ): void {
-  const { slotElements } = pools.layout;
+  const { slotElements } = pool.layout;
   program.add(
     'adamw',
     {},
-    [steps, tokens.results, pools.weights, pools.gradients, pools.m, pools.v],
+    [steps, tokens.results, pool.weights, pool.gradients, pool.m, pool.v],
     [
       slotElements,
       { f32: settings.beta1 },

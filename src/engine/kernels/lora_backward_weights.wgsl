@@ -1,14 +1,13 @@
 // Gradient by one LoRA matrix, added to the gradient pool, for every track (an adapter in training) of the batch.
-//   A (EXPAND = false): dA[r, i] += Σ_t dXA[t, r] · x[t, i]             wide = x [T, WIDE],  narrow = dXA [T, RANK]
-//   B (EXPAND = true):  dB[o, r] += scale_slot · Σ_t dY[t, o] · xa[t, r]  wide = dY [T, WIDE], narrow = A·x [T, RANK]
+//   A (EXPAND = false): dA[r, i] += Σ_t dXA[t, r] · x[t, i]   wide = x [T, WIDE],  narrow = dXA [T, RANK]
+//   B (EXPAND = true):  dB[o, r] += Σ_t dY[t, o] · xa[t, r]   wide = dY [T, WIDE], narrow = xa [T, RANK]
 //
 //   tracks [G]      slot, first token and number of tokens of each track
-//   scale  [slots]  alpha / rank (only read for B)
 //   grad   pool     this matrix starts at slot · p.slotElements + p.offset; A is [RANK, WIDE], B is [WIDE, RANK]
 //
-// Host guarantees: WIDE and RANK are multiples of 4 (lora_backward_weights_scalar takes another WIDE); a track's tokens
-// are contiguous; no two tracks share a slot. Grid: x over WIDE/4 in LANES, y over RANK/4, z over tracks.
-// Each sum runs over the track's tokens in ascending order.
+// xa = scale · A x as lora_shrink leaves it. Host guarantees: WIDE and RANK are multiples of 4
+// (lora_backward_weights_scalar takes another WIDE); a track's tokens are contiguous; no two tracks share a slot.
+// Grid: x over WIDE/4 in LANES, y over RANK/4, z over tracks. Each sum runs over the track's tokens in ascending order.
 
 override EXPAND: bool;
 override LANES: u32 = 8;
@@ -37,8 +36,7 @@ struct Track {
 @group(0) @binding(1) var<storage, read> wide: array<vec4f>;
 @group(0) @binding(2) var<storage, read> narrow: array<vec4f>;
 @group(0) @binding(3) var<storage, read> tracks: array<Track>;
-@group(0) @binding(4) var<storage, read> scale: array<f32>;
-@group(0) @binding(5) var<storage, read_write> grad: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> grad: array<vec4f>;
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
@@ -66,11 +64,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
       s3 = fma(vec4f(d.w), x, s3);
     }
     let at = base + column * p.rank + group.y;
-    let factor = scale[slot];
-    grad[at] += factor * s0;
-    grad[at + rankQuads] += factor * s1;
-    grad[at + 2u * rankQuads] += factor * s2;
-    grad[at + 3u * rankQuads] += factor * s3;
+    grad[at] += s0;
+    grad[at + rankQuads] += s1;
+    grad[at + 2u * rankQuads] += s2;
+    grad[at + 3u * rankQuads] += s3;
   } else {
     for (var t = first; t < end; t++) {
       let x = wide[t * wideQuads + column];

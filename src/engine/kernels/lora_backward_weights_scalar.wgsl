@@ -29,8 +29,7 @@ struct Track {
 @group(0) @binding(1) var<storage, read> wide: array<f32>;
 @group(0) @binding(2) var<storage, read> narrow: array<f32>;
 @group(0) @binding(3) var<storage, read> tracks: array<Track>;
-@group(0) @binding(4) var<storage, read> scale: array<f32>;
-@group(0) @binding(5) var<storage, read_write> grad: array<f32>;
+@group(0) @binding(4) var<storage, read_write> grad: array<f32>;
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
@@ -47,7 +46,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     sum = fma(wide[t * p.wide + column], narrow[t * p.rank + group.y], sum);
   }
   if (EXPAND) {
-    grad[base + column * p.rank + group.y] += scale[slot] * sum;
+    grad[base + column * p.rank + group.y] += sum;
   } else {
     grad[base + group.y * p.wide + column] += sum;
   }

@@ -1,0 +1,209 @@
+/**
+ * Training on the device: jobs as src/engine/types.ts describes them, several adapters (tracks) in one batch. What is
+ * dispatched in a step is in trainStep.ts; here are jobs, batches, learning rates, states and their checks.
+ */
+
+import { RequestError } from '../errors';
+import { checkJob, checkTrack, weightSum, type Limits } from '../requests';
+import { learningRate } from '../schedule';
+import type {
+  AdapterConfig,
+  AdapterId,
+  HostTensor,
+  OptimiserState,
+  Projection,
+  TrainJob,
+  TrainStepEvent,
+  TrainTrack,
+} from '../types';
+import { measureBatch, microBatch, type BatchTrack } from './batch';
+import type { ForwardParts } from './forward';
+import type { AdapterLayout } from './layout';
+import { TrainDevice, type Moments } from './trainDevice';
+
+/** What the trainer needs of the engine that owns it. */
+export interface TrainerParts {
+  forward: ForwardParts;
+  limits: Limits;
+  /** Slot and configuration of an adapter that is loaded. @throws RequestError */
+  adapterOf(id: AdapterId): { slot: number; config: AdapterConfig };
+  /** Runs an operation when all operations before it have ended. */
+  enqueue<T>(operation: () => Promise<T>): Promise<T>;
+}
+
+/** One job in progress. */
+interface Session {
+  job: TrainJob;
+  tracks: SessionTrack[];
+  /** Projections that any track's adapter has. */
+  targets: ReadonlySet<Projection>;
+  /** The moments were put on the device. */
+  begun: boolean;
+}
+
+interface SessionTrack {
+  track: TrainTrack;
+  slot: number;
+  config: AdapterConfig;
+  /** Updates of the adapter so far. */
+  updates: number;
+  /** Moments to continue from, laid out as a slot; null = zeros. */
+  moments: Moments | null;
+}
+
+export class Trainer {
+  private device: TrainDevice | null = null;
+  /** Updates of each adapter whose moments are on the device. */
+  private readonly updates = new Map<AdapterId, number>();
+
+  constructor(private readonly parts: TrainerParts) {}
+
+  /**
+   * Trains in place. Each step is one operation of the engine's queue, others may run between two steps.
+   * @throws RequestError, AdapterError, MemoryPlanError, DeviceError, or the signal's reason when it was aborted
+   */
+  async *train(job: TrainJob): AsyncGenerator<TrainStepEvent, void, void> {
+    const session = await this.parts.enqueue(async () => this.start(job));
+    const totalSteps = Math.max(0, ...job.tracks.map((track) => track.batches.length));
+    for (let step = job.resume?.step ?? 0; step < totalSteps; step++) {
+      const tracks = await this.parts.enqueue(() => this.step(session, step));
+      yield { step, totalSteps, tracks };
+    }
+  }
+
+  /** Gradient of the track's loss on its first batch under the adapter's tensor names; nothing is updated. */
+  gradients(track: TrainTrack): Promise<{ loss: number; tensors: Map<string, HostTensor> }> {
+    return this.parts.enqueue(async () => {
+      checkTrack(track, this.parts.limits);
+      if (track.batches.length === 0) throw new RequestError(`track ${track.adapter} has no batch`);
+      const { slot, config } = this.parts.adapterOf(track.adapter);
+      const device = this.openDevice();
+      const batch = [trackBatch(track, slot, 0, 0, 1)];
+      device.reserve(measureBatch(batch), 1);
+      device.beginStep([slot]);
+      device.accumulate(batch, new Set(config.targets));
+      const results = await device.results(1);
+      return { loss: results[0], tensors: this.layout.unpack(config, await device.readGradients(slot)) };
+    });
+  }
+
+  /** Moments after the last step for this adapter, or null when it was not trained since it was made or imported. */
+  optimiserState(id: AdapterId): Promise<OptimiserState | null> {
+    return this.parts.enqueue(async () => {
+      const { slot, config } = this.parts.adapterOf(id);
+      const step = this.updates.get(id);
+      if (step === undefined || this.device === null) return null;
+      const { m, v } = await this.device.readMoments(slot);
+      return { step, m: this.layout.unpack(config, m), v: this.layout.unpack(config, v) };
+    });
+  }
+
+  /** To be called when an adapter is deleted, or its weights are replaced from outside. */
+  forget(id: AdapterId): void {
+    this.updates.delete(id);
+  }
+
+  /** Bytes on the device for training, so far. */
+  get bytes(): { activations: number; optimiser: number } {
+    return this.device?.bytes ?? { activations: 0, optimiser: 0 };
+  }
+
+  dispose(): void {
+    this.device?.dispose();
+    this.device = null;
+    this.updates.clear();
+  }
+
+  /** Checks a job and makes room for its largest batch. */
+  private start(job: TrainJob): Session {
+    checkJob(job, this.parts.limits);
+    job.signal?.throwIfAborted();
+    const { layout } = this;
+    const firstStep = job.resume?.step ?? 0;
+    const tracks = job.tracks.map((track) => {
+      const { slot, config } = this.parts.adapterOf(track.adapter);
+      const state = job.resume?.states.get(track.adapter);
+      if (state === undefined && firstStep > 0 && track.batches.length > firstStep) {
+        throw new RequestError(`resume: there is no optimiser state for adapter ${track.adapter}`);
+      }
+      const moments = state && { m: layout.pack(config, state.m), v: layout.pack(config, state.v) };
+      return { track, slot, config, updates: state?.step ?? 0, moments: moments ?? null };
+    });
+    const targets = new Set(tracks.flatMap(({ config }) => config.targets));
+    const size = { tokens: 0, targets: 0 };
+    const steps = Math.max(0, ...job.tracks.map((track) => track.batches.length));
+    for (let step = firstStep; step < steps; step++) {
+      for (const batch of microBatches(tracks, step, job.optimiser.accumulation)) {
+        const needed = measureBatch(batch);
+        size.tokens = Math.max(size.tokens, needed.tokens);
+        size.targets = Math.max(size.targets, needed.targets);
+      }
+    }
+    if (size.targets > 0) this.openDevice().reserve(size, tracks.length);
+    return { job, tracks, targets, begun: false };
+  }
+
+  /** One update of every track that has a batch left. */
+  private async step(session: Session, step: number): Promise<TrainStepEvent['tracks']> {
+    const { job, targets } = session;
+    job.signal?.throwIfAborted();
+    const device = this.openDevice();
+    if (!session.begun) this.begin(session, device);
+    const active = session.tracks.filter(({ track }) => track.batches.length > step);
+    for (const { track, slot } of active) {
+      if (this.updates.has(track.adapter) && this.parts.adapterOf(track.adapter).slot === slot) continue;
+      throw new RequestError(`adapter ${track.adapter} was replaced or deleted while it was being trained`);
+    }
+    const slots = active.map(({ slot }) => slot);
+    const tokens = active.map(() => 0);
+    device.beginStep(slots);
+    for (const batch of microBatches(active, step, job.optimiser.accumulation)) {
+      batch.forEach(({ rows }, g) => (tokens[g] += measureBatch([{ rows }]).targets));
+      device.accumulate(batch, targets);
+    }
+    const rates = active.map(({ track }) => learningRate(job.optimiser, step, track.batches.length));
+    device.update(
+      active.map(({ slot, updates }, g) => ({ slot, lr: rates[g], update: updates + 1 })),
+      job.optimiser,
+    );
+    const results = await device.results(active.length);
+    return active.map((entry, g) => {
+      entry.updates++;
+      this.updates.set(entry.track.adapter, entry.updates);
+      const gradNorm = Math.sqrt(results[2 * g + 1]);
+      return { adapter: entry.track.adapter, loss: results[2 * g], gradNorm, lr: rates[g], tokens: tokens[g] };
+    });
+  }
+
+  /** Puts the moments that the job continues from on the device, zeros where there are none. */
+  private begin(session: Session, device: TrainDevice): void {
+    for (const { track, slot, updates, moments } of session.tracks) {
+      device.writeMoments(slot, moments);
+      this.updates.set(track.adapter, updates);
+    }
+    session.begun = true;
+  }
+
+  private get layout(): AdapterLayout {
+    return this.parts.forward.adapters.layout;
+  }
+
+  private openDevice(): TrainDevice {
+    this.device ??= new TrainDevice(this.parts.forward);
+    return this.device;
+  }
+}
+
+/** The part of each active track's batch that one micro-batch works on. */
+function microBatches(tracks: readonly SessionTrack[], step: number, parts: number): BatchTrack[][] {
+  const active = tracks.filter(({ track }) => track.batches.length > step);
+  return Array.from({ length: parts }, (_, part) =>
+    active.map(({ track, slot }) => trackBatch(track, slot, step, part, parts)),
+  );
+}
+
+function trackBatch(track: TrainTrack, slot: number, step: number, part: number, parts: number): BatchTrack {
+  const rows = track.batches[step].map((index) => track.examples[index]);
+  const total = rows.reduce((sum, example) => sum + weightSum(example), 0);
+  return { slot, rows: microBatch(rows, part, parts), weightSum: total };
+}

@@ -1,0 +1,353 @@
+/**
+ * A training step on the device: buffers sized for the largest batch, programs recorded once per batch size and replayed.
+ * A step is: clear the gradients; per micro-batch forward, head and loss, backward; then AdamW; then two numbers per track
+ * are read back.
+ */
+
+import type { OptimiserSettings, Projection } from '../types';
+import {
+  createGradientBuffers,
+  encodeCrossEntropy,
+  encodeLayerBackward,
+  encodeLinearBackwardInput,
+  encodeRmsNormBackward,
+  encodeTrackLoss,
+  STEP_WORDS,
+  TOKEN_TILE,
+  TRACK_WORDS,
+  type BackwardParts,
+  type GradientBuffers,
+  type TrainedPool,
+  type TrainedTokens,
+} from './backward';
+import { layOutBatch, measureBatch, type Batch, type BatchSize, type BatchTrack } from './batch';
+import type { Gpu } from './device';
+import {
+  createTrainingActivations,
+  encodeEmbedding,
+  encodeHead,
+  encodeLayer,
+  trainingActivationBytes,
+  type ForwardParts,
+  type LayerActivations,
+  type TokenList,
+} from './forward';
+import { encodeAdamW, encodeGradientNorm, NORM_CHUNKS, packSteps, type TrackStep } from './optimiser';
+import { Program } from './program';
+
+/** Logits of a block of targets take at most this many bytes (or one tile's, if that is more). */
+const LOGITS_BYTES = 64 << 20;
+/** All layers' activations are kept, and nothing is computed twice, while they take at most this many bytes. */
+const KEPT_BYTES = 256 << 20;
+/** A batch is padded to the next of about this many sizes, so that few programs are recorded. */
+const SIZES = 32;
+
+/** AdamW's moments of one adapter, laid out as a slot [P]. */
+export interface Moments {
+  m: Float32Array;
+  v: Float32Array;
+}
+
+/** Largest batch that the buffers hold. */
+type Capacity = BatchSize & { tracks: number };
+
+/** What depends on the batch's largest size. */
+interface StepBuffers {
+  capacity: Capacity;
+  list: Omit<TokenList, 'count'>;
+  span: GPUBuffer;
+  positions: GPUBuffer;
+  targets: GPUBuffer;
+  loss: GPUBuffer;
+  tracks: GPUBuffer;
+  steps: GPUBuffer;
+  results: GPUBuffer;
+  partials: GPUBuffer;
+  /** Residual stream before each layer and after the last, [L + 1] of [T, D]. */
+  hidden: GPUBuffer[];
+  /** One set per layer, or one for all when they would take too much. */
+  activations: Omit<LayerActivations, 'x' | 'out'>[];
+  gradients: GradientBuffers;
+  head: HeadBuffers;
+}
+
+/** One block of targets at the head. */
+interface HeadBuffers {
+  /** Targets per block, a multiple of 64. */
+  block: number;
+  /** [block, D] */
+  hidden: GPUBuffer;
+  normed: GPUBuffer;
+  dNormed: GPUBuffer;
+  dHidden: GPUBuffer;
+  /** [block, V] */
+  logits: GPUBuffer;
+}
+
+export class TrainDevice {
+  private readonly pool: TrainedPool;
+  private buffers: StepBuffers | null = null;
+  private bufferBytes = 0;
+  private readonly programs = new Map<string, Program>();
+
+  /** Allocates gradients and moments beside the adapters. @throws MemoryPlanError */
+  constructor(private readonly parts: ForwardParts) {
+    const { gpu, adapters } = parts;
+    const make = (name: string): GPUBuffer => gpu.buffer(name, adapters.weights.size);
+    this.pool = { ...adapters, gradients: make('adapter gradients'), m: make('AdamW m'), v: make('AdamW v') };
+  }
+
+  /** Makes room for batches of this size; what was recorded for smaller buffers is dropped. @throws MemoryPlanError */
+  reserve(size: BatchSize, tracks: number): void {
+    const now = this.buffers?.capacity;
+    if (now && now.tokens >= size.tokens && now.targets >= size.targets && now.tracks >= tracks) return;
+    const capacity = {
+      tokens: Math.max(size.tokens, now?.tokens ?? 0),
+      targets: Math.max(size.targets, now?.targets ?? 0),
+      tracks: Math.max(tracks, now?.tracks ?? 0),
+    };
+    this.free();
+    const before = this.parts.gpu.bytesAllocated;
+    this.buffers = createStepBuffers(this.parts, capacity);
+    this.bufferBytes = this.parts.gpu.bytesAllocated - before;
+  }
+
+  /** Begins a step of the adapters in these slots: their gradients and the batch's results are zeroed. */
+  beginStep(slots: readonly number[]): void {
+    const { gpu, adapters } = this.parts;
+    const { results } = this.reserved();
+    const bytes = adapters.layout.slotElements * 4;
+    const encoder = gpu.device.createCommandEncoder({ label: 'begin training step' });
+    for (const slot of slots) encoder.clearBuffer(this.pool.gradients, slot * bytes, bytes);
+    encoder.clearBuffer(results);
+    gpu.device.queue.submit([encoder.finish()]);
+  }
+
+  /**
+   * Adds loss and gradients of one micro-batch; every track of the step is in `tracks`, perhaps without rows. `targets`
+   * are the projections that any of their adapters has.
+   */
+  accumulate(tracks: readonly BatchTrack[], targets: ReadonlySet<Projection>): void {
+    const needed = measureBatch(tracks);
+    if (needed.targets === 0) return;
+    const size = this.paddedSize(needed);
+    this.upload(layOutBatch(tracks, size));
+    const key = [...targets].join(' ');
+    const count = tracks.length;
+    this.program(`forward ${size.tokens} ${key}`, (p) => this.recordForward(p, size.tokens, targets)).submit();
+    this.program(`head ${size.targets}`, (p) => this.recordHead(p, size.targets)).submit();
+    const record = (p: Program): void => this.recordBackward(p, size.tokens, count, targets);
+    this.program(`backward ${size.tokens} ${count} ${key}`, record).submit();
+  }
+
+  /** Gradient norms, clipping and AdamW; `steps` in the order of the tracks given to `accumulate`. */
+  update(steps: readonly TrackStep[], settings: OptimiserSettings): void {
+    const { gpu } = this.parts;
+    const buffers = this.reserved();
+    gpu.write(buffers.steps, packSteps(steps, settings, steps.length));
+    const { beta1, beta2, eps } = settings;
+    this.program(`update ${steps.length} ${beta1} ${beta2} ${eps}`, (program) => {
+      const tokens = this.tokens(0, steps.length);
+      encodeGradientNorm(this.pool, tokens, buffers.partials, program);
+      encodeAdamW(this.pool, tokens, buffers.steps, settings, program);
+    }).submit();
+  }
+
+  /** Loss and squared gradient norm (zero before `update`) of each track, [tracks, 2]. */
+  async results(tracks: number): Promise<Float32Array> {
+    return new Float32Array(await this.parts.gpu.read(this.reserved().results, 0, tracks * 8));
+  }
+
+  /** Gradients [P] of the adapter in this slot. */
+  readGradients(slot: number): Promise<Float32Array> {
+    return this.readSlot(this.pool.gradients, slot);
+  }
+
+  async readMoments(slot: number): Promise<Moments> {
+    return { m: await this.readSlot(this.pool.m, slot), v: await this.readSlot(this.pool.v, slot) };
+  }
+
+  /** Sets an adapter's moments; null = zeros. */
+  writeMoments(slot: number, moments: Moments | null): void {
+    const { gpu, adapters } = this.parts;
+    const bytes = adapters.layout.slotElements * 4;
+    for (const name of ['m', 'v'] as const) {
+      if (moments === null) gpu.zero(this.pool[name], slot * bytes, bytes);
+      else gpu.write(this.pool[name], moments[name], slot * bytes);
+    }
+  }
+
+  get bytes(): { activations: number; optimiser: number } {
+    return { activations: this.bufferBytes, optimiser: 3 * this.pool.weights.size };
+  }
+
+  dispose(): void {
+    this.free();
+    const { gpu } = this.parts;
+    for (const buffer of [this.pool.gradients, this.pool.m, this.pool.v]) gpu.destroyBuffer(buffer);
+  }
+
+  private upload(batch: Batch): void {
+    const { gpu } = this.parts;
+    const { list, span, positions, targets, tracks } = this.reserved();
+    gpu.write(list.ids, batch.ids);
+    gpu.write(list.row, batch.row);
+    gpu.write(list.pos, batch.pos);
+    gpu.write(list.slot, batch.slot);
+    gpu.write(list.rowBase, batch.rowBase);
+    gpu.write(span, batch.span);
+    gpu.write(positions, batch.positions);
+    gpu.write(targets, batch.targets);
+    gpu.write(tracks, batch.tracks);
+  }
+
+  private recordForward(program: Program, tokens: number, targets: ReadonlySet<Projection>): void {
+    const { list, hidden } = this.reserved();
+    encodeEmbedding(this.parts, program, { ...list, count: tokens }, hidden[0]);
+    for (let layer = 0; layer < this.parts.config.numLayers; layer++) {
+      encodeLayer(this.parts, program, layer, { ...list, count: tokens }, this.activations(layer), targets);
+    }
+  }
+
+  /** Final norm, head and loss of the targets, and back to the gradient by the last layer's output. */
+  private recordHead(program: Program, targets: number): void {
+    const { gpu, config, weights } = this.parts;
+    const { hiddenSize: D, vocabSize: V, rmsNormEps: eps } = config;
+    const { head, hidden, positions, gradients, targets: ids, loss } = this.reserved();
+    program.clear(gradients.hidden);
+    for (let first = 0; first < targets; first += head.block) {
+      const count = Math.min(head.block, targets - first);
+      const range = { buffer: positions, offset: first * 4, size: count * 4 };
+      const groups: [number, number] = [Math.ceil(D / 64), count];
+      program.add('gather_rows', { WIDTH: D }, [range, hidden[config.numLayers], head.hidden], [count], groups);
+      encodeHead(this.parts, program, count, head.hidden, head.normed, head.logits);
+      encodeCrossEntropy(program, { vocabulary: V, first, count }, { logits: head.logits, targets: ids, loss });
+      const shape = { in: D, out: V, tokens: count };
+      const through = { dy: head.logits, weight: weights.head, dx: head.dNormed };
+      encodeLinearBackwardInput(gpu, program, shape, through, null, false);
+      const norm = { x: head.hidden, gain: weights.norm, dy: head.dNormed, dx: head.dHidden };
+      encodeRmsNormBackward(program, { rows: count, width: D, eps }, norm, false);
+      program.add('scatter_rows', {}, [range, head.dHidden, gradients.hidden], [D], groups);
+    }
+  }
+
+  private recordBackward(program: Program, tokens: number, tracks: number, targets: ReadonlySet<Projection>): void {
+    const { gpu, config, turns, weights } = this.parts;
+    const { list, gradients, loss, activations } = this.reserved();
+    const trained = this.tokens(tokens, tracks);
+    const parts: BackwardParts = { gpu, config, pool: this.pool, tokens: trained, gradients, turns, targets };
+    encodeTrackLoss(trained, program, loss);
+    const last = config.numLayers - 1;
+    for (let layer = last; layer >= 0; layer--) {
+      const saved = this.activations(layer);
+      // The only set of activations still holds the last layer's.
+      if (activations.length === 1 && layer < last) {
+        encodeLayer(this.parts, program, layer, { ...list, count: tokens }, saved, targets);
+      }
+      encodeLayerBackward(parts, program, layer, weights.layers[layer], saved, layer === 0);
+    }
+  }
+
+  private activations(layer: number): LayerActivations {
+    const { activations, hidden } = this.reserved();
+    return { ...activations[layer % activations.length], x: hidden[layer], out: hidden[layer + 1] };
+  }
+
+  private tokens(count: number, trackCount: number): TrainedTokens {
+    const { list, span, tracks, results } = this.reserved();
+    return { count, slot: list.slot, pos: list.pos, rows: span, trackCount, tracks, results };
+  }
+
+  private reserved(): StepBuffers {
+    if (this.buffers === null) throw new TypeError('reserve() comes first');
+    return this.buffers;
+  }
+
+  /** The next of the few sizes that programs are recorded for. */
+  private paddedSize(needed: BatchSize): BatchSize {
+    const { capacity } = this.reserved();
+    const pad = (size: number, most: number): number =>
+      Math.min(most, roundUp(size, roundUp(Math.ceil(most / SIZES), TOKEN_TILE)));
+    return { tokens: pad(needed.tokens, capacity.tokens), targets: pad(needed.targets, capacity.targets) };
+  }
+
+  private program(key: string, record: (program: Program) => void): Program {
+    let program = this.programs.get(key);
+    if (program === undefined) {
+      program = new Program(this.parts.gpu, `training ${key}`);
+      record(program);
+      this.programs.set(key, program);
+    }
+    return program;
+  }
+
+  private async readSlot(pool: GPUBuffer, slot: number): Promise<Float32Array> {
+    const bytes = this.parts.adapters.layout.slotElements * 4;
+    return new Float32Array(await this.parts.gpu.read(pool, slot * bytes, bytes));
+  }
+
+  private free(): void {
+    for (const program of this.programs.values()) program.dispose();
+    this.programs.clear();
+    for (const buffer of buffersOf(this.buffers)) this.parts.gpu.destroyBuffer(buffer);
+    this.buffers = null;
+    this.bufferBytes = 0;
+  }
+}
+
+function roundUp(value: number, step: number): number {
+  return Math.ceil(value / step) * step;
+}
+
+function createStepBuffers(parts: ForwardParts, size: Capacity): StepBuffers {
+  const { gpu, config, adapters } = parts;
+  const { numLayers, hiddenSize } = config;
+  const { rank } = adapters.layout;
+  const capacity = { ...size, targets: roundUp(size.targets, 64) };
+  const words = (name: string, count: number): GPUBuffer => gpu.buffer(`training ${name}`, count * 4);
+  const each = trainingActivationBytes(config, rank, capacity.tokens);
+  const sets = each * numLayers <= KEPT_BYTES ? numLayers : 1;
+  return {
+    capacity,
+    list: {
+      ids: words('ids', capacity.tokens),
+      row: words('row', capacity.tokens),
+      pos: words('pos', capacity.tokens),
+      slot: words('slot', capacity.tokens),
+      rowBase: words('rowBase', capacity.tokens),
+    },
+    span: words('span', 2 * capacity.tokens),
+    positions: words('positions', capacity.targets),
+    targets: words('targets', 2 * capacity.targets),
+    loss: words('loss', capacity.targets),
+    tracks: words('tracks', TRACK_WORDS * capacity.tracks),
+    steps: words('steps', STEP_WORDS * capacity.tracks),
+    results: words('results', 2 * capacity.tracks),
+    partials: words('partial norms', NORM_CHUNKS * capacity.tracks),
+    hidden: Array.from({ length: numLayers + 1 }, (_, l) => words(`hidden ${l}`, capacity.tokens * hiddenSize)),
+    activations: Array.from({ length: sets }, () => createTrainingActivations(gpu, config, rank, capacity.tokens)),
+    gradients: createGradientBuffers(gpu, config, rank, capacity.tokens),
+    head: createHeadBuffers(gpu, hiddenSize, config.vocabSize, capacity.targets),
+  };
+}
+
+function createHeadBuffers(gpu: Gpu, D: number, V: number, targets: number): HeadBuffers {
+  // A block begins at a multiple of 64 targets, so that a binding of `positions` may begin there.
+  const block = Math.min(targets, Math.max(64, Math.floor(LOGITS_BYTES / (4 * V) / 64) * 64));
+  const make = (name: string, width: number): GPUBuffer => gpu.buffer(`head ${name}`, block * width * 4);
+  return {
+    block,
+    hidden: make('hidden', D),
+    normed: make('normed', D),
+    dNormed: make('gradient normed', D),
+    dHidden: make('gradient hidden', D),
+    logits: make('logits', V),
+  };
+}
+
+/** Every buffer inside a nested record or list. */
+function buffersOf(value: unknown): GPUBuffer[] {
+  if (typeof value !== 'object' || value === null) return [];
+  if (value instanceof GPUBuffer) return [value];
+  return Object.values(value).flatMap(buffersOf);
+}
