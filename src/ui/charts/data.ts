@@ -21,12 +21,21 @@ export interface ChartData {
   marks?: { x: number; label: string }[];
 }
 
-/** One row a point, ready for CSV and JSON: raw numbers. */
+/** One row a point, ready for CSV and JSON: raw numbers. Columns that hold nothing are left out. */
 export function chartTable({ xLabel, yLabel, series }: ChartData): DataTable {
+  const points = series.flatMap((one) => one.points);
+  const bars = points.some(({ low }) => low !== undefined);
+  const notes = points.some(({ note }) => note !== undefined);
   return {
-    columns: ['series', xLabel, yLabel, 'low', 'high', 'note'],
+    columns: ['series', xLabel, yLabel, ...(bars ? ['low', 'high'] : []), ...(notes ? ['note'] : [])],
     rows: series.flatMap(({ label, points }) =>
-      points.map(({ x, y, low, high, note }) => [label, x, y, low ?? null, high ?? null, note ?? null]),
+      points.map(({ x, y, low, high, note }) => [
+        label,
+        x,
+        y,
+        ...(bars ? [low ?? null, high ?? null] : []),
+        ...(notes ? [note ?? null] : []),
+      ]),
     ),
   };
 }

@@ -1,5 +1,5 @@
 /** Scales, ticks and outlines of the charts: pure geometry. */
-import type { ChartPoint, Marker } from './types';
+import type { ChartPoint } from './types';
 
 export interface Scale {
   (value: number): number;
@@ -31,7 +31,8 @@ export function integerTicks(low: number, high: number, count: number): number[]
 
 function niceStep(raw: number): number {
   const power = 10 ** Math.floor(Math.log10(raw));
-  const lead = raw / power;
+  // A hair above 2 is 2: spans like 0.46 − 0.38 are not exact.
+  const lead = raw / power - 1e-6;
   return (lead > 5 ? 10 : lead > 2 ? 5 : lead > 1 ? 2 : 1) * power;
 }
 
@@ -53,24 +54,6 @@ export function niceDomain(points: Iterable<ChartPoint>, include: readonly numbe
   if (low === high) return [low - (Math.abs(low) || 1) * 0.1, high + (Math.abs(high) || 1) * 0.1];
   const step = niceStep((high - low) / 5);
   return [roundTo(Math.floor(low / step) * step, step), roundTo(Math.ceil(high / step) * step, step)];
-}
-
-/** Outline of a marker of radius r around the origin. Cross and plus are open and need a stroke. */
-export function markerPath(marker: Marker, r: number): string {
-  switch (marker) {
-    case 'circle':
-      return `M${-r},0a${r},${r} 0 1,0 ${2 * r},0a${r},${r} 0 1,0 ${-2 * r},0Z`;
-    case 'square':
-      return `M${-r * 0.9},${-r * 0.9}h${r * 1.8}v${r * 1.8}h${-r * 1.8}Z`;
-    case 'triangle':
-      return `M0,${-r * 1.2}L${r * 1.1},${r * 0.8}H${-r * 1.1}Z`;
-    case 'diamond':
-      return `M0,${-r * 1.3}L${r * 1.3},0L0,${r * 1.3}L${-r * 1.3},0Z`;
-    case 'cross':
-      return `M${-r},${-r}L${r},${r}M${r},${-r}L${-r},${r}`;
-    case 'plus':
-      return `M0,${-r * 1.2}V${r * 1.2}M${-r * 1.2},0H${r * 1.2}`;
-  }
 }
 
 /** Polyline through the points that have a value; a gap where one is missing. */
@@ -111,4 +94,15 @@ export function thinned(points: readonly ChartPoint[], buckets: number): readonl
 
 function round(value: number): number {
   return Math.round(value * 100) / 100;
+}
+
+/** Exponential moving average with bias correction, as TensorBoard does; weight 0 changes nothing. */
+export function smoothed(points: readonly ChartPoint[], weight: number): ChartPoint[] {
+  let average = 0;
+  let mass = 0;
+  return points.map((point) => {
+    average = weight * average + (1 - weight) * point.y;
+    mass = weight * mass + (1 - weight);
+    return { ...point, y: average / mass };
+  });
 }

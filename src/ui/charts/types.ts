@@ -1,18 +1,14 @@
 /** What the charts draw: series of points, each with a colour, a marker and a dash, so that none relies on colour alone. */
 
-/** Names of the categorical colours (values in palette.css, after Okabe and Ito, for light and dark surfaces). */
-export const COLOURS = ['blue', 'orange', 'green', 'vermillion', 'purple', 'sky', 'grey'] as const;
-export type Colour = (typeof COLOURS)[number];
-
-export const MARKERS = ['circle', 'square', 'triangle', 'diamond', 'cross', 'plus'] as const;
-export type Marker = (typeof MARKERS)[number];
+import { agentLook, SHAPES, type Shape } from '../agents';
 
 /** SVG stroke-dasharray; '' = solid. */
 export const DASHES = ['', '6 3', '2 3', '8 3 2 3', '12 4', '1 2'] as const;
 
 export interface SeriesStyle {
-  colour: Colour;
-  marker: Marker;
+  /** CSS colour, as a rule one of app.css's variables (after Okabe and Ito, for light and dark surfaces). */
+  colour: string;
+  marker: Shape;
   dash: string;
 }
 
@@ -38,15 +34,10 @@ export interface ChartSeries extends SeriesStyle {
 /** How numbers on the y axis are written: a share as percent, a signed share as percentage points, or plainly. */
 export type ValueFormat = 'percent' | 'points' | 'number';
 
-/** Style number n of a list without meaning of its own (agents, runs, adapters): n-th colour, marker and dash. */
+/** Style number n of a list without meaning of its own (agents, runs): n-th colour and marker, another dash when they begin again. */
 export function styleAt(n: number): SeriesStyle {
-  const colours = COLOURS.length - 1; // grey is the base's
-  return {
-    colour: COLOURS[n % colours] as Colour,
-    marker: MARKERS[n % MARKERS.length] as Marker,
-    // Another dash when the colours begin again.
-    dash: DASHES[Math.floor(n / colours) % DASHES.length] as string,
-  };
+  const { color, shape } = agentLook(n);
+  return { colour: color, marker: shape, dash: DASHES[Math.floor(n / SHAPES.length) % DASHES.length] as string };
 }
 
 /** A value in words, as tooltips, tables and screen readers give it. */

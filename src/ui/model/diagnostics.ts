@@ -1,6 +1,7 @@
 /** Charts of what lies behind the accuracies: single agents, losses, pseudo-labels, diversity. */
 import type { EvaluationDone, Team } from '../../events';
 import { binomialStandardError, wilsonInterval } from '../../society/statistics';
+import { adapterLook, agentLook } from '../agents';
 import type { ChartData } from '../charts/data';
 import { styleAt, type ChartPoint, type ChartSeries } from '../charts/types';
 import type { LogIndex } from './logIndex';
@@ -21,7 +22,7 @@ export function accuracyByAgent(index: LogIndex, team: Exclude<Team, 'base'>): C
     integerX: true,
     series: (evaluations[0]?.perAgent[m] ?? []).map((_slot, n): ChartSeries => ({
       id: `agent-${n}`,
-      label: `Agent ${n + 1}`,
+      label: `Agent ${agentLook(n).letter}`,
       ...styleAt(n),
       points: evaluations.flatMap(({ iteration, perAgent, single }) => {
         const slot = perAgent[m]?.[n];
@@ -56,7 +57,10 @@ export function lossCurves(index: LogIndex): ChartData {
     for (const { adapter, loss } of event.tracks) {
       let own = series.get(adapter);
       if (!own) {
-        own = { id: adapter, label: adapter, ...styleAt(series.size), points: [] };
+        const { label, color, dash } = adapterLook(adapter);
+        const slot = Number(adapter.split('-')[1] ?? Number.NaN);
+        const marker = Number.isNaN(slot) ? 'hexagon' : agentLook(slot).shape;
+        own = { id: adapter, label, colour: color, dash, marker, points: [] };
         series.set(adapter, own);
       }
       own.points.push({ x: offset + event.step, y: loss });
@@ -65,7 +69,7 @@ export function lossCurves(index: LogIndex): ChartData {
   return {
     title: 'Loss while training',
     xLabel: 'optimiser step',
-    yLabel: 'loss, nats per completion token',
+    yLabel: 'loss, nats per token',
     format: 'number',
     include: [0],
     integerX: true,
@@ -153,21 +157,21 @@ export function diversityCharts(index: LogIndex): ChartData[] {
     {
       ...common,
       title: 'Consensus in round 1',
-      yLabel: 'agents who gave the voted answer',
+      yLabel: 'agents in the majority',
       format: 'percent',
       series: chart(({ consensus }) => consensus[0]),
     },
     {
       ...common,
       title: 'Distinct answers in round 1',
-      yLabel: 'distinct readable answers',
+      yLabel: 'distinct answers',
       format: 'number',
       series: chart(({ distinctAnswers }) => distinctAnswers[0]),
     },
     {
       ...common,
       title: 'Distinct texts in round 1',
-      yLabel: 'distinct responses',
+      yLabel: 'distinct texts',
       format: 'number',
       series: chart(({ distinctTexts }) => distinctTexts),
     },
@@ -176,7 +180,7 @@ export function diversityCharts(index: LogIndex): ChartData[] {
     charts.splice(1, 0, {
       ...common,
       title: `Consensus in round ${rounds}`,
-      yLabel: 'agents who gave the voted answer',
+      yLabel: 'agents in the majority',
       format: 'percent',
       series: chart(({ consensus }) => consensus.at(-1)),
     });

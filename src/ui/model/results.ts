@@ -4,25 +4,19 @@ import { METHODS, resultsOf, type MethodKey, type RunResults } from '../../log/r
 import { pairedComparison, type PairedComparison } from '../../society/statistics';
 import type { ChartData } from '../charts/data';
 import type { ChartPoint, ChartSeries, SeriesStyle } from '../charts/types';
+import { MEASURES, TEAM_LOOKS, type Measure } from '../methods';
 import type { LogIndex } from './logIndex';
 
-export type Measure = 'single' | 'majority' | 'debate';
-
-/** Colour says whose weights, marker and dash say how they answer. */
-const TEAM_COLOUR = { base: 'grey', single: 'orange', society: 'blue' } as const satisfies Record<Team, string>;
-const MEASURE_STYLE = {
-  single: { marker: 'circle', dash: '2 3' },
-  majority: { marker: 'square', dash: '6 3' },
-  debate: { marker: 'diamond', dash: '' },
-} as const satisfies Record<Measure, Omit<SeriesStyle, 'colour'>>;
 export const TEAM_LABEL: Record<Team, string> = {
   base: 'Base, no finetuning',
   single: 'Single-agent finetuning',
   society: 'Society finetuning',
 };
 
+/** Colour says whose weights, marker and dash say how they answer. */
 export function methodStyle(team: Team, measure: Measure): SeriesStyle {
-  return { colour: TEAM_COLOUR[team], ...MEASURE_STYLE[measure] };
+  const { shape, dash } = MEASURES.find((entry) => entry.measure === measure) ?? MEASURES[0]!;
+  return { colour: TEAM_LOOKS[team].color, marker: shape, dash };
 }
 
 const cache = new WeakMap<LogIndex, RunResults>();
