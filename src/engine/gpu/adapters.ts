@@ -1,0 +1,119 @@
+/** Adapters on the device: which slot of the pool each occupies, and their way in and out. */
+
+import { AdapterError, RequestError } from '../errors';
+import { adapterScaling, checkAdapter, initAdapter } from '../peft';
+import { checkCapacity } from '../requests';
+import type { AdapterConfig, AdapterId, AdapterWeights, ModelConfig, Projection } from '../types';
+import type { Gpu } from './device';
+import type { AdapterPool } from './forward';
+import { AdapterLayout } from './layout';
+
+interface Resident {
+  slot: number;
+  config: AdapterConfig;
+}
+
+/** Room for adapters. */
+export interface AdapterLimits {
+  maxAdapters: number;
+  maxRank: number;
+}
+
+export class AdapterStore implements AdapterPool {
+  readonly layout: AdapterLayout;
+  /** f32 [slots, P] */
+  readonly weights: GPUBuffer;
+  /** f32 [slots] */
+  readonly scale: GPUBuffer;
+  private readonly residents = new Map<AdapterId, Resident>();
+  private readonly free: number[];
+
+  /** @throws MemoryPlanError when the pool is larger than one binding of the device may be */
+  constructor(
+    private readonly gpu: Gpu,
+    private readonly config: ModelConfig,
+    private readonly limits: AdapterLimits,
+  ) {
+    const slots = Math.max(1, limits.maxAdapters);
+    this.layout = new AdapterLayout(config, limits.maxRank);
+    this.weights = gpu.buffer(`pool of ${slots} adapters (maxAdapters, maxRank)`, slots * this.layout.slotElements * 4);
+    this.scale = gpu.buffer('adapter scales', slots * 4);
+    this.free = Array.from({ length: limits.maxAdapters }, (_, i) => limits.maxAdapters - 1 - i);
+  }
+
+  has(id: AdapterId): boolean {
+    return this.residents.has(id);
+  }
+
+  ids(): AdapterId[] {
+    return [...this.residents.keys()];
+  }
+
+  /** @throws RequestError when there is no such adapter */
+  get(id: AdapterId): Readonly<Resident> {
+    const resident = this.residents.get(id);
+    if (resident === undefined) throw new RequestError(`there is no adapter ${id}`);
+    return resident;
+  }
+
+  /** Projections that any of the adapters has, in their fixed order when listed. */
+  targets(): ReadonlySet<Projection> {
+    const targets = new Set<Projection>();
+    for (const { config } of this.residents.values()) config.targets.forEach((target) => targets.add(target));
+    return targets;
+  }
+
+  create(id: AdapterId, config: AdapterConfig, seed: number): void {
+    this.import(id, initAdapter(this.config, config, seed));
+  }
+
+  /** Replaces an adapter of the same name. @throws AdapterError, RequestError; nothing is changed then */
+  import(id: AdapterId, adapter: AdapterWeights): void {
+    checkAdapter(this.config, adapter, `adapter ${id}`);
+    const slot = this.layoutOf(id, adapter);
+    this.place(id, adapter.config, slot);
+  }
+
+  async export(id: AdapterId): Promise<AdapterWeights> {
+    const { slot, config } = this.get(id);
+    const bytes = this.layout.slotElements * 4;
+    const elements = new Float32Array(await this.gpu.read(this.weights, slot * bytes, bytes));
+    return { config: copyConfig(config), tensors: this.layout.unpack(config, elements) };
+  }
+
+  async copy(source: AdapterId, target: AdapterId): Promise<void> {
+    const { slot, config } = this.get(source);
+    const bytes = this.layout.slotElements * 4;
+    const elements = new Float32Array(await this.gpu.read(this.weights, slot * bytes, bytes));
+    checkCapacity(target, config, this.presence(), this.limits);
+    this.place(target, config, elements);
+  }
+
+  /** @throws RequestError when there is no such adapter */
+  delete(id: AdapterId): void {
+    const { slot } = this.get(id);
+    this.residents.delete(id);
+    this.free.push(slot);
+  }
+
+  private layoutOf(id: AdapterId, adapter: AdapterWeights): Float32Array {
+    checkCapacity(id, adapter.config, this.presence(), this.limits);
+    return this.layout.pack(adapter.config, adapter.tensors);
+  }
+
+  private place(id: AdapterId, config: AdapterConfig, elements: Float32Array): void {
+    const slot = this.residents.get(id)?.slot ?? this.free.pop();
+    if (slot === undefined) throw new AdapterError(`adapter ${id}: all slots are taken`);
+    this.gpu.write(this.weights, elements, slot * this.layout.slotElements * 4);
+    this.gpu.write(this.scale, Float32Array.of(adapterScaling(config)), slot * 4);
+    this.residents.set(id, { slot, config: copyConfig(config) });
+  }
+
+  private presence(): { has(id: AdapterId): boolean; size: number } {
+    return { has: (id) => this.residents.has(id), size: this.residents.size };
+  }
+}
+
+function copyConfig(config: AdapterConfig): AdapterConfig {
+  return { ...config, targets: config.targets.slice() };
+}

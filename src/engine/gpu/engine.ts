@@ -1,0 +1,217 @@
+/** The WebGPU engine: the Engine contract on a device's compute kernels. */
+
+import { MemoryPlanError } from '../errors';
+import { checkCapacity, checkGenerate, checkLogits, checkScore, resolveMaxLength, type Limits } from '../requests';
+import type {
+  AdapterConfig,
+  AdapterId,
+  AdapterWeights,
+  Engine,
+  EngineInfo,
+  EngineOptions,
+  GenerateOptions,
+  GenerateRequest,
+  GenerateResult,
+  HostTensor,
+  MemoryPlan,
+  ModelWeights,
+  OptimiserState,
+  Projection,
+  ScoreRequest,
+  TrainJob,
+  TrainStepEvent,
+  TrainTrack,
+} from '../types';
+import { AdapterStore } from './adapters';
+import { Decoder, decoderBytes, decoderSizes } from './decoder';
+import { Gpu } from './device';
+import { uploadTurns, type ForwardParts } from './forward';
+import { generateRows } from './generate';
+import { NO_SLOT } from './layout';
+import { logitsOfRow, scoreRows } from './score';
+import { Trainer } from './train';
+import { uploadWeights } from './weights';
+
+const DEFAULT_MAX_ROWS = 64;
+const DEFAULT_MAX_ADAPTERS = 16;
+const DEFAULT_MAX_RANK = 16;
+const NO_TARGETS: ReadonlySet<Projection> = new Set();
+
+export class WebGpuEngine implements Engine {
+  readonly info: EngineInfo;
+  private readonly trainer: Trainer;
+  /** Settles when the operation before has ended: one runs at a time, in the order of the calls. */
+  private tail: Promise<unknown> = Promise.resolve();
+
+  private constructor(
+    private readonly parts: ForwardParts & { adapters: AdapterStore },
+    private readonly decoder: Decoder,
+    private readonly limits: Limits,
+    private readonly options: Required<EngineOptions>,
+  ) {
+    const { gpu, config } = parts;
+    this.info = { kind: 'webgpu', device: gpu.description, config };
+    this.trainer = new Trainer({
+      forward: parts,
+      limits,
+      adapterOf: (id) => parts.adapters.get(id),
+      enqueue: (operation) => this.enqueue(operation),
+    });
+  }
+
+  /**
+   * Opens a device of its own, copies the weights to it and allocates cache and activations.
+   * @param gpu `navigator.gpu`, or what `openNodeGpu` gives
+   * @throws NoWebGpuError, RequestError for impossible options, MemoryPlanError when it does not fit the device
+   */
+  static async create(gpu: GPU, weights: ModelWeights, options: EngineOptions = {}): Promise<WebGpuEngine> {
+    const { config } = weights;
+    const resolved: Required<EngineOptions> = {
+      maxRows: Math.max(1, options.maxRows ?? DEFAULT_MAX_ROWS),
+      maxAdapters: options.maxAdapters ?? DEFAULT_MAX_ADAPTERS,
+      maxRank: options.maxRank ?? DEFAULT_MAX_RANK,
+      maxLength: resolveMaxLength(config, options),
+    };
+    const device = await Gpu.open(gpu);
+    try {
+      device.device.pushErrorScope('out-of-memory');
+      const adapters = new AdapterStore(device, config, resolved);
+      const parts = {
+        gpu: device,
+        config,
+        weights: uploadWeights(device, weights),
+        adapters,
+        turns: uploadTurns(device, config, resolved.maxLength),
+      };
+      const sizes = decoderSizes(config, resolved.maxRows, resolved.maxLength);
+      // A CPU driver gains nothing from steps in flight, and rows that have ended idle until the next read.
+      const decoder = new Decoder(parts, sizes, device.isCpu ? 2 : 8);
+      const error = await device.device.popErrorScope();
+      if (error !== null) {
+        throw new MemoryPlanError(
+          `the device has no ${Math.round(device.bytesAllocated / 2 ** 20)} MiB free (${error.message}); ` +
+            'fewer rows (maxRows), a shorter maxLength or a smaller model may fit',
+        );
+      }
+      const limits = { vocabSize: config.vocabSize, maxLength: resolved.maxLength, adapters };
+      return new WebGpuEngine(parts, decoder, limits, resolved);
+    } catch (error) {
+      device.destroy();
+      throw error;
+    }
+  }
+
+  generate(requests: GenerateRequest[], options: GenerateOptions = {}): Promise<GenerateResult[]> {
+    return this.enqueue(async () => {
+      checkGenerate(requests, this.limits);
+      const targets = this.targetsOf(requests);
+      return generateRows(this.decoder, requests, (request) => this.slotOf(request.adapter), targets, options);
+    });
+  }
+
+  score(requests: ScoreRequest[]): Promise<Float32Array[]> {
+    return this.enqueue(async () => {
+      checkScore(requests, this.limits);
+      const targets = this.targetsOf(requests);
+      return scoreRows(this.decoder, requests, (request) => this.slotOf(request.adapter), targets);
+    });
+  }
+
+  logits(request: ScoreRequest): Promise<Float32Array> {
+    return this.enqueue(async () => {
+      checkLogits(request, this.limits);
+      const slot = this.slotOf(request.adapter);
+      return logitsOfRow(this.decoder, request, slot, this.targetsOf([request]), this.info.config.vocabSize);
+    });
+  }
+
+  train(job: TrainJob): AsyncGenerator<TrainStepEvent, void, void> {
+    return this.trainer.train(job);
+  }
+
+  gradients(track: TrainTrack): Promise<{ loss: number; tensors: Map<string, HostTensor> }> {
+    return this.trainer.gradients(track);
+  }
+
+  optimiserState(adapter: AdapterId): Promise<OptimiserState | null> {
+    return this.trainer.optimiserState(adapter);
+  }
+
+  createAdapter(id: AdapterId, config: AdapterConfig, seed: number): Promise<void> {
+    return this.enqueue(async () => {
+      checkCapacity(
+        id,
+        config,
+        { has: (name) => this.limits.adapters.has(name), size: this.adapters().length },
+        this.options,
+      );
+      this.parts.adapters.create(id, config, seed);
+      this.trainer.forget(id);
+    });
+  }
+
+  importAdapter(id: AdapterId, weights: AdapterWeights): Promise<void> {
+    return this.enqueue(async () => {
+      this.parts.adapters.import(id, weights);
+      this.trainer.forget(id);
+    });
+  }
+
+  exportAdapter(id: AdapterId): Promise<AdapterWeights> {
+    return this.enqueue(() => this.parts.adapters.export(id));
+  }
+
+  copyAdapter(from: AdapterId, to: AdapterId): Promise<void> {
+    return this.enqueue(async () => {
+      await this.parts.adapters.copy(from, to);
+      this.trainer.forget(to);
+    });
+  }
+
+  deleteAdapter(id: AdapterId): Promise<void> {
+    return this.enqueue(async () => {
+      this.parts.adapters.delete(id);
+      this.trainer.forget(id);
+    });
+  }
+
+  adapters(): AdapterId[] {
+    return this.parts.adapters.ids();
+  }
+
+  plan(): MemoryPlan {
+    const { adapters, config, weights } = this.parts;
+    const decoder = decoderBytes(config, adapters.layout.rank, this.decoder.sizes);
+    const training = this.trainer.bytes;
+    const plan = {
+      weights: weights.bytes,
+      kvCache: decoder.kvCache,
+      activations: decoder.activations + training.activations,
+      adapters: adapters.weights.size + adapters.scale.size,
+      optimiser: training.optimiser,
+    };
+    return { ...plan, total: Object.values(plan).reduce((sum, bytes) => sum + bytes, 0) };
+  }
+
+  dispose(): Promise<void> {
+    return this.enqueue(async () => {
+      this.trainer.dispose();
+      this.parts.gpu.destroy();
+    });
+  }
+
+  private slotOf(adapter: AdapterId | null): number {
+    return adapter === null ? NO_SLOT : this.parts.adapters.get(adapter).slot;
+  }
+
+  /** Projections for which a LoRA path is recorded: none when no request has an adapter. */
+  private targetsOf(requests: readonly { adapter: AdapterId | null }[]): ReadonlySet<Projection> {
+    return requests.some(({ adapter }) => adapter !== null) ? this.parts.adapters.targets() : NO_TARGETS;
+  }
+
+  private enqueue<T>(operation: () => Promise<T>): Promise<T> {
+    const result = this.tail.then(operation);
+    this.tail = result.catch(() => undefined);
+    return result;
+  }
+}
