@@ -26,8 +26,7 @@ function firstPaint(): Plugin {
         for (const css of chunk.viteMetadata?.importedCss ?? []) files.add(css);
         chunk.imports.forEach(visit);
       };
-      for (const [name, chunk] of Object.entries(bundle))
-        if (chunk.type === 'chunk' && chunk.isEntry) visit(name);
+      for (const [name, chunk] of Object.entries(bundle)) if (chunk.type === 'chunk' && chunk.isEntry) visit(name);
       let bytes = 0;
       for (const name of files) bytes += gzipSync(readFileSync(join(directory, name))).length;
       const line = `first paint: ${(bytes / 1000).toFixed(1)} kB gzip of ${FIRST_PAINT_BUDGET / 1000} kB`;
@@ -45,6 +44,13 @@ export default defineConfig({
   build: { target: 'es2022', chunkSizeWarningLimit: 2_000 },
   optimizeDeps: {
     // Found only inside workers: without this the development server would discover them late and reload the page.
-    include: ['comlink', 'idb', 'fflate', '@noble/hashes/sha2.js'],
+    include: [
+      'comlink',
+      'idb',
+      'fflate',
+      '@noble/hashes/sha2.js',
+      '@noble/hashes/utils.js',
+      '@huggingface/transformers',
+    ],
   },
 });
