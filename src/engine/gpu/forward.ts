@@ -158,8 +158,8 @@ export function encodeNorm(
   // On a CPU driver small workgroups spread few rows over the cores.
   const lanes = parts.gpu.isCpu ? 8 : 64;
   const groups = flatGroups(rows, lanes);
-  const params = [rows, groups[0], { f32: parts.config.rmsNormEps }];
-  program.add('rmsnorm_forward', { WIDTH: width, LANES: lanes }, [x, gain, y], params, groups);
+  const params = [rows, groups[0], { f32: parts.config.rmsNormEps }, width];
+  program.add('rmsnorm_forward', { LANES: lanes }, [x, gain, y], params, groups);
 }
 
 /** Final norm and head: logits [count, V] of hidden states x [count, D]; `normed` [count, D] is scratch. */
@@ -198,16 +198,16 @@ function encodeShrink(
   const width = projectionShape(parts.config, projection).in;
   const offset = layout.offset(layer, projection, 'A');
   const bindings = [x, weights, tokens.slot, scale, xa];
-  const params = [tokens.count, slotElements, offset];
+  const params = [tokens.count, slotElements, offset, width % 4 === 0 ? width / 4 : width, rank];
   if (width % 4 === 0) {
     const lanes = Math.min(parts.gpu.isCpu ? 8 : 64, rank);
     const tiles = parts.gpu.isCpu ? 1 : Math.max(1, Math.floor(64 / lanes));
-    const constants = { IN: width, RANK: rank, LANES: lanes, TILES: tiles };
+    const constants = { LANES: lanes, TILES: tiles };
     const groups: [number, number] = [Math.ceil(rank / lanes), Math.ceil(tokens.count / (4 * tiles))];
     program.add('lora_shrink', constants, bindings, params, groups);
   } else {
     const groups: [number, number] = [Math.ceil(rank / 64), tokens.count];
-    program.add('lora_shrink_scalar', { IN: width, RANK: rank }, bindings, params, groups);
+    program.add('lora_shrink_scalar', {}, bindings, params, groups);
   }
   const b = layout.offset(layer, projection, 'B');
   return { xa, pool: weights, slot: tokens.slot, rank, slotElements, offset: b };

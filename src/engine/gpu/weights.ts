@@ -106,21 +106,22 @@ export function encodeLinear(gpu: Gpu, program: Program, job: LinearJob): void {
   const { x, weight, y, bias, residual, lora } = job;
   const vector = job.in % 4 === 0;
   const lanes = linearLanes(gpu, job.out);
-  const constants = {
-    IN: job.in,
-    OUT: job.out,
-    RANK: lora?.rank ?? 4,
-    BIAS: bias !== undefined,
-    LORA: lora != null,
-    RESIDUAL: residual !== undefined,
-    ...(vector ? { LANES: lanes } : {}),
-  };
+  const rank = lora?.rank ?? 0;
   program.add(
     vector ? 'linear_forward' : 'linear_forward_scalar',
-    constants,
-    // A binding that a constant switches off goes unread; any buffer that is only read will do.
+    { LORA: lora != null, ...(vector ? { LANES: lanes } : {}) },
+    // A binding that is switched off goes unread; any buffer that is only read will do.
     [x, weight, bias ?? weight, lora?.xa ?? x, lora?.pool ?? x, lora?.slot ?? x, residual ?? x, y],
-    [job.tokens, lora?.slotElements ?? 0, lora?.offset ?? 0],
+    [
+      job.tokens,
+      lora?.slotElements ?? 0,
+      lora?.offset ?? 0,
+      vector ? job.in / 4 : job.in,
+      job.out,
+      vector ? rank / 4 : rank,
+      bias === undefined ? 0 : 1,
+      residual === undefined ? 0 : 1,
+    ],
     vector
       ? [Math.ceil(job.out / (TILE * lanes)), Math.ceil(job.tokens / TILE)]
       : [Math.ceil(job.out / 64), job.tokens],

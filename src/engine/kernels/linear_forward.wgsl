@@ -2,11 +2,11 @@
 //
 //   x        [T, IN]
 //   w        [OUT, IN]   row-major as in the file
-//   bias     [OUT]       with BIAS
+//   bias     [OUT]       if p.bias is 1
 //   xa       [T, RANK]   scale · A x from lora_shrink, with LORA
 //   b        pool        adapters; this projection's B [OUT, RANK] starts at slot · p.slotElements + p.offset
 //   slot     [T]         adapter slot of each token, 0xffffffff = none
-//   residual [T, OUT]    with RESIDUAL
+//   residual [T, OUT]    if p.residual is 1
 //   y        [T, OUT]
 //
 // Host guarantees: IN and RANK are multiples of 4 (linear_forward_scalar takes the rest). Grid: x over OUT in LANES · 4,
@@ -15,22 +15,23 @@
 // Each invocation makes 4 tokens × 4 outputs in registers; a workgroup's lanes share the tokens, so loads of x are the
 // same for all of them (one broadcast on a CPU driver). No shared memory: barriers cost a CPU driver more than they save.
 
-override IN: u32;
-override OUT: u32;
-override RANK: u32 = 4;
 override LANES: u32 = 8;
-override BIAS: bool = false;
 override LORA: bool = false;
-override RESIDUAL: bool = false;
 
 const NO_SLOT = 0xffffffffu;
-const QUADS = IN / 4u;
-const RANK_QUADS = RANK / 4u;
 
+// Sizes are known only when the kernel runs, so that one pipeline serves all projections and no driver unrolls the loops:
+// CPU drivers took seconds to compile each.
 struct Params {
   tokens: u32,
   slotElements: u32,
   offset: u32,
+  // IN / 4, OUT, RANK / 4
+  quads: u32,
+  outputs: u32,
+  rankQuads: u32,
+  bias: u32,
+  residual: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -53,73 +54,57 @@ fn along(x: vec4f, w: mat4x4f, sum: vec4f) -> vec4f {
   );
 }
 
-/** B xa of one token for outputs `o`. */
-fn expand(t: u32, s: u32, o: vec4u) -> vec4f {
-  let start = (s * p.slotElements + p.offset) / 4u;
-  let rows = start + o * RANK_QUADS;
+/** B xa of one token for four outputs. */
+fn expand(t: u32, s: u32, outputs: vec4u) -> vec4f {
+  let rows = (s * p.slotElements + p.offset) / 4u + outputs * p.rankQuads;
+  let first = t * p.rankQuads;
   var sum = vec4f();
-  for (var r = 0u; r < RANK_QUADS; r++) {
-    sum = along(xa[t * RANK_QUADS + r], mat4x4f(b[rows.x + r], b[rows.y + r], b[rows.z + r], b[rows.w + r]), sum);
+  for (var r = 0u; r < p.rankQuads; r++) {
+    sum = along(xa[first + r], mat4x4f(b[rows.x + r], b[rows.y + r], b[rows.z + r], b[rows.w + r]), sum);
   }
   return sum;
-}
-
-fn store(t: u32, o: u32, sum: f32) {
-  if (o >= OUT) {
-    return;
-  }
-  var value = sum;
-  if (BIAS) {
-    value = bias[o] + value;
-  }
-  if (RESIDUAL) {
-    value = residual[t * OUT + o] + value;
-  }
-  y[t * OUT + o] = value;
-}
-
-fn finish(t: u32, s: u32, outputs: vec4u, bounded: vec4u, sum: vec4f) {
-  if (t >= p.tokens) {
-    return;
-  }
-  var total = sum;
-  if (LORA) {
-    if (s != NO_SLOT) {
-      total += expand(t, s, bounded);
-    }
-  }
-  store(t, outputs.x, total.x);
-  store(t, outputs.y, total.y);
-  store(t, outputs.z, total.z);
-  store(t, outputs.w, total.w);
 }
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let outputs = group.x * LANES * 4u + local.x + LANES * vec4u(0u, 1u, 2u, 3u);
   // Outputs past the end are computed from the last row of W and not stored.
-  let bounded = min(outputs, vec4u(OUT - 1u));
-  let t = group.y * 4u + vec4u(0u, 1u, 2u, 3u);
-  let tokens = min(t, vec4u(p.tokens - 1u));
-  let start = tokens * QUADS;
-  let rows = bounded * QUADS;
+  let bounded = min(outputs, vec4u(p.outputs - 1u));
+  let t = group.y * 4u;
+  let start = min(t + vec4u(0u, 1u, 2u, 3u), vec4u(p.tokens - 1u)) * p.quads;
+  let rows = bounded * p.quads;
   var sum0 = vec4f();
   var sum1 = vec4f();
   var sum2 = vec4f();
   var sum3 = vec4f();
-  for (var k = 0u; k < QUADS; k++) {
+  for (var k = 0u; k < p.quads; k++) {
     let tile = mat4x4f(w[rows.x + k], w[rows.y + k], w[rows.z + k], w[rows.w + k]);
     sum0 = along(x[start.x + k], tile, sum0);
     sum1 = along(x[start.y + k], tile, sum1);
     sum2 = along(x[start.z + k], tile, sum2);
     sum3 = along(x[start.w + k], tile, sum3);
   }
-  var slots = vec4u(NO_SLOT);
-  if (LORA) {
-    slots = vec4u(slot[tokens.x], slot[tokens.y], slot[tokens.z], slot[tokens.w]);
+  // Loops, since every place in the code that loads or stores costs a CPU driver's compiler dearly.
+  for (var i = 0u; i < min(4u, p.tokens - t); i++) {
+    var sum = select(select(sum0, sum1, i == 1u), select(sum2, sum3, i == 3u), i >= 2u);
+    if (LORA) {
+      let s = slot[t + i];
+      if (s != NO_SLOT) {
+        sum += expand(t + i, s, bounded);
+      }
+    }
+    var o = outputs.x;
+    for (var j = 0u; j < 4u && o < p.outputs; j++) {
+      var value = select(select(sum.x, sum.y, j == 1u), select(sum.z, sum.w, j == 3u), j >= 2u);
+      let at = (t + i) * p.outputs + o;
+      if (p.bias == 1u) {
+        value = bias[o] + value;
+      }
+      if (p.residual == 1u) {
+        value = residual[at] + value;
+      }
+      y[at] = value;
+      o += LANES;
+    }
   }
-  finish(t.x, slots.x, outputs, bounded, sum0);
-  finish(t.y, slots.y, outputs, bounded, sum1);
-  finish(t.z, slots.z, outputs, bounded, sum2);
-  finish(t.w, slots.w, outputs, bounded, sum3);
 }

@@ -5,12 +5,7 @@
 //
 // Grid: x over OUT in 64, y over tokens.
 
-override IN: u32;
-override OUT: u32;
-override RANK: u32 = 4;
-override BIAS: bool = false;
 override LORA: bool = false;
-override RESIDUAL: bool = false;
 
 const NO_SLOT = 0xffffffffu;
 
@@ -18,6 +13,12 @@ struct Params {
   tokens: u32,
   slotElements: u32,
   offset: u32,
+  // IN, OUT, RANK; see linear_forward for why they are no constants.
+  width: u32,
+  outputs: u32,
+  rank: u32,
+  bias: u32,
+  residual: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -34,29 +35,29 @@ struct Params {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let o = group.x * 64u + local.x;
   let t = group.y;
-  if (o >= OUT || t >= p.tokens) {
+  if (o >= p.outputs || t >= p.tokens) {
     return;
   }
   var value = 0.0;
-  for (var k = 0u; k < IN; k++) {
-    value = fma(x[t * IN + k], w[o * IN + k], value);
+  for (var k = 0u; k < p.width; k++) {
+    value = fma(x[t * p.width + k], w[o * p.width + k], value);
   }
   if (LORA) {
     let s = slot[t];
     if (s != NO_SLOT) {
-      let base = s * p.slotElements + p.offset + o * RANK;
+      let base = s * p.slotElements + p.offset + o * p.rank;
       var sum = 0.0;
-      for (var r = 0u; r < RANK; r++) {
-        sum = fma(xa[t * RANK + r], b[base + r], sum);
+      for (var r = 0u; r < p.rank; r++) {
+        sum = fma(xa[t * p.rank + r], b[base + r], sum);
       }
       value += sum;
     }
   }
-  if (BIAS) {
+  if (p.bias == 1u) {
     value = bias[o] + value;
   }
-  if (RESIDUAL) {
-    value = residual[t * OUT + o] + value;
+  if (p.residual == 1u) {
+    value = residual[t * p.outputs + o] + value;
   }
-  y[t * OUT + o] = value;
+  y[t * p.outputs + o] = value;
 }

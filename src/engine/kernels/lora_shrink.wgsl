@@ -11,18 +11,18 @@
 //
 // Lanes are ranks, a tile's four tokens belong to every lane: loads of x are the same for all lanes of a tile.
 
-override IN: u32;
-override RANK: u32;
 override LANES: u32 = 8;
 override TILES: u32 = 1;
 
 const NO_SLOT = 0xffffffffu;
-const QUADS = IN / 4u;
 
 struct Params {
   tokens: u32,
   slotElements: u32,
   offset: u32,
+  // IN / 4, RANK; see linear_forward for why they are no constants.
+  quads: u32,
+  rank: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -36,63 +36,44 @@ fn along(x: vec4f, a: vec4f, sum: f32) -> f32 {
   return fma(x.w, a.w, fma(x.z, a.z, fma(x.y, a.y, fma(x.x, a.x, sum))));
 }
 
-/** Where row `rank` of a slot's A starts, in vec4; of slot 0 when there is none, so that loads stay inside. */
-fn rowOfA(s: u32, rank: u32) -> u32 {
-  return (select(s, 0u, s == NO_SLOT) * p.slotElements + p.offset) / 4u + rank * QUADS;
-}
-
-fn store(t: u32, rank: u32, s: u32, sum: f32) {
-  if (t < p.tokens) {
-    xa[t * RANK + rank] = select(sum * scale[select(s, 0u, s == NO_SLOT)], 0.0, s == NO_SLOT);
-  }
-}
-
 @compute @workgroup_size(LANES, TILES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let rank = group.x * LANES + local.x;
   let t = (group.y * TILES + local.y) * 4u;
-  if (rank >= RANK || t >= p.tokens) {
+  if (rank >= p.rank || t >= p.tokens) {
     return;
   }
-  let last = p.tokens - 1u;
-  let t1 = min(t + 1u, last);
-  let t2 = min(t + 2u, last);
-  let t3 = min(t + 3u, last);
-  let s = vec4u(slot[t], slot[t1], slot[t2], slot[t3]);
-  if (all(s == vec4u(NO_SLOT))) {
-    for (var i = 0u; i < 4u; i++) {
-      store(t + i, rank, NO_SLOT, 0.0);
-    }
-    return;
-  }
-  let x0 = t * QUADS;
-  let x1 = t1 * QUADS;
-  let x2 = t2 * QUADS;
-  let x3 = t3 * QUADS;
+  let tokens = min(t + vec4u(0u, 1u, 2u, 3u), vec4u(p.tokens - 1u));
+  let s = vec4u(slot[tokens.x], slot[tokens.y], slot[tokens.z], slot[tokens.w]);
+  // Rows of A in the tokens' slots; in slot 0 when there is none, so that loads stay inside.
+  let slots = select(s, vec4u(), s == vec4u(NO_SLOT));
+  let rows = (slots * p.slotElements + p.offset) / 4u + rank * p.quads;
+  let start = tokens * p.quads;
   var sum = vec4f();
   if (all(s == s.xxxx)) {
-    let base = rowOfA(s.x, rank);
-    for (var k = 0u; k < QUADS; k++) {
-      let w = a[base + k];
-      sum.x = along(x[x0 + k], w, sum.x);
-      sum.y = along(x[x1 + k], w, sum.y);
-      sum.z = along(x[x2 + k], w, sum.z);
-      sum.w = along(x[x3 + k], w, sum.w);
+    let steps = select(p.quads, 0u, s.x == NO_SLOT);
+    for (var k = 0u; k < steps; k++) {
+      let w = a[rows.x + k];
+      sum.x = along(x[start.x + k], w, sum.x);
+      sum.y = along(x[start.y + k], w, sum.y);
+      sum.z = along(x[start.z + k], w, sum.z);
+      sum.w = along(x[start.w + k], w, sum.w);
     }
   } else {
-    let a0 = rowOfA(s.x, rank);
-    let a1 = rowOfA(s.y, rank);
-    let a2 = rowOfA(s.z, rank);
-    let a3 = rowOfA(s.w, rank);
-    for (var k = 0u; k < QUADS; k++) {
-      sum.x = along(x[x0 + k], a[a0 + k], sum.x);
-      sum.y = along(x[x1 + k], a[a1 + k], sum.y);
-      sum.z = along(x[x2 + k], a[a2 + k], sum.z);
-      sum.w = along(x[x3 + k], a[a3 + k], sum.w);
+    for (var k = 0u; k < p.quads; k++) {
+      sum.x = along(x[start.x + k], a[rows.x + k], sum.x);
+      sum.y = along(x[start.y + k], a[rows.y + k], sum.y);
+      sum.z = along(x[start.z + k], a[rows.z + k], sum.z);
+      sum.w = along(x[start.w + k], a[rows.w + k], sum.w);
     }
   }
-  store(t, rank, s.x, sum.x);
-  store(t + 1u, rank, s.y, sum.y);
-  store(t + 2u, rank, s.z, sum.z);
-  store(t + 3u, rank, s.w, sum.w);
+  for (var i = 0u; i < min(4u, p.tokens - t); i++) {
+    let own = slot[t + i];
+    let value = select(select(sum.x, sum.y, i == 1u), select(sum.z, sum.w, i == 3u), i >= 2u);
+    var scaled = 0.0;
+    if (own != NO_SLOT) {
+      scaled = value * scale[own];
+    }
+    xa[(t + i) * p.rank + rank] = scaled;
+  }
 }

@@ -4,8 +4,6 @@
 //
 // Grid: x over RANK in 64, y over tokens.
 
-override IN: u32;
-override RANK: u32;
 
 const NO_SLOT = 0xffffffffu;
 
@@ -13,6 +11,9 @@ struct Params {
   tokens: u32,
   slotElements: u32,
   offset: u32,
+  // IN, RANK; see linear_forward for why they are no constants.
+  width: u32,
+  rank: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -26,18 +27,18 @@ struct Params {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let rank = group.x * 64u + local.x;
   let t = group.y;
-  if (rank >= RANK || t >= p.tokens) {
+  if (rank >= p.rank || t >= p.tokens) {
     return;
   }
   let s = slot[t];
   if (s == NO_SLOT) {
-    xa[t * RANK + rank] = 0.0;
+    xa[t * p.rank + rank] = 0.0;
     return;
   }
-  let base = s * p.slotElements + p.offset + rank * IN;
+  let base = s * p.slotElements + p.offset + rank * p.width;
   var sum = 0.0;
-  for (var k = 0u; k < IN; k++) {
-    sum = fma(x[t * IN + k], a[base + k], sum);
+  for (var k = 0u; k < p.width; k++) {
+    sum = fma(x[t * p.width + k], a[base + k], sum);
   }
-  xa[t * RANK + rank] = sum * scale[s];
+  xa[t * p.rank + rank] = sum * scale[s];
 }

@@ -4,13 +4,14 @@
 //
 // Grid: x over p.rows in LANES, then y (at most 65,535 groups in x). One invocation per row, sums in ascending order.
 
-override WIDTH: u32;
 override LANES: u32 = 64;
 
 struct Params {
   rows: u32,
   groupsX: u32,
   eps: f32,
+  // WIDTH; a constant would let drivers unroll the loops (see linear_forward).
+  width: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -24,14 +25,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if (row >= p.rows) {
     return;
   }
-  let base = row * WIDTH;
+  let base = row * p.width;
   var squares = 0.0;
-  for (var i = 0u; i < WIDTH; i++) {
+  for (var i = 0u; i < p.width; i++) {
     let value = x[base + i];
     squares = fma(value, value, squares);
   }
-  let r = 1.0 / sqrt(squares / f32(WIDTH) + p.eps);
-  for (var i = 0u; i < WIDTH; i++) {
+  let r = 1.0 / sqrt(squares / f32(p.width) + p.eps);
+  for (var i = 0u; i < p.width; i++) {
     y[base + i] = gain[i] * (x[base + i] * r);
   }
 }
