@@ -1,0 +1,185 @@
+/** A model folder that the visitor chose or dropped: used as it is, or copied into the store like a download. */
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
+import { FileError } from '../engine/errors';
+import { UnsupportedModelError } from './errors';
+import { checkConfig, neededFiles } from './hub';
+import { modelFiles, type ModelFiles } from './library';
+import { CHUNK_BYTES, type ModelFile, type ModelManifest } from './manifest';
+import type { Transport } from './transport';
+
+/** Files of one folder by name. Can be posted to a worker. */
+export interface ModelFolder {
+  name: string;
+  files: Map<string, Blob>;
+}
+
+/** A wrongly chosen folder (a home directory) should not take minutes to be recognised as one. */
+const MOST_FILES = 5_000;
+const DEEPEST = 4;
+
+/** The model in a directory from `showDirectoryPicker()`. @throws UnsupportedModelError when there is none */
+export async function folderFromHandle(directory: FileSystemDirectoryHandle): Promise<ModelFolder> {
+  const found = new Map<string, Blob>();
+  const visit = async (handle: FileSystemDirectoryHandle, prefix: string, depth: number): Promise<void> => {
+    for await (const [name, entry] of handle.entries()) {
+      if (name.startsWith('.') || found.size >= MOST_FILES) continue;
+      if (entry.kind === 'file') found.set(prefix + name, await (entry as FileSystemFileHandle).getFile());
+      else if (depth < DEEPEST) await visit(entry as FileSystemDirectoryHandle, `${prefix}${name}/`, depth + 1);
+    }
+  };
+  await visit(directory, '', 1);
+  return pickFolder(directory.name, found);
+}
+
+/** The model among the files of an `<input type="file" webkitdirectory>` or a plain multiple one. */
+export function folderFromFiles(files: Iterable<File>): ModelFolder {
+  const found = new Map<string, Blob>();
+  for (const file of files) found.set(file.webkitRelativePath || file.name, file);
+  return pickFolder('files', found);
+}
+
+/**
+ * The model in what was dropped, a folder or its files. Call it inside the drop event: browsers empty the list afterwards.
+ */
+export function folderFromDrop(items: DataTransferItemList): Promise<ModelFolder> {
+  const entries = Array.from(items, (item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
+  const found = new Map<string, Blob>();
+  const visit = async (entry: FileSystemEntry, depth: number): Promise<void> => {
+    if (found.size >= MOST_FILES || entry.name.startsWith('.')) return;
+    if (entry.isFile) {
+      const file = await new Promise<File>((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject));
+      found.set(entry.fullPath.replace(/^\//, ''), file);
+    } else if (depth <= DEEPEST) {
+      for (const child of await readEntries(entry as FileSystemDirectoryEntry)) await visit(child, depth + 1);
+    }
+  };
+  return (async () => {
+    for (const entry of entries) await visit(entry, 1);
+    return pickFolder('files', found);
+  })();
+}
+
+/** Browsers hand out a directory's entries in portions of about 100, an empty one at the end. */
+async function readEntries(directory: FileSystemDirectoryEntry): Promise<FileSystemEntry[]> {
+  const reader = directory.createReader();
+  const all: FileSystemEntry[] = [];
+  for (;;) {
+    const portion = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
+    if (portion.length === 0) return all;
+    all.push(...portion);
+  }
+}
+
+/** The folder that has a config.json, out of all files by path. */
+function pickFolder(name: string, found: Map<string, Blob>): ModelFolder {
+  const configs = [...found.keys()].filter((path) => /(^|\/)config\.json$/.test(path));
+  const depth = (path: string) => path.split('/').length;
+  const shallowest = Math.min(...configs.map(depth));
+  const candidates = configs.filter((path) => depth(path) === shallowest);
+  if (candidates.length === 0) {
+    throw new UnsupportedModelError(name, 'no config.json was found. Choose the folder that has it, with its files.');
+  }
+  if (candidates.length > 1) {
+    const folders = candidates.map((path) => path.slice(0, -'/config.json'.length)).join(', ');
+    throw new UnsupportedModelError(name, `there are several models (${folders}). Choose the folder of one.`);
+  }
+  const prefix = (candidates[0] as string).slice(0, -'config.json'.length);
+  const files = [...found].filter(([path]) => path.startsWith(prefix) && !path.slice(prefix.length).includes('/'));
+  return {
+    name: prefix.split('/').at(-2) ?? name,
+    files: new Map(files.map(([path, file]) => [path.slice(prefix.length), file])),
+  };
+}
+
+/**
+ * The folder's files, read where they are.
+ *
+ * @throws UnsupportedModelError when files are missing or the engine does not run the model; before weights are read
+ */
+export async function openFolder(folder: ModelFolder): Promise<ModelFiles> {
+  await needed(folder);
+  return modelFiles(
+    folder.name,
+    [...folder.files.keys()],
+    (path) => folder.files.get(path)?.size,
+    async (path, from, to) => readBlob(folder, path, from, to),
+  );
+}
+
+/**
+ * Manifest of a folder, for `downloadModel` with `folderTransport`: reads every needed file once for its hash.
+ *
+ * @param onProgress bytes hashed so far and in all
+ */
+export async function resolveFolder(
+  folder: ModelFolder,
+  options: { signal?: AbortSignal; onProgress?: (done: number, total: number) => void; chunkBytes?: number } = {},
+): Promise<ModelManifest> {
+  const files = await needed(folder);
+  const total = files.reduce((sum, { size }) => sum + size, 0);
+  const all = sha256.create();
+  let done = 0;
+  for (const file of files) {
+    const hash = sha256.create();
+    for (let from = 0; from < file.size; from += CHUNK_BYTES) {
+      options.signal?.throwIfAborted();
+      const bytes = await readBlob(folder, file.path, from, Math.min(file.size, from + CHUNK_BYTES));
+      hash.update(bytes);
+      options.onProgress?.((done += bytes.length), total);
+    }
+    file.sha256 = bytesToHex(hash.digest());
+    all.update(new TextEncoder().encode(`${file.path}\0${file.sha256}\n`));
+  }
+  const revision = bytesToHex(all.digest()).slice(0, 40);
+  return {
+    schema: 1,
+    id: `folder:${folder.name.replace(/[^A-Za-z0-9_.-]+/g, '-').slice(0, 60)}@${revision}`,
+    origin: 'folder',
+    repo: folder.name,
+    revision,
+    requested: '',
+    endpoint: '',
+    created: Date.now(),
+    chunkBytes: options.chunkBytes ?? CHUNK_BYTES,
+    files,
+  };
+}
+
+/** Content of a folder's files, for copying them into the store. */
+export function folderTransport(folder: ModelFolder): Transport {
+  return {
+    async open(_manifest, file, range) {
+      const { from, to } = range ?? { from: 0, to: file.size };
+      return { start: from, stream: blobOf(folder, file.path).slice(from, to).stream() };
+    },
+  };
+}
+
+async function needed(folder: ModelFolder): Promise<ModelFile[]> {
+  const files = [...folder.files].map(([path, blob]): ModelFile => ({
+    path,
+    size: blob.size,
+    sha256: null,
+    gitSha1: null,
+  }));
+  const read = (path: string) => readBlob(folder, path, 0, blobOf(folder, path).size);
+  checkConfig(await read('config.json'), folder.name);
+  return neededFiles(folder.name, files, read);
+}
+
+function blobOf(folder: ModelFolder, path: string): Blob {
+  const blob = folder.files.get(path);
+  if (!blob) throw new FileError(`${folder.name}/${path}`, 'no such file');
+  return blob;
+}
+
+async function readBlob(folder: ModelFolder, path: string, from: number, to: number): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return new Uint8Array(await blobOf(folder, path).slice(from, to).arrayBuffer());
+  } catch (cause) {
+    if (cause instanceof FileError) throw cause;
+    // Browsers refuse a file that was changed or moved after it was chosen.
+    throw new FileError(`${folder.name}/${path}`, 'cannot be read any more; choose the folder again', { cause });
+  }
+}

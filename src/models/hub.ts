@@ -1,0 +1,309 @@
+/**
+ * The Hugging Face hub: which commit a revision is, which files it has with which sizes and hashes, and their content.
+ * Interface: https://huggingface.co/docs/hub/api; error headers as huggingface_hub reads them (utils/_http.py).
+ */
+import { ConfigError } from '../engine/errors';
+import { parseModelConfig } from '../engine/config';
+import { parseShardIndex } from '../engine/safetensors';
+import {
+  HubAnswerError,
+  ModelAccessError,
+  ModelNameError,
+  OfflineError,
+  TransferError,
+  UnsupportedModelError,
+} from './errors';
+import { expectedHash, fileHash } from './hash';
+import { refusal } from './refusal';
+import { CHUNK_BYTES, INDEX_FILE, WEIGHTS_FILE, isSmallFile, type ModelFile, type ModelManifest } from './manifest';
+import { Pacer, Transient, type RetryOptions } from './retry';
+import type { ByteRange, ByteStream, Transport } from './transport';
+
+export const HUB = 'https://huggingface.co';
+
+export interface HubOptions extends RetryOptions {
+  /** Address of the hub or of a mirror with the same interface. */
+  endpoint?: string;
+  /** For gated models. Held in memory by the caller, sent to `endpoint` and nowhere else, never stored. */
+  token?: string | null;
+  fetch?: typeof fetch;
+  signal?: AbortSignal;
+  chunkBytes?: number;
+}
+
+/** Where to ask, and as whom. */
+export interface HubAccess {
+  endpoint: string;
+  token: string | null;
+  fetch: typeof fetch;
+}
+
+/**
+ * Everything about a model before its weights are downloaded: the commit, the needed files with sizes and hashes, and
+ * whether this engine runs it (config.json is fetched and read; of a sharded model also the index).
+ *
+ * @param repo `owner/name`
+ * @param revision branch, tag or commit
+ * @throws ModelNameError, ModelNotFoundError, RevisionNotFoundError, ModelAccessError, UnsupportedModelError,
+ *   OfflineError, RateLimitError, TransferError, HubAnswerError
+ */
+export async function resolveHubModel(
+  repo: string,
+  revision = 'main',
+  options: HubOptions = {},
+): Promise<ModelManifest> {
+  checkNames(repo, revision);
+  const access = hubAccess(options);
+  const pacer = new Pacer(options);
+  const { signal } = options;
+  const url = `${access.endpoint}/api/models/${repo}/revision/${encodeURIComponent(revision)}?blobs=true`;
+  const info = await pacer.run(() => fetchJson(access, url, repo, revision, signal), signal);
+  const { commit, files, gated } = readInfo(info, repo);
+  if (gated && access.token === null) throw new ModelAccessError(repo, 'token-missing', access.endpoint);
+  const manifest: ModelManifest = {
+    schema: 1,
+    id: `${repo}@${commit}`,
+    origin: 'hub',
+    repo,
+    revision: commit,
+    requested: revision,
+    endpoint: access.endpoint,
+    created: Date.now(),
+    chunkBytes: options.chunkBytes ?? CHUNK_BYTES,
+    files,
+  };
+  const read = (path: string) => readSmall(path, manifest, hubTransport(options), pacer, signal);
+  if (!files.some(({ path }) => path === 'config.json')) throw noModel(repo, files);
+  checkConfig(await read('config.json'), repo);
+  manifest.files = await neededFiles(repo, files, read);
+  return manifest;
+}
+
+/** Content of files on the hub, at the manifest's commit. */
+export function hubTransport(options: HubOptions = {}): Transport {
+  return {
+    async open(manifest, file, range, signal): Promise<ByteStream> {
+      const access = hubAccess(options);
+      // A stored manifest may name another server than the one the token is for.
+      if (manifest.endpoint !== access.endpoint) Object.assign(access, { endpoint: manifest.endpoint, token: null });
+      const { repo, revision } = manifest;
+      const name = `${repo}/${file.path}`;
+      const url = `${access.endpoint}/${repo}/resolve/${revision}/${encodeURIComponent(file.path)}`;
+      const headers = range && { range: `bytes=${range.from}-${range.to - 1}` };
+      const response = await request(access, url, signal, headers ?? {});
+      if (response.status !== 200 && response.status !== 206) {
+        throw await refusal(response, { access, repo, revision, file: name });
+      }
+      const problem = wrongAnswer(response, file, range);
+      if (problem !== null || response.body === null) {
+        await response.body?.cancel().catch(() => {});
+        throw new Transient(new TransferError(name, problem ?? 'the answer has no content'));
+      }
+      return { start: response.status === 206 && range ? range.from : 0, stream: response.body };
+    },
+  };
+}
+
+/** What does not fit in an answer's headers; null when all that is there fits. */
+function wrongAnswer(response: Response, file: ModelFile, range: ByteRange | null): string | null {
+  const partial = response.status === 206;
+  if (partial && range === null) return 'the server sent a part where the whole was asked for';
+  // Readable only where the server allows it; the length and the hash decide in any case.
+  const contentRange = response.headers.get('content-range');
+  if (partial && range && contentRange !== null) {
+    const expected = `bytes ${range.from}-${range.to - 1}/${file.size}`;
+    if (contentRange.replace(/\/\*$/, `/${file.size}`) !== expected) {
+      return `the server sent "${contentRange}", asked for was "${expected}"`;
+    }
+  }
+  const length = response.headers.get('content-length');
+  const expected = partial && range ? range.to - range.from : file.size;
+  // A compressed answer's length is that of the compressed bytes.
+  if (length === null || (response.headers.get('content-encoding') ?? 'identity') !== 'identity') return null;
+  return Number(length) === expected ? null : `the server sends ${length} bytes, announced were ${expected}`;
+}
+
+/** @throws ModelNameError when the endpoint or the token cannot be used */
+export function hubAccess(options: HubOptions): HubAccess {
+  const endpoint = (options.endpoint ?? HUB).replace(/\/+$/, '');
+  const token = options.token?.trim() || null;
+  const url = URL.canParse(endpoint) ? new URL(endpoint) : null;
+  if (url === null || !/^https?:$/.test(url.protocol)) throw new ModelNameError(`"${endpoint}" is no web address.`);
+  if (token !== null && !/^[\x21-\x7e]+$/.test(token)) {
+    throw new ModelNameError('The token has spaces or other characters that no token has. Copy it again.');
+  }
+  if (token !== null && url.protocol !== 'https:' && !/^(localhost|127\.0\.0\.1|\[::1\])$/.test(url.hostname)) {
+    throw new ModelNameError(`The token is not sent to ${endpoint}: the connection is not encrypted. Use https.`);
+  }
+  return { endpoint, token, fetch: options.fetch ?? globalThis.fetch.bind(globalThis) };
+}
+
+/**
+ * One request. The token goes to the hub only: by the Fetch standard (HTTP-redirect fetch, step 13) the browser drops
+ * Authorization when a redirect leads to another origin, as the hub's to its content network do.
+ */
+async function request(
+  access: HubAccess,
+  url: string,
+  signal: AbortSignal | undefined,
+  headers: Record<string, string> = {},
+): Promise<Response> {
+  try {
+    return await access.fetch(url, {
+      headers: access.token === null ? headers : { ...headers, authorization: `Bearer ${access.token}` },
+      // Stored by us, chunk by chunk; the browser's own cache would keep a second copy.
+      cache: 'no-store',
+      credentials: 'omit',
+      referrerPolicy: 'no-referrer',
+      ...(signal ? { signal } : {}),
+    });
+  } catch (cause) {
+    signal?.throwIfAborted();
+    throw new Transient(new OfflineError(new URL(access.endpoint).host, { cause }));
+  }
+}
+
+async function fetchJson(
+  access: HubAccess,
+  url: string,
+  repo: string,
+  revision: string,
+  signal?: AbortSignal,
+): Promise<unknown> {
+  const response = await request(access, url, signal);
+  if (!response.ok) throw await refusal(response, { access, repo, revision, file: repo });
+  let text: string;
+  try {
+    text = await response.text();
+  } catch (cause) {
+    signal?.throwIfAborted();
+    throw new Transient(new OfflineError(new URL(access.endpoint).host, { cause }));
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new HubAnswerError(`${access.endpoint} did not answer as the hub does (${repo}: no JSON).`, { cause });
+  }
+}
+
+/** Commit and files in the repository's root, as `?blobs=true` lists them. */
+function readInfo(info: unknown, repo: string): { commit: string; files: ModelFile[]; gated: boolean } {
+  // "gated" is false, "auto" or "manual".
+  const { sha, siblings, gated } = (info ?? {}) as { sha?: unknown; siblings?: unknown; gated?: unknown };
+  if (typeof sha !== 'string' || !/^[0-9a-f]{40}$/.test(sha) || !Array.isArray(siblings)) {
+    throw new HubAnswerError(`The hub's answer about ${repo} names no commit or no files.`);
+  }
+  const files: ModelFile[] = [];
+  for (const sibling of siblings as Record<string, unknown>[]) {
+    const path = sibling?.rfilename;
+    if (typeof path !== 'string' || path.includes('/') || path.includes('\\')) continue;
+    const lfs = (sibling.lfs ?? {}) as Record<string, unknown>;
+    const sha256 = hex(lfs.sha256 ?? lfs.oid, 64);
+    const gitSha1 = sha256 === null ? hex(sibling.blobId, 40) : null;
+    const size = lfs.size ?? sibling.size;
+    if (!Number.isSafeInteger(size) || (size as number) < 0 || (sha256 ?? gitSha1) === null) {
+      throw new HubAnswerError(`The hub's answer about ${repo} has no size or hash for ${path}.`);
+    }
+    files.push({ path, size: size as number, sha256, gitSha1 });
+  }
+  return { commit: sha, files, gated: Boolean(gated) };
+}
+
+function hex(value: unknown, digits: number): string | null {
+  const plain = typeof value === 'string' ? value.replace(/^sha256:/, '') : '';
+  return plain.length === digits && /^[0-9a-f]+$/.test(plain) ? plain : null;
+}
+
+/** @throws UnsupportedModelError when this engine does not run the model */
+export function checkConfig(bytes: Uint8Array, model: string): void {
+  try {
+    parseModelConfig(JSON.parse(new TextDecoder().decode(bytes)), 'config.json');
+  } catch (cause) {
+    if (!(cause instanceof ConfigError) && !(cause instanceof SyntaxError)) throw cause;
+    const problem = cause instanceof ConfigError ? cause.message : 'config.json: is not JSON';
+    throw new UnsupportedModelError(model, `${problem}. Nothing was downloaded; choose another model.`, { cause });
+  }
+}
+
+/**
+ * The files to load out of all: one weights file, or the shards that its index names, and the small ones.
+ *
+ * @param read content of a file
+ * @throws UnsupportedModelError when weights or tokenizer are missing
+ */
+export async function neededFiles(
+  model: string,
+  files: ModelFile[],
+  read: (path: string) => Promise<Uint8Array>,
+): Promise<ModelFile[]> {
+  const paths = new Set(files.map(({ path }) => path));
+  const weights = new Set([WEIGHTS_FILE]);
+  if (!paths.has(WEIGHTS_FILE)) {
+    if (!paths.has(INDEX_FILE)) throw noModel(model, files);
+    weights.clear();
+    weights.add(INDEX_FILE);
+    for (const shard of await readShards(model, read)) weights.add(shard);
+  }
+  const missing = [...weights, 'tokenizer.json', 'tokenizer_config.json'].filter((path) => !paths.has(path));
+  if (missing.length > 0) throw new UnsupportedModelError(model, `${missing.join(' and ')} is missing.`);
+  return files
+    .filter(({ path }) => weights.has(path) || isSmallFile(path))
+    .sort((a, b) => a.size - b.size || (a.path < b.path ? -1 : 1));
+}
+
+async function readShards(model: string, read: (path: string) => Promise<Uint8Array>): Promise<string[]> {
+  try {
+    return parseShardIndex(JSON.parse(new TextDecoder().decode(await read(INDEX_FILE))), INDEX_FILE).shards;
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError) && (cause as Error).name !== 'SafetensorsError') throw cause;
+    throw new UnsupportedModelError(model, `${INDEX_FILE} cannot be read.`, { cause });
+  }
+}
+
+function noModel(model: string, files: ModelFile[]): UnsupportedModelError {
+  const has = (pattern: RegExp) => files.some(({ path }) => pattern.test(path));
+  if (has(/^adapter_config\.json$/)) {
+    return new UnsupportedModelError(model, 'it is an adapter, not a model. Load the model it belongs to first.');
+  }
+  const other = ['.gguf', '.bin', '.onnx', '.pth'].find((ending) => files.some(({ path }) => path.endsWith(ending)));
+  const offered = other ? `, only ${other}` : '';
+  return new UnsupportedModelError(model, `it has no config.json with model.safetensors beside it${offered}.`);
+}
+
+/** A small file as a whole, its hash checked. */
+async function readSmall(
+  path: string,
+  manifest: ModelManifest,
+  transport: Transport,
+  pacer: Pacer,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<Uint8Array> {
+  const file = manifest.files.find((candidate) => candidate.path === path) as ModelFile;
+  const name = `${manifest.repo}/${path}`;
+  return pacer.run(async () => {
+    const { stream } = await transport.open(manifest, file, null, signal);
+    let bytes: Uint8Array;
+    try {
+      bytes = new Uint8Array(await new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>).arrayBuffer());
+    } catch (cause) {
+      signal.throwIfAborted();
+      throw new Transient(new TransferError(name, 'the transfer broke off', { cause }));
+    }
+    const hash = fileHash(file);
+    hash.update(bytes);
+    if (bytes.length !== file.size || hash.digest() !== expectedHash(file)) {
+      throw new Transient(new TransferError(name, 'the content is not what the hub announced'));
+    }
+    return bytes;
+  }, signal);
+}
+
+function checkNames(repo: string, revision: string): void {
+  const part = '[A-Za-z0-9_][A-Za-z0-9_.-]*';
+  if (!new RegExp(`^(${part}/)?${part}$`).test(repo) || repo.includes('..') || repo.length > 200) {
+    throw new ModelNameError(`"${repo.slice(0, 200)}" is not a model's name: it has the form owner/name.`);
+  }
+  if (!/^[^\s\\^~:?*[]{1,200}$/.test(revision) || revision.includes('..')) {
+    throw new ModelNameError(`"${revision.slice(0, 200)}" is not a revision: give a branch, a tag or a commit.`);
+  }
+}

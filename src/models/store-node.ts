@@ -1,0 +1,87 @@
+/** Stored models in a folder on disk, for the command line and the tests. Kept apart: browsers never see node:fs. */
+import { mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ModelStorageFullError, ModelStorageUnavailableError } from './errors';
+import { exclusively, folderName, missing, modelOfFolder, type ChunkStore } from './store';
+
+export class FolderChunkStore implements ChunkStore {
+  private readonly busy = new Set<string>();
+
+  /** @param root made when the first file is written */
+  constructor(private readonly root: string) {}
+
+  async models(): Promise<string[]> {
+    const names = await readdir(this.root).catch(emptyWhenMissing);
+    return names.map(modelOfFolder).filter((model) => model !== null);
+  }
+
+  async list(model: string): Promise<{ name: string; size: number }[]> {
+    const names = await readdir(this.folder(model)).catch(emptyWhenMissing);
+    const kept = names.filter((name) => !name.endsWith('.tmp'));
+    return Promise.all(kept.map(async (name) => ({ name, size: (await stat(join(this.folder(model), name))).size })));
+  }
+
+  async write(model: string, name: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    const path = join(this.folder(model), name);
+    try {
+      await mkdir(this.folder(model), { recursive: true });
+      // Renaming is atomic: a reader sees the whole file or none.
+      await writeFile(`${path}.tmp`, bytes);
+      await rename(`${path}.tmp`, path);
+    } catch (cause) {
+      await rm(`${path}.tmp`, { force: true }).catch(() => {});
+      const { code } = cause as NodeJS.ErrnoException;
+      if (code === 'ENOSPC' || code === 'EDQUOT') throw new ModelStorageFullError(null, null, { cause });
+      throw new ModelStorageUnavailableError(`${path} cannot be written (${code ?? String(cause)}).`, { cause });
+    }
+  }
+
+  async read(model: string, name: string, from = 0, to?: number): Promise<Uint8Array<ArrayBuffer>> {
+    const path = join(this.folder(model), name);
+    const file = await open(path).catch((cause: unknown) => {
+      throw missing(model, name, { cause });
+    });
+    try {
+      const end = Math.min(to ?? Infinity, (await file.stat()).size);
+      const bytes = new Uint8Array(Math.max(0, end - from));
+      let filled = 0;
+      while (filled < bytes.length) {
+        const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, from + filled);
+        if (bytesRead === 0) throw missing(model, name);
+        filled += bytesRead;
+      }
+      return bytes;
+    } finally {
+      await file.close();
+    }
+  }
+
+  async remove(model: string, name: string): Promise<void> {
+    await rm(join(this.folder(model), name), { force: true });
+  }
+
+  async removeModel(model: string): Promise<void> {
+    await rm(this.folder(model), { recursive: true, force: true });
+  }
+
+  async estimate(): Promise<{ usedBytes: number; quotaBytes: number } | null> {
+    const disk = await statfs(this.root).catch(() => null);
+    if (disk === null) return null;
+    return { usedBytes: (disk.blocks - disk.bavail) * disk.bsize, quotaBytes: disk.blocks * disk.bsize };
+  }
+
+  exclusive<T>(model: string, work: () => Promise<T>): Promise<T> {
+    return exclusively(this.busy, model, work);
+  }
+
+  private folder(model: string): string {
+    return join(this.root, folderName(model));
+  }
+}
+
+function emptyWhenMissing(error: NodeJS.ErrnoException): string[] {
+  if (error.code === 'ENOENT') return [];
+  throw new ModelStorageUnavailableError(`The model folder cannot be read (${error.code ?? String(error)}).`, {
+    cause: error,
+  });
+}
