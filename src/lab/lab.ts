@@ -176,6 +176,8 @@ export class Lab implements LabApi {
       await this.#runRecipe(work, choice);
     } catch (error) {
       outbox.now({ type: 'error', runId: work.record.id, ...described(error) });
+      // The engine may be what failed (a lost device): the next run gets a new one.
+      await this.#host?.close().catch(() => {});
     } finally {
       this.#work = null;
       outbox.status({

@@ -39,12 +39,15 @@ function playwrightBrowsers(): string[] {
     .flatMap((name) => [join(root, name, 'chrome-linux', 'chrome'), join(root, name, 'chrome-linux64', 'chrome')]);
 }
 
-/** WebGPU without a GPU runs on SwiftShader, on the CPU; without the flags Chromium would refuse it. */
-export function launch(): Promise<Browser> {
+/**
+ * WebGPU without a GPU runs on SwiftShader, on the CPU; without the flag Chromium would refuse it.
+ * @param webgpu false = a browser as of a visitor who has no WebGPU
+ */
+export function launch(webgpu = true): Promise<Browser> {
   return chromium.launch({
     executablePath: findChromium(),
     args: [
-      '--enable-unsafe-webgpu',
+      webgpu ? '--enable-unsafe-webgpu' : '--disable-features=WebGPU,WebGPUService',
       '--no-sandbox',
       '--headless=new',
       '--disable-background-networking',
@@ -59,12 +62,12 @@ export function launch(): Promise<Browser> {
 /** Builds the lab and serves it from a sub-path, as a static host would. */
 export async function serveLab(): Promise<{ url: string; close: () => Promise<void> }> {
   const outDir = join(process.cwd(), OUT, 'e2e-dist');
-  await build({ build: { outDir, emptyOutDir: true }, logLevel: 'warn' });
+  await build({ build: { outDir, emptyOutDir: true }, logLevel: 'error' });
   const server: PreviewServer = await preview({
     base: '/some/where/',
     build: { outDir },
     preview: { host: '127.0.0.1', port: 0 },
-    logLevel: 'warn',
+    logLevel: 'error',
   });
   const address = server.httpServer.address();
   if (address === null || typeof address === 'string') throw new Error('the preview server has no port');

@@ -48,15 +48,15 @@ afterEach(async () => {
 
 const form = () => page.getByRole('form', { name: 'Settings of the next run' });
 
-async function chooseEngine(): Promise<void> {
+async function chooseEngine(engine: string): Promise<void> {
   if (!(await form().getByLabel('Engine').isVisible())) await form().getByText('More settings').click();
-  await form().getByLabel('Engine').selectOption(ENGINE);
+  await form().getByLabel('Engine').selectOption(engine);
 }
 
-async function fillSettings(seed: number): Promise<void> {
+async function fillSettings(seed: number, engine = ENGINE): Promise<void> {
   await form().getByLabel('Preset').selectOption('arithmetic-tiny');
   await form().getByLabel('Seed', { exact: true }).fill(String(seed));
-  await chooseEngine();
+  await chooseEngine(engine);
   await form().getByLabel('Training problems').fill(String(PROBLEMS.training));
   await form().getByLabel('Held-out problems').fill(String(PROBLEMS.heldOut));
 }
@@ -159,7 +159,7 @@ describe('the lab', () => {
       await page.reload();
       const offer = page.getByRole('status').filter({ hasText: 'was interrupted' });
       await offer.waitFor();
-      await chooseEngine();
+      await chooseEngine(ENGINE);
       await offer.getByRole('button', { name: 'Resume' }).click();
     }
     await waitForState('finished');
@@ -180,5 +180,25 @@ describe('the lab', () => {
     await stored.getByRole('button', { name: /^Really delete/ }).click();
     await stored.getByRole('listitem').nth(1).waitFor({ state: 'detached' });
     expect(await stored.getByRole('listitem').count()).toBe(1);
+  });
+});
+
+describe('without WebGPU', () => {
+  it('says so plainly and runs on the reference engine', async () => {
+    const without = await launch(false);
+    try {
+      page = await (await without.newContext()).newPage();
+      await page.goto(lab.url);
+      await page.getByText('No WebGPU here').waitFor();
+      await fillSettings(9, 'auto');
+      await form().getByLabel('Training problems').fill('3');
+      await form().getByLabel('Held-out problems').fill('3');
+      await run();
+      await waitForState('finished');
+      expect(await page.getByTestId('engine').innerText()).toMatch(/reference engine/);
+      expect(await digest()).toMatch(/^[0-9a-f]{64}$/);
+    } finally {
+      await without.close();
+    }
   });
 });
