@@ -77,6 +77,11 @@ export function pooledComparison(pairs: readonly (readonly [first: string, secon
       if (first[i] !== '1' && second[i] === '1') onlySecond++;
     }
   }
+  return comparisonOfCounts(n, onlyFirst, onlySecond);
+}
+
+/** The comparison from its counts: n pairs, of which the two disagree in `onlyFirst` + `onlySecond`. */
+export function comparisonOfCounts(n: number, onlyFirst: number, onlySecond: number): PairedComparison {
   const difference = (onlyFirst - onlySecond) / n;
   const standardError = Math.sqrt(onlyFirst + onlySecond - (onlyFirst - onlySecond) ** 2 / n) / n;
   return {
