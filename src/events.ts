@@ -21,6 +21,9 @@ export interface LoggedResponse {
   margins: number[];
 }
 
+/** A summary of the other agents' responses by the base model, as the log keeps it. */
+export type LoggedSummary = Omit<LoggedResponse, 'answer'>;
+
 export interface Vote {
   /** The majority's answer; null when no response was readable. */
   answer: string | null;
@@ -63,6 +66,8 @@ export interface DebateHeld {
   iteration: number;
   problem: number;
   responses: LoggedResponse[][];
+  /** With `summary: 'base-model'` only: summaries[m][n] is what agent n read in round m + 2. */
+  summaries?: LoggedSummary[][];
   /** Vote after each round; the last one is the society's answer (the pseudo-label when training). */
   votes: Vote[];
 }

@@ -16,6 +16,8 @@ export const STREAMS = {
   adapterInit: 7,
   baselineSample: 8,
   baselineEvaluate: 9,
+  summarise: 10,
+  summariseEvaluation: 11,
 } as const;
 
 export interface DrawName {

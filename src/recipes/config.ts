@@ -8,6 +8,8 @@ export interface ExperimentConfig {
   /** Folder under static/models, later also a hub repository. */
   model: string;
   task: string;
+  /** The file of problems of a task that reads one. */
+  data?: { /** base name */ name: string; /** of the file's bytes, hex */ sha256: string };
   /** Non-negative integer below 2^53. */
   seed: number;
   /** N */
@@ -21,6 +23,8 @@ export interface ExperimentConfig {
   /** The same training problems in every iteration (the paper), or new ones. */
   problems: 'same' | 'fresh';
   sampling: { temperature: number; topK: number; topP: number; maxTokens: number };
+  /** Chat tasks only (absent otherwise): who makes of the others' responses what a critic reads. */
+  summary?: 'concatenate' | 'base-model';
   /** w: share of the critic's set sampled from C- (corrected answers); fallback in `mixtureSizes`. */
   criticShare: number;
   /** Fewest agreeing agents for a pseudo-label to be used; 1 = the paper's rule. */

@@ -13,7 +13,14 @@ import type {
 } from '../engine/types';
 import { hashAdapter } from '../log/digest';
 import type { ExperimentConfig } from './config';
-import type { FinetuneExample, FinetuneTrack, ModelResponse, Question, Society } from './types';
+import {
+  asksForSummary,
+  type FinetuneExample,
+  type FinetuneTrack,
+  type ModelResponse,
+  type Question,
+  type Society,
+} from './types';
 
 export interface ModelSocietyOptions {
   engine: Engine;
@@ -21,9 +28,11 @@ export interface ModelSocietyOptions {
   /** Name and sha-256 of the weights, for the log. */
   model: { name: string; hash: string };
   config: Pick<ExperimentConfig, 'seed' | 'sampling'>;
+  /** Longest sequence of the engine (`EngineOptions.maxLength`); default the model's positions. */
+  maxLength?: number;
   /** Stops generation and training at the next step (the call rejects or ends as the engine says). */
   signal?: AbortSignal;
-  /** A response grows: all of its text so far. */
+  /** A response grows: all of its text so far. Neither this nor `onResponse` is told of summaries. */
   onText?: (question: Question, text: string) => void;
   /** A response is complete. */
   onResponse?: (question: Question, response: ModelResponse) => void;
@@ -55,11 +64,14 @@ export class ModelSociety implements Society {
       signal,
       onTokens: (row, ids) => {
         onTokens?.(ids.length);
-        if (!onText) return;
+        if (!onText || asksForSummary(questions[row] as Question)) return;
         (sofar[row] as number[]).push(...ids);
         onText(questions[row] as Question, this.text(sofar[row] as number[]));
       },
-      onRow: (row, result) => onResponse?.(questions[row] as Question, this.response(result)),
+      onRow: (row, result) => {
+        const question = questions[row] as Question;
+        if (!asksForSummary(question)) onResponse?.(question, this.response(result));
+      },
     });
     return results.map((result) => this.response(result));
   }
@@ -102,8 +114,13 @@ export class ModelSociety implements Society {
 
   private sampling(promptLength: number): SamplingSettings {
     const { temperature, topK, topP, maxTokens } = this.options.config.sampling;
-    const room = this.options.engine.info.config.maxPositions - promptLength;
-    if (room < 1) throw new RequestError(`a prompt of ${promptLength} tokens leaves the model no room for a response`);
+    const { engine, maxLength } = this.options;
+    const room = (maxLength ?? engine.info.config.maxPositions) - promptLength;
+    if (room < 1) {
+      throw new RequestError(
+        `a prompt of ${promptLength} tokens leaves the model no room for a response; lower sampling.maxTokens or agents`,
+      );
+    }
     return { temperature, topK, topP, maxTokens: Math.min(maxTokens, room), stopIds: this.stopIds };
   }
 

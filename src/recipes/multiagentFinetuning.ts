@@ -12,6 +12,7 @@
  * - Evaluation: stream `evaluate`, iteration 0, for every team and every iteration: common random numbers. All methods answer
  *   the same problems with the same draws, so a paired difference holds less sampling noise, and a fresh adapter
  *   (B = 0) answers exactly as the base does, which is why iteration 0 is evaluated once.
+ * - Summaries by the base model: streams `summarise` (training) and `summariseEvaluation` (iteration 0, as evaluation).
  * - Ties: stream `tieBreak`; the agent word holds the stream of the debate's samples.
  */
 import type { OptimiserSettings } from '../engine/types';
@@ -60,6 +61,7 @@ export async function* multiagentFinetuning(
   config: ExperimentConfig,
 ): AsyncGenerator<RunEvent, void, void> {
   const run: Run = { society, task, config };
+  await task.prepare?.();
   yield { type: 'run-started', format: 1, config, ...society.describe() };
   const heldOut = task.problems('evaluation', config.evaluationProblems, config.seed);
   yield { type: 'problems', split: 'evaluation', iteration: 0, problems: heldOut };
@@ -169,10 +171,12 @@ async function* holdDebates(
 ): AsyncGenerator<DebateHeld, Debate[], void> {
   const draws = drawsOf(purpose, players.team, iteration);
   const tieBreak = { seed: config.seed, stream: STREAMS.tieBreak, iteration: draws.iteration, agent: draws.stream };
+  const stream = purpose === 'evaluation' ? STREAMS.summariseEvaluation : STREAMS.summarise;
+  const summaries = config.summary === 'base-model' ? { stream } : undefined;
   const held: Debate[] = [];
   for (let start = 0; start < problems.length; start += config.chunk) {
     const chunk = problems.slice(start, start + config.chunk).map(withoutGold);
-    for (const one of await debate(society, task, chunk, players, { rounds, draws, tieBreak })) {
+    for (const one of await debate(society, task, chunk, players, { rounds, draws, tieBreak, summaries })) {
       held.push(one);
       yield { type: 'debate', purpose, team: players.team, iteration, ...one };
     }
@@ -229,7 +233,7 @@ export function examplesOf(
     const found = byProblem.get(id);
     const response = found?.held.responses[round - 1]?.[agent];
     if (!found?.problem || !response) return [];
-    const messages = promptFor(task, withoutGold(found.problem), found.held.responses, agent, round);
+    const messages = promptFor(task, withoutGold(found.problem), found.held, agent, round);
     return [{ messages, completion: response.text }];
   });
 }

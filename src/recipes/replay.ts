@@ -8,9 +8,9 @@
  * the one it has stored.
  */
 import type { AdapterConfig, OptimiserSettings, TrainStepEvent } from '../engine/types';
-import type { AdapterUpdated, DebateHeld, LoggedResponse, RunEvent, TrainingStep } from '../events';
+import type { AdapterUpdated, DebateHeld, RunEvent, TrainingStep } from '../events';
 import { LogError } from '../log/errors';
-import type { FinetuneTrack, ModelResponse, Question, Society } from './types';
+import { asksForSummary, type FinetuneTrack, type ModelResponse, type Question, type Society } from './types';
 
 /** Puts the weights that an adapter had after an iteration's finetuning into the inner society. */
 export type RestoreAdapter = (adapter: string, iteration: number) => Promise<void>;
@@ -103,11 +103,15 @@ export class ReplayingSociety implements Society {
     this.chunk = new Map(recorded.length === problems.length ? recorded.map((debate) => [debate.problem, debate]) : []);
   }
 
-  private recordedResponse({ name: { problem, round, agent } }: Question): ModelResponse {
-    const logged: LoggedResponse | undefined = this.chunk.get(problem)?.responses[round - 1]?.[agent];
+  private recordedResponse(question: Question): ModelResponse {
+    const { problem, round, agent } = question.name;
+    const debate = this.chunk.get(problem);
+    const summary = asksForSummary(question);
+    // The summary for round 2 is the first.
+    const logged = summary ? debate?.summaries?.[round - 2]?.[agent] : debate?.responses[round - 1]?.[agent];
     if (!logged) {
       throw new LogError(
-        `the log does not fit this configuration: no response of agent ${agent} to problem ${problem}, round ${round}`,
+        `the log does not fit this configuration: no ${summary ? 'summary' : 'response'} of agent ${agent} to problem ${problem}, round ${round}`,
       );
     }
     const { text, finish, tokens, logprobs, margins } = logged;

@@ -1,6 +1,6 @@
 /** Configurations from a preset and overrides, and the check of a whole configuration. */
 import { PROJECTIONS, type Projection } from '../engine/types';
-import { TASKS } from '../tasks';
+import { isFileTask, taskNamed, TASKS } from '../tasks';
 import type { ExperimentConfig } from './config';
 import { ConfigurationError } from './errors';
 import { PRESETS } from './presets';
@@ -39,13 +39,39 @@ const SETTINGS: Readonly<Record<string, Reader>> = {
   chunk: integer(1, 100_000),
 };
 
-/** Keys that `resolveConfig` takes. */
+/** Settings that only some tasks have; absent elsewhere. */
+const TASK_SETTINGS: Readonly<Record<string, Reader>> = {
+  summary: choice('concatenate', 'base-model'),
+  'data.name': text(),
+  'data.sha256': sha256(),
+};
+
+/**
+ * What a chat task starts from where a preset made for the compact dialect says something else: room for a chain of reasoning
+ * in words, a learning rate for models a thousand times larger, and the paper's summaries.
+ */
+const CHAT_DEFAULTS: Readonly<Record<string, Scalar>> = {
+  'sampling.maxTokens': 512,
+  'finetune.lr': 2e-4,
+  summary: 'base-model',
+};
+
+/** Keys of every configuration. */
 export const SETTING_KEYS: readonly string[] = Object.keys(SETTINGS);
+
+/** Keys of some tasks' configurations only. */
+export const TASK_SETTING_KEYS: readonly string[] = Object.keys(TASK_SETTINGS);
+
+function readerOf(key: string): Reader | undefined {
+  if (Object.hasOwn(SETTINGS, key)) return SETTINGS[key];
+  return Object.hasOwn(TASK_SETTINGS, key) ? TASK_SETTINGS[key] : undefined;
+}
 
 /**
  * The configuration of a preset with some settings changed.
  * @param overrides dotted key → value, as text (from a command line or a link) or as what it is: `finetune.lr=0.003`,
- * `adapter.targets=q_proj,v_proj`, `finetune.clip=none`.
+ * `adapter.targets=q_proj,v_proj`, `finetune.clip=none`. A preset made for the compact dialect takes `CHAT_DEFAULTS` when its
+ * task is changed to a chat task.
  * @throws ConfigurationError that names the key and what it accepts.
  */
 export function resolveConfig(preset: string, overrides: Readonly<Record<string, Scalar>> = {}): ExperimentConfig {
@@ -54,9 +80,19 @@ export function resolveConfig(preset: string, overrides: Readonly<Record<string,
     throw new ConfigurationError('preset', `"${preset}" is unknown; there are ${Object.keys(PRESETS).join(', ')}`);
   const config = structuredClone(start.config);
   for (const [key, value] of Object.entries(overrides)) {
-    const reader = Object.hasOwn(SETTINGS, key) ? SETTINGS[key] : undefined;
-    if (!reader) throw new ConfigurationError(key, `is not a setting; there are ${SETTING_KEYS.join(', ')}`);
+    const reader = readerOf(key);
+    if (!reader) {
+      throw new ConfigurationError(
+        key,
+        `is not a setting; there are ${[...SETTING_KEYS, ...TASK_SETTING_KEYS].join(', ')}`,
+      );
+    }
     put(config, key, reader(key, value));
+  }
+  if (speaksChat(config) && !speaksChat(start.config)) {
+    for (const [key, value] of Object.entries(CHAT_DEFAULTS)) {
+      if (!Object.hasOwn(overrides, key)) put(config, key, value);
+    }
   }
   checkTogether(config);
   return config;
@@ -74,9 +110,10 @@ export function checkConfig(value: unknown): ExperimentConfig {
   const config: Record<string, unknown> = { recipe: value['recipe'], preset: text()('preset', value['preset']) };
   for (const [key, reader] of Object.entries(SETTINGS)) put(config, key, reader(key, get(value, key)));
   for (const key of dottedKeys(value)) {
-    if (key !== 'recipe' && key !== 'preset' && !Object.hasOwn(SETTINGS, key)) {
-      throw new ConfigurationError(key, 'is not a setting');
-    }
+    if (key === 'recipe' || key === 'preset' || Object.hasOwn(SETTINGS, key)) continue;
+    const reader = readerOf(key);
+    if (!reader) throw new ConfigurationError(key, 'is not a setting');
+    put(config, key, reader(key, get(value, key)));
   }
   const checked = config as unknown as ExperimentConfig;
   checkTogether(checked);
@@ -87,8 +124,9 @@ export function checkConfig(value: unknown): ExperimentConfig {
 export function differences(config: ExperimentConfig): Record<string, unknown> {
   const preset = PRESETS[config.preset]?.config;
   const result: Record<string, unknown> = {};
-  for (const key of SETTING_KEYS) {
+  for (const key of [...SETTING_KEYS, ...TASK_SETTING_KEYS]) {
     const value = get(config, key);
+    if (value === undefined) continue;
     if (!preset || JSON.stringify(get(preset, key)) !== JSON.stringify(value)) result[key] = value;
   }
   return result;
@@ -101,11 +139,43 @@ function checkTogether(config: ExperimentConfig): void {
   if (config.minimumVotes > config.agents) {
     throw new ConfigurationError('minimumVotes', `${config.minimumVotes} of ${config.agents} agents can never agree`);
   }
+  checkTaskSettings(config);
 }
+
+function checkTaskSettings(config: ExperimentConfig): void {
+  const { task, data, summary } = config;
+  if (!speaksChat(config) && summary !== undefined) {
+    throw new ConfigurationError('summary', `${task} has none: agents read each other's final answers`);
+  }
+  if (speaksChat(config) && summary === undefined) {
+    throw new ConfigurationError('summary', `is missing: ${task} needs concatenate or base-model`);
+  }
+  const reads = isFileTask(taskNamed(task));
+  if (reads && data === undefined) {
+    throw new ConfigurationError('task', `${task} takes its problems from a file; give one with --data FILE.jsonl`);
+  }
+  if (!reads && data !== undefined) throw new ConfigurationError('data', `${task} makes its own problems`);
+  if (data && (data.name === undefined || data.sha256 === undefined)) {
+    throw new ConfigurationError('data', 'needs both name and sha256');
+  }
+}
+
+function speaksChat({ task }: ExperimentConfig): boolean {
+  return taskNamed(task).dialect === 'chat';
+}
+
+/** Rough lengths of word problems and short solutions in words, for models of half a billion parameters or more. */
+export const CHAT_WORK: WorkAssumptions = {
+  solvePrompt: 150,
+  revisePrompt: 750,
+  response: 250,
+  usedGenerator: 0.5,
+  usedCritic: 0.5,
+};
 
 /** What a run asks of the device, before it starts. */
 export interface WorkEstimate {
-  /** Responses. */
+  /** Responses, and summaries by a model. */
   calls: number;
   generatedTokens: number;
   /** Tokens of all training sequences, prompts included, over all epochs. */
@@ -134,9 +204,13 @@ export const ARITHMETIC_WORK: WorkAssumptions = {
 };
 
 /** Work of a whole run, expected, not guaranteed: datasets depend on what the agents say. */
-export function estimateWork(config: ExperimentConfig, assume: WorkAssumptions = ARITHMETIC_WORK): WorkEstimate {
+export function estimateWork(
+  config: ExperimentConfig,
+  assume: WorkAssumptions = speaksChat(config) ? CHAT_WORK : ARITHMETIC_WORK,
+): WorkEstimate {
   const { agents, rounds, iterations, trainProblems, evaluationProblems, finetune } = config;
-  const debateCalls = agents * rounds;
+  const summaries = config.summary === 'base-model' ? agents * (rounds - 1) : 0;
+  const debateCalls = agents * rounds + summaries;
   const teams = config.singleAgentBaseline ? 2 : 1;
   const trainingCalls = trainProblems * (debateCalls + (config.singleAgentBaseline ? agents : 0));
   const calls = evaluationProblems * debateCalls * (1 + teams * iterations) + trainingCalls * iterations;
@@ -179,6 +253,13 @@ function text(): Reader {
   return (key, value) => {
     if (typeof value === 'string' && value !== '') return value;
     throw new ConfigurationError(key, `${show(value)} is not a name`);
+  };
+}
+
+function sha256(): Reader {
+  return (key, value) => {
+    if (typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)) return value;
+    throw new ConfigurationError(key, `${show(value)} is not a sha-256 in 64 hexadecimal digits`);
   };
 }
 

@@ -4,10 +4,14 @@
  */
 import type { AdapterConfig, OptimiserSettings, TrainStepEvent } from '../engine/types';
 import type { RunEvent } from '../events';
+import { STREAMS } from '../random';
 import type { ChatMessage, Task } from '../tasks/types';
 import type { ExperimentConfig } from './config';
 
-/** The name of a draw (see src/random.ts); the seed is the run's. */
+/**
+ * The name of a draw (see src/random.ts); the seed is the run's. A summary has the round and agent of the response that it is
+ * read for.
+ */
 export interface CallName {
   stream: number;
   iteration: number;
@@ -30,6 +34,11 @@ export interface ModelResponse {
   tokens: number;
   logprobs: number[];
   margins: number[];
+}
+
+/** Does the question ask for a summary of responses instead of a response? Its name says so. */
+export function asksForSummary({ name: { stream } }: Question): boolean {
+  return stream === STREAMS.summarise || stream === STREAMS.summariseEvaluation;
 }
 
 /** One finetuning example: loss on the completion only (and the end token after it). */

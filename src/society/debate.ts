@@ -2,10 +2,11 @@
  * Multiagent debate in synchronous rounds (Du et al. 2023; arXiv 2501.05707, Algorithm 1 lines 3 to 15): every agent
  * reads what the *others* said in the previous round, never what they say in this one.
  */
-import type { LoggedResponse, Team, Vote } from '../events';
+import type { LoggedResponse, LoggedSummary, Team, Vote } from '../events';
 import type { DrawName } from '../random';
 import type { ModelResponse, Question, Society } from '../recipes/types';
 import type { ChatMessage, Task, Ungraded } from '../tasks/types';
+import { TaskError } from '../tasks/errors';
 import { majorityVote } from './vote';
 
 /** Who sits in the N slots: slot n is played by generators[n] in round 1 and by critics[n] from round 2 on. */
@@ -22,6 +23,8 @@ export interface Debate {
   problem: number;
   /** responses[m][n]: agent n in round m + 1. */
   responses: LoggedResponse[][];
+  /** summaries[m][n]: what agent n read in round m + 2; absent when no model summarises. */
+  summaries?: LoggedSummary[][];
   /** Vote after each round. */
   votes: Vote[];
 }
@@ -31,12 +34,15 @@ export interface DebateSettings {
   rounds: number;
   /** Names of the samples: stream and iteration; agent, problem and round are filled in. */
   draws: { stream: number; iteration: number };
+  /** Let the base model summarise the others' responses before every round ≥ 2, with draws of this stream. */
+  summaries?: { stream: number };
   /** Name of the tie-breaking draws; problem and round are filled in. */
   tieBreak: DrawName;
 }
 
 /**
- * Debates a chunk of problems together: one `ask` per round holds problems × agents questions (problem-major).
+ * Debates a chunk of problems together: one `ask` per round holds problems × agents questions (problem-major), and so does
+ * the one for summaries before a round, where a model writes them.
  * @returns one debate a problem, in order.
  */
 export async function debate(
@@ -48,10 +54,11 @@ export async function debate(
 ): Promise<Debate[]> {
   const debates: Debate[] = problems.map(({ id }) => ({ problem: id, responses: [], votes: [] }));
   for (let round = 1; round <= settings.rounds; round++) {
+    if (round > 1) await addSummaries(society, task, problems, debates, round, settings);
     const questions = problems.flatMap((problem, p) =>
       players.generators.map((_, agent): Question => ({
         adapter: (round === 1 ? players.generators : players.critics)[agent] ?? null,
-        messages: promptFor(task, problem, debates[p]?.responses ?? [], agent, round),
+        messages: promptFor(task, problem, debates[p] ?? { responses: [] }, agent, round),
         name: { ...settings.draws, agent, problem: problem.id, round },
       })),
     );
@@ -73,31 +80,70 @@ export async function debate(
 }
 
 /**
+ * Asks the base model for a summary per problem and agent: everybody reads the others, so everybody has one of their own. The
+ * un-finetuned base writes them (as the paper's code does), so what a critic learns to read does not drift.
+ */
+async function addSummaries(
+  society: Society,
+  task: Task,
+  problems: readonly Ungraded[],
+  debates: Debate[],
+  round: number,
+  { summaries, draws }: DebateSettings,
+): Promise<void> {
+  if (!summaries) return;
+  const questions = problems.flatMap((problem, p) => {
+    const previous = debates[p]?.responses[round - 2] ?? [];
+    return previous.map((_, agent): Question => {
+      const others = previous.filter((_, slot) => slot !== agent).map(({ text }) => text);
+      if (!task.summarisePrompt) throw new TaskError(`task "${task.name}": has no prompt for a summary`);
+      return {
+        adapter: null,
+        messages: task.summarisePrompt(problem, others),
+        name: { stream: summaries.stream, iteration: draws.iteration, agent, problem: problem.id, round },
+      };
+    });
+  });
+  const answered = await society.ask(questions);
+  const agents = questions.length / problems.length;
+  debates.forEach((held, p) => {
+    (held.summaries ??= []).push(answered.slice(p * agents, (p + 1) * agents).map(sampled));
+  });
+}
+
+/**
  * What a slot was asked in a round (1..M): the problem alone, or the problem with its own previous answer and the summary
  * of the others' previous-round answers. A function of the log, so datasets can be rebuilt from it.
- * @param responses rounds before `round` at least: responses[m][n].
+ * @param held rounds before `round` at least: responses[m][n], and the summaries where a model wrote them.
  */
 export function promptFor(
   task: Task,
   problem: Ungraded,
-  responses: readonly (readonly Pick<LoggedResponse, 'answer'>[])[],
+  { responses, summaries }: Pick<Debate, 'responses' | 'summaries'>,
   agent: number,
   round: number,
 ): ChatMessage[] {
   if (round === 1) return task.solvePrompt(problem);
   const previous = responses[round - 2] ?? [];
-  const others = previous.filter((_, slot) => slot !== agent).map((response) => response.answer);
-  return task.revisePrompt(problem, previous[agent]?.answer ?? null, task.summarise(others));
+  const read = ({ answer, text }: LoggedResponse) => (task.dialect === 'compact' ? answer : text);
+  const own = previous[agent];
+  const summary =
+    summaries?.[round - 2]?.[agent]?.text ?? task.summarise(previous.filter((_, slot) => slot !== agent).map(read));
+  return task.revisePrompt(problem, own ? read(own) : null, summary);
 }
 
 function logged(task: Task, response: ModelResponse): LoggedResponse {
+  const { text, ...rest } = sampled(response);
+  return { text, answer: task.extractAnswer(text), ...rest };
+}
+
+function sampled({ text, finish, tokens, logprobs, margins }: ModelResponse): LoggedSummary {
   return {
-    text: response.text,
-    answer: task.extractAnswer(response.text),
-    finish: response.finish,
-    tokens: response.tokens,
-    logprobs: response.logprobs.map((value) => rounded(value, 1000)),
-    margins: response.margins.map((value) => rounded(value, 100)),
+    text,
+    finish,
+    tokens,
+    logprobs: logprobs.map((value) => rounded(value, 1000)),
+    margins: margins.map((value) => rounded(value, 100)),
   };
 }
 

@@ -79,6 +79,7 @@ function extractAnswer(completion: string): string | null {
 export const arithmetic: Task = {
   name: 'arithmetic',
   description: 'a + b·c + d − e·f with operands 0 to 9, solved step by step.',
+  dialect: 'compact',
   problems: drawProblems,
   solvePrompt: (problem) => [{ role: 'user', content: problem.question }],
   summarise: (others) => others.map((answer) => answer ?? UNREADABLE).join(','),

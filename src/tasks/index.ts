@@ -1,13 +1,55 @@
 /** Every task by name. Adding one is a file here and a line in this list. */
 import { arithmetic } from './arithmetic';
+import { arithmeticChat } from './arithmeticChat';
 import { TaskError } from './errors';
-import type { Task } from './types';
+import { bindProblems } from './fileTask';
+import { gsm8k } from './gsm8k';
+import { jsonl } from './jsonl';
+import { multipleChoice } from './multipleChoice';
+import type { FileTask, ProblemFile, Task } from './types';
 
-export const TASKS: readonly Task[] = [arithmetic];
+export const TASKS: readonly (Task | FileTask)[] = [arithmetic, arithmeticChat, gsm8k, multipleChoice, jsonl];
 
-/** @throws TaskError when there is no task of that name. */
-export function taskNamed(name: string): Task {
+/**
+ * A task as it is without any file: a file task of this kind renders prompts and grades, but has no problems.
+ * @throws TaskError when there is no task of that name.
+ */
+export function taskNamed(name: string): Task | FileTask {
   const task = TASKS.find((candidate) => candidate.name === name);
   if (!task) throw new TaskError(`task "${name}": unknown; there are ${TASKS.map((t) => t.name).join(', ')}`);
   return task;
+}
+
+/** Are the task's problems in a file? */
+export function isFileTask(task: Task | FileTask): task is FileTask {
+  return 'readProblem' in task;
+}
+
+/** What of a configuration decides about its task. */
+interface TaskChoice {
+  task: string;
+  trainProblems: number;
+  evaluationProblems: number;
+  data?: { name: string; sha256: string };
+}
+
+/**
+ * The task of a run, with the problems of its file where it needs one.
+ * @throws TaskError when the file is missing, is not the one that the configuration names, or holds too few problems.
+ */
+export function taskFor(config: TaskChoice, file?: ProblemFile): Task {
+  const task = taskNamed(config.task);
+  if (!isFileTask(task)) return task;
+  const { data, trainProblems, evaluationProblems } = config;
+  if (!file) throw new TaskError(`task "${task.name}": needs its file of problems${data ? `, ${data.name}` : ''}`);
+  if (data && data.sha256 !== file.sha256) {
+    throw new TaskError(`${file.name}: is not the ${data.name} of this run; its sha-256 differs`);
+  }
+  if (trainProblems + evaluationProblems > file.problems.length) {
+    throw new TaskError(
+      `${file.name}: holds ${file.problems.length} problems, and ${trainProblems} for training and ` +
+        `${evaluationProblems} for evaluation are asked for; lower trainProblems or evaluationProblems`,
+    );
+  }
+  return bindProblems(task, file, evaluationProblems);
 }

@@ -1,0 +1,26 @@
+/** GSM8K (Cobbe et al. 2021, arXiv 2110.14168): school problems in words; the answer follows the last `####`. */
+import { afterHashes } from './answers';
+import { numericAnswer } from './arithmeticChat';
+import { chatPrompts } from './chatPrompts';
+import { textField, withoutProblems } from './fileTask';
+import { readNumber, sameNumber } from './numbers';
+import type { FileTask } from './types';
+
+export const gsm8k: FileTask = {
+  name: 'gsm8k',
+  description: 'School problems in words with a number as the answer, from a file in the layout of GSM8K.',
+  dialect: 'chat',
+  lineFormat: '{"question", "answer"} with the final number after ####',
+  readProblem(record) {
+    const answer = textField(record, 'answer');
+    const final = afterHashes(answer);
+    if (final === null) throw new Error('"answer" has no #### with the final number after it');
+    const gold = readNumber(final);
+    if (gold === null) throw new Error(`"${final}" after #### is not a number`);
+    return { question: textField(record, 'question'), gold };
+  },
+  problems: withoutProblems('gsm8k'),
+  ...chatPrompts('a single number'),
+  extractAnswer: numericAnswer,
+  equal: sameNumber,
+};

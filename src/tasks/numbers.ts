@@ -1,0 +1,170 @@
+/**
+ * Numbers as people and models write them, read exactly: integers, decimals, fractions, thousands separators, a currency
+ * sign, a percent sign or a unit around them. Rationals of big integers, so 0.1 + 0.2 is 0.3 and 1/3 is not 0.3333.
+ */
+
+/** numerator / denominator in lowest terms, denominator > 0. */
+export interface Rational {
+  numerator: bigint;
+  denominator: bigint;
+}
+
+/** More digits or a larger exponent than this is a runaway, not an answer. */
+const MAX_DIGITS = 40;
+const MAX_EXPONENT = 30;
+/** Longest decimal expansion that is written as one; others stay fractions. */
+const MAX_DECIMALS = 12;
+
+const DIGITS = String.raw`(?:\d{1,3}(?:,\d{3})+|\d+)`;
+const DECIMAL = String.raw`(?:${DIGITS}(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d{1,3})?`;
+const FRACTION = String.raw`\\[dt]?frac(?:\{(${DIGITS})\}\{(${DIGITS})\}|(\d)(\d))`;
+const NUMBER = new RegExp(`^(${DECIMAL})(?!\\d|,\\d)(?:\\s*/\\s*(${DIGITS})(?![\\d.]))?`);
+const MIXED = new RegExp(`^(\\d+)\\s+(\\d+)\\s*/\\s*(\\d+)(?![\\d.])`);
+const LATEX_FRACTION = new RegExp(`^(\\d+)?\\s*${FRACTION}`);
+
+/** Words after a number that make it another number. */
+const SCALES: Readonly<Record<string, bigint>> = { thousand: 10n ** 3n, million: 10n ** 6n, billion: 10n ** 9n };
+/** Words that make of a number a list, a range or a calculation: not one number. */
+const NOT_UNITS = /\b(?:and|or|to|plus|minus|times|over|not|than|through|equals?)\b/i;
+/** Letters right behind the digits are variables (5x, 2xy) unless they are one of these; one letter always is (5m). */
+const ATTACHED_UNITS = /^(?:km|cm|mm|kg|mg|ml|mL|min|mins|hr|hrs|sec|ft|in|lb|lbs|oz|mph|mi|yd|th|st|nd|rd)\b/;
+/** One letter after a space is a variable unless it is one of these. */
+const SHORT_UNITS = /^(?:m|g|l|L|s|h|C|F|K|W|V|A|N|J)$/;
+
+/**
+ * The one number that a text says, or null. A percent sign, a currency sign and a unit are taken off, not converted: 50 % is
+ * 50, 20 cents are 20, as in the answers of GSM8K; 2 million is 2,000,000. "5 or 6", "3:30", "5x" and "1,23" are no numbers.
+ */
+export function parseNumber(text: string): Rational | null {
+  let rest = plainText(text);
+  let negative = false;
+  const sign = /^[$€£¥]?\s*([+-])?\s*[$€£¥]?\s*/.exec(rest);
+  if (sign) {
+    negative = sign[1] === '-';
+    rest = rest.slice(sign[0].length);
+  }
+  const read = readMagnitude(rest);
+  if (!read) return null;
+  const scale = readUnit(rest.slice(read.length));
+  if (scale === null) return null;
+  const { numerator, denominator } = read.value;
+  return rational((negative ? -1n : 1n) * numerator * scale, denominator);
+}
+
+/**
+ * One text per number: an integer, a decimal of at most 12 places where that is exact, otherwise a fraction in lowest terms.
+ * Equal numbers have equal texts.
+ */
+export function canonicalNumber({ numerator, denominator }: Rational): string {
+  if (denominator === 1n) return numerator.toString();
+  let scaled = denominator;
+  for (const factor of [2n, 5n]) while (scaled % factor === 0n) scaled /= factor;
+  let decimals = 0;
+  let power = 1n;
+  while (scaled === 1n && power % denominator !== 0n && decimals <= MAX_DECIMALS) {
+    decimals++;
+    power *= 10n;
+  }
+  if (scaled !== 1n || decimals > MAX_DECIMALS) return `${numerator}/${denominator}`;
+  const whole = (numerator * power) / denominator;
+  const digits = (whole < 0n ? -whole : whole).toString().padStart(decimals + 1, '0');
+  return `${whole < 0n ? '-' : ''}${digits.slice(0, -decimals)}.${digits.slice(-decimals)}`;
+}
+
+/** `canonicalNumber` of what a text says, or null. */
+export function readNumber(text: string): string | null {
+  const value = parseNumber(text);
+  return value && canonicalNumber(value);
+}
+
+/** Do two texts say the same number? */
+export function sameNumber(a: string, b: string): boolean {
+  if (a === b) return true;
+  const left = readNumber(a);
+  return left !== null && left === readNumber(b);
+}
+
+function readMagnitude(text: string): { value: Rational; length: number } | null {
+  const latex = LATEX_FRACTION.exec(text);
+  if (latex) {
+    const [all, whole = '0', n = latex[4] ?? '', d = latex[5] ?? ''] = latex;
+    return measured(all, fraction(whole, n, d));
+  }
+  const mixed = MIXED.exec(text);
+  if (mixed) {
+    const [all, whole = '0', n = '', d = ''] = mixed;
+    return measured(all, fraction(whole, n, d));
+  }
+  const plain = NUMBER.exec(text);
+  if (!plain) return null;
+  const [all, top = '', bottom = '1'] = plain;
+  const numerator = decimal(top);
+  const denominator = decimal(bottom);
+  if (!numerator || !denominator || denominator.numerator === 0n) return null;
+  return measured(
+    all,
+    rational(numerator.numerator * denominator.denominator, numerator.denominator * denominator.numerator),
+  );
+}
+
+function measured(all: string, value: Rational | null): { value: Rational; length: number } | null {
+  return value && { value, length: all.length };
+}
+
+/** whole + n/d of digits. */
+function fraction(whole: string, n: string, d: string): Rational | null {
+  const parts = [whole, n, d].map((part) => part.replaceAll(',', ''));
+  if (parts.some((part) => part === '' || part.length > MAX_DIGITS)) return null;
+  const [w, numerator, denominator] = parts.map(BigInt) as [bigint, bigint, bigint];
+  return denominator === 0n ? null : rational(w * denominator + numerator, denominator);
+}
+
+function decimal(text: string): Rational | null {
+  const [mantissa = '', exponentText = '0'] = text.replaceAll(',', '').split(/[eE]/);
+  const [whole = '', places = ''] = mantissa.split('.');
+  const exponent = Number(exponentText) - places.length;
+  if (whole.length + places.length > MAX_DIGITS || Math.abs(Number(exponentText)) > MAX_EXPONENT) return null;
+  const digits = BigInt(whole + places);
+  return exponent >= 0 ? rational(digits * 10n ** BigInt(exponent), 1n) : rational(digits, 10n ** BigInt(-exponent));
+}
+
+/** What stands after a number: 1 for nothing or a unit, a factor for "million", null for what is no unit. */
+function readUnit(tail: string): bigint | null {
+  if (tail.trim() === '') return 1n;
+  const words = tail.replace(/[%$€£¥]/g, ' ').trim();
+  if (words === '') return 1n;
+  if (/^\p{L}/u.test(tail) && !ATTACHED_UNITS.test(tail)) return null;
+  // Words, with powers (m^2, m²) and ratios (km/h, per day) of them.
+  if (!/^-?\p{L}[\p{L}\s.'’/·-]*(?:\^?\{?[23²³]\}?)?[\p{L}\s.'’/·-]*$/u.test(words) || NOT_UNITS.test(words))
+    return null;
+  if (/^\p{L}$/u.test(words)) return SHORT_UNITS.test(words) ? 1n : null;
+  const [first = ''] = words.split(/\s+/);
+  return SCALES[first.toLowerCase()] ?? 1n;
+}
+
+/** Takes LaTeX's and typography's clothing off a number. */
+function plainText(text: string): string {
+  return text
+    .replace(/[−–]/g, '-')
+    .replace(/(\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))/g, '$1')
+    .replace(/[\u00a0\u2009\u202f]/g, ' ')
+    .replace(/\\[()[\]]/g, ' ')
+    .replace(/\\(?:text|textbf|textit|mathrm|mathbf|mathit|mbox|operatorname|mathbb)\s*\{([^{}]*)\}/g, ' $1 ')
+    .replace(/\\(?:left|right|displaystyle|bf)\b/g, '')
+    .replace(/\^\s*(?:\{\s*\\circ\s*\}|\\circ)|\\circ|\\degree|°/g, ' ')
+    .replace(/\{,\}/g, ',')
+    .replace(/(\d)\\[,!;: ](?=\d{3}(?!\d))/g, '$1')
+    .replace(/\\[,!;: ]|~/g, ' ')
+    .replace(/\\([$%€£])/g, '$1')
+    .replace(/^\s*\$([^$]*)\$\s*$/, '$1')
+    .replace(/\*\*|`/g, '')
+    .replace(/^\s*\(\s*([^(),]*?)\s*\)\s*$/, '$1')
+    .replace(/\s*[.,;:!]\s*$/, '')
+    .trim();
+}
+
+function rational(numerator: bigint, denominator: bigint): Rational {
+  let [a, b] = [numerator < 0n ? -numerator : numerator, denominator];
+  while (b !== 0n) [a, b] = [b, a % b];
+  return a === 0n ? { numerator: 0n, denominator: 1n } : { numerator: numerator / a, denominator: denominator / a };
+}
