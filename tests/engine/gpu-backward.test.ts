@@ -2,6 +2,7 @@
 
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
+  attentionTile,
   encodeAttentionBackward,
   encodeCrossEntropy,
   encodeLinearBackwardInput,
@@ -108,6 +109,9 @@ function makeParts(config: ModelConfig, rank: number): Fixture {
     const first = rows.length;
     for (let i = 0; i < length; i++) rows.push([first, first + length]);
   }
+  const tile = attentionTile(gpu);
+  const tiles = rows.flatMap(([first, end], t) => ((t - first) % tile === 0 ? [[t, first, end, 0]] : []));
+  tiles.push([0, 0, 0, 0]);
   const pos = rows.map(([first], t) => t - first);
   const tracks = new Uint32Array(TRACKS.length * TRACK_WORDS);
   TRACKS.forEach((t, g) => tracks.set([t.slot, t.first, t.count, t.firstTarget, t.targets], g * TRACK_WORDS));
@@ -137,7 +141,8 @@ function makeParts(config: ModelConfig, rank: number): Fixture {
       count: T,
       slot: gpu.upload('slot', SLOT_OF),
       pos: gpu.upload('pos', Uint32Array.from(pos)),
-      rows: gpu.upload('rows', Uint32Array.from(rows.flat())),
+      tiles: gpu.upload('tiles', Uint32Array.from(tiles.flat())),
+      tileCount: tiles.length,
       trackCount: TRACKS.length,
       tracks: gpu.upload('tracks', tracks),
       results: gpu.upload('results', new Float32Array(TRACKS.length * 2)),

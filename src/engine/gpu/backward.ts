@@ -38,8 +38,9 @@ export interface TrainedTokens {
   slot: GPUBuffer;
   /** u32 [T] position within the row */
   pos: GPUBuffer;
-  /** u32 pairs [T]: first token of the token's row, one past its last token */
-  rows: GPUBuffer;
+  /** u32 quadruples [tileCount]: first token of a stretch of one row, first of the row, one past the row's last, 0 */
+  tiles: GPUBuffer;
+  tileCount: number;
   /** Entries in `tracks` that are in use. */
   trackCount: number;
   /** [trackCount] entries of TRACK_WORDS */
@@ -119,6 +120,11 @@ export function gradientBufferBytes(config: ModelConfig, rank: number, tokens: n
 function lanesFor(gpu: Gpu, columns: number): number {
   if (gpu.isCpu) return 8;
   return columns > 32 ? 64 : 32;
+}
+
+/** Tokens of one row that a workgroup of the attention backward kernels takes: `TrainedTokens.tiles`. */
+export function attentionTile(gpu: Gpu): number {
+  return gpu.isCpu ? 8 : 32;
 }
 
 /** Workgroups of 64 for `items` invocations, folded into y where one dimension is too short. */
@@ -250,34 +256,24 @@ export function encodeRmsNormBackward(
 
 /** dO in `gradients.attn` to dQ, dK and dV by the inputs of attention, RoPE turned back. */
 export function encodeAttentionBackward(parts: BackwardParts, program: Program, saved: LayerActivations): void {
-  const { config, tokens, gradients, turns } = parts;
+  const { gpu, config, tokens, gradients, turns } = parts;
   const { numHeads, numKvHeads, headDim } = config;
   const scale = { f32: 1 / Math.sqrt(headDim) };
-  const constants = { HEADS: numHeads, KV_HEADS: numKvHeads, HEAD_DIM: headDim };
-  const queryGroups = flatGroups(tokens.count * numHeads);
-  const keyGroups = flatGroups(tokens.count * numKvHeads);
+  const constants = { HEADS: numHeads, KV_HEADS: numKvHeads, HEAD_DIM: headDim, LANES: attentionTile(gpu) };
+  const groups = flatGroups(tokens.count * numHeads);
   program.add(
     'attention_backward_stats',
     { HEAD_DIM: headDim },
     [saved.attn, gradients.attn, saved.lse, gradients.stats],
-    [tokens.count * numHeads, queryGroups[0]],
-    queryGroups,
+    [tokens.count * numHeads, groups[0]],
+    groups,
   );
-  const inputs = [saved.q, saved.k, saved.v, gradients.attn, gradients.stats, tokens.rows];
-  program.add(
-    'attention_backward_query',
-    constants,
-    [...inputs, gradients.q],
-    [tokens.count, queryGroups[0], scale],
-    queryGroups,
-  );
-  program.add(
-    'attention_backward_key_value',
-    constants,
-    [...inputs, gradients.k, gradients.v],
-    [tokens.count, keyGroups[0], scale],
-    keyGroups,
-  );
+  const inputs = [saved.q, saved.k, saved.v, gradients.attn, gradients.stats, tokens.tiles];
+  const tiles = tokens.tileCount;
+  program.add('attention_backward_query', constants, [...inputs, gradients.q], [scale], [tiles, numHeads]);
+  const outputs = [gradients.k, gradients.v];
+  const group = numHeads / numKvHeads;
+  program.add('attention_backward_key_value', constants, [...inputs, ...outputs], [scale, group], [tiles, numKvHeads]);
   for (const [heads, gradient] of [
     [numHeads, gradients.q],
     [numKvHeads, gradients.k],

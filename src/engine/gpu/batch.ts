@@ -20,6 +20,8 @@ export interface BatchSize {
   tokens: number;
   /** Tokens whose next token has a weight. */
   targets: number;
+  /** Stretches of rows for attention. */
+  tiles: number;
 }
 
 /** The flat lists as the kernels read them. */
@@ -29,8 +31,8 @@ export interface Batch {
   row: Uint32Array;
   pos: Uint32Array;
   slot: Uint32Array;
-  /** u32 pairs [tokens]: first token of the token's row, one past its last */
-  span: Uint32Array;
+  /** u32 quadruples [tiles]: first token of a stretch of one row, first of the row, one past the row's last, 0 */
+  tiles: Uint32Array;
   /** u32 [tokens], as many used as there are rows: flat index of the row's first token */
   rowBase: Uint32Array;
   /** u32 [targets] flat index of the token that predicts */
@@ -52,28 +54,32 @@ export function microBatch<T>(rows: readonly T[], index: number, parts: number):
   return rows.slice(Math.floor((index * rows.length) / parts), Math.floor(((index + 1) * rows.length) / parts));
 }
 
-/** Size of a batch before it is laid out. */
-export function measureBatch(tracks: readonly { rows: readonly TrainExample[] }[]): BatchSize {
-  const size = { tokens: 0, targets: 0 };
+/** Size of a batch before it is laid out; `tile` is the longest stretch of a row for attention. */
+export function measureBatch(tracks: readonly { rows: readonly TrainExample[] }[], tile: number): BatchSize {
+  const size = { tokens: 0, targets: 0, tiles: 0 };
   for (const { rows } of tracks) {
     for (const example of rows) {
       const length = usedLength(example);
       size.tokens += length;
+      size.tiles += Math.ceil(length / tile);
       for (let t = 1; t <= length; t++) if (example.weights[t] > 0) size.targets++;
     }
-    size.tokens = Math.ceil(size.tokens / TOKEN_TILE) * TOKEN_TILE;
+    const padded = Math.ceil(size.tokens / TOKEN_TILE) * TOKEN_TILE;
+    if (padded > size.tokens) size.tiles++;
+    size.tokens = padded;
   }
-  return { tokens: size.tokens + TOKEN_TILE, targets: size.targets };
+  return { tokens: size.tokens + TOKEN_TILE, targets: size.targets, tiles: size.tiles + 1 };
 }
 
 /**
- * Lays a batch out in lists of the given size: `tokens` is a multiple of TOKEN_TILE and both are at least what
- * `measureBatch` says. The rest of the tokens is padding, the rest of the targets has weight 0 and stands on padding.
+ * Lays a batch out in lists of the given size, at least what `measureBatch` says, `tokens` a multiple of TOKEN_TILE and
+ * every TOKEN_TILE tokens more bringing one tile more. The rest of the tokens is padding, the rest of the targets has
+ * weight 0 and stands on padding.
  */
-export function layOutBatch(tracks: readonly BatchTrack[], size: BatchSize): Batch {
+export function layOutBatch(tracks: readonly BatchTrack[], size: BatchSize, tile: number): Batch {
   const batch = emptyBatch(tracks.length, size);
   const weights = new Float32Array(batch.targets.buffer);
-  const at: Cursor = { token: 0, row: 0, target: 0 };
+  const at: Cursor = { token: 0, row: 0, target: 0, stretch: 0, tile };
   tracks.forEach(({ slot, rows, weightSum }, g) => {
     const first = { ...at };
     for (const example of rows) {
@@ -102,15 +108,18 @@ interface Cursor {
   token: number;
   row: number;
   target: number;
+  stretch: number;
+  /** Longest stretch. */
+  tile: number;
 }
 
-function emptyBatch(tracks: number, { tokens, targets }: BatchSize): Batch {
+function emptyBatch(tracks: number, { tokens, targets, tiles }: BatchSize): Batch {
   return {
     ids: new Uint32Array(tokens),
     row: new Uint32Array(tokens),
     pos: new Uint32Array(tokens),
     slot: new Uint32Array(tokens),
-    span: new Uint32Array(2 * tokens),
+    tiles: new Uint32Array(4 * tiles),
     rowBase: new Uint32Array(tokens),
     positions: new Uint32Array(targets),
     targets: new Uint32Array(2 * targets),
@@ -126,8 +135,7 @@ function appendRow(batch: Batch, at: Cursor, slot: number, length: number, id: (
     batch.row[at.token] = at.row;
     batch.pos[at.token] = t;
     batch.slot[at.token] = slot;
-    batch.span[2 * at.token] = first;
-    batch.span[2 * at.token + 1] = first + length;
+    if (t % at.tile === 0) batch.tiles.set([at.token, first, first + length], 4 * at.stretch++);
   }
   batch.rowBase[at.row++] = first;
 }

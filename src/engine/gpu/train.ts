@@ -16,7 +16,7 @@ import type {
   TrainStepEvent,
   TrainTrack,
 } from '../types';
-import { measureBatch, microBatch, type BatchTrack } from './batch';
+import { microBatch, type BatchTrack } from './batch';
 import type { ForwardParts } from './forward';
 import type { AdapterLayout } from './layout';
 import { TrainDevice, type Moments } from './trainDevice';
@@ -79,7 +79,7 @@ export class Trainer {
       const { slot, config } = this.parts.adapterOf(track.adapter);
       const device = this.openDevice();
       const batch = [trackBatch(track, slot, 0, 0, 1)];
-      device.reserve(measureBatch(batch), 1);
+      device.reserve(device.measure(batch), 1);
       device.beginStep([slot]);
       device.accumulate(batch, new Set(config.targets));
       const results = await device.results(1);
@@ -130,16 +130,18 @@ export class Trainer {
       return { track, slot, config, updates: state?.step ?? 0, moments: moments ?? null };
     });
     const targets = new Set(tracks.flatMap(({ config }) => config.targets));
-    const size = { tokens: 0, targets: 0 };
+    const device = this.openDevice();
+    const size = { tokens: 0, targets: 0, tiles: 0 };
     const steps = Math.max(0, ...job.tracks.map((track) => track.batches.length));
     for (let step = firstStep; step < steps; step++) {
       for (const batch of microBatches(tracks, step, job.optimiser.accumulation)) {
-        const needed = measureBatch(batch);
+        const needed = device.measure(batch);
         size.tokens = Math.max(size.tokens, needed.tokens);
         size.targets = Math.max(size.targets, needed.targets);
+        size.tiles = Math.max(size.tiles, needed.tiles);
       }
     }
-    if (size.targets > 0) this.openDevice().reserve(size, tracks.length);
+    if (size.targets > 0) device.reserve(size, tracks.length);
     return { job, tracks, targets, begun: false };
   }
 
@@ -158,7 +160,7 @@ export class Trainer {
     const tokens = active.map(() => 0);
     device.beginStep(slots);
     for (const batch of microBatches(active, step, job.optimiser.accumulation)) {
-      batch.forEach(({ rows }, g) => (tokens[g] += measureBatch([{ rows }]).targets));
+      batch.forEach((track, g) => (tokens[g] += device.measure([track]).targets));
       device.accumulate(batch, targets);
     }
     const rates = active.map(({ track }) => learningRate(job.optimiser, step, track.batches.length));

@@ -6,6 +6,7 @@
 
 import type { OptimiserSettings, Projection } from '../types';
 import {
+  attentionTile,
   createGradientBuffers,
   encodeCrossEntropy,
   encodeLayerBackward,
@@ -55,7 +56,7 @@ type Capacity = BatchSize & { tracks: number };
 interface StepBuffers {
   capacity: Capacity;
   list: Omit<TokenList, 'count'>;
-  span: GPUBuffer;
+  tiles: GPUBuffer;
   positions: GPUBuffer;
   targets: GPUBuffer;
   loss: GPUBuffer;
@@ -100,16 +101,23 @@ export class TrainDevice {
   /** Makes room for batches of this size; what was recorded for smaller buffers is dropped. @throws MemoryPlanError */
   reserve(size: BatchSize, tracks: number): void {
     const now = this.buffers?.capacity;
-    if (now && now.tokens >= size.tokens && now.targets >= size.targets && now.tracks >= tracks) return;
+    const names = ['tokens', 'targets', 'tiles'] as const;
+    if (now && now.tracks >= tracks && names.every((name) => now[name] >= size[name])) return;
     const capacity = {
       tokens: Math.max(size.tokens, now?.tokens ?? 0),
       targets: Math.max(size.targets, now?.targets ?? 0),
+      tiles: Math.max(size.tiles, now?.tiles ?? 0),
       tracks: Math.max(tracks, now?.tracks ?? 0),
     };
     this.free();
     const before = this.parts.gpu.bytesAllocated;
     this.buffers = createStepBuffers(this.parts, capacity);
     this.bufferBytes = this.parts.gpu.bytesAllocated - before;
+  }
+
+  /** Size of a batch as `reserve` wants it. */
+  measure(tracks: readonly Pick<BatchTrack, 'rows'>[]): BatchSize {
+    return measureBatch(tracks, attentionTile(this.parts.gpu));
   }
 
   /** Begins a step of the adapters in these slots: their gradients and the batch's results are zeroed. */
@@ -128,16 +136,16 @@ export class TrainDevice {
    * are the projections that any of their adapters has.
    */
   accumulate(tracks: readonly BatchTrack[], targets: ReadonlySet<Projection>): void {
-    const needed = measureBatch(tracks);
+    const needed = this.measure(tracks);
     if (needed.targets === 0) return;
     const size = this.paddedSize(needed);
-    this.upload(layOutBatch(tracks, size));
+    this.upload(layOutBatch(tracks, size, attentionTile(this.parts.gpu)));
     const key = [...targets].join(' ');
     const count = tracks.length;
     this.program(`forward ${size.tokens} ${key}`, (p) => this.recordForward(p, size.tokens, targets)).submit();
     this.program(`head ${size.targets}`, (p) => this.recordHead(p, size.targets)).submit();
-    const record = (p: Program): void => this.recordBackward(p, size.tokens, count, targets);
-    this.program(`backward ${size.tokens} ${count} ${key}`, record).submit();
+    const record = (p: Program): void => this.recordBackward(p, size, count, targets);
+    this.program(`backward ${size.tokens} ${size.tiles} ${count} ${key}`, record).submit();
   }
 
   /** Gradient norms, clipping and AdamW; `steps` in the order of the tracks given to `accumulate`. */
@@ -147,7 +155,7 @@ export class TrainDevice {
     gpu.write(buffers.steps, packSteps(steps, settings, steps.length));
     const { beta1, beta2, eps } = settings;
     this.program(`update ${steps.length} ${beta1} ${beta2} ${eps}`, (program) => {
-      const tokens = this.tokens(0, steps.length);
+      const tokens = this.tokens(0, 0, steps.length);
       encodeGradientNorm(this.pool, tokens, buffers.partials, program);
       encodeAdamW(this.pool, tokens, buffers.steps, settings, program);
     }).submit();
@@ -189,13 +197,13 @@ export class TrainDevice {
 
   private upload(batch: Batch): void {
     const { gpu } = this.parts;
-    const { list, span, positions, targets, tracks } = this.reserved();
+    const { list, tiles, positions, targets, tracks } = this.reserved();
     gpu.write(list.ids, batch.ids);
     gpu.write(list.row, batch.row);
     gpu.write(list.pos, batch.pos);
     gpu.write(list.slot, batch.slot);
     gpu.write(list.rowBase, batch.rowBase);
-    gpu.write(span, batch.span);
+    gpu.write(tiles, batch.tiles);
     gpu.write(positions, batch.positions);
     gpu.write(targets, batch.targets);
     gpu.write(tracks, batch.tracks);
@@ -231,10 +239,10 @@ export class TrainDevice {
     }
   }
 
-  private recordBackward(program: Program, tokens: number, tracks: number, targets: ReadonlySet<Projection>): void {
+  private recordBackward(program: Program, size: BatchSize, tracks: number, targets: ReadonlySet<Projection>): void {
     const { gpu, config, turns, weights } = this.parts;
     const { list, gradients, loss, activations } = this.reserved();
-    const trained = this.tokens(tokens, tracks);
+    const trained = this.tokens(size.tokens, size.tiles, tracks);
     const parts: BackwardParts = { gpu, config, pool: this.pool, tokens: trained, gradients, turns, targets };
     encodeTrackLoss(trained, program, loss);
     const last = config.numLayers - 1;
@@ -242,7 +250,7 @@ export class TrainDevice {
       const saved = this.activations(layer);
       // The only set of activations still holds the last layer's.
       if (activations.length === 1 && layer < last) {
-        encodeLayer(this.parts, program, layer, { ...list, count: tokens }, saved, targets);
+        encodeLayer(this.parts, program, layer, { ...list, count: size.tokens }, saved, targets);
       }
       encodeLayerBackward(parts, program, layer, weights.layers[layer], saved, layer === 0);
     }
@@ -253,9 +261,9 @@ export class TrainDevice {
     return { ...activations[layer % activations.length], x: hidden[layer], out: hidden[layer + 1] };
   }
 
-  private tokens(count: number, trackCount: number): TrainedTokens {
-    const { list, span, tracks, results } = this.reserved();
-    return { count, slot: list.slot, pos: list.pos, rows: span, trackCount, tracks, results };
+  private tokens(count: number, tileCount: number, trackCount: number): TrainedTokens {
+    const { list, tiles, tracks, results } = this.reserved();
+    return { count, slot: list.slot, pos: list.pos, tiles, tileCount, trackCount, tracks, results };
   }
 
   private reserved(): StepBuffers {
@@ -268,7 +276,9 @@ export class TrainDevice {
     const { capacity } = this.reserved();
     const pad = (size: number, most: number): number =>
       Math.min(most, roundUp(size, roundUp(Math.ceil(most / SIZES), TOKEN_TILE)));
-    return { tokens: pad(needed.tokens, capacity.tokens), targets: pad(needed.targets, capacity.targets) };
+    const tokens = pad(needed.tokens, capacity.tokens);
+    const tiles = roundUp(needed.tiles + (tokens - needed.tokens) / TOKEN_TILE, 64);
+    return { tokens, targets: pad(needed.targets, capacity.targets), tiles };
   }
 
   private program(key: string, record: (program: Program) => void): Program {
@@ -303,7 +313,8 @@ function createStepBuffers(parts: ForwardParts, size: Capacity): StepBuffers {
   const { gpu, config, adapters } = parts;
   const { numLayers, hiddenSize } = config;
   const { rank } = adapters.layout;
-  const capacity = { ...size, targets: roundUp(size.targets, 64) };
+  // Padding a batch to the next size that programs are recorded for adds at most a tile for every TOKEN_TILE tokens.
+  const capacity = { ...size, targets: roundUp(size.targets, 64), tiles: roundUp(size.tiles, 64) + size.tokens };
   const words = (name: string, count: number): GPUBuffer => gpu.buffer(`training ${name}`, count * 4);
   const each = trainingActivationBytes(config, rank, capacity.tokens);
   const sets = each * numLayers <= KEPT_BYTES ? numLayers : 1;
@@ -316,7 +327,7 @@ function createStepBuffers(parts: ForwardParts, size: Capacity): StepBuffers {
       slot: words('slot', capacity.tokens),
       rowBase: words('rowBase', capacity.tokens),
     },
-    span: words('span', 2 * capacity.tokens),
+    tiles: words('tiles', 4 * capacity.tiles),
     positions: words('positions', capacity.targets),
     targets: words('targets', 2 * capacity.targets),
     loss: words('loss', capacity.targets),

@@ -2,23 +2,25 @@
 //   dV[j] = Σ_{h in group, t ≥ j, same row} p · dO_t,  dK[j] = scale · Σ p · (dO_t·v_j − delta[t, h]) · q_t.
 //
 //   q, dout [T, HEADS · HEAD_DIM], k, v, dk, dv [T, KV_HEADS · HEAD_DIM], stats [T, HEADS] pairs (lse, delta)
-//   rows [T]    (first token of the token's row, one past its last token), indices into the flat token list
+//   tiles [..] stretches of at most LANES tokens of one row: (first token, the row's first, one past the row's last, 0),
+//              indices into the flat token list; all zero = none
 //
 // Host guarantees: a row's tokens are contiguous from position 0; HEAD_DIM is even; HEADS is a multiple of KV_HEADS.
-// Grid: x over T · KV_HEADS in 64, then y (at most 65,535 groups in x). Sums run over queries in ascending order, over the
-// group's heads within each.
+// Grid: x over tiles, y over key/value heads; a lane owns a key. Sums run over queries in ascending order, over the group's
+// heads within each. All lanes walk the same queries, so queries and dO load once for all of them.
 
 override HEADS: u32;
 override KV_HEADS: u32;
 override HEAD_DIM: u32;
+override LANES: u32;
 
 const PAIRS = HEAD_DIM / 2u;
 const GROUP = HEADS / KV_HEADS;
 
 struct Params {
-  tokens: u32,
-  groupsX: u32,
   scale: f32,
+  // GROUP once more, as a number that the compiler does not unroll the loop for
+  group: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -27,18 +29,19 @@ struct Params {
 @group(0) @binding(3) var<storage, read> v: array<vec2f>;
 @group(0) @binding(4) var<storage, read> dout: array<vec2f>;
 @group(0) @binding(5) var<storage, read> stats: array<vec2f>;
-@group(0) @binding(6) var<storage, read> rows: array<vec2u>;
+@group(0) @binding(6) var<storage, read> tiles: array<vec4u>;
 @group(0) @binding(7) var<storage, read_write> dk: array<vec2f>;
 @group(0) @binding(8) var<storage, read_write> dv: array<vec2f>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
-  let index = (group.y * p.groupsX + group.x) * 64u + local.x;
-  if (index >= p.tokens * KV_HEADS) {
+  let tile = tiles[group.x];
+  if (tile.z == 0u) {
     return;
   }
-  let j = index / KV_HEADS;
-  let firstHead = (index % KV_HEADS) * GROUP;
+  // Lanes past the row's end repeat its last key and store nothing.
+  let j = min(tile.x + local.x, tile.z - 1u);
+  let index = j * KV_HEADS + group.y;
   var key: array<vec2f, PAIRS>;
   var value: array<vec2f, PAIRS>;
   var sumK: array<vec2f, PAIRS>;
@@ -47,31 +50,33 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     key[d] = k[index * PAIRS + d];
     value[d] = v[index * PAIRS + d];
   }
-  let end = rows[j].y;
-  for (var t = j; t < end; t++) {
-    for (var h = firstHead; h < firstHead + GROUP; h++) {
+  let firstHead = group.y * GROUP;
+  for (var t = tile.x; t < tile.z; t++) {
+    for (var h = firstHead; h < firstHead + p.group; h++) {
       let row = t * HEADS + h;
       let stat = stats[row];
       var query: array<vec2f, PAIRS>;
       var gradient: array<vec2f, PAIRS>;
-      var score = 0.0;
-      var dp = 0.0;
+      var score = vec2f();
+      var dp = vec2f();
       for (var d = 0u; d < PAIRS; d++) {
         query[d] = q[row * PAIRS + d];
         gradient[d] = dout[row * PAIRS + d];
-        score += dot(query[d], key[d]);
-        dp += dot(gradient[d], value[d]);
+        score = fma(query[d], key[d], score);
+        dp = fma(gradient[d], value[d], dp);
       }
-      let weight = exp(p.scale * score - stat.x);
-      let ds = weight * (dp - stat.y);
+      let weight = select(0.0, exp(p.scale * (score.x + score.y) - stat.x), t >= j);
+      let ds = weight * (dp.x + dp.y - stat.y);
       for (var d = 0u; d < PAIRS; d++) {
         sumV[d] = fma(vec2f(weight), gradient[d], sumV[d]);
         sumK[d] = fma(vec2f(ds), query[d], sumK[d]);
       }
     }
   }
-  for (var d = 0u; d < PAIRS; d++) {
-    dk[index * PAIRS + d] = p.scale * sumK[d];
-    dv[index * PAIRS + d] = sumV[d];
+  if (tile.x + local.x < tile.z) {
+    for (var d = 0u; d < PAIRS; d++) {
+      dk[index * PAIRS + d] = p.scale * sumK[d];
+      dv[index * PAIRS + d] = sumV[d];
+    }
   }
 }

@@ -1,0 +1,168 @@
+/** The trainer on its own, against PyTorch's numbers and against itself: what the conformance suite does not look at. */
+
+import { beforeAll, describe, expect, it } from 'vitest';
+import { RequestError } from '../../src/engine/errors';
+import { layOutBatch, measureBatch, microBatch, usedLength } from '../../src/engine/gpu/batch';
+import type { Gpu } from '../../src/engine/gpu/device';
+import { uploadTurns } from '../../src/engine/gpu/forward';
+import { AdapterLayout } from '../../src/engine/gpu/layout';
+import { Trainer } from '../../src/engine/gpu/train';
+import { uploadWeights } from '../../src/engine/gpu/weights';
+import {
+  DEFAULT_OPTIMISER,
+  type AdapterId,
+  type AdapterWeights,
+  type HostTensor,
+  type TrainJob,
+  type TrainStepEvent,
+} from '../../src/engine/types';
+import { GOLDEN_MODELS, readGolden, relativeErrors, type Golden } from './golden';
+import { openTestGpu } from './gpu';
+
+const SLOTS = 4;
+
+let gpu: Gpu;
+beforeAll(async () => {
+  gpu = await openTestGpu();
+});
+
+/** A trainer with adapters in slots that the test writes and reads itself. */
+class Bench {
+  readonly trainer: Trainer;
+  private readonly layout: AdapterLayout;
+  private readonly pool: GPUBuffer;
+  private readonly scale: GPUBuffer;
+  private readonly slots = new Map<AdapterId, { slot: number; config: AdapterWeights['config'] }>();
+
+  constructor(golden: Golden) {
+    const { config } = golden.weights;
+    this.layout = new AdapterLayout(config, 6);
+    this.pool = gpu.buffer('pool', SLOTS * this.layout.slotElements * 4);
+    this.scale = gpu.buffer('scale', SLOTS * 4);
+    this.trainer = new Trainer({
+      forward: {
+        gpu,
+        config,
+        weights: uploadWeights(gpu, golden.weights),
+        adapters: { layout: this.layout, weights: this.pool, scale: this.scale },
+        turns: uploadTurns(gpu, config, config.maxPositions),
+      },
+      limits: { vocabSize: config.vocabSize, maxLength: config.maxPositions, adapters: this.slots },
+      adapterOf: (id) => this.slots.get(id)!,
+      enqueue: (operation) => operation(),
+    });
+  }
+
+  put(id: AdapterId, slot: number, { config, tensors }: AdapterWeights): void {
+    this.slots.set(id, { slot, config });
+    this.trainer.forget(id);
+    gpu.write(this.pool, this.layout.pack(config, tensors), slot * this.layout.slotElements * 4);
+    gpu.write(this.scale, Float32Array.of(config.alpha / config.rank), slot * 4);
+  }
+
+  async slot(slot: number): Promise<Float32Array> {
+    const bytes = this.layout.slotElements * 4;
+    return new Float32Array(await gpu.read(this.pool, slot * bytes, bytes));
+  }
+
+  async tensors(id: AdapterId): Promise<Map<string, HostTensor>> {
+    const { slot, config } = this.slots.get(id)!;
+    return this.layout.unpack(config, await this.slot(slot));
+  }
+}
+
+async function run(bench: Bench, job: TrainJob): Promise<TrainStepEvent[]> {
+  const events: TrainStepEvent[] = [];
+  for await (const event of bench.trainer.train(job)) events.push(event);
+  return events;
+}
+
+function job(golden: Golden, adapter: AdapterId, changes: Partial<TrainJob['optimiser']> = {}): TrainJob {
+  const { optimiser, batches } = golden.training.constant;
+  const tracks = [{ adapter, examples: golden.sequences, batches }];
+  return { objective: 'sft', tracks, optimiser: { ...DEFAULT_OPTIMISER, ...optimiser, ...changes } };
+}
+
+describe('a batch', () => {
+  const example = (weights: number[]) => ({ ids: weights.map((_, i) => i + 1), weights });
+
+  it('leaves out what comes after the last weight and pads tracks to tiles', () => {
+    const tracks = [
+      { slot: 2, rows: [example([9, 0, 1, 0, 0]), example([0, 0, 0])], weightSum: 1 },
+      { slot: 0, rows: [example([0, 0, 0, 0, 0, 0, 0, 0, 0, 0.5, 1.5])], weightSum: 2 },
+    ];
+    expect(tracks.map(({ rows }) => rows.map(usedLength))).toEqual([[2, 0], [10]]);
+    const size = measureBatch(tracks, 4);
+    expect(size).toEqual({ tokens: 8 + 16 + 8, targets: 3, tiles: 1 + 1 + 3 + 1 + 1 });
+    const batch = layOutBatch(tracks, { tokens: 40, targets: 4, tiles: 11 }, 4);
+    expect([...batch.tracks]).toEqual([2, 0, 2, 0, 1, 0, 0, 0, 0, 8, 10, 1, 2, 0, 0, 0]);
+    expect([...batch.positions]).toEqual([1, 16, 17, 39]);
+    const weights = new Float32Array(batch.targets.buffer);
+    expect([0, 1, 2, 3].map((n) => batch.targets[2 * n])).toEqual([3, 10, 11, 0]);
+    expect([0, 1, 2, 3].map((n) => weights[2 * n + 1])).toEqual([1, 0.25, 0.75, 0]);
+    expect([...batch.slot.subarray(0, 20)]).toEqual([...Array<number>(8).fill(2), ...Array<number>(12).fill(0)]);
+    expect([...batch.pos.subarray(0, 12)]).toEqual([0, 1, 0, 1, 2, 3, 4, 5, 0, 1, 2, 3]);
+    batch.row.forEach((row, t) => expect(batch.rowBase[row]).toBe(t - batch.pos[t]));
+    expect([...batch.tiles.subarray(0, 5 * 4)]).toEqual([
+      0, 0, 2, 0, 2, 2, 8, 0, 6, 2, 8, 0, 8, 8, 18, 0, 12, 8, 18, 0,
+    ]);
+  });
+
+  it('splits into micro-batches in order', () => {
+    expect([0, 1, 2].map((part) => microBatch([1, 2, 3, 4, 5], part, 3))).toEqual([[1], [2, 3], [4, 5]]);
+    expect([0, 1].map((part) => microBatch([1], part, 2))).toEqual([[], [1]]);
+  });
+});
+
+describe.each(GOLDEN_MODELS)('the trainer on %s', (model) => {
+  let golden: Golden;
+  let bench: Bench;
+  beforeAll(async () => {
+    golden = await readGolden(model);
+    bench = new Bench(golden);
+  });
+
+  it('computes the gradients of PyTorch, twice the same', async () => {
+    bench.put('a', 1, golden.adapter);
+    const track = { adapter: 'a', examples: golden.sequences, batches: [golden.batch] };
+    const { loss, tensors } = await bench.trainer.gradients(track);
+    expect(loss / golden.loss).toBeCloseTo(1, 5);
+    for (const [name, { data }] of tensors) {
+      const { norm, max } = relativeErrors(data, golden.tensors.get(`grad.${name}`)!.data);
+      expect(norm, name).toBeLessThan(1e-3);
+      expect(max, name).toBeLessThan(1e-3);
+    }
+    expect(await bench.trainer.gradients(track)).toEqual({ loss, tensors });
+  });
+
+  it('gives tracks of one batch bit for bit what each gets alone, in whatever slot', async () => {
+    const optimiser = { ...DEFAULT_OPTIMISER, lr: 1e-2, clip: 0.5, weightDecay: 0.01 };
+    const a = { adapter: 'a', examples: golden.sequences, batches: [[0, 1], [2], [3, 4]] };
+    const b = { adapter: 'b', examples: golden.sequences, batches: [[4, 2, 0], [3]] };
+    bench.put('a', 3, golden.adapter);
+    bench.put('b', 0, golden.adapter2);
+    const together = await run(bench, { objective: 'sft', tracks: [a, b], optimiser });
+    const [togetherA, togetherB] = [await bench.slot(3), await bench.slot(0)];
+    bench.put('a', 2, golden.adapter);
+    bench.put('b', 1, golden.adapter2);
+    const aloneB = await run(bench, { objective: 'sft', tracks: [b], optimiser });
+    const aloneA = await run(bench, { objective: 'sft', tracks: [a], optimiser });
+    expect(await bench.slot(2)).toEqual(togetherA);
+    expect(await bench.slot(1)).toEqual(togetherB);
+    expect(together.map(({ tracks }) => tracks[0])).toEqual(aloneA.map(({ tracks }) => tracks[0]));
+    expect(together.slice(0, 2).map(({ tracks }) => tracks[1])).toEqual(aloneB.map(({ tracks }) => tracks[0]));
+  });
+
+  it('leaves the padding of a smaller adapter and other slots as they are', async () => {
+    bench.put('small', 1, golden.adapter2);
+    bench.put('other', 2, golden.adapter);
+    const before = await bench.slot(2);
+    await run(bench, job(golden, 'small', { eps: 0 }));
+    expect(await bench.slot(2)).toEqual(before);
+    const slot = await bench.slot(1);
+    const values = [...(await bench.tensors('small')).values()].flatMap(({ data }) => [...data]);
+    expect(values.every(Number.isFinite)).toBe(true);
+    const nonZero = (numbers: Iterable<number>) => [...numbers].filter((x) => x !== 0).length;
+    expect(nonZero(slot)).toBe(nonZero(values));
+  });
+});
