@@ -4,6 +4,7 @@ import type { EngineChoice, EngineSummary, LabApi, LabMessage, LabStatus } from 
 import type { ExperimentConfig } from '../recipes/config';
 import type { RunRecord } from '../store/types';
 import { RunView } from './runView.svelte';
+import { pageFolder, startWorkers } from './workers';
 
 const IDLE: LabStatus = {
   state: 'idle',
@@ -36,8 +37,7 @@ export class LabClient {
   readonly #ready: Promise<void>;
 
   constructor() {
-    const engine = new Worker(new URL('../../workers/engine.ts', import.meta.url), { type: 'module', name: 'engine' });
-    const lab = new Worker(new URL('../../workers/lab.ts', import.meta.url), { type: 'module', name: 'lab' });
+    const { engine, lab } = startWorkers();
     this.#workers = [engine, lab];
     for (const worker of this.#workers)
       worker.onerror = (event) =>
@@ -124,8 +124,11 @@ export class LabClient {
     messages.port1.onmessage = (event: MessageEvent<LabMessage[]>) =>
       event.data.forEach((message) => this.#hear(message));
     try {
-      const base = new URL('.', document.baseURI).href;
-      await this.#lab.connect(transfer(calls.port2, [calls.port2]), transfer(messages.port2, [messages.port2]), base);
+      await this.#lab.connect(
+        transfer(calls.port2, [calls.port2]),
+        transfer(messages.port2, [messages.port2]),
+        pageFolder(),
+      );
       await this.#refresh();
       this.engine = await this.#lab.probe();
     } catch (error) {

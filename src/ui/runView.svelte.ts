@@ -29,9 +29,12 @@ export class RunView {
   results = $state.raw<RunResults>(resultsOf([]));
   live = $state.raw<ShownDebate | null>(null);
 
+  // Plain on purpose: proxies of thousands of debates cost more than they give, and `version` tells of changes.
+  /* eslint-disable svelte/prefer-svelte-reactivity */
   readonly problems = new Map<number, Problem>();
   readonly debates: DebateHeld[] = [];
   readonly losses = new Map<string, LossPoint[]>();
+  /* eslint-enable svelte/prefer-svelte-reactivity */
   #length = 0;
   /** Everything but the debates, which results do not need and which are nearly all of a log. */
   #events: Exclude<RunEvent, DebateHeld>[] = [];
