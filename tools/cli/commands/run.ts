@@ -1,6 +1,7 @@
 /** `run`: a whole experiment, from the base model's accuracy to the last iteration's. */
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import type { EngineOptions, ModelConfig } from '../../../src/engine/types';
 import { RunControl } from '../../../src/lab/control';
 import { createRun, Runner } from '../../../src/lab/runner';
 import { resultsOf } from '../../../src/log/results';
@@ -11,17 +12,24 @@ import { PRESETS } from '../../../src/recipes/presets';
 import { estimateWork, resolveConfig } from '../../../src/recipes/resolve';
 import { bundleRun } from '../../../src/store/bundle';
 import { MemoryRunStore } from '../../../src/store/memory';
-import { taskNamed } from '../../../src/tasks';
+import { isFileTask, taskFor, taskNamed, TASKS } from '../../../src/tasks';
+import { checkDialect } from '../../../src/tasks/dialect';
+import { importProblems } from '../../../src/tasks/importer';
+import type { ProblemFile } from '../../../src/tasks/types';
 import { choice, ENGINES, number, readOptions, text, UsageError } from '../args';
 import { Output } from '../output';
 import { describeEvent, finalReport, summary } from '../runReport';
-import { openEngine, openModel } from '../session';
+import { openEngine, openModel, readBytes } from '../session';
 import { openTokenizer } from '../tokenizer';
+
+const FILE_TASKS = TASKS.filter(isFileTask).map((task) => task.name);
 
 export const help = `polylogue run [options]
 
   --preset NAME       ${Object.keys(PRESETS).join(', ')}; default arithmetic-quick
   --set KEY=VALUE     change a setting, for example --set agents=5 --set finetune.lr=0.001; may be repeated
+                      (model=FOLDER takes any folder in Hugging Face layout, with a slash in its name)
+  --data FILE.jsonl   problems of a task that reads a file: --set task=${FILE_TASKS.join('|')}
   --seed N            default: the preset's
   --engine NAME       auto, webgpu or reference; default auto
                       (torch: PyTorch in a child process, for long runs on a CPU; see tools/torch)
@@ -34,6 +42,7 @@ export async function main(args: string[]): Promise<void> {
   const values = readOptions(args, {
     preset: { type: 'string' },
     set: { type: 'string', multiple: true },
+    data: { type: 'string' },
     seed: { type: 'string' },
     engine: { type: 'string' },
     out: { type: 'string' },
@@ -41,13 +50,24 @@ export async function main(args: string[]): Promise<void> {
   });
   const output = new Output(Boolean(values['json']));
   const seed = number(values, 'seed', undefined, { integer: true, min: 0 });
-  const overrides = { ...readSettings((values['set'] as string[]) ?? []), ...(seed === undefined ? {} : { seed }) };
-  const config = resolveConfig(text(values, 'preset') ?? 'arithmetic-quick', overrides);
+  const preset = text(values, 'preset') ?? 'arithmetic-quick';
+  const settings = readSettings((values['set'] as string[]) ?? []);
+  const data = await readProblems(text(values, 'data'), settings['task'] ?? PRESETS[preset]?.config.task);
+  const config = resolveConfig(preset, {
+    ...settings,
+    ...(seed === undefined ? {} : { seed }),
+    ...(data && { 'data.name': data.name, 'data.sha256': data.sha256 }),
+  });
+  const task = taskFor(config, data);
+  if (data) output.note(`${data.name}: ${data.problems.length} problems, ${data.repeated} repeated lines left out`);
   const out = text(values, 'out');
 
   const model = await openModel(modelFolder(config.model));
-  const engine = await openEngine(choice(values, 'engine', ENGINES, 'auto'), model, engineOptions(config), output);
   const tokenizer = await openTokenizer(model.dir);
+  const [first] = task.problems('evaluation', 1, config.seed);
+  if (first) checkDialect(task, first, tokenizer, config.model);
+  const options = engineOptions(config, model.weights.config);
+  const engine = await openEngine(choice(values, 'engine', ENGINES, 'auto'), model, options, output);
   const control = new RunControl();
   process.once('SIGINT', () => control.stop());
 
@@ -61,13 +81,14 @@ export async function main(args: string[]): Promise<void> {
     tokenizer,
     model: { name: config.model, hash: model.hash },
     config,
+    ...(options.maxLength !== undefined && { maxLength: options.maxLength }),
     signal: control.signal,
   });
   const started = performance.now();
   const runner: Runner = new Runner({
     recipe: RECIPES[config.recipe].run,
     society,
-    task: taskNamed(config.task),
+    task,
     adapters: engine,
     store,
     control,
@@ -114,10 +135,33 @@ function modelFolder(name: string): string {
   return fileURLToPath(new URL(`../../../static/models/${name}`, import.meta.url));
 }
 
-function engineOptions(config: ExperimentConfig): { maxRows: number; maxAdapters: number; maxRank: number } {
-  return {
+/** The file's problems, read by the task that they are for. */
+async function readProblems(file: string | undefined, taskName: string | undefined): Promise<ProblemFile | undefined> {
+  if (file === undefined || taskName === undefined) return undefined;
+  const task = taskNamed(taskName);
+  if (!isFileTask(task)) {
+    throw new UsageError(`--data: task ${taskName} makes its own problems; choose --set task=${FILE_TASKS.join('|')}`);
+  }
+  return importProblems(task, file, await readBytes(file));
+}
+
+/** Tokens that the words around responses and the problem itself take in a chat prompt, generously. */
+const CHAT_FRAME = 1024;
+/** Bytes of keys and values at most, where prompts are long. */
+const CHAT_CACHE = 2 ** 30;
+
+/** Room for the longest prompt of the recipe and its response; in chat, as many rows at once as their cache has room for. */
+function engineOptions(config: ExperimentConfig, model: ModelConfig): EngineOptions {
+  const options = {
     maxRows: Math.min(256, config.agents * config.chunk),
     maxAdapters: 2 * config.agents + 1,
     maxRank: config.adapter.rank,
   };
+  if (config.summary === undefined) return options;
+  // Responses in the longest sequence, its own included: a revision reads its own previous one and either all others or
+  // their summary, which in turn was made from all others.
+  const responses = config.summary === 'concatenate' ? config.agents + 1 : Math.max(config.agents, 3);
+  const maxLength = Math.min(model.maxPositions, CHAT_FRAME + responses * config.sampling.maxTokens);
+  const rowBytes = 4 * 2 * model.numLayers * model.numKvHeads * model.headDim * maxLength;
+  return { ...options, maxLength, maxRows: Math.max(1, Math.min(options.maxRows, Math.floor(CHAT_CACHE / rowBytes))) };
 }
