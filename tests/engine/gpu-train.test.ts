@@ -92,9 +92,9 @@ describe('a batch', () => {
       { slot: 0, rows: [example([0, 0, 0, 0, 0, 0, 0, 0, 0, 0.5, 1.5])], weightSum: 2 },
     ];
     expect(tracks.map(({ rows }) => rows.map(usedLength))).toEqual([[2, 0], [10]]);
-    const size = measureBatch(tracks, 4);
-    expect(size).toEqual({ tokens: 8 + 16 + 8, targets: 3, tiles: 1 + 1 + 3 + 1 + 1 });
-    const batch = layOutBatch(tracks, { tokens: 40, targets: 4, tiles: 11 }, 4);
+    const size = measureBatch(tracks, 8);
+    expect(size).toEqual({ tokens: 8 + 16 + 8, targets: 3, tiles: 1 + 1 + 2 + 1 + 1 });
+    const batch = layOutBatch(tracks, { tokens: 40, targets: 4, tiles: 7 }, 8);
     expect([...batch.tracks]).toEqual([2, 0, 2, 0, 1, 0, 0, 0, 0, 8, 10, 1, 2, 0, 0, 0]);
     expect([...batch.positions]).toEqual([1, 16, 17, 39]);
     const weights = new Float32Array(batch.targets.buffer);
@@ -103,9 +103,17 @@ describe('a batch', () => {
     expect([...batch.slot.subarray(0, 20)]).toEqual([...Array<number>(8).fill(2), ...Array<number>(12).fill(0)]);
     expect([...batch.pos.subarray(0, 12)]).toEqual([0, 1, 0, 1, 2, 3, 4, 5, 0, 1, 2, 3]);
     batch.row.forEach((row, t) => expect(batch.rowBase[row]).toBe(t - batch.pos[t]));
-    expect([...batch.tiles.subarray(0, 5 * 4)]).toEqual([
-      0, 0, 2, 0, 2, 2, 8, 0, 6, 2, 8, 0, 8, 8, 18, 0, 12, 8, 18, 0,
-    ]);
+    expect([...batch.tiles]).toEqual(
+      [
+        [0, 0, 2, 0],
+        [2, 2, 8, 0],
+        [8, 8, 18, 0],
+        [16, 8, 18, 0],
+        [18, 18, 24, 0],
+        [24, 24, 32, 0],
+        [32, 32, 40, 0],
+      ].flat(),
+    );
   });
 
   it('splits into micro-batches in order', () => {

@@ -54,7 +54,7 @@ export function microBatch<T>(rows: readonly T[], index: number, parts: number):
   return rows.slice(Math.floor((index * rows.length) / parts), Math.floor(((index + 1) * rows.length) / parts));
 }
 
-/** Size of a batch before it is laid out; `tile` is the longest stretch of a row for attention. */
+/** Size of a batch before it is laid out; `tile` is the longest stretch of a row for attention, at least TOKEN_TILE. */
 export function measureBatch(tracks: readonly { rows: readonly TrainExample[] }[], tile: number): BatchSize {
   const size = { tokens: 0, targets: 0, tiles: 0 };
   for (const { rows } of tracks) {
