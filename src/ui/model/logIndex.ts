@@ -48,6 +48,8 @@ export interface LogIndex {
   started: RunStarted | null;
   /** null when this version of the lab does not know the run's task; answers are then compared as text. */
   task: Task | null;
+  /** Do two answers mean the same in this task? Remembers what it was asked: comparing expressions can take long. */
+  equal: (a: string, b: string) => boolean;
   /** All events that are not debates. */
   summary: RunEvent[];
   problems: Map<number, Problem>;
@@ -94,14 +96,24 @@ export function groupKey(purpose: Split, team: Team, iteration: number): string 
 }
 
 /** Do two answers mean the same in this run's task? null (unreadable) equals nothing. */
-export function sameAnswer(index: Pick<LogIndex, 'task'>, a: string | null, b: string | null): boolean {
+export function sameAnswer(index: Pick<LogIndex, 'equal'>, a: string | null, b: string | null): boolean {
   if (a === null || b === null) return false;
-  return a === b || (index.task?.equal(a, b) ?? false);
+  return a === b || index.equal(a, b);
 }
 
 /** Is this answer right? null (unreadable) is wrong; without the problem nothing is right. */
-export function isRight(index: Pick<LogIndex, 'task'>, problem: Problem | null, answer: string | null): boolean {
+export function isRight(index: Pick<LogIndex, 'equal'>, problem: Problem | null, answer: string | null): boolean {
   return problem !== null && sameAnswer(index, answer, problem.gold);
+}
+
+function remembering(equal: Task['equal']): Task['equal'] {
+  const known = new Map<string, boolean>();
+  return (a, b) => {
+    const key = JSON.stringify([a, b]);
+    let same = known.get(key);
+    if (same === undefined) known.set(key, (same = equal(a, b)));
+    return same;
+  };
 }
 
 function emptyIndex(): LogIndex {
@@ -109,6 +121,7 @@ function emptyIndex(): LogIndex {
     length: 0,
     started: null,
     task: null,
+    equal: (a, b) => a === b,
     summary: [],
     problems: new Map(),
     rows: [],
@@ -126,6 +139,7 @@ function addEvent(index: LogIndex, event: RunEvent): void {
   if (event.type === 'run-started') {
     index.started = event;
     index.task = TASKS.find((task) => task.name === event.config.task) ?? null;
+    if (index.task) index.equal = remembering(index.task.equal);
   } else if (event.type === 'problems') {
     for (const problem of event.problems) index.problems.set(problem.id, problem);
   } else if (event.type === 'dataset') {
