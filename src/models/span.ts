@@ -73,7 +73,8 @@ async function receiveOnce(span: Span, receiver: Receiver, context: SpanContext)
   const request = new AbortController();
   const cancel = () => request.abort(context.signal.reason);
   context.signal.addEventListener('abort', cancel, { once: true });
-  const patiently = <T>(work: Promise<T>) => beforeStall(work, name, stallMs, pacer.clock);
+  let reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
+  const patiently = <T>(work: Promise<T>) => beforeStall(work, name, stallMs, pacer.clock, context.signal);
   try {
     context.signal.throwIfAborted();
     const answer = await patiently(transport.open(manifest, file, whole ? null : range, request.signal));
@@ -81,7 +82,7 @@ async function receiveOnce(span: Span, receiver: Receiver, context: SpanContext)
       span.job.ranged = false;
       throw new ServerWithoutRanges();
     }
-    const reader = answer.stream.getReader();
+    reader = answer.stream.getReader();
     let offset = answer.start;
     while (span.wanted.size > 0) {
       const { done, value } = await patiently(reader.read().catch((cause: unknown) => brokenOff(name, cause)));
@@ -96,6 +97,7 @@ async function receiveOnce(span: Span, receiver: Receiver, context: SpanContext)
   } finally {
     context.signal.removeEventListener('abort', cancel);
     request.abort();
+    reader?.cancel().catch(() => {});
   }
 }
 
@@ -169,19 +171,30 @@ function spanEnd(span: Span, chunkBytes: number): number {
   return Math.min(span.job.file.size, (Math.max(...span.wanted) + 1) * chunkBytes);
 }
 
-async function beforeStall<T>(work: Promise<T>, name: string, stallMs: number, clock: Clock): Promise<T> {
+/**
+ * The work's outcome, unless it takes too long or is cancelled; a transport need not end a pending read when its signal
+ * aborts (a file's stream does not).
+ */
+async function beforeStall<T>(
+  work: Promise<T>,
+  name: string,
+  stallMs: number,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<T> {
   const timer = new AbortController();
-  const stalled = clock.sleep(stallMs, timer.signal).then(
-    () => {
-      throw new Transient(new TransferError(name, `nothing arrived for ${Math.round(stallMs / 1000)} s`));
-    },
-    () => new Promise<never>(() => {}),
-  );
+  const end = () => timer.abort(signal.reason);
+  signal.addEventListener('abort', end, { once: true });
+  const stalled = clock.sleep(stallMs, timer.signal).then(() => {
+    throw new Transient(new TransferError(name, `nothing arrived for ${Math.round(stallMs / 1000)} s`));
+  });
   try {
     return await Promise.race([work, stalled]);
   } finally {
+    signal.removeEventListener('abort', end);
     timer.abort();
-    // When the stall came first, the request is aborted next, and nobody waits for its failure.
+    // Whichever comes second, nobody waits for its failure: the request is aborted next.
     work.catch(() => {});
+    stalled.catch(() => {});
   }
 }
