@@ -11,7 +11,8 @@ import { ModelSociety, type ModelSocietyOptions } from '../recipes/modelSociety'
 import type { Question } from '../recipes/types';
 import { bundleRun } from '../store/bundle';
 import type { RunRecord, RunStore } from '../store/types';
-import { taskNamed } from '../tasks';
+import { taskFor } from '../tasks';
+import type { Task } from '../tasks/types';
 import { controlled, RunControl } from './control';
 import type { EngineHostApi } from './engineHost';
 import { LabBusyError, LabStateError } from './errors';
@@ -198,7 +199,9 @@ export class Lab implements LabApi {
     const { host, outbox } = this.#connected();
     const store = await this.#openStore();
     let parts: { remote: RemoteEngine; tokenizer: Tokenizer };
+    let task: Task;
     try {
+      task = taskFor(config);
       parts = await this.#loadModel(host, config, choice);
     } catch (error) {
       await this.#recordFailure(work, store, error);
@@ -216,7 +219,7 @@ export class Lab implements LabApi {
     const runner = new Runner({
       recipe: RECIPES[config.recipe].run,
       society,
-      task: taskNamed(config.task),
+      task,
       adapters: engine,
       store,
       control,
