@@ -1,10 +1,11 @@
-/** Does a model's vocabulary hold what a task writes? */
+/** What a task's prompts ask of a model's tokenizer. */
 import { TaskError } from './errors';
 import type { ChatMessage, Problem, Task } from './types';
 
 /** The part of a tokenizer that the check asks. */
 interface Speaker {
   hasChatTemplate: boolean;
+  encodeChat(messages: readonly ChatMessage[], addGenerationPrompt: boolean): number[];
   encode(text: string): number[];
   decode(ids: readonly number[]): string;
 }
@@ -26,4 +27,29 @@ export function checkDialect(task: Task, problem: Problem, tokenizer: Speaker, m
       `${model}: its tokenizer cannot write the prompts of task ${task.name}; choose an instruct model with model=FOLDER`,
     );
   }
+}
+
+/** Text that is decoded and encoded again may take more tokens than were sampled; by how much at most, as a share. */
+const REENCODING = 1 / 8;
+
+/**
+ * Tokens of the longest sequence that a chat recipe can ask for, the response included: a revision reads the slot's previous
+ * response and either all others or their summary, which in turn was made from all others.
+ * @param problems those whose questions count; the words around the responses are measured on each.
+ */
+export function longestChat(
+  task: Task,
+  problems: readonly Problem[],
+  tokenizer: Pick<Speaker, 'encodeChat'>,
+  config: { agents: number; summary?: 'concatenate' | 'base-model'; sampling: { maxTokens: number } },
+): number {
+  const { agents, summary, sampling } = config;
+  const others = Array.from({ length: agents - 1 }, () => '');
+  const frames = problems.flatMap((problem) => [
+    task.revisePrompt(problem, '', task.summarise(others)),
+    ...(summary === 'base-model' && task.summarisePrompt ? [task.summarisePrompt(problem, others)] : []),
+  ]);
+  const frame = Math.max(0, ...frames.map((messages) => tokenizer.encodeChat(messages, true).length));
+  const read = summary === 'base-model' ? Math.max(agents - 1, 2) : agents;
+  return frame + Math.ceil(read * sampling.maxTokens * (1 + REENCODING)) + sampling.maxTokens;
 }

@@ -12,8 +12,9 @@ import { PRESETS } from '../../../src/recipes/presets';
 import { estimateWork, resolveConfig } from '../../../src/recipes/resolve';
 import { bundleRun } from '../../../src/store/bundle';
 import { MemoryRunStore } from '../../../src/store/memory';
+import type { RunRecord } from '../../../src/store/types';
 import { isFileTask, taskFor, taskNamed, TASKS } from '../../../src/tasks';
-import { checkDialect } from '../../../src/tasks/dialect';
+import { checkDialect, longestChat } from '../../../src/tasks/dialect';
 import { importProblems } from '../../../src/tasks/importer';
 import type { ProblemFile } from '../../../src/tasks/types';
 import { choice, ENGINES, number, readOptions, text, UsageError } from '../args';
@@ -64,9 +65,10 @@ export async function main(args: string[]): Promise<void> {
 
   const model = await openModel(modelFolder(config.model));
   const tokenizer = await openTokenizer(model.dir);
-  const [first] = task.problems('evaluation', 1, config.seed);
-  if (first) checkDialect(task, first, tokenizer, config.model);
-  const options = engineOptions(config, model.weights.config);
+  const problems = data?.problems ?? task.problems('evaluation', MEASURED_PROBLEMS, config.seed);
+  if (problems[0]) checkDialect(task, problems[0], tokenizer, config.model);
+  const longest = task.dialect === 'chat' ? longestChat(task, problems, tokenizer, config) : 0;
+  const options = engineOptions(config, model.weights.config, longest);
   const engine = await openEngine(choice(values, 'engine', ENGINES, 'auto'), model, options, output);
   const control = new RunControl();
   process.once('SIGINT', () => control.stop());
@@ -103,12 +105,17 @@ export async function main(args: string[]): Promise<void> {
     },
   });
   const created = await createRun(store, config);
-  const record = await runner.run(created.id);
-  const results = resultsOf(await store.events(created.id));
-  if (out !== undefined) {
-    await writeFile(out, await bundleRun(store, created.id));
-    output.note(`written to ${out}`);
+  let record: RunRecord;
+  try {
+    record = await runner.run(created.id);
+  } finally {
+    // What was done before an error is worth keeping.
+    if (out !== undefined) {
+      await writeFile(out, await bundleRun(store, created.id));
+      output.note(`written to ${out}`);
+    }
   }
+  const results = resultsOf(await store.events(created.id));
   await engine.dispose();
   if (record.status !== 'finished') throw new UsageError(INTERRUPTED);
   const seconds = (performance.now() - started) / 1000;
@@ -145,23 +152,20 @@ async function readProblems(file: string | undefined, taskName: string | undefin
   return importProblems(task, file, await readBytes(file));
 }
 
-/** Tokens that the words around responses and the problem itself take in a chat prompt, generously. */
-const CHAT_FRAME = 1024;
+/** Problems on which the length of prompts is measured, where they all look alike. */
+const MEASURED_PROBLEMS = 20;
 /** Bytes of keys and values at most, where prompts are long. */
 const CHAT_CACHE = 2 ** 30;
 
-/** Room for the longest prompt of the recipe and its response; in chat, as many rows at once as their cache has room for. */
-function engineOptions(config: ExperimentConfig, model: ModelConfig): EngineOptions {
+/** Room for every adapter; in chat, for the longest sequence and as many rows at once as their cache has room for. */
+function engineOptions(config: ExperimentConfig, model: ModelConfig, longest: number): EngineOptions {
   const options = {
     maxRows: Math.min(256, config.agents * config.chunk),
     maxAdapters: 2 * config.agents + 1,
     maxRank: config.adapter.rank,
   };
   if (config.summary === undefined) return options;
-  // Responses in the longest sequence, its own included: a revision reads its own previous one and either all others or
-  // their summary, which in turn was made from all others.
-  const responses = config.summary === 'concatenate' ? config.agents + 1 : Math.max(config.agents, 3);
-  const maxLength = Math.min(model.maxPositions, CHAT_FRAME + responses * config.sampling.maxTokens);
+  const maxLength = Math.min(model.maxPositions, longest);
   const rowBytes = 4 * 2 * model.numLayers * model.numKvHeads * model.headDim * maxLength;
   return { ...options, maxLength, maxRows: Math.max(1, Math.min(options.maxRows, Math.floor(CHAT_CACHE / rowBytes))) };
 }

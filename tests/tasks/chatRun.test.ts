@@ -1,0 +1,240 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { loadTokenizer, type ChatTokenizer } from '../../src/backends/tokenizer';
+import { ReferenceEngine } from '../../src/engine/reference/engine';
+import type { DebateHeld, RunEvent } from '../../src/events';
+import { digestOf } from '../../src/log/digest';
+import { STREAMS } from '../../src/random';
+import { ModelSociety } from '../../src/recipes/modelSociety';
+import { examplesOf, multiagentFinetuning } from '../../src/recipes/multiagentFinetuning';
+import { ReplayingSociety } from '../../src/recipes/replay';
+import { checkConfig, differences, estimateWork, resolveConfig } from '../../src/recipes/resolve';
+import { asksForSummary, type ModelResponse, type Question } from '../../src/recipes/types';
+import { taskFor } from '../../src/tasks';
+import { arithmetic } from '../../src/tasks/arithmetic';
+import { arithmeticChat } from '../../src/tasks/arithmeticChat';
+import { checkDialect, longestChat } from '../../src/tasks/dialect';
+import { gsm8k } from '../../src/tasks/gsm8k';
+import { importProblems } from '../../src/tasks/importer';
+import { FakeSociety, logOf } from '../recipes/fakeSociety';
+import { tinySource, tinyWeights } from './tinyChatModel';
+
+const file = importProblems(
+  gsm8k,
+  'ten.jsonl',
+  new TextEncoder().encode(
+    Array.from({ length: 10 }, (_, i) => JSON.stringify({ question: `What is ${i}+1?`, answer: `#### ${i + 1}` })).join(
+      '\n',
+    ),
+  ),
+);
+
+function config(overrides: Record<string, string | number | boolean> = {}) {
+  return resolveConfig('arithmetic-tiny', {
+    task: 'gsm8k',
+    'data.name': file.name,
+    'data.sha256': file.sha256,
+    trainProblems: 6,
+    evaluationProblems: 4,
+    chunk: 4,
+    'finetune.batchSize': 4,
+    ...overrides,
+  });
+}
+
+/** Adds or misses by one, in words; summaries are words as well. */
+class TalkingSociety extends FakeSociety {
+  override ask(questions: Question[]): Promise<ModelResponse[]> {
+    this.asked.push(structuredClone(questions));
+    return Promise.resolve(
+      questions.map((question) => {
+        const { agent, problem, round, iteration } = question.name;
+        const state = question.adapter === null ? 'base' : (this.states.get(question.adapter) ?? 'none');
+        const draw = (problem + 3 * agent + 5 * round + 7 * iteration + state.length) % 4;
+        const first = Number(/What is (\d+)\+1/.exec(question.messages[0]?.content ?? '')?.[1]);
+        const text = asksForSummary(question)
+          ? `Summary for agent ${agent} in round ${round}`
+          : `${first}+1 is \\boxed{${first + (draw === 0 ? 2 : 1)}}`;
+        return { text, finish: 'stop', tokens: 3, logprobs: [-0.12345], margins: [1.234] };
+      }),
+    );
+  }
+}
+
+const debates = (events: RunEvent[]) => events.filter((event): event is DebateHeld => event.type === 'debate');
+
+describe('configuration', () => {
+  it('takes chat defaults with a chat task, and only with it', () => {
+    const chat = config();
+    expect(chat).toMatchObject({
+      summary: 'base-model',
+      sampling: { maxTokens: 512 },
+      finetune: { lr: 2e-4 },
+      data: { name: 'ten.jsonl', sha256: file.sha256 },
+    });
+    expect(config({ 'finetune.lr': 0.01, summary: 'concatenate' })).toMatchObject({
+      summary: 'concatenate',
+      finetune: { lr: 0.01 },
+    });
+    expect(checkConfig(JSON.parse(JSON.stringify(chat)))).toEqual(chat);
+    expect(differences(chat)).toMatchObject({ task: 'gsm8k', summary: 'base-model', 'data.name': 'ten.jsonl' });
+    const compact = resolveConfig('arithmetic-tiny');
+    expect('summary' in compact || 'data' in compact).toBe(false);
+  });
+
+  it.each([
+    [{ task: 'gsm8k' }, /^task: gsm8k takes its problems from a file/],
+    [
+      { task: 'arithmetic-chat', 'data.name': 'x', 'data.sha256': '0'.repeat(64) },
+      /^data: arithmetic-chat makes its own/,
+    ],
+    [{ task: 'gsm8k', 'data.name': 'x' }, /^data: needs both/],
+    [{ task: 'gsm8k', 'data.name': 'x', 'data.sha256': 'abc' }, /^data\.sha256: "abc" is not a sha-256/],
+    [{ summary: 'concatenate' }, /^summary: arithmetic has none/],
+    [{ task: 'arithmetic-chat', summary: 'none' }, /^summary: "none" is not one of/],
+  ])('refuses what does not go together (%#)', (overrides, message) => {
+    expect(() => resolveConfig('arithmetic-tiny', overrides as unknown as Record<string, string>)).toThrow(message);
+  });
+
+  it('counts summaries as work', async () => {
+    for (const rounds of [2, 3]) {
+      const society = new TalkingSociety();
+      await logOf(society, config({ rounds }), taskFor(config(), file));
+      expect(estimateWork(config({ rounds })).calls).toBe(society.asked.flat().length);
+    }
+  });
+});
+
+describe('a debate in chat', () => {
+  it('lets the base model summarise the others, logs it, and trains on what was read', async () => {
+    const society = new TalkingSociety();
+    const task = taskFor(config(), file);
+    const events = await logOf(society, config(), task);
+    const asked = society.asked.flat();
+    const summaries = asked.filter(asksForSummary);
+    expect(summaries.every(({ adapter }) => adapter === null)).toBe(true);
+    expect(new Set(summaries.map(({ name }) => name.stream))).toEqual(
+      new Set([STREAMS.summarise, STREAMS.summariseEvaluation]),
+    );
+    // Agent 1 reads agents 0 and 2, not itself.
+    const [held] = debates(events);
+    const first = held?.responses[0]?.map(({ text }) => text) ?? [];
+    const forOne = summaries.find(({ name }) => name.agent === 1 && name.problem === held?.problem);
+    expect(forOne?.messages[0]?.content).toContain(
+      `Opinion 1:\n\`\`\`\n${first[0]}\n\`\`\`\n\nOpinion 2:\n\`\`\`\n${first[2]}`,
+    );
+    expect(held?.summaries).toEqual([
+      [0, 1, 2].map((agent) => ({
+        text: `Summary for agent ${agent} in round 2`,
+        finish: 'stop',
+        tokens: 3,
+        logprobs: [-0.123],
+        margins: [1.23],
+      })),
+    ]);
+    const revision = asked.find(({ name }) => name.round === 2 && name.agent === 1 && name.stream === STREAMS.evaluate);
+    expect(revision?.messages[1]).toEqual({ role: 'assistant', content: first[1] });
+    expect(revision?.messages[2]?.content).toContain('Summary for agent 1 in round 2');
+    // The critic's examples hold the very prompts that were asked, now and when rebuilt from the log.
+    const critic = society.finetuned[0]?.tracks.find(({ adapter }) => adapter === 'critic-0');
+    expect(critic?.examples.length).toBeGreaterThan(0);
+    for (const example of critic?.examples ?? []) {
+      expect(asked.some(({ messages }) => JSON.stringify(messages) === JSON.stringify(example.messages))).toBe(true);
+    }
+    const stored = JSON.parse(JSON.stringify(events)) as RunEvent[];
+    const dataset = stored.find((event) => event.type === 'dataset' && event.adapter === 'critic-0');
+    const problems = task.problems('train', 6, config().seed);
+    const training = debates(stored).filter(({ purpose, team }) => purpose === 'train' && team === 'society');
+    if (dataset?.type !== 'dataset') throw new Error('no data set');
+    expect(examplesOf(task, dataset, training, problems)).toEqual(critic?.examples);
+  });
+
+  it('concatenates without a model when asked to', async () => {
+    const society = new TalkingSociety();
+    const events = await logOf(society, config({ summary: 'concatenate' }), taskFor(config(), file));
+    expect(society.asked.flat().some(asksForSummary)).toBe(false);
+    const [held] = debates(events);
+    expect(held && 'summaries' in held).toBe(false);
+    const revision = society.asked.flat().find(({ name }) => name.round === 2 && name.agent === 0);
+    expect(revision?.messages[2]?.content).toContain(`Agent 1:\n\`\`\`\n${held?.responses[0]?.[1]?.text}\n\`\`\``);
+  });
+});
+
+describe('with a model', () => {
+  let tokenizer: ChatTokenizer;
+  beforeAll(async () => {
+    tokenizer = await loadTokenizer(tinySource());
+  });
+
+  it('runs, and resumes to the same digest wherever it was cut', async () => {
+    const settings = config({
+      agents: 2,
+      trainProblems: 2,
+      evaluationProblems: 1,
+      iterations: 1,
+      chunk: 1,
+      minimumVotes: 1,
+      'sampling.maxTokens': 3,
+      singleAgentBaseline: false,
+    });
+    // A random model never boxes an answer: the least that it says is one here, so that adapters are trained.
+    const task = { ...taskFor(settings, file), extractAnswer: (text: string) => String(text.length) };
+    const society = async () => {
+      const engine = await ReferenceEngine.create(tinyWeights(), {
+        maxRows: 8,
+        maxAdapters: 4,
+        maxRank: 8,
+        maxLength: 2048,
+      });
+      const model = { name: 'tiny', hash: '00' };
+      return { engine, inner: new ModelSociety({ engine, tokenizer, model, config: settings, maxLength: 2048 }) };
+    };
+    const whole: RunEvent[] = [];
+    const weights = new Map<string, Awaited<ReturnType<ReferenceEngine['exportAdapter']>>>();
+    const { engine, inner } = await society();
+    for await (const event of multiagentFinetuning(inner, task, settings)) {
+      whole.push(event);
+      if (event.type === 'adapter-updated') weights.set(event.adapter, await engine.exportAdapter(event.adapter));
+    }
+    expect(debates(whole).every(({ summaries }) => summaries?.[0]?.length === 2)).toBe(true);
+    expect(whole.some((event) => event.type === 'training-step')).toBe(true);
+    const digest = digestOf(whole);
+    const trained = whole.findIndex((event) => event.type === 'training-step');
+    for (const cut of [3, trained, whole.length - 2]) {
+      const again = await society();
+      const recorded = JSON.parse(JSON.stringify(whole.slice(0, cut))) as RunEvent[];
+      const replaying = new ReplayingSociety(again.inner, recorded, async (adapter) => {
+        const stored = weights.get(adapter);
+        if (stored) await again.engine.importAdapter(adapter, stored);
+      });
+      const events: RunEvent[] = [];
+      for await (const event of multiagentFinetuning(replaying, task, settings)) events.push(event);
+      expect(digestOf(events)).toBe(digest);
+    }
+  });
+
+  it.each(['concatenate', 'base-model'] as const)('knows the longest sequence it can be asked for (%s)', (summary) => {
+    const settings = config({ agents: 5, summary, 'sampling.maxTokens': 40 });
+    const longest = longestChat(gsm8k, file.problems, tokenizer, settings);
+    // One token a byte: responses as long as they can get.
+    const full = 'x'.repeat(40);
+    const others = [full, full, full, full];
+    const read = summary === 'concatenate' ? gsm8k.summarise(others) : full;
+    const prompts = file.problems.flatMap((problem) => [
+      gsm8k.revisePrompt(problem, full, read),
+      ...(summary === 'base-model' ? [gsm8k.summarisePrompt?.(problem, others) ?? []] : []),
+    ]);
+    const lengths = prompts.map((messages) => tokenizer.encodeChat(messages, true).length + 40);
+    expect(Math.max(...lengths)).toBeLessThanOrEqual(longest);
+    expect(Math.max(...lengths)).toBeGreaterThan(longest * 0.85);
+  });
+
+  it('is refused where its tokenizer cannot write the prompts', () => {
+    const [problem] = arithmeticChat.problems('train', 1, 1);
+    if (!problem) throw new Error('no problem');
+    checkDialect(arithmeticChat, problem, tokenizer, 'tiny');
+    const digits = { ...tokenizer, encode: (text: string) => tokenizer.encode(text.replace(/[a-z]/g, '')) };
+    expect(() => checkDialect(arithmeticChat, problem, digits, 'tiny')).toThrow(/^tiny: its tokenizer cannot write/);
+    const base = { ...tokenizer, hasChatTemplate: false };
+    expect(() => checkDialect(arithmetic, problem, base, 'tiny')).toThrow(/^tiny: has no chat template/);
+  });
+});

@@ -1,0 +1,107 @@
+/** An instruct model in small: random Llama weights, and a tokenizer of bytes with a ChatML template. */
+import { parseModelConfig, tensorShapes } from '../../src/engine/config';
+import type { FileSource } from '../../src/engine/loader';
+import { writeSafetensors } from '../../src/engine/safetensors';
+import type { HostTensor, ModelWeights } from '../../src/engine/types';
+import { drawUniform } from '../../src/random';
+
+const START = 256;
+const END = 257;
+
+export const TINY_CONFIG = {
+  architectures: ['LlamaForCausalLM'],
+  model_type: 'llama',
+  hidden_size: 16,
+  intermediate_size: 24,
+  num_hidden_layers: 1,
+  num_attention_heads: 2,
+  num_key_value_heads: 1,
+  vocab_size: 258,
+  rms_norm_eps: 1e-5,
+  rope_theta: 10000,
+  max_position_embeddings: 4096,
+  tie_word_embeddings: true,
+  bos_token_id: null,
+  eos_token_id: END,
+  hidden_act: 'silu',
+};
+
+export function tinyWeights(): ModelWeights {
+  const config = parseModelConfig(TINY_CONFIG, 'config.json');
+  const tensors = new Map<string, HostTensor>();
+  let index = 0;
+  for (const [name, shape] of tensorShapes(config)) {
+    const draw = { seed: 3, stream: 0, problem: index++ };
+    const size = shape.reduce((x, y) => x * y, 1);
+    const data = Float32Array.from({ length: size }, (_, i) => (shape.length === 1 ? 1 : drawUniform(draw, i) - 0.5));
+    tensors.set(name, { shape, data });
+  }
+  return { config, tensors };
+}
+
+/** The tokenizer's two files; with `weights` a whole model folder. */
+export function tinyFiles(weights?: ModelWeights): Record<string, Uint8Array> {
+  const encoder = new TextEncoder();
+  const special = (id: number, content: string) => ({
+    id,
+    content,
+    single_word: false,
+    lstrip: false,
+    rstrip: false,
+    normalized: false,
+    special: true,
+  });
+  const vocab = Object.fromEntries([
+    ...byteCharacters().map((character, byte) => [character, byte] as const),
+    ['<|im_start|>', START],
+    ['<|im_end|>', END],
+  ]);
+  const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true };
+  const tokenizer = {
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: [special(START, '<|im_start|>'), special(END, '<|im_end|>')],
+    normalizer: null,
+    pre_tokenizer: byteLevel,
+    post_processor: null,
+    decoder: byteLevel,
+    model: { type: 'BPE', unk_token: null, fuse_unk: false, byte_fallback: false, vocab, merges: [] },
+  };
+  const config = {
+    tokenizer_class: 'PreTrainedTokenizerFast',
+    eos_token: '<|im_end|>',
+    clean_up_tokenization_spaces: false,
+    chat_template:
+      "{%- for message in messages -%}{{- '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' -}}" +
+      "{%- endfor -%}{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\\n' -}}{%- endif -%}",
+  };
+  const files: Record<string, unknown> = { 'tokenizer.json': tokenizer, 'tokenizer_config.json': config };
+  if (weights) files['config.json'] = TINY_CONFIG;
+  const encoded = Object.entries(files).map(([name, value]) => [name, encoder.encode(JSON.stringify(value))] as const);
+  return {
+    ...Object.fromEntries(encoded),
+    ...(weights && { 'model.safetensors': writeSafetensors(weights.tensors) }),
+  };
+}
+
+export function tinySource(): FileSource {
+  const files = tinyFiles();
+  return {
+    name: 'tiny',
+    read: (path) => {
+      const file = files[path];
+      return file ? Promise.resolve(file) : Promise.reject(new Error(`no ${path}`));
+    },
+    exists: (path) => Promise.resolve(path in files),
+  };
+}
+
+/** GPT-2's printable stand-in for every byte, by byte. */
+function byteCharacters(): string[] {
+  let next = 256;
+  return Array.from({ length: 256 }, (_, byte) => {
+    const printable = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
+    return String.fromCharCode(printable ? byte : next++);
+  });
+}
