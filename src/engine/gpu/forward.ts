@@ -256,10 +256,12 @@ function encodeHeads(
 function encodeAttention(parts: ForwardParts, program: Program, tokens: TokenList, acts: LayerActivations): void {
   const { numHeads, numKvHeads, headDim } = parts.config;
   const lanes = parts.gpu.isCpu ? 8 : 64;
-  const groups = flatGroups(tokens.count * numHeads, lanes);
+  // Loads are what a CPU driver spends its time on; a GPU would run out of registers.
+  const shared = parts.gpu.isCpu && (numHeads / numKvHeads) % 2 === 0 ? 2 : 1;
+  const groups = flatGroups((tokens.count * numHeads) / shared, lanes);
   program.add(
     'attention_forward',
-    { HEADS: numHeads, KV_HEADS: numKvHeads, HEAD_DIM: headDim, LANES: lanes },
+    { HEADS: numHeads, KV_HEADS: numKvHeads, HEAD_DIM: headDim, GROUP: shared, LANES: lanes },
     [acts.q, acts.k, acts.v, tokens.row, tokens.pos, tokens.rowBase, acts.attn, acts.lse],
     [tokens.count, groups[0], { f32: 1 / Math.sqrt(headDim) }],
     groups,
