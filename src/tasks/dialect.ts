@@ -44,12 +44,14 @@ export function longestChat(
   config: { agents: number; summary?: 'concatenate' | 'base-model'; sampling: { maxTokens: number } },
 ): number {
   const { agents, summary, sampling } = config;
-  const others = Array.from({ length: agents - 1 }, () => '');
-  const frames = problems.flatMap((problem) => [
-    task.revisePrompt(problem, '', task.summarise(others)),
-    ...(summary === 'base-model' && task.summarisePrompt ? [task.summarisePrompt(problem, others)] : []),
-  ]);
-  const frame = Math.max(0, ...frames.map((messages) => tokenizer.encodeChat(messages, true).length));
-  const read = summary === 'base-model' ? Math.max(agents - 1, 2) : agents;
-  return frame + Math.ceil(read * sampling.maxTokens * (1 + REENCODING)) + sampling.maxTokens;
+  const { maxTokens } = sampling;
+  const nothing = Array.from({ length: agents - 1 }, () => '');
+  const model = summary === 'base-model';
+  const length = (messages: ChatMessage[], responses: number) =>
+    tokenizer.encodeChat(messages, true).length + Math.ceil(responses * maxTokens * (1 + REENCODING)) + maxTokens;
+  return problems.reduce((longest, problem) => {
+    const revision = length(task.revisePrompt(problem, '', model ? '' : task.summarise(nothing)), model ? 2 : agents);
+    const summarising = model && task.summarisePrompt ? length(task.summarisePrompt(problem, nothing), agents - 1) : 0;
+    return Math.max(longest, revision, summarising);
+  }, 0);
 }
