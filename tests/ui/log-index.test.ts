@@ -129,7 +129,7 @@ describe('filterDebates', () => {
     expect(found({ marks: ['changed'] })).toEqual([1, 2]);
     expect(found({ marks: ['changed', 'tied'] })).toEqual([1]);
     expect(found({ search: ' Q2 ' })).toEqual([2]);
-    expect(found({ search: '#6' })).toEqual([1]);
+    expect(found({ search: '?#6' })).toEqual([1]);
     expect(found({ team: 'single' })).toEqual([]);
     expect(found({ purpose: 'train', iteration: 1 })).toEqual([1, 2, 3]);
   });

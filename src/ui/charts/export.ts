@@ -59,6 +59,7 @@ export interface LegendEntry {
 const NAMESPACE = 'http://www.w3.org/2000/svg';
 const HEADER = 34;
 const LINE = 18;
+const PADDING = 10;
 /** What the page's style sheets may say about a shape or a text. */
 const PROPERTIES = [
   'fill',
@@ -90,10 +91,13 @@ export function svgDocument(title: string, svg: SVGSVGElement, legend: readonly 
   const surface = getComputedStyle(svg);
   const ink = surface.getPropertyValue('--ink').trim() || 'black';
   const total = HEADER + height + legend.length * LINE + 10;
-  const root = element('svg', { xmlns: NAMESPACE, width, height: total, viewBox: `0 0 ${width} ${total}` });
-  root.append(element('rect', { width, height: total, fill: surface.getPropertyValue('--panel').trim() || 'white' }));
-  root.append(text(title, { x: 10, y: 22, fill: ink, 'font-size': 15, 'font-weight': 600 }));
-  const body = element('g', { transform: `translate(0 ${HEADER})` });
+  const full = width + 2 * PADDING;
+  const root = element('svg', { width: full, height: total, viewBox: `0 0 ${full} ${total}` });
+  root.append(
+    element('rect', { width: full, height: total, fill: surface.getPropertyValue('--panel').trim() || 'white' }),
+  );
+  root.append(text(title, { x: PADDING, y: 22, fill: ink, 'font-size': 15, 'font-weight': 600 }));
+  const body = element('g', { transform: `translate(${PADDING} ${HEADER})` });
   body.append(...copy.childNodes);
   root.append(body);
   legend.forEach((entry, i) => root.append(legendLine(entry, HEADER + height + (i + 0.5) * LINE, ink, svg)));
@@ -138,7 +142,7 @@ function resolved(colour: string, at: Element): string {
 
 function element(name: string, attributes: Record<string, string | number>): SVGElement {
   const made = document.createElementNS(NAMESPACE, name);
-  for (const [key, value] of Object.entries(attributes)) if (key !== 'xmlns') made.setAttribute(key, String(value));
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
   return made;
 }
 
