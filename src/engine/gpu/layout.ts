@@ -5,7 +5,9 @@
  * zero, so it stays zero. Gradients and AdamW's moments use the same layout in pools of their own.
  */
 
+import { projectionShape as weightShape } from '../config';
 import { AdapterError } from '../errors';
+import { adapterTensorName } from '../peft';
 import { PROJECTIONS, type AdapterConfig, type HostTensor, type ModelConfig, type Projection } from '../types';
 
 /** Slot number of a row without an adapter. */
@@ -18,34 +20,8 @@ export interface ProjectionShape {
 
 /** Input and output width of a projection: y[out] = W[out, in] x. */
 export function projectionShape(config: ModelConfig, projection: Projection): ProjectionShape {
-  const { hiddenSize, intermediateSize } = config;
-  const queries = config.numHeads * config.headDim;
-  const keys = config.numKvHeads * config.headDim;
-  switch (projection) {
-    case 'q_proj':
-      return { in: hiddenSize, out: queries };
-    case 'k_proj':
-    case 'v_proj':
-      return { in: hiddenSize, out: keys };
-    case 'o_proj':
-      return { in: queries, out: hiddenSize };
-    case 'gate_proj':
-    case 'up_proj':
-      return { in: hiddenSize, out: intermediateSize };
-    case 'down_proj':
-      return { in: intermediateSize, out: hiddenSize };
-  }
-}
-
-/** `self_attn` or `mlp`: the module a projection sits in, in Hugging Face's names. */
-export function projectionModule(projection: Projection): 'self_attn' | 'mlp' {
-  return ['q_proj', 'k_proj', 'v_proj', 'o_proj'].includes(projection) ? 'self_attn' : 'mlp';
-}
-
-/** PEFT's name of one tensor of an adapter. */
-export function adapterTensorName(layer: number, projection: Projection, matrix: 'A' | 'B'): string {
-  const module = projectionModule(projection);
-  return `base_model.model.model.layers.${layer}.${module}.${projection}.lora_${matrix}.weight`;
+  const [outputs, inputs] = weightShape(config, projection);
+  return { in: inputs, out: outputs };
 }
 
 export class AdapterLayout {
