@@ -1,5 +1,6 @@
 /** A real Chromium with WebGPU, and the built lab on a local server. */
 import { existsSync, readdirSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, type Browser } from 'playwright-core';
@@ -61,7 +62,8 @@ export function launch(webgpu = true): Promise<Browser> {
 
 /** Builds the lab and serves it from a sub-path, as a static host would. */
 export async function serveLab(): Promise<{ url: string; close: () => Promise<void> }> {
-  const outDir = join(process.cwd(), OUT, 'e2e-dist');
+  // A folder of its own: another test run beside this one must not build over what is being served.
+  const outDir = join(process.cwd(), OUT, `e2e-dist-${process.pid}`);
   await build({ build: { outDir, emptyOutDir: true }, logLevel: 'error' });
   const server: PreviewServer = await preview({
     base: '/some/where/',
@@ -73,6 +75,9 @@ export async function serveLab(): Promise<{ url: string; close: () => Promise<vo
   if (address === null || typeof address === 'string') throw new Error('the preview server has no port');
   return {
     url: `http://127.0.0.1:${address.port}/some/where/`,
-    close: () => server.close(),
+    async close() {
+      await server.close();
+      await rm(outDir, { recursive: true, force: true });
+    },
   };
 }

@@ -66,22 +66,21 @@ const run = () => form().getByRole('button', { name: 'Run' }).click();
 /** State of the run on show: running, paused, finished… */
 const state = () => page.locator('[data-state]').getAttribute('data-state');
 
-async function waitForState(...wanted: string[]): Promise<void> {
+/** Polls until `there` holds; fails at once when the page reports an error. */
+async function until(what: string, there: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + RUN_TIMEOUT;
-  for (;;) {
-    const now = await state();
-    if (now !== null && wanted.includes(now)) return;
+  while (!(await there())) {
     const alert = page.getByRole('alert');
     if ((await alert.count()) > 0) throw new Error(`the page says: ${await alert.first().innerText()}`);
-    if (now === 'failed') throw new Error('the run failed');
-    if (Date.now() > deadline) throw new Error(`the run is ${now}, not ${wanted.join(' or ')}`);
+    if (Date.now() > deadline) throw new Error(`the run is ${await state()}; ${what} never came`);
     await page.waitForTimeout(50);
   }
 }
 
-async function waitForActivity(text: RegExp): Promise<void> {
-  await page.locator('.activity').filter({ hasText: text }).waitFor({ timeout: RUN_TIMEOUT });
-}
+const waitForState = (wanted: string) => until(wanted, async () => (await state()) === wanted);
+
+const waitForActivity = (text: RegExp) =>
+  until(String(text), async () => (await page.locator('.activity').filter({ hasText: text }).count()) > 0);
 
 const digest = () => page.getByTestId('digest').innerText();
 
