@@ -24,10 +24,13 @@ const paper: ExperimentConfig = {
   minimumVotes: 2,
   startFrom: 'current',
   adapter: { rank: 8, alpha: 16, targets: [...PROJECTIONS] },
-  finetune: { lr: 3e-3, schedule: 'linear', warmup: 0, epochs: 2, batchSize: 16, clip: 1 },
+  finetune: { lr: 5e-4, schedule: 'linear', warmup: 0, epochs: 2, batchSize: 16, clip: 1 },
   singleAgentBaseline: true,
   chunk: 50,
 };
+
+/** With few problems an iteration has few steps: they must be larger to be seen. */
+const fewSteps: ExperimentConfig['finetune'] = { ...paper.finetune, lr: 3e-3 };
 
 export interface Preset {
   title: string;
@@ -46,6 +49,7 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
       iterations: 1,
       trainProblems: 24,
       evaluationProblems: 24,
+      finetune: fewSteps,
       chunk: 12,
     },
   },
@@ -58,6 +62,7 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
       iterations: 3,
       trainProblems: 100,
       evaluationProblems: 100,
+      finetune: fewSteps,
       chunk: 50,
     },
   },

@@ -175,7 +175,7 @@ def main():
     parser.add_argument("--revise", type=int, default=30, help="revise rows a step")
     parser.add_argument("--steps-alone", type=int, default=30, help="rows of one isolated step (master)")
     parser.add_argument("--slip-solve", type=float, default=0.45, help="share of solve chains with a slip (slips)")
-    parser.add_argument("--slip-revise", type=float, default=0.4, help="share of revise chains with a slip (slips)")
+    parser.add_argument("--slip-revise", type=float, default=0.3, help="share of revise chains with a slip (slips)")
     parser.add_argument("--log-every", type=int, default=50)
     parser.add_argument("--evaluate-every", type=int, default=250)
     parser.add_argument("--evaluate-problems", type=int, default=100)
