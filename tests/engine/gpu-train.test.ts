@@ -93,27 +93,27 @@ describe('a batch', () => {
     ];
     expect(tracks.map(({ rows }) => rows.map(usedLength))).toEqual([[2, 0], [10]]);
     const size = measureBatch(tracks, 8);
-    expect(size).toEqual({ tokens: 8 + 16 + 8, targets: 3, tiles: 1 + 1 + 2 + 1 + 1 });
-    const batch = layOutBatch(tracks, { tokens: 40, targets: 4, tiles: 7 }, 8);
-    expect([...batch.tracks]).toEqual([2, 0, 2, 0, 1, 0, 0, 0, 0, 8, 10, 1, 2, 0, 0, 0]);
-    expect([...batch.positions]).toEqual([1, 16, 17, 39]);
+    expect(size).toEqual({ tokens: 4 + 12 + 4, targets: 3, tiles: 1 + 1 + 2 + 1 + 1 });
+    const batch = layOutBatch(tracks, { tokens: 24, targets: 4, tiles: 8 }, 8);
+    expect([...batch.tracks]).toEqual([2, 0, 2, 0, 1, 0, 0, 0, 0, 4, 10, 1, 2, 0, 0, 0]);
+    expect([...batch.positions]).toEqual([1, 12, 13, 23]);
     const weights = new Float32Array(batch.targets.buffer);
     expect([0, 1, 2, 3].map((n) => batch.targets[2 * n])).toEqual([3, 10, 11, 0]);
     expect([0, 1, 2, 3].map((n) => weights[2 * n + 1])).toEqual([1, 0.25, 0.75, 0]);
-    expect([...batch.slot.subarray(0, 20)]).toEqual([...Array<number>(8).fill(2), ...Array<number>(12).fill(0)]);
-    expect([...batch.pos.subarray(0, 12)]).toEqual([0, 1, 0, 1, 2, 3, 4, 5, 0, 1, 2, 3]);
+    expect([...batch.slot]).toEqual([...Array<number>(4).fill(2), ...Array<number>(20).fill(0)]);
+    expect([...batch.pos.subarray(0, 8)]).toEqual([0, 1, 0, 1, 0, 1, 2, 3]);
     batch.row.forEach((row, t) => expect(batch.rowBase[row]).toBe(t - batch.pos[t]));
-    expect([...batch.tiles]).toEqual(
-      [
-        [0, 0, 2, 0],
-        [2, 2, 8, 0],
-        [8, 8, 18, 0],
-        [16, 8, 18, 0],
-        [18, 18, 24, 0],
-        [24, 24, 32, 0],
-        [32, 32, 40, 0],
-      ].flat(),
-    );
+    const stretches = [
+      [0, 0, 2, 0],
+      [2, 2, 4, 0],
+      [4, 4, 14, 0],
+      [12, 4, 14, 0],
+      [14, 14, 16, 0],
+      [16, 16, 20, 0],
+      [20, 20, 24, 0],
+      [0, 0, 0, 0],
+    ];
+    expect([...batch.tiles]).toEqual(stretches.flat());
   });
 
   it('splits into micro-batches in order', () => {

@@ -14,7 +14,7 @@ import type { Program } from './program';
 import type { DeviceLayer } from './weights';
 
 /** Tokens that one invocation of the backward GEMMs works on. */
-export const TOKEN_TILE = 8;
+export const TOKEN_TILE = 4;
 /** 32-bit words of one entry of the track list: slot, first token, tokens, first target, targets, three unused. */
 export const TRACK_WORDS = 8;
 /** 32-bit words of one entry of the step list of `adamw`: slot, clip, step size, √bias2, decay, three unused. */

@@ -16,7 +16,7 @@
 
 override LANES: u32 = 8;
 
-const TILE = 8u;
+const TILE = 4u;
 
 struct Params {
   // IN
@@ -39,6 +39,11 @@ struct Params {
 @group(0) @binding(5) var<storage, read> slot: array<u32>;
 @group(0) @binding(6) var<storage, read_write> dx: array<vec4f>;
 
+/** Adds four terms of four columns' sums in ascending order; `w` holds the four rows of the columns. */
+fn along(d: vec4f, w: mat4x4f, sum: vec4f) -> vec4f {
+  return fma(vec4f(d.w), w[3], fma(vec4f(d.z), w[2], fma(vec4f(d.y), w[1], fma(vec4f(d.x), w[0], sum))));
+}
+
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let inQuads = p.in / 4u;
@@ -49,39 +54,42 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     return;
   }
   let first = group.y * TILE;
-  var sum: array<vec4f, TILE>;
+  var sum0 = vec4f();
+  var sum1 = vec4f();
+  var sum2 = vec4f();
+  var sum3 = vec4f();
   var row = column;
+  var token = first * outQuads;
   for (var o = 0u; o < outQuads; o++) {
-    let w0 = w[row];
-    let w1 = w[row + inQuads];
-    let w2 = w[row + 2u * inQuads];
-    let w3 = w[row + 3u * inQuads];
+    let rows = mat4x4f(w[row], w[row + inQuads], w[row + 2u * inQuads], w[row + 3u * inQuads]);
     row += 4u * inQuads;
-    for (var m = 0u; m < TILE; m++) {
-      let d = dy[(first + m) * outQuads + o];
-      sum[m] = fma(vec4f(d.w), w3, fma(vec4f(d.z), w2, fma(vec4f(d.y), w1, fma(vec4f(d.x), w0, sum[m]))));
-    }
+    sum0 = along(dy[token], rows, sum0);
+    sum1 = along(dy[token + outQuads], rows, sum1);
+    sum2 = along(dy[token + 2u * outQuads], rows, sum2);
+    sum3 = along(dy[token + 3u * outQuads], rows, sum3);
+    token++;
   }
   if (p.rank > 0u) {
-    var base = (slot[first] * p.slotElements + p.offset) / 4u + column;
+    row = (slot[first] * p.slotElements + p.offset) / 4u + column;
+    token = first * rankQuads;
     for (var r = 0u; r < rankQuads; r++) {
-      let a0 = a[base];
-      let a1 = a[base + inQuads];
-      let a2 = a[base + 2u * inQuads];
-      let a3 = a[base + 3u * inQuads];
-      base += 4u * inQuads;
-      for (var m = 0u; m < TILE; m++) {
-        let d = dxa[(first + m) * rankQuads + r];
-        sum[m] = fma(vec4f(d.w), a3, fma(vec4f(d.z), a2, fma(vec4f(d.y), a1, fma(vec4f(d.x), a0, sum[m]))));
-      }
+      let rows = mat4x4f(a[row], a[row + inQuads], a[row + 2u * inQuads], a[row + 3u * inQuads]);
+      row += 4u * inQuads;
+      sum0 = along(dxa[token], rows, sum0);
+      sum1 = along(dxa[token + rankQuads], rows, sum1);
+      sum2 = along(dxa[token + 2u * rankQuads], rows, sum2);
+      sum3 = along(dxa[token + 3u * rankQuads], rows, sum3);
+      token++;
     }
   }
+  // A loop, since every place in the code that loads or stores costs a CPU driver's compiler dearly.
+  var at = first * inQuads + column;
   for (var m = 0u; m < TILE; m++) {
-    let at = (first + m) * inQuads + column;
+    var sum = select(select(sum0, sum1, m == 1u), select(sum2, sum3, m == 3u), m >= 2u);
     if (p.accumulate == 1u) {
-      dx[at] += sum[m];
-    } else {
-      dx[at] = sum[m];
+      sum += dx[at];
     }
+    dx[at] = sum;
+    at += inQuads;
   }
 }

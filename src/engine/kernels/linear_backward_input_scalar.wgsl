@@ -5,7 +5,7 @@
 
 override LANES: u32 = 8;
 
-const TILE = 8u;
+const TILE = 4u;
 
 struct Params {
   // IN
