@@ -2,7 +2,6 @@
 
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
-  attentionTile,
   encodeAttentionBackward,
   encodeCrossEntropy,
   encodeLinearBackwardInput,
@@ -11,16 +10,24 @@ import {
   encodeSwigluBackward,
   encodeTrackLoss,
   TOKEN_TILE,
-  TRACK_WORDS,
-  type BackwardParts,
 } from '../../src/engine/gpu/backward';
 import type { Gpu } from '../../src/engine/gpu/device';
 import type { LayerActivations } from '../../src/engine/gpu/forward';
-import { AdapterLayout, projectionShape } from '../../src/engine/gpu/layout';
+import { projectionShape } from '../../src/engine/gpu/layout';
 import { encodeAdamW, encodeGradientNorm, NORM_CHUNKS, packSteps } from '../../src/engine/gpu/optimiser';
 import { Program } from '../../src/engine/gpu/program';
-import { DEFAULT_OPTIMISER, PROJECTIONS, type ModelConfig, type Projection } from '../../src/engine/types';
-import { drawUniform } from '../../src/random';
+import { DEFAULT_OPTIMISER, type ModelConfig, type Projection } from '../../src/engine/types';
+import {
+  attentionForward,
+  configOf,
+  makeParts,
+  random,
+  readF32,
+  relativeError,
+  SCALE,
+  SLOT_OF,
+  T,
+} from './backwardFixture';
 import { openTestGpu } from './gpu';
 
 let gpu: Gpu;
@@ -28,143 +35,10 @@ beforeAll(async () => {
   gpu = await openTestGpu();
 });
 
-let stream = 0;
-/** `count` numbers in (−1, 1), other ones at every call. */
-function random(count: number): Float32Array {
-  const name = { seed: 5, stream: ++stream };
-  return Float32Array.from({ length: count }, (_, i) => 2 * drawUniform(name, i) - 1);
-}
-
-async function readF32(buffer: GPUBuffer): Promise<Float32Array> {
-  return new Float32Array(await gpu.read(buffer));
-}
-
-/** Largest difference as a share of the largest expected magnitude. */
-function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
-  expect(actual.length).toBeGreaterThanOrEqual(expected.length);
-  let difference = 0;
-  let magnitude = 1e-30;
-  for (let i = 0; i < expected.length; i++) {
-    const distance = Math.abs(actual[i] - expected[i]);
-    difference = Math.max(difference, Number.isFinite(distance) ? distance : Infinity);
-    magnitude = Math.max(magnitude, Math.abs(expected[i]));
-  }
-  return difference / magnitude;
-}
-
 function run(record: (program: Program) => void): void {
   const program = new Program(gpu, 'test');
   record(program);
   program.submit();
-}
-
-function configOf(changes: Partial<ModelConfig>): ModelConfig {
-  return {
-    modelType: 'llama',
-    hiddenSize: 20,
-    intermediateSize: 28,
-    numLayers: 1,
-    numHeads: 4,
-    numKvHeads: 2,
-    headDim: 6,
-    vocabSize: 11,
-    rmsNormEps: 1e-5,
-    ropeTheta: 10000,
-    ropeScaling: null,
-    qkvBias: false,
-    qkNorm: false,
-    tieWordEmbeddings: true,
-    maxPositions: 64,
-    bosTokenId: null,
-    eosTokenIds: [],
-    ...changes,
-  };
-}
-
-/** Two tracks (slots 2 and 0 of 3) of 16 and 8 tokens; rows of 16, 5 and 3 tokens. */
-const SLOTS = 3;
-const T = 24;
-const ROW_LENGTHS = [16, 5, 3];
-const TRACKS = [
-  { slot: 2, first: 0, count: 16, firstTarget: 0, targets: 3 },
-  { slot: 0, first: 16, count: 8, firstTarget: 3, targets: 2 },
-];
-const SLOT_OF = Uint32Array.from({ length: T }, (_, t) => (t < 16 ? 2 : 0));
-const SCALE = Float32Array.from([0.5, 1, 2]);
-
-interface Fixture {
-  parts: BackwardParts;
-  pool: Float32Array;
-  pos: number[];
-  /** first token and end of each token's row */
-  rows: [number, number][];
-}
-
-function makeParts(config: ModelConfig, rank: number): Fixture {
-  const layout = new AdapterLayout(config, rank);
-  const pool = random(SLOTS * layout.slotElements);
-  const zeros = () => gpu.upload('zeros', new Float32Array(pool.length));
-  const rows: [number, number][] = [];
-  for (const length of ROW_LENGTHS) {
-    const first = rows.length;
-    for (let i = 0; i < length; i++) rows.push([first, first + length]);
-  }
-  const tile = attentionTile(gpu);
-  const tiles = rows.flatMap(([first, end], t) => ((t - first) % tile === 0 ? [[t, first, end, 0]] : []));
-  tiles.push([0, 0, 0, 0]);
-  const pos = rows.map(([first], t) => t - first);
-  const tracks = new Uint32Array(TRACKS.length * TRACK_WORDS);
-  TRACKS.forEach((t, g) => tracks.set([t.slot, t.first, t.count, t.firstTarget, t.targets], g * TRACK_WORDS));
-  const queries = config.numHeads * config.headDim;
-  const keys = config.numKvHeads * config.headDim;
-  const make = (width: number) => gpu.upload('gradient', random(T * width));
-  const half = config.headDim / 2;
-  const turns = new Float32Array(config.maxPositions * config.headDim);
-  for (let position = 0; position < config.maxPositions; position++) {
-    for (let i = 0; i < half; i++) {
-      const angle = position * config.ropeTheta ** (-i / half);
-      turns.set([Math.cos(angle), Math.sin(angle)], (position * half + i) * 2);
-    }
-  }
-  const parts: BackwardParts = {
-    gpu,
-    config,
-    pool: {
-      layout,
-      weights: gpu.upload('pool', pool),
-      gradients: zeros(),
-      m: zeros(),
-      v: zeros(),
-      scale: gpu.upload('scale', SCALE),
-    },
-    tokens: {
-      count: T,
-      slot: gpu.upload('slot', SLOT_OF),
-      pos: gpu.upload('pos', Uint32Array.from(pos)),
-      tiles: gpu.upload('tiles', Uint32Array.from(tiles.flat())),
-      tileCount: tiles.length,
-      trackCount: TRACKS.length,
-      tracks: gpu.upload('tracks', tracks),
-      results: gpu.upload('results', new Float32Array(TRACKS.length * 2)),
-    },
-    gradients: {
-      hidden: make(config.hiddenSize),
-      normed: make(config.hiddenSize),
-      attn: make(queries),
-      q: make(queries),
-      k: make(keys),
-      v: make(keys),
-      qRaw: null,
-      kRaw: null,
-      gate: make(config.intermediateSize),
-      up: make(config.intermediateSize),
-      dxa: make(layout.rank),
-      stats: make(config.numHeads * 2),
-    },
-    turns: gpu.upload('turns', turns),
-    targets: new Set(PROJECTIONS),
-  };
-  return { parts, pool, pos, rows };
 }
 
 describe('linear_backward_input', () => {
@@ -189,7 +63,7 @@ describe('linear_backward_input', () => {
       for (let o = 0; o < shape.out; o++)
         for (let i = 0; i < shape.in; i++)
           expected[t * shape.in + i] += dy[t * shape.out + o] * weight[o * shape.in + i];
-    expect(relativeError(await readF32(buffers.dx), expected)).toBeLessThan(1e-5);
+    expect(relativeError(await readF32(gpu, buffers.dx), expected)).toBeLessThan(1e-5);
   });
 });
 
@@ -204,7 +78,7 @@ describe('a projection with LoRA', () => {
     'gives dX, dA and dB per track: $projection, rank $rank, $changes',
     async ({ changes, projection, rank }) => {
       const config = configOf(changes);
-      const { parts, pool } = makeParts(config, rank);
+      const { parts, pool } = makeParts(gpu, config, rank);
       const { layout } = parts.pool;
       const shape = projectionShape(config, projection);
       const R = layout.rank;
@@ -243,8 +117,8 @@ describe('a projection with LoRA', () => {
           }
         }
       }
-      expect(relativeError(await readF32(dx), expectedDx)).toBeLessThan(1e-5);
-      expect(relativeError(await readF32(parts.pool.gradients), expectedGradient)).toBeLessThan(1e-5);
+      expect(relativeError(await readF32(gpu, dx), expectedDx)).toBeLessThan(1e-5);
+      expect(relativeError(await readF32(gpu, parts.pool.gradients), expectedGradient)).toBeLessThan(1e-5);
     },
   );
 });
@@ -280,62 +154,25 @@ describe('rmsnorm_backward', () => {
         expected[at] += r * gain[i] * dy[at] - (r ** 3 * x[at] * product) / width;
       }
     }
-    expect(relativeError(await readF32(buffers.dx), expected)).toBeLessThan(1e-5);
+    expect(relativeError(await readF32(gpu, buffers.dx), expected)).toBeLessThan(1e-5);
   });
 });
 
 describe('swiglu_backward', () => {
   it('is the gradient by gate and up', async () => {
     const config = configOf({ intermediateSize: 71 });
-    const { parts } = makeParts(config, 4);
+    const { parts } = makeParts(gpu, config, 4);
     const [gate, up] = [random(T * 71), random(T * 71)];
-    const dact = await readF32(parts.gradients.gate);
+    const dact = await readF32(gpu, parts.gradients.gate);
     const saved = { gate: gpu.upload('gate', gate), up: gpu.upload('up', up) } as LayerActivations;
     run((program) => encodeSwigluBackward(parts, program, saved));
     const sigma = (z: number) => 1 / (1 + Math.exp(-z));
     const dgate = Array.from(dact, (d, i) => d * up[i] * sigma(gate[i]) * (1 + gate[i] * (1 - sigma(gate[i]))));
     const dup = Array.from(dact, (d, i) => d * gate[i] * sigma(gate[i]));
-    expect(relativeError(await readF32(parts.gradients.gate), dgate)).toBeLessThan(1e-5);
-    expect(relativeError(await readF32(parts.gradients.up), dup)).toBeLessThan(1e-5);
+    expect(relativeError(await readF32(gpu, parts.gradients.gate), dgate)).toBeLessThan(1e-5);
+    expect(relativeError(await readF32(gpu, parts.gradients.up), dup)).toBeLessThan(1e-5);
   });
 });
-
-/** Causal attention with RoPE in 64 bits: q, k before RoPE. Returns Σ weights · output and what the kernels are given. */
-function attentionForward(config: ModelConfig, fixture: Fixture, q: Float64Array, k: Float64Array, v: Float64Array) {
-  const { numHeads: H, numKvHeads: K, headDim: D } = config;
-  const turn = (x: Float64Array, heads: number) => {
-    const y = new Float64Array(x.length);
-    for (let t = 0; t < T; t++)
-      for (let h = 0; h < heads; h++)
-        for (let i = 0; i < D / 2; i++) {
-          const angle = fixture.pos[t] * config.ropeTheta ** ((-2 * i) / D);
-          const at = (t * heads + h) * D + i;
-          y[at] = x[at] * Math.cos(angle) - x[at + D / 2] * Math.sin(angle);
-          y[at + D / 2] = x[at + D / 2] * Math.cos(angle) + x[at] * Math.sin(angle);
-        }
-    return y;
-  };
-  const [rq, rk] = [turn(q, H), turn(k, K)];
-  const out = new Float64Array(T * H * D);
-  const lse = new Float64Array(T * H);
-  for (let t = 0; t < T; t++)
-    for (let h = 0; h < H; h++) {
-      const kv = Math.floor(h / (H / K));
-      const [first] = fixture.rows[t];
-      const scores: number[] = [];
-      for (let j = first; j <= t; j++) {
-        let score = 0;
-        for (let d = 0; d < D; d++) score += rq[(t * H + h) * D + d] * rk[(j * K + kv) * D + d];
-        scores.push(score / Math.sqrt(D));
-      }
-      lse[t * H + h] = Math.log(scores.reduce((sum, score) => sum + Math.exp(score), 0));
-      scores.forEach((score, i) => {
-        const p = Math.exp(score - lse[t * H + h]);
-        for (let d = 0; d < D; d++) out[(t * H + h) * D + d] += p * v[((first + i) * K + kv) * D + d];
-      });
-    }
-  return { rq, rk, out, lse };
-}
 
 describe('attention_backward and rope_backward', () => {
   it.each([
@@ -344,12 +181,12 @@ describe('attention_backward and rope_backward', () => {
     { numHeads: 2, numKvHeads: 2, headDim: 24 },
   ])('agree with finite differences: $numHeads/$numKvHeads × $headDim', async (changes) => {
     const config = configOf(changes);
-    const fixture = makeParts(config, 4);
+    const fixture = makeParts(gpu, config, 4);
     const { gradients } = fixture.parts;
     const { numHeads: H, numKvHeads: K, headDim: D } = config;
     const inputs = [T * H * D, T * K * D, T * K * D].map((count) => Float64Array.from(random(count), (x) => 2 * x));
     const [q, k, v] = inputs;
-    const dout = await readF32(gradients.attn);
+    const dout = await readF32(gpu, gradients.attn);
     const { rq, rk, out, lse } = attentionForward(config, fixture, q, k, v);
     const up = (data: Float64Array) => gpu.upload('saved', Float32Array.from(data));
     const saved = { q: up(rq), k: up(rk), v: up(v), attn: up(out), lse: up(lse) } as LayerActivations;
@@ -359,7 +196,7 @@ describe('attention_backward and rope_backward', () => {
       const result = attentionForward(config, fixture, q, k, v).out;
       return result.reduce((sum, value, i) => sum + value * dout[i], 0);
     };
-    const actual = [await readF32(gradients.q), await readF32(gradients.k), await readF32(gradients.v)];
+    const actual = [await readF32(gpu, gradients.q), await readF32(gpu, gradients.k), await readF32(gpu, gradients.v)];
     inputs.forEach((input, which) => {
       const places = Array.from({ length: 40 }, (_, i) => (i * 7919) % input.length);
       const expected = places.map((at) => {
@@ -379,7 +216,7 @@ describe('attention_backward and rope_backward', () => {
 
 describe('cross_entropy and track_loss', () => {
   it.each([24, 37, 512, 1733])('give losses and dLogits in place, V = %d', async (V) => {
-    const { parts } = makeParts(configOf({}), 4);
+    const { parts } = makeParts(gpu, configOf({}), 4);
     const count = 5;
     const logits = random(count * V).map((x) => 20 * x);
     const ids = [3, V - 1, 0, 7, 11];
@@ -408,19 +245,19 @@ describe('cross_entropy and track_loss', () => {
       row.forEach((z, i) => (expected[n * V + i] = weights[n] * (Math.exp(z - lse) - (i === id ? 1 : 0))));
       return weights[n] * (lse - row[id]);
     });
-    const results = await readF32(parts.tokens.results);
-    expect(relativeError(await readF32(buffers.loss), losses)).toBeLessThan(1e-5);
+    const results = await readF32(gpu, parts.tokens.results);
+    expect(relativeError(await readF32(gpu, buffers.loss), losses)).toBeLessThan(1e-5);
     expect(results[0]).toBeCloseTo(losses[0] + losses[1] + losses[2], 4);
     expect(results[2]).toBeCloseTo(losses[3] + losses[4], 4);
-    const first = (await readF32(buffers.logits)).subarray(0, 3 * V);
+    const first = (await readF32(gpu, buffers.logits)).subarray(0, 3 * V);
     expect(relativeError(first, expected.subarray(0, 3 * V))).toBeLessThan(1e-5);
-    expect(relativeError(await readF32(second), expected.subarray(3 * V))).toBeLessThan(1e-5);
+    expect(relativeError(await readF32(gpu, second), expected.subarray(3 * V))).toBeLessThan(1e-5);
   });
 });
 
 describe('gradient norm and adamw', () => {
   it.each([null, 0.7])('update every track by its own step, clip %s', async (clip) => {
-    const { parts, pool: before } = makeParts(configOf({}), 6);
+    const { parts, pool: before } = makeParts(gpu, configOf({}), 6);
     const { pool, tokens } = parts;
     const P = pool.layout.slotElements;
     const [gradient, m, v] = [random(before.length), random(before.length), random(before.length).map(Math.abs)];
@@ -438,7 +275,7 @@ describe('gradient norm and adamw', () => {
       encodeGradientNorm(pool, tokens, partials, program);
       encodeAdamW(pool, tokens, steps, settings, program);
     });
-    const results = await readF32(tokens.results);
+    const results = await readF32(gpu, tokens.results);
     const expected = Array.from(before, Number);
     trackSteps.forEach(({ slot, lr, update }, g) => {
       const norm = Math.sqrt(gradient.subarray(slot * P, slot * P + P).reduce((sum, x) => sum + x * x, 0));
@@ -451,6 +288,6 @@ describe('gradient norm and adamw', () => {
         expected[i] = before[i] - lr * 0.1 * before[i] - step;
       }
     });
-    expect(relativeError(await readF32(pool.weights), expected)).toBeLessThan(1e-5);
+    expect(relativeError(await readF32(gpu, pool.weights), expected)).toBeLessThan(1e-5);
   });
 });

@@ -4,10 +4,14 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { RequestError } from '../../src/engine/errors';
 import { layOutBatch, measureBatch, microBatch, usedLength } from '../../src/engine/gpu/batch';
 import type { Gpu } from '../../src/engine/gpu/device';
+import { WebGpuEngine } from '../../src/engine/gpu/engine';
 import { uploadTurns } from '../../src/engine/gpu/forward';
 import { AdapterLayout } from '../../src/engine/gpu/layout';
+import { openNodeGpu } from '../../src/engine/gpu/node';
 import { Trainer } from '../../src/engine/gpu/train';
+import type { TrainMemory } from '../../src/engine/gpu/trainDevice';
 import { uploadWeights } from '../../src/engine/gpu/weights';
+import { copyAdapterWeights } from '../../src/engine/peft';
 import {
   DEFAULT_OPTIMISER,
   type AdapterId,
@@ -34,7 +38,7 @@ class Bench {
   private readonly scale: GPUBuffer;
   private readonly slots = new Map<AdapterId, { slot: number; config: AdapterWeights['config'] }>();
 
-  constructor(golden: Golden) {
+  constructor(golden: Golden, memory?: TrainMemory) {
     const { config } = golden.weights;
     this.layout = new AdapterLayout(config, 6);
     this.pool = gpu.buffer('pool', SLOTS * this.layout.slotElements * 4);
@@ -50,6 +54,7 @@ class Bench {
       limits: { vocabSize: config.vocabSize, maxLength: config.maxPositions, adapters: this.slots },
       adapterOf: (id) => this.slots.get(id)!,
       enqueue: (operation) => operation(),
+      memory,
     });
   }
 
@@ -172,5 +177,98 @@ describe.each(GOLDEN_MODELS)('the trainer on %s', (model) => {
     expect(values.every(Number.isFinite)).toBe(true);
     const nonZero = (numbers: Iterable<number>) => [...numbers].filter((x) => x !== 0).length;
     expect(nonZero(slot)).toBe(nonZero(values));
+  });
+
+  it('spends memory or computes layers twice and the head in blocks, to the same bits', async () => {
+    // 5 times each sequence: 235 targets, four blocks.
+    const batch = Array.from({ length: 25 }, (_, i) => i % 5);
+    const whole: TrainJob = {
+      objective: 'sft',
+      tracks: [{ adapter: 'a', examples: golden.sequences, batches: [batch, [0], batch] }],
+      optimiser: { ...DEFAULT_OPTIMISER, lr: 1e-2 },
+    };
+    bench.put('a', 0, golden.adapter);
+    const events = await run(bench, whole);
+    const frugal = new Bench(golden, { activationBytes: 0, logitsBytes: 0 });
+    frugal.put('a', 0, golden.adapter);
+    expect(await run(frugal, whole)).toEqual(events);
+    expect(await frugal.slot(0)).toEqual(await bench.slot(0));
+    expect(frugal.trainer.bytes.activations).toBeLessThan(bench.trainer.bytes.activations);
+    frugal.trainer.dispose();
+  });
+
+  it('allocates nothing from one step to the next', async () => {
+    bench.put('a', 0, golden.adapter);
+    const bytes: number[] = [];
+    const batches = Array.from({ length: 8 }, (_, s) => [0, 1, 2, 3, 4].slice(0, 1 + (s % 5)));
+    const tracks = [{ adapter: 'a', examples: golden.sequences, batches }];
+    for await (const event of bench.trainer.train({ objective: 'sft', tracks, optimiser: DEFAULT_OPTIMISER })) {
+      expect(event.totalSteps).toBe(8);
+      bytes.push(gpu.bytesAllocated);
+    }
+    expect(new Set(bytes).size).toBe(1);
+  });
+
+  it('stops between steps, and refuses what does not fit its job', async () => {
+    bench.put('a', 0, golden.adapter);
+    const whole = job(golden, 'a');
+    const abort = new AbortController();
+    const seen: number[] = [];
+    const stopped = async (): Promise<void> => {
+      for await (const { step } of bench.trainer.train({ ...whole, signal: abort.signal })) {
+        seen.push(step);
+        if (step === 2) abort.abort(new Error('enough'));
+      }
+    };
+    await expect(stopped()).rejects.toThrow('enough');
+    expect(seen).toEqual([0, 1, 2]);
+    const state = (await bench.trainer.optimiserState('a'))!;
+    expect(state.step).toBe(3);
+    expect([...state.m.keys()].sort()).toEqual([...golden.adapter.tensors.keys()].sort());
+
+    await expect(run(bench, { ...whole, resume: { step: 3, states: new Map() } })).rejects.toThrow(RequestError);
+    const other = { ...state, m: new Map([...state.m].slice(1)) };
+    const resume = { step: 3, states: new Map([['a', other]]) };
+    await expect(run(bench, { ...whole, resume })).rejects.toThrow('lora_A');
+    const replaced = async (): Promise<void> => {
+      for await (const { step } of bench.trainer.train(whole)) if (step === 1) bench.put('a', 0, golden.adapter);
+    };
+    await expect(replaced()).rejects.toThrow('replaced or deleted');
+  });
+});
+
+describe('the gradients of the engine', () => {
+  it.each(GOLDEN_MODELS)('agree with finite differences of its own scores on %s', async (model) => {
+    const golden = await readGolden(model);
+    const engine = await WebGpuEngine.create(await openNodeGpu(), golden.weights);
+    await engine.importAdapter('a', golden.adapter);
+    const examples = golden.sequences.slice(0, 3);
+    const { tensors } = await engine.gradients({ adapter: 'a', examples, batches: [[0, 1, 2]] });
+    const loss = async (): Promise<number> => {
+      const scores = await engine.score(examples.map(({ ids }) => ({ ids, adapter: 'a' })));
+      let [sum, total] = [0, 0];
+      examples.forEach(({ weights }, i) => {
+        for (let t = 1; t < weights.length; t++) {
+          sum -= weights[t] * scores[i][t - 1];
+          total += weights[t];
+        }
+      });
+      return sum / total;
+    };
+    // Along a tensor's own gradient the loss rises by the gradient's length per unit.
+    for (const [name, { data }] of [...tensors].filter((_, i) => i % 4 === 1)) {
+      const slope = Math.hypot(...data);
+      const step = Math.min(0.05, 5e-3 / slope);
+      const at = async (distance: number): Promise<number> => {
+        const moved = copyAdapterWeights(golden.adapter);
+        const target = moved.tensors.get(name)!.data;
+        for (let i = 0; i < data.length; i++) target[i] += (distance / slope) * data[i];
+        await engine.importAdapter('a', moved);
+        return loss();
+      };
+      const measured = ((await at(step)) - (await at(-step))) / (2 * step);
+      expect(Math.abs(measured / slope - 1), name).toBeLessThan(5e-3);
+    }
+    await engine.dispose();
   });
 });

@@ -107,15 +107,6 @@ export function createGradientBuffers(gpu: Gpu, config: ModelConfig, rank: numbe
   };
 }
 
-/** Bytes that `createGradientBuffers` takes. */
-export function gradientBufferBytes(config: ModelConfig, rank: number, tokens: number): number {
-  const queries = config.numHeads * config.headDim;
-  const keys = config.numKvHeads * config.headDim;
-  const heads = (config.qkNorm ? 3 : 2) * queries + (config.qkNorm ? 3 : 2) * keys;
-  const width = 2 * config.hiddenSize + heads + 2 * config.intermediateSize + rank + 2 * config.numHeads;
-  return tokens * width * 4;
-}
-
 /** Lanes of a workgroup whose lanes share a token tile: one SIMD register on a CPU driver, one or two warps on a GPU. */
 function lanesFor(gpu: Gpu, columns: number): number {
   if (gpu.isCpu) return 8;

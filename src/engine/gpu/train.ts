@@ -19,7 +19,7 @@ import type {
 import { microBatch, type BatchTrack } from './batch';
 import type { ForwardParts } from './forward';
 import type { AdapterLayout } from './layout';
-import { TrainDevice, type Moments } from './trainDevice';
+import { TrainDevice, type Moments, type TrainMemory } from './trainDevice';
 
 /** What the trainer needs of the engine that owns it. */
 export interface TrainerParts {
@@ -27,6 +27,7 @@ export interface TrainerParts {
   limits: Limits;
   /** Slot and configuration of an adapter that is loaded. @throws RequestError */
   adapterOf(id: AdapterId): { slot: number; config: AdapterConfig };
+  memory?: TrainMemory;
   /** Runs an operation when all operations before it have ended. */
   enqueue<T>(operation: () => Promise<T>): Promise<T>;
 }
@@ -63,7 +64,7 @@ export class Trainer {
    * @throws RequestError, AdapterError, MemoryPlanError, DeviceError, or the signal's reason when it was aborted
    */
   async *train(job: TrainJob): AsyncGenerator<TrainStepEvent, void, void> {
-    const session = await this.parts.enqueue(async () => this.start(job));
+    const session = await this.parts.enqueue(() => this.start(job));
     const totalSteps = Math.max(0, ...job.tracks.map((track) => track.batches.length));
     for (let step = job.resume?.step ?? 0; step < totalSteps; step++) {
       const tracks = await this.parts.enqueue(() => this.step(session, step));
@@ -79,7 +80,7 @@ export class Trainer {
       const { slot, config } = this.parts.adapterOf(track.adapter);
       const device = this.openDevice();
       const batch = [trackBatch(track, slot, 0, 0, 1)];
-      device.reserve(device.measure(batch), 1);
+      await device.reserve(device.measure(batch), 1);
       device.beginStep([slot]);
       device.accumulate(batch, new Set(config.targets));
       const results = await device.results(1);
@@ -115,7 +116,7 @@ export class Trainer {
   }
 
   /** Checks a job and makes room for its largest batch. */
-  private start(job: TrainJob): Session {
+  private async start(job: TrainJob): Promise<Session> {
     checkJob(job, this.parts.limits);
     job.signal?.throwIfAborted();
     const { layout } = this;
@@ -141,7 +142,7 @@ export class Trainer {
         size.tiles = Math.max(size.tiles, needed.tiles);
       }
     }
-    if (size.targets > 0) device.reserve(size, tracks.length);
+    if (size.targets > 0) await device.reserve(size, tracks.length);
     return { job, tracks, targets, begun: false };
   }
 
@@ -191,7 +192,7 @@ export class Trainer {
   }
 
   private openDevice(): TrainDevice {
-    this.device ??= new TrainDevice(this.parts.forward);
+    this.device ??= new TrainDevice(this.parts.forward, this.parts.memory);
     return this.device;
   }
 }

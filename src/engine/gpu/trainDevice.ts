@@ -4,6 +4,7 @@
  * are read back.
  */
 
+import { MemoryPlanError } from '../errors';
 import type { OptimiserSettings, Projection } from '../types';
 import {
   attentionTile,
@@ -36,10 +37,15 @@ import {
 import { encodeAdamW, encodeGradientNorm, NORM_CHUNKS, packSteps, type TrackStep } from './optimiser';
 import { Program } from './program';
 
-/** Logits of a block of targets take at most this many bytes (or one tile's, if that is more). */
-const LOGITS_BYTES = 64 << 20;
-/** All layers' activations are kept, and nothing is computed twice, while they take at most this many bytes. */
-const KEPT_BYTES = 256 << 20;
+/** How much memory a step may spend on saving time; the results are the same bit for bit. */
+export interface TrainMemory {
+  /** All layers' activations are kept while they take at most this many bytes, else each layer is computed twice. */
+  activationBytes: number;
+  /** Logits of a block of targets take at most this many bytes (or 64 targets', if that is more). */
+  logitsBytes: number;
+}
+
+const DEFAULT_MEMORY: TrainMemory = { activationBytes: 256 << 20, logitsBytes: 64 << 20 };
 /** A batch is padded to the next of about this many sizes, so that few programs are recorded. */
 const SIZES = 32;
 
@@ -92,14 +98,20 @@ export class TrainDevice {
   private readonly programs = new Map<string, Program>();
 
   /** Allocates gradients and moments beside the adapters. @throws MemoryPlanError */
-  constructor(private readonly parts: ForwardParts) {
+  constructor(
+    private readonly parts: ForwardParts,
+    private readonly memory: TrainMemory = DEFAULT_MEMORY,
+  ) {
     const { gpu, adapters } = parts;
     const make = (name: string): GPUBuffer => gpu.buffer(name, adapters.weights.size);
     this.pool = { ...adapters, gradients: make('adapter gradients'), m: make('AdamW m'), v: make('AdamW v') };
   }
 
-  /** Makes room for batches of this size; what was recorded for smaller buffers is dropped. @throws MemoryPlanError */
-  reserve(size: BatchSize, tracks: number): void {
+  /**
+   * Makes room for batches of this size; what was recorded for smaller buffers is dropped.
+   * @throws MemoryPlanError when the device has no room, with what would need less
+   */
+  async reserve(size: BatchSize, tracks: number): Promise<void> {
     const now = this.buffers?.capacity;
     const names = ['tokens', 'targets', 'tiles'] as const;
     if (now && now.tracks >= tracks && names.every((name) => now[name] >= size[name])) return;
@@ -110,9 +122,22 @@ export class TrainDevice {
       tracks: Math.max(tracks, now?.tracks ?? 0),
     };
     this.free();
-    const before = this.parts.gpu.bytesAllocated;
-    this.buffers = createStepBuffers(this.parts, capacity);
-    this.bufferBytes = this.parts.gpu.bytesAllocated - before;
+    const { gpu, config } = this.parts;
+    const { maxBufferSize, maxStorageBufferBindingSize } = gpu.device.limits;
+    const limit = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+    const widest = Math.max(config.hiddenSize, config.intermediateSize, config.numHeads * config.headDim);
+    if (capacity.tokens * widest * 4 > limit) {
+      throw tooLarge(capacity, `one of its buffers would have ${capacity.tokens * widest * 4} bytes of ${limit}`);
+    }
+    const before = gpu.bytesAllocated;
+    gpu.device.pushErrorScope('out-of-memory');
+    this.buffers = createStepBuffers(this.parts, capacity, this.memory);
+    this.bufferBytes = gpu.bytesAllocated - before;
+    const error = await gpu.device.popErrorScope();
+    if (error === null) return;
+    const bytes = this.bufferBytes;
+    this.free();
+    throw tooLarge(capacity, `the device has no ${Math.ceil(bytes / 2 ** 20)} MiB free`);
   }
 
   /** Size of a batch as `reserve` wants it. */
@@ -309,7 +334,14 @@ function roundUp(value: number, step: number): number {
   return Math.ceil(value / step) * step;
 }
 
-function createStepBuffers(parts: ForwardParts, size: Capacity): StepBuffers {
+function tooLarge({ tokens }: Capacity, problem: string): MemoryPlanError {
+  return new MemoryPlanError(
+    `a training batch of ${tokens} tokens does not fit: ${problem}; ` +
+      'a smaller batch, more accumulation or shorter examples need less',
+  );
+}
+
+function createStepBuffers(parts: ForwardParts, size: Capacity, memory: TrainMemory): StepBuffers {
   const { gpu, config, adapters } = parts;
   const { numLayers, hiddenSize } = config;
   const { rank } = adapters.layout;
@@ -317,7 +349,7 @@ function createStepBuffers(parts: ForwardParts, size: Capacity): StepBuffers {
   const capacity = { ...size, targets: roundUp(size.targets, 64), tiles: roundUp(size.tiles, 64) + size.tokens };
   const words = (name: string, count: number): GPUBuffer => gpu.buffer(`training ${name}`, count * 4);
   const each = trainingActivationBytes(config, rank, capacity.tokens);
-  const sets = each * numLayers <= KEPT_BYTES ? numLayers : 1;
+  const sets = each * numLayers <= memory.activationBytes ? numLayers : 1;
   return {
     capacity,
     list: {
@@ -338,13 +370,13 @@ function createStepBuffers(parts: ForwardParts, size: Capacity): StepBuffers {
     hidden: Array.from({ length: numLayers + 1 }, (_, l) => words(`hidden ${l}`, capacity.tokens * hiddenSize)),
     activations: Array.from({ length: sets }, () => createTrainingActivations(gpu, config, rank, capacity.tokens)),
     gradients: createGradientBuffers(gpu, config, rank, capacity.tokens),
-    head: createHeadBuffers(gpu, hiddenSize, config.vocabSize, capacity.targets),
+    head: createHeadBuffers(gpu, hiddenSize, config.vocabSize, capacity.targets, memory.logitsBytes),
   };
 }
 
-function createHeadBuffers(gpu: Gpu, D: number, V: number, targets: number): HeadBuffers {
+function createHeadBuffers(gpu: Gpu, D: number, V: number, targets: number, logitsBytes: number): HeadBuffers {
   // A block begins at a multiple of 64 targets, so that a binding of `positions` may begin there.
-  const block = Math.min(targets, Math.max(64, Math.floor(LOGITS_BYTES / (4 * V) / 64) * 64));
+  const block = Math.min(targets, Math.max(64, Math.floor(logitsBytes / (4 * V) / 64) * 64));
   const make = (name: string, width: number): GPUBuffer => gpu.buffer(`head ${name}`, block * width * 4);
   return {
     block,
