@@ -3,7 +3,6 @@
  */
 import type { Remote } from 'comlink';
 import type { EngineOptions } from '../engine/types';
-import { STREAMS } from '../random';
 import type { ExperimentConfig } from '../recipes/config';
 import { RECIPES } from '../recipes';
 import { checkConfig } from '../recipes/resolve';
@@ -17,9 +16,11 @@ import { controlled, RunControl } from './control';
 import type { EngineHostApi } from './engineHost';
 import { LabBusyError, LabStateError } from './errors';
 import { Outbox } from './outbox';
+import { pacedSociety } from './pacing';
 import { RemainingTime } from './progress';
 import { connectEngineHost, RemoteEngine } from './remoteEngine';
 import { createRun, Runner } from './runner';
+import { debateActivity, Showing } from './showing';
 import type {
   Activity,
   EngineChoice,
@@ -28,7 +29,9 @@ import type {
   LabMessage,
   LabState,
   OpenedRun,
+  LoopPhase,
   PartialDebate,
+  StepUnit,
 } from './types';
 
 /** Held while an experiment runs, so that two tabs do not compute (and write) at once. */
@@ -51,9 +54,8 @@ interface Work {
   control: RunControl;
   state: LabState;
   runner: Runner | null;
-  iteration: number;
   activity: Activity | null;
-  partial: PartialDebate | null;
+  showing: Showing;
   time: RemainingTime;
   done: Promise<void>;
 }
@@ -66,6 +68,7 @@ export class Lab implements LabApi {
   #base = '';
   #engine: EngineSummary | null = null;
   #work: Work | null = null;
+  #pace = 0;
 
   constructor(parts: LabParts) {
     this.#parts = parts;
@@ -105,6 +108,15 @@ export class Lab implements LabApi {
     if (!work || work.control.paused) return;
     work.control.pause();
     if (work.state === 'running' || work.state === 'replaying') this.#setState(work, 'pausing');
+  }
+
+  async step(unit: StepUnit): Promise<void> {
+    this.#work?.control.step(unit);
+  }
+
+  async setPace(milliseconds: number): Promise<void> {
+    this.#pace = milliseconds;
+    this.#work?.control.setPace(milliseconds);
   }
 
   async stop(): Promise<void> {
@@ -158,12 +170,12 @@ export class Lab implements LabApi {
       control: new RunControl(),
       state: 'loading',
       runner: null,
-      iteration: 0,
       activity: { kind: 'preparing', what: 'Loading the model' },
-      partial: null,
+      showing: new Showing(record.config.agents),
       time: new RemainingTime(),
       done: Promise.resolve(),
     };
+    work.control.setPace(this.#pace);
     this.#work = work;
     this.#outbox?.now({ type: 'run', run: record });
     this.#tell(work);
@@ -209,13 +221,14 @@ export class Lab implements LabApi {
     }
     const { remote, tokenizer } = parts;
     const engine = controlled(remote, control);
-    const society = new ModelSociety({
+    const model = new ModelSociety({
       engine,
       tokenizer,
       model: { name: config.model, hash: remote.modelHash },
       config,
       onText: (question, text) => this.#sampled(work, question, text),
     });
+    const society = pacedSociety(model, control, (phase, first) => this.#enter(work, phase, first));
     const runner = new Runner({
       recipe: RECIPES[config.recipe].run,
       society,
@@ -224,8 +237,12 @@ export class Lab implements LabApi {
       store,
       control,
       onEvent: (event, index, stored) => {
-        if (event.type === 'iteration-started') work.iteration = event.iteration;
-        if (!stored) outbox.event(record.id, index, event);
+        const beats = work.showing.passed(event);
+        if (!stored) {
+          outbox.event(record.id, index, event);
+          control.beat(beats);
+          if (event.type === 'iteration-started') control.ended('iteration');
+        }
         this.#advance(work, stored);
       },
       onRecord: (changed) => {
@@ -269,45 +286,30 @@ export class Lab implements LabApi {
     this.#tell(work);
   }
 
+  /** A part of the loop begins. Returns how many beats it deserves. */
+  #enter(work: Work, phase: LoopPhase, first: Question | null): number {
+    const { showing } = work;
+    const before = showing.partial;
+    const beats = showing.enter(phase, first);
+    if (showing.partial && showing.partial !== before) this.#showRound(work, showing.partial);
+    else this.#tell(work);
+    return beats;
+  }
+
   /** A response on show has grown. */
   #sampled(work: Work, question: Question, text: string): void {
-    const { name, adapter } = question;
-    const { config } = work.record;
-    const purpose =
-      name.stream === STREAMS.evaluate || name.stream === STREAMS.baselineEvaluate ? 'evaluation' : 'train';
-    const team = adapter === null ? 'base' : adapter === 'single' ? 'single' : 'society';
-    const { iteration } = work;
-    const { problem, round } = name;
-    const before = work.partial;
-    const same =
-      before?.problem === problem &&
-      before.round === round &&
-      before.purpose === purpose &&
-      before.team === team &&
-      before.iteration === iteration;
-    const texts = same ? before.texts : Array.from({ length: config.agents }, () => '');
-    texts[name.agent] = text;
-    work.partial = { purpose, team, iteration, problem, round, texts };
+    const begun = work.showing.sampled(question, text);
+    const { partial } = work.showing;
+    if (!partial) return;
+    if (begun) this.#showRound(work, partial);
+    else this.#outbox?.partial(work.record.id, partial);
+  }
+
+  #showRound(work: Work, partial: PartialDebate): void {
     if (work.state === 'replaying') work.state = 'running';
-    if (!same) {
-      const activity = work.activity;
-      const continues =
-        activity?.kind === 'debate' &&
-        activity.team === team &&
-        activity.purpose === purpose &&
-        activity.iteration === iteration;
-      work.activity = {
-        kind: 'debate',
-        purpose,
-        team,
-        iteration,
-        round,
-        problemsDone: continues ? activity.problemsDone : 0,
-        problems: purpose === 'train' ? config.trainProblems : config.evaluationProblems,
-      };
-      this.#tell(work);
-    }
-    this.#outbox?.partial(work.record.id, work.partial);
+    work.activity = debateActivity(partial, work.activity, work.record.config);
+    this.#tell(work);
+    this.#outbox?.partial(work.record.id, partial);
   }
 
   #setState(work: Work, state: LabState): void {
@@ -325,6 +327,7 @@ export class Lab implements LabApi {
       progress,
       secondsLeft: work.state === 'running' ? work.time.secondsLeft(Date.now(), progress) : null,
       engine: this.#engine,
+      phase: work.state === 'replaying' ? null : work.showing.phase,
     });
   }
 

@@ -23,6 +23,15 @@ export type LabState =
   | 'paused'
   | 'stopping';
 
+/**
+ * The parts of the loop, in order. An evaluation goes through `ask` to `vote` as well; its numbers are `evaluate`.
+ */
+export const LOOP_PHASES = ['ask', 'answer', 'read', 'revise', 'vote', 'data', 'finetune', 'evaluate'] as const;
+export type LoopPhase = (typeof LOOP_PHASES)[number];
+
+/** After what a run holds when it is stepped: all agents' answers of a round (or a finetuning), or an iteration. */
+export type StepUnit = 'round' | 'iteration';
+
 /** Who does what now. */
 export type Activity =
   | { kind: 'preparing'; what: string }
@@ -48,6 +57,8 @@ export interface LabStatus {
   /** Seconds left at the present speed; null while not known. */
   secondsLeft: number | null;
   engine: EngineSummary | null;
+  /** Part of the loop that is at work, or was when the run was held; null or absent while nothing is computed. */
+  phase?: LoopPhase | null;
 }
 
 /** The engine in use, for people. */
@@ -67,6 +78,8 @@ export interface PartialDebate {
   /** 1..M */
   round: number;
   texts: string[];
+  /** Of the rounds before, in full: earlier[m][n]. */
+  earlier?: string[][];
 }
 
 export type LabMessage =
@@ -103,6 +116,10 @@ export interface LabApi {
   resume(runId: string, engine: EngineChoice): Promise<RunRecord>;
   /** Holds before the next operation on the device. */
   pause(): Promise<void>;
+  /** Goes on, also when paused, until the next unit is done, and holds there. */
+  step(unit: StepUnit): Promise<void>;
+  /** How long each part of the loop stays on show, for this run and later ones; 0 = full speed. Never changes a log. */
+  setPace(milliseconds: number): Promise<void>;
   /** Ends after aborting the operation in progress; the run can be resumed. */
   stop(): Promise<void>;
   /** All stored runs, newest first; `interrupted` lists those marked running that nobody works on. */

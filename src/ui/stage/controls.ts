@@ -1,0 +1,21 @@
+/** What the stage asks of the lab. The page's client has these as methods. */
+import type { StepUnit } from '../../lab/types';
+
+export interface StageControls {
+  /** Holds before the next operation on the device. */
+  pause(): unknown;
+  /** Goes on with the held run. */
+  resume(): unknown;
+  /** Goes on until the next unit is done, and holds there. */
+  step(unit: StepUnit): unknown;
+  /** Milliseconds that each part of the loop stays on show; 0 = full speed. */
+  setPace(milliseconds: number): unknown;
+  stop(): unknown;
+}
+
+/** Speeds a visitor can choose; the pace is in milliseconds a part. */
+export const SPEEDS = [
+  { pace: 0, label: 'Full speed' },
+  { pace: 1_250, label: 'Slow motion' },
+  { pace: 3_500, label: 'Slow motion, time to read' },
+] as const;

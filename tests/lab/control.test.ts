@@ -1,0 +1,138 @@
+/** Holding, stepping and slow motion: where the run waits, and that its log never notices. */
+import { describe, expect, it, vi } from 'vitest';
+import { RunControl, StoppedError } from '../../src/lab/control';
+import { pacedSociety } from '../../src/lab/pacing';
+import { createRun, Runner } from '../../src/lab/runner';
+import { Showing } from '../../src/lab/showing';
+import type { LoopPhase } from '../../src/lab/types';
+import { RECIPES } from '../../src/recipes';
+import { MemoryRunStore } from '../../src/store/memory';
+import { taskNamed } from '../../src/tasks';
+import { sampleConfig } from '../store/samples';
+import { ScriptedSociety } from './scripted';
+
+const config = sampleConfig();
+
+interface Staged {
+  digest: string;
+  holds: number;
+  phases: LoopPhase[];
+  /** Phase at each hold. */
+  heldAt: (LoopPhase | null)[];
+}
+
+/** A run that is sent on whenever it holds. */
+async function staged(onHold: ((control: RunControl) => void) | null, pace = 0): Promise<Staged> {
+  const store = new MemoryRunStore();
+  const { id } = await createRun(store, config);
+  const control = new RunControl();
+  control.setPace(pace);
+  const showing = new Showing(config.agents);
+  const phases: LoopPhase[] = [];
+  const heldAt: (LoopPhase | null)[] = [];
+  const inner = new ScriptedSociety();
+  const society = pacedSociety(inner, control, (phase, first) => {
+    if (phases.at(-1) !== phase) phases.push(phase);
+    return showing.enter(phase, first);
+  });
+  let holds = 0;
+  const runner = new Runner({
+    recipe: RECIPES[config.recipe].run,
+    society,
+    task: taskNamed(config.task),
+    adapters: inner,
+    store,
+    control,
+    onEvent: (event) => {
+      control.beat(showing.passed(event));
+      if (event.type === 'iteration-started') control.ended('iteration');
+    },
+    onHold: (held) => {
+      if (!held) return;
+      holds++;
+      heldAt.push(showing.phase);
+      setTimeout(() => onHold?.(control), 0);
+    },
+  });
+  if (onHold) onHold(control);
+  const record = await runner.run(id);
+  return { digest: record.digest, holds, phases, heldAt };
+}
+
+describe('a stepped run', () => {
+  it('holds after each round and each finetuning, with the same log', async () => {
+    const plain = await staged(null);
+    expect(plain.holds).toBe(0);
+    const byRound = await staged((control) => control.step('round'));
+    expect(byRound.digest).toBe(plain.digest);
+    expect(byRound.phases).toEqual(plain.phases);
+    // A round's answers are on show, or the vote after the last one, or the losses of a finetuning.
+    expect(new Set(byRound.heldAt)).toEqual(new Set(['answer', 'vote', 'finetune']));
+    expect(byRound.heldAt.filter((phase) => phase === 'finetune')).toHaveLength(config.iterations);
+  });
+
+  it('holds at each iteration, with the same log', async () => {
+    const plain = await staged(null);
+    const byIteration = await staged((control) => control.step('iteration'));
+    expect(byIteration.digest).toBe(plain.digest);
+    expect(byIteration.heldAt).toEqual(Array.from({ length: config.iterations }, () => 'evaluate'));
+  });
+
+  it('goes on to the end when it is resumed instead', async () => {
+    const plain = await staged(null);
+    let steps = 0;
+    const resumed = await staged((control) => (steps++ < 3 ? control.step('round') : control.resume()));
+    expect(resumed).toMatchObject({ digest: plain.digest, holds: 3 });
+  });
+});
+
+describe('slow motion', () => {
+  it('walks through the parts in order and leaves the log as it is', async () => {
+    const plain = await staged(null);
+    const slow = await staged(null, 1);
+    expect(slow.digest).toBe(plain.digest);
+    expect(slow.phases.slice(0, 4)).toEqual(['ask', 'answer', 'read', 'revise']);
+  });
+
+  it('waits the beats at the next gate, and not at all at full speed', async () => {
+    vi.useFakeTimers();
+    const control = new RunControl();
+    control.beat(3);
+    await control.gate();
+    control.setPace(1_000);
+    control.beat(2);
+    let passed = false;
+    const gate = control.gate().then(() => (passed = true));
+    await vi.advanceTimersByTimeAsync(1_900);
+    expect(passed).toBe(false);
+    await vi.advanceTimersByTimeAsync(200);
+    await gate;
+    expect(passed).toBe(true);
+    vi.useRealTimers();
+  });
+
+  it('ends a wait at once when another pace is chosen, on pause and on stop', async () => {
+    const control = new RunControl();
+    control.setPace(60_000);
+    control.beat();
+    const waiting = control.gate();
+    control.setPace(0);
+    await waiting;
+
+    control.setPace(60_000);
+    control.beat();
+    const held: boolean[] = [];
+    control.onHold = (now) => held.push(now);
+    const paused = control.gate();
+    control.pause();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    expect(held).toEqual([true]);
+    control.resume();
+    await paused;
+
+    control.beat();
+    const stopped = control.gate();
+    control.stop();
+    await expect(stopped).rejects.toBeInstanceOf(StoppedError);
+  });
+});
