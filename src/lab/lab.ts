@@ -3,6 +3,7 @@
  */
 import type { Remote } from 'comlink';
 import type { EngineOptions } from '../engine/types';
+import type { RunEvent } from '../events';
 import type { ExperimentConfig } from '../recipes/config';
 import { RECIPES } from '../recipes';
 import { checkConfig } from '../recipes/resolve';
@@ -15,27 +16,26 @@ import type { Task } from '../tasks/types';
 import { controlled, RunControl } from './control';
 import type { EngineHostApi } from './engineHost';
 import { LabBusyError, LabStateError } from './errors';
+import { Neighbours } from './neighbours';
 import { Outbox } from './outbox';
 import { pacedSociety } from './pacing';
 import { RemainingTime } from './progress';
 import { connectEngineHost, RemoteEngine } from './remoteEngine';
 import { createRun, Runner } from './runner';
+import { runScore } from './score';
 import { debateActivity, Showing } from './showing';
 import type {
   Activity,
   EngineChoice,
   EngineSummary,
   LabApi,
-  LabMessage,
   LabState,
-  OpenedRun,
+  LabStatus,
   LoopPhase,
   PartialDebate,
   StepUnit,
+  StoredRuns,
 } from './types';
-
-/** Held while an experiment runs, so that two tabs do not compute (and write) at once. */
-const LAB_LOCK = 'polylogue-lab';
 
 type Tokenizer = ModelSocietyOptions['tokenizer'];
 
@@ -46,6 +46,8 @@ export interface LabParts {
   loadTokenizer(folder: string): Promise<Tokenizer>;
   /** null where the platform has none: then only this worker's own runs are guarded. */
   locks: LockManager | null;
+  /** To the labs of other tabs (`LAB_CHANNEL`); null where there are none. */
+  channel: BroadcastChannel | null;
 }
 
 /** The experiment at work. */
@@ -62,6 +64,7 @@ interface Work {
 
 export class Lab implements LabApi {
   readonly #parts: LabParts;
+  readonly #neighbours: Neighbours;
   #store: Promise<RunStore> | null = null;
   #host: Remote<EngineHostApi> | null = null;
   #outbox: Outbox | null = null;
@@ -72,11 +75,26 @@ export class Lab implements LabApi {
 
   constructor(parts: LabParts) {
     this.#parts = parts;
+    this.#neighbours = new Neighbours({
+      locks: parts.locks,
+      channel: parts.channel,
+      present: () =>
+        this.#work
+          ? [
+              { type: 'run', run: this.#work.record },
+              { type: 'status', status: this.#status(this.#work) },
+            ]
+          : [],
+      hear: (message) => this.#outbox?.pass(message),
+    });
   }
 
   async connect(engine: MessagePort, messages: MessagePort, base: string): Promise<void> {
     this.#host = connectEngineHost(engine);
-    this.#outbox = new Outbox((batch: LabMessage[]) => messages.postMessage(batch));
+    this.#outbox = new Outbox((batch, own) => {
+      messages.postMessage(batch);
+      if (own) this.#neighbours.tell(batch);
+    });
     this.#base = base;
   }
 
@@ -127,19 +145,41 @@ export class Lab implements LabApi {
     await work.done;
   }
 
-  async runs(): Promise<{ runs: RunRecord[]; interrupted: string[] }> {
-    const runs = await (await this.#openStore()).runs();
-    const unfinished = runs.some((run) => run.status === 'running' || run.status === 'paused');
-    const elsewhere = unfinished && !this.#work && (await this.#lockHeldElsewhere());
-    const abandoned = (run: RunRecord) =>
-      (run.status === 'running' || run.status === 'paused') && run.id !== this.#work?.record.id && !elsewhere;
-    return { runs, interrupted: runs.filter(abandoned).map((run) => run.id) };
+  async runs(): Promise<StoredRuns> {
+    const store = await this.#openStore();
+    const runs = await store.runs();
+    const unfinished = runs.filter((run) => run.status === 'running' || run.status === 'paused');
+    const own = this.#work?.record.id;
+    const busy = unfinished.length > 0 && !this.#work && (await this.#neighbours.busyElsewhere());
+    const elsewhere = busy ? unfinished.reduce((a, b) => (b.updated > a.updated ? b : a)).id : null;
+    const abandoned = busy ? [] : unfinished.filter((run) => run.id !== own);
+    const scores: StoredRuns['scores'] = {};
+    for (const { id } of runs) {
+      const score = runScore(await store.evaluations(id));
+      if (score) scores[id] = score;
+    }
+    return { runs, interrupted: abandoned.map((run) => run.id), elsewhere, scores };
   }
 
-  async open(runId: string): Promise<OpenedRun> {
-    const store = await this.#openStore();
-    const run = await store.run(runId);
-    return { run, events: await store.events(runId, 0, run.events) };
+  async run(runId: string): Promise<RunRecord> {
+    return (await this.#openStore()).run(runId);
+  }
+
+  async events(runId: string, from: number, to: number): Promise<RunEvent[]> {
+    return (await this.#openStore()).events(runId, from, to);
+  }
+
+  async rename(runId: string, name: string): Promise<RunRecord> {
+    const wanted = name.trim().slice(0, 80);
+    if (wanted === '') throw new LabStateError('A run needs a name.');
+    const run = await (await this.#openStore()).update(runId, { name: wanted });
+    if (this.#work?.record.id === runId) this.#work.record = run;
+    this.#outbox?.now({ type: 'run', run });
+    return run;
+  }
+
+  async flush(): Promise<void> {
+    await this.#work?.runner?.flush();
   }
 
   async delete(runId: string): Promise<void> {
@@ -156,7 +196,7 @@ export class Lab implements LabApi {
   async #begin(engine: EngineChoice, find: (store: RunStore) => Promise<RunRecord>): Promise<RunRecord> {
     this.#connected();
     if (this.#work) throw new LabBusyError(`The run ${this.#work.record.name} is at work. Stop it first.`);
-    const release = await this.#takeLock();
+    const release = await this.#neighbours.take();
     let record: RunRecord;
     try {
       if (this.#work) throw new LabBusyError('Another run was just started.');
@@ -319,8 +359,12 @@ export class Lab implements LabApi {
   }
 
   #tell(work: Work): void {
+    this.#outbox?.status(this.#status(work));
+  }
+
+  #status(work: Work): LabStatus {
     const progress = work.runner?.progress ?? work.record.progress;
-    this.#outbox?.status({
+    return {
       state: work.state,
       runId: work.record.id,
       activity: work.activity,
@@ -328,7 +372,7 @@ export class Lab implements LabApi {
       secondsLeft: work.state === 'running' ? work.time.secondsLeft(Date.now(), progress) : null,
       engine: this.#engine,
       phase: work.state === 'replaying' ? null : work.showing.phase,
-    });
+    };
   }
 
   #connected(): { host: Remote<EngineHostApi>; outbox: Outbox } {
@@ -342,29 +386,6 @@ export class Lab implements LabApi {
       throw error;
     });
     return this.#store;
-  }
-
-  /** After a reload the former page's worker may hold the lock for another moment, so one look is not enough. */
-  async #lockHeldElsewhere(): Promise<boolean> {
-    for (let look = 0; look < 10; look++) {
-      const state = await this.#parts.locks?.query();
-      if (!state?.held?.some((lock) => lock.name === LAB_LOCK)) return false;
-      await new Promise((resolve) => setTimeout(resolve, 150));
-    }
-    return true;
-  }
-
-  /** Resolves with the function that gives the lock back. */
-  #takeLock(): Promise<() => void> {
-    const { locks } = this.#parts;
-    if (!locks) return Promise.resolve(() => {});
-    return new Promise((resolve, reject) => {
-      const held = locks.request(LAB_LOCK, { ifAvailable: true }, (lock) => {
-        if (!lock) throw new LabBusyError('An experiment is at work in another tab of this browser.');
-        return new Promise<void>((release) => resolve(release));
-      });
-      held.catch(reject);
-    });
   }
 }
 

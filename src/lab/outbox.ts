@@ -6,14 +6,15 @@ import type { LabMessage, LabStatus, PartialDebate } from './types';
 const INTERVAL = 150;
 
 export class Outbox {
-  readonly #post: (messages: LabMessage[]) => void;
+  readonly #post: (messages: LabMessage[], own: boolean) => void;
   #status: LabStatus | null = null;
   #partial: { runId: string; partial: PartialDebate } | null = null;
   #events: { runId: string; from: number; events: RunEvent[] } | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #last = 0;
 
-  constructor(post: (messages: LabMessage[]) => void) {
+  /** @param post own = the messages are about this lab, not passed on from another tab's */
+  constructor(post: (messages: LabMessage[], own: boolean) => void) {
     this.#post = post;
   }
 
@@ -40,7 +41,12 @@ export class Outbox {
   /** Delivers a message at once, after all that came before it. */
   now(message: LabMessage): void {
     this.flush();
-    this.#post([message]);
+    this.#post([message], true);
+  }
+
+  /** Passes on what another tab's lab said. */
+  pass(message: LabMessage): void {
+    this.#post([message], false);
   }
 
   flush(): void {
@@ -53,7 +59,7 @@ export class Outbox {
     if (this.#events) messages.push({ type: 'events', ...this.#events });
     if (this.#status) messages.push({ type: 'status', status: this.#status });
     this.#partial = this.#events = this.#status = null;
-    if (messages.length > 0) this.#post(messages);
+    if (messages.length > 0) this.#post(messages, true);
   }
 
   #schedule(): void {

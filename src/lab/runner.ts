@@ -121,6 +121,11 @@ export class Runner {
     }
   }
 
+  /** Stores what is pending, for when the page may be closed. A full disk is left to the run's own next write. */
+  async flush(): Promise<void> {
+    if (this.#pending.length > 0 && !this.control.paused) await this.#write();
+  }
+
   async #follow(config: ExperimentConfig, stored: RunEvent[], checkpoints: Checkpoint[]): Promise<void> {
     const { recipe, task, adapters, store, control } = { ...this.#parts, control: this.control };
     const society =

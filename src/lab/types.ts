@@ -90,15 +90,32 @@ export type LabMessage =
   /** A run record changed (status, progress, digest). */
   | { type: 'run'; run: RunRecord }
   | { type: 'deleted'; runId: string }
+  /** What another tab of this browser is at work on, whose stored log can be watched; null = no other tab works. */
+  | { type: 'elsewhere'; status: LabStatus | null }
   /** Something went wrong: one sentence for people. */
   | { type: 'error'; runId: string | null; name: string; message: string };
 
 export type EngineChoice = 'auto' | 'webgpu' | 'reference';
 
-/** A run with the length of its log, ready to be drawn. */
-export interface OpenedRun {
-  run: RunRecord;
-  events: RunEvent[];
+/** Where a run stands, for lists: debates on the held-out problems. */
+export interface RunScore {
+  /** Of the society's last evaluation; 0 = before finetuning, the base's. */
+  iteration: number;
+  right: number;
+  n: number;
+  /** The same debate without finetuning. */
+  base: { right: number; n: number };
+}
+
+export interface StoredRuns {
+  /** Newest first. */
+  runs: RunRecord[];
+  /** Ids of those marked running or paused that nobody works on. */
+  interrupted: string[];
+  /** Id of the run that another tab is at work on. */
+  elsewhere: string | null;
+  /** By id; runs without an evaluation have none. */
+  scores: Record<string, RunScore>;
 }
 
 /** Commands to the lab worker. Each rejects with a typed error whose message is for people. */
@@ -122,9 +139,15 @@ export interface LabApi {
   setPace(milliseconds: number): Promise<void>;
   /** Ends after aborting the operation in progress; the run can be resumed. */
   stop(): Promise<void>;
-  /** All stored runs, newest first; `interrupted` lists those marked running that nobody works on. */
-  runs(): Promise<{ runs: RunRecord[]; interrupted: string[] }>;
-  open(runId: string): Promise<OpenedRun>;
+  /** All stored runs. */
+  runs(): Promise<StoredRuns>;
+  run(runId: string): Promise<RunRecord>;
+  /** Stored events with index in [from, to). Long logs are asked for in slices, so that each is a short task of the page. */
+  events(runId: string, from: number, to: number): Promise<RunEvent[]>;
+  /** Resolves with the record under its new name; surrounding spaces are removed, an empty name is refused. */
+  rename(runId: string, name: string): Promise<RunRecord>;
+  /** Stores what is not stored yet of the run at work: the page may be about to be closed or frozen. */
+  flush(): Promise<void>;
   delete(runId: string): Promise<void>;
   /** The run as a zip: run.json, log.jsonl, results.json and its adapters as PEFT directories. */
   bundle(runId: string): Promise<Uint8Array>;

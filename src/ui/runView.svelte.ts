@@ -19,6 +19,9 @@ export interface LossPoint {
   loss: number;
 }
 
+/** Milliseconds between two publications of a growing log to the views that draw all of it. */
+const PUBLISH = 200;
+
 /** How long a finished debate stays on show before the next one replaces it, in milliseconds. */
 const HOLD = 1_500;
 
@@ -28,6 +31,8 @@ export class RunView {
   version = $state(0);
   results = $state.raw<RunResults>(resultsOf([]));
   live = $state.raw<ShownDebate | null>(null);
+  /** The log so far, replaced by a longer copy a few times a second: what the views draw. */
+  events = $state.raw<readonly RunEvent[]>([]);
 
   // Plain on purpose: proxies of thousands of debates cost more than they give, and `version` tells of changes.
   /* eslint-disable svelte/prefer-svelte-reactivity */
@@ -35,7 +40,8 @@ export class RunView {
   readonly debates: DebateHeld[] = [];
   readonly losses = new Map<string, LossPoint[]>();
   /* eslint-enable svelte/prefer-svelte-reactivity */
-  #length = 0;
+  readonly #log: RunEvent[] = [];
+  #publishing: ReturnType<typeof setTimeout> | null = null;
   /** Everything but the debates, which results do not need and which are nearly all of a log. */
   #events: Exclude<RunEvent, DebateHeld>[] = [];
   #offset = 0;
@@ -51,19 +57,29 @@ export class RunView {
 
   /** Events in the log so far. */
   get length(): number {
-    return this.#length;
+    return this.#log.length;
   }
 
   /** Takes events from index `from` on; those already here are skipped. Returns false when some before them are missing. */
   append(from: number, events: RunEvent[]): boolean {
-    if (from > this.#length) return false;
-    const fresh = events.slice(this.#length - from);
-    for (const event of fresh) this.#add(event);
-    this.#length += fresh.length;
+    if (from > this.#log.length) return false;
+    const fresh = events.slice(this.#log.length - from);
+    for (const event of fresh) {
+      this.#log.push(event);
+      this.#add(event);
+    }
+    this.#publishing ??= setTimeout(() => this.publish(), this.events.length === 0 ? 0 : PUBLISH);
     if (fresh.some((event) => event.type !== 'debate' && event.type !== 'training-step'))
       this.results = resultsOf(this.#events);
     this.version++;
     return true;
+  }
+
+  /** Shows all of the log to the views now. */
+  publish(): void {
+    if (this.#publishing !== null) clearTimeout(this.#publishing);
+    this.#publishing = null;
+    if (this.events.length < this.#log.length) this.events = this.#log.slice();
   }
 
   #add(event: RunEvent): void {

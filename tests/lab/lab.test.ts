@@ -56,6 +56,7 @@ function newLab(): {
     openStore: () => IndexedRunStore.open(),
     loadTokenizer: (folder) => loadTokenizer(source(folder)),
     locks: null,
+    channel: null,
   });
   void lab.connect(calls.port1, port.port2, base);
   const until = (test: (message: LabMessage) => boolean) =>
@@ -69,6 +70,11 @@ function newLab(): {
       look();
     });
   return { lab, messages, until };
+}
+
+async function stored(lab: Lab, id: string) {
+  const run = await lab.run(id);
+  return { run, events: await lab.events(id, 0, run.events) };
 }
 
 const idle = (message: LabMessage) => message.type === 'status' && message.status.state === 'idle';
@@ -93,7 +99,7 @@ describe('Lab', () => {
     await until(idle);
 
     expect(messages.filter((message) => message.type === 'error')).toEqual([]);
-    const { run, events } = await lab.open(id);
+    const { run, events } = await stored(lab, id);
     expect(run).toMatchObject({ status: 'finished', progress: 1, digest: digestOf(events) });
     const told = messages.filter((message) => message.type === 'events');
     expect(told.flatMap((message) => message.events)).toEqual(events);
@@ -117,7 +123,7 @@ describe('Lab', () => {
     const undisturbed = newLab();
     const { id: first } = await undisturbed.lab.start(config, 'auto');
     await undisturbed.until(idle);
-    const expected = (await undisturbed.lab.open(first)).run.digest;
+    const expected = (await stored(undisturbed.lab, first)).run.digest;
     await undisturbed.lab.delete(first);
 
     const one = newLab();
@@ -135,7 +141,7 @@ describe('Lab', () => {
     await two.lab.resume(id, 'auto');
     await two.until(idle);
     expect(two.messages.filter((message) => message.type === 'error')).toEqual([]);
-    expect((await two.lab.open(id)).run).toMatchObject({ status: 'finished', digest: expected });
+    expect((await stored(two.lab, id)).run).toMatchObject({ status: 'finished', digest: expected });
   });
 
   it('stops, and goes on later', async () => {
@@ -143,12 +149,12 @@ describe('Lab', () => {
     const { id } = await lab.start(config, 'auto');
     await until((message) => message.type === 'partial');
     await lab.stop();
-    expect((await lab.open(id)).run.status).toBe('stopped');
+    expect((await stored(lab, id)).run.status).toBe('stopped');
     await until(idle);
     messages.length = 0;
     await lab.resume(id, 'auto');
     await until(idle);
-    expect((await lab.open(id)).run.status).toBe('finished');
+    expect((await stored(lab, id)).run.status).toBe('finished');
     await expect(lab.resume(id, 'auto')).rejects.toThrow(/finished/);
   });
 
@@ -158,6 +164,6 @@ describe('Lab', () => {
     await until(idle);
     const error = messages.find((message) => message.type === 'error');
     expect(error?.message).toMatch(/no-such-model/);
-    expect((await lab.open(id)).run).toMatchObject({ status: 'failed', error: error?.message });
+    expect((await stored(lab, id)).run).toMatchObject({ status: 'failed', error: error?.message });
   });
 });

@@ -1,0 +1,75 @@
+/** Reads stored logs in slices, so that opening a long one never holds the page, and follows those that still grow. */
+import type { LabApi } from '../lab/types';
+import type { ExperimentConfig } from '../recipes/config';
+import type { RunRecord } from '../store/types';
+import { TASKS } from '../tasks';
+import { RunView } from './runView.svelte';
+
+/** Sampled tokens in a slice: receiving and indexing as many takes a few tens of milliseconds on a slow computer. */
+const SLICE_TOKENS = 60_000;
+const MOST_EVENTS = 250;
+
+/** Both over Comlink. */
+type Source = {
+  run: (...args: Parameters<LabApi['run']>) => ReturnType<LabApi['run']>;
+  events: (...args: Parameters<LabApi['events']>) => ReturnType<LabApi['events']>;
+};
+
+export class RunReader {
+  readonly #source: Source;
+  /** The reading under way of each view; the next one waits for it. */
+  readonly #reading = new WeakMap<RunView, Promise<void>>();
+
+  constructor(source: Source) {
+    this.#source = source;
+  }
+
+  /**
+   * A view of a stored run with all of its log.
+   * @param onRead called with the view before its first and after every slice
+   * @throws RunNotFoundError (as the lab tells it)
+   */
+  async open(runId: string, onRead: (view: RunView) => void = () => {}): Promise<RunView> {
+    const record = await this.#source.run(runId);
+    await prepareTask(record.config);
+    const view = new RunView(record);
+    onRead(view);
+    await this.readOn(view, record, onRead);
+    return view;
+  }
+
+  /** Reads what the view lacks of the log that `record` tells of. */
+  readOn(view: RunView, record: RunRecord, onRead: (view: RunView) => void = () => {}): Promise<void> {
+    const before = this.#reading.get(view) ?? Promise.resolve();
+    const reading = before.catch(() => {}).then(() => this.#read(view, record.events, onRead));
+    this.#reading.set(view, reading);
+    return reading;
+  }
+
+  async #read(view: RunView, end: number, onRead: (view: RunView) => void): Promise<void> {
+    const size = sliceSize(view.record.config);
+    const slice = (from: number) => this.#source.events(view.record.id, from, Math.min(end, from + size));
+    if (view.length >= end) return;
+    let next = slice(view.length);
+    while (view.length < end) {
+      const from = view.length;
+      const events = await next;
+      // Deleted meanwhile.
+      if (events.length === 0) return;
+      // The worker reads the next slice while the page takes this one in.
+      if (from + events.length < end) next = slice(from + events.length);
+      view.append(from, events);
+      onRead(view);
+    }
+  }
+}
+
+/** Some tasks compare answers with a library that is loaded when it is needed. */
+export async function prepareTask(config: ExperimentConfig): Promise<void> {
+  await TASKS.find((task) => task.name === config.task)?.prepare?.();
+}
+
+/** Events a slice: long responses make large events. */
+function sliceSize({ agents, rounds, sampling }: ExperimentConfig): number {
+  return Math.max(4, Math.min(MOST_EVENTS, Math.floor(SLICE_TOKENS / (agents * rounds * sampling.maxTokens))));
+}
