@@ -8,6 +8,7 @@ const HELP = `polylogue: multiagent finetuning on this machine
   generate  sample from a model, with or without an adapter
   score     log-probability of every token of a sequence after the first
   train     finetune a LoRA adapter on a JSONL file
+  bench     how fast this machine generates and trains
 
   polylogue COMMAND --help lists the options of a command.
   Every command takes --engine auto|webgpu|reference and --json.`;
@@ -22,6 +23,7 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   generate: () => import('./commands/generate'),
   score: () => import('./commands/score'),
   train: () => import('./commands/train'),
+  bench: () => import('./commands/bench'),
 };
 
 async function main(): Promise<number> {
