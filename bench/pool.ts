@@ -58,17 +58,28 @@ row('first − second', 'points', '95 % interval', 'only first right', 'only sec
 row('---', '---:', '---:', '---:', '---:', '---:');
 const label = (key: MethodKey): string => METHODS.find((method) => method.key === key)?.label ?? key;
 for (const { first: a, second: b } of last(first).comparisons) {
-  const found = reports.flatMap((report) => last(report).comparisons.filter((c) => c.first === a && c.second === b));
-  const sum = (field: 'n' | 'onlyFirst' | 'onlySecond'): number => found.reduce((total, c) => total + c[field], 0);
-  const pooled = comparisonOfCounts(sum('n'), sum('onlyFirst'), sum('onlySecond'));
-  const [low, high] = pooled.interval.map(points);
+  const pair = pooled(a, b, iterations);
+  const [low, high] = pair.interval.map(points);
   row(
     `${label(a)} − ${label(b)}`,
-    points(pooled.difference),
+    points(pair.difference),
     `${low} to ${high}`,
-    pooled.onlyFirst,
-    pooled.onlySecond,
-    probability(pooled.p),
+    pair.onlyFirst,
+    pair.onlySecond,
+    probability(pair.p),
+  );
+}
+
+lines.push('', '## Paired differences in every iteration', '');
+row('first − second, points (p)', ...columns.slice(1).map((l) => `it. ${l}`));
+row('---', ...columns.slice(1).map(() => '---:'));
+for (const { first: a, second: b } of last(first).comparisons) {
+  row(
+    `${label(a)} − ${label(b)}`,
+    ...columns.slice(1).map((l) => {
+      const { difference, p } = pooled(a, b, l);
+      return `${points(difference)} (${probability(p)})`;
+    }),
   );
 }
 
@@ -142,6 +153,15 @@ for (const report of reports) {
   );
 }
 process.stdout.write(lines.join('\n') + '\n');
+
+/** Two methods over all seeds' problems in one iteration. */
+function pooled(a: MethodKey, b: MethodKey, iteration: number): PairedComparison {
+  const found = reports
+    .flatMap((report) => report.comparisons.find((entry) => entry.iteration === iteration)?.comparisons ?? [])
+    .filter((c) => c.first === a && c.second === b);
+  const sum = (field: 'n' | 'onlyFirst' | 'onlySecond'): number => found.reduce((total, c) => total + c[field], 0);
+  return comparisonOfCounts(sum('n'), sum('onlyFirst'), sum('onlySecond'));
+}
 
 function last(report: Report): Report['comparisons'][number] {
   const found = report.comparisons.find(({ iteration }) => iteration === report.config.iterations);

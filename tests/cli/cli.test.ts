@@ -1,0 +1,176 @@
+/** The command line as a program: what it prints, and how it fails. */
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readSafetensors, writeSafetensors } from '../../src/engine/safetensors';
+
+const LLAMA = 'tests/fixtures/golden/llama';
+let scratch = '';
+
+beforeAll(() => {
+  scratch = mkdtempSync(join(tmpdir(), 'polylogue-cli-'));
+});
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+interface Ended {
+  code: number | null;
+  out: string;
+  err: string;
+}
+
+function polylogue(...args: string[]): Ended {
+  const command = ['--import', 'tsx', '--import', './tools/cli/register.mjs', 'tools/cli/main.ts', ...args];
+  const { status, stdout, stderr } = spawnSync(process.execPath, command, { encoding: 'utf8' });
+  return { code: status, out: stdout, err: stderr };
+}
+
+const objects = (out: string): Record<string, unknown>[] =>
+  out
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+/** Exit code 1, nothing on stdout, one line on stderr that holds all of the words. */
+function expectRefusal(ended: Ended, ...words: string[]): void {
+  expect(ended.code).toBe(1);
+  expect(ended.out).toBe('');
+  expect(ended.err.trimEnd().split('\n')).toHaveLength(1);
+  for (const word of words) expect(ended.err).toContain(word);
+}
+
+function brokenModel(name: string, change: (dir: string) => void): string {
+  const dir = join(scratch, name);
+  cpSync(LLAMA, dir, { recursive: true });
+  change(dir);
+  return dir;
+}
+
+function dataFile(name: string, ...lines: string[]): string {
+  const file = join(scratch, name);
+  writeFileSync(file, lines.join('\n') + '\n');
+  return file;
+}
+
+describe('generate, score and train', () => {
+  it('samples the same ids from the same seed, one JSON object', () => {
+    const args = [
+      'generate',
+      '--model',
+      LLAMA,
+      '--ids',
+      '1,5,7',
+      '--max-tokens',
+      '6',
+      '--seed',
+      '3',
+      '--engine',
+      'reference',
+      '--json',
+    ];
+    const first = polylogue(...args);
+    expect(first.code).toBe(0);
+    const [result] = objects(first.out);
+    expect((result?.['ids'] as number[]).length).toBeLessThanOrEqual(6);
+    expect(polylogue(...args).out).toBe(first.out);
+  });
+
+  it('scores every token after the first', () => {
+    const [result] = objects(
+      polylogue('score', '--model', LLAMA, '--ids', '1,5,7,9', '--engine', 'reference', '--json').out,
+    );
+    expect(result?.['logprobs']).toHaveLength(3);
+  });
+
+  it('trains an adapter that generate and train take again', () => {
+    const data = dataFile(
+      'data.jsonl',
+      '{"prompt_ids":[1,2],"completion_ids":[3,4]}',
+      '',
+      '{"prompt_ids":[1,2,6],"completion_ids":[3,4,7]}',
+    );
+    const out = join(scratch, 'adapter');
+    const train = ['train', '--model', LLAMA, '--data', data, '--engine', 'reference', '--json', '--lr', '0.01'];
+    const steps = objects(polylogue(...train, '--out', out, '--steps', '4', '--rank', '4').out);
+    expect(steps.map((step) => step['step'])).toEqual([1, 2, 3, 4]);
+    expect(steps[3]?.['loss']).toBeLessThan(steps[0]?.['loss'] as number);
+    expect(Object.keys(steps[0] ?? {})).toEqual(expect.arrayContaining(['loss', 'grad_norm', 'lr']));
+    expect(existsSync(join(out, 'adapter_model.safetensors'))).toBe(true);
+    expect(JSON.parse(readFileSync(join(out, 'adapter_config.json'), 'utf8'))).toMatchObject({
+      r: 4,
+      peft_type: 'LORA',
+    });
+    const again = objects(polylogue(...train, '--adapter', out, '--out', join(scratch, 'more'), '--steps', '1').out);
+    expect(again[0]?.['loss']).toBeLessThan(steps[3]?.['loss'] as number);
+  });
+
+  it('runs an experiment twice to the same digest, and another seed to another', () => {
+    const run = (seed: string): Record<string, unknown> => {
+      const small = ['--set', 'trainProblems=3', '--set', 'evaluationProblems=3', '--set', 'iterations=1'];
+      const ended = polylogue(
+        'run',
+        '--preset',
+        'arithmetic-tiny',
+        ...small,
+        '--seed',
+        seed,
+        '--engine',
+        'reference',
+        '--json',
+      );
+      expect(ended.code).toBe(0);
+      return objects(ended.out).at(-1) ?? {};
+    };
+    const first = run('5');
+    expect(first).toMatchObject({ type: 'result' });
+    expect(Object.keys(first['accuracy'] as object)).toEqual(
+      expect.arrayContaining(['single', 'majority', 'debate', 'societyDebate']),
+    );
+    expect(run('5')['digest']).toBe(first['digest']);
+    expect(run('6')['digest']).not.toBe(first['digest']);
+  });
+});
+
+describe('refusals', () => {
+  it('names a missing model, command and option', () => {
+    expectRefusal(polylogue('score', '--model', join(scratch, 'nowhere'), '--ids', '1,2'), 'nowhere', 'no such folder');
+    expectRefusal(polylogue('dance'), 'dance');
+    expectRefusal(polylogue('score', '--modle', 'x'), '--modle');
+    expectRefusal(polylogue('run', '--set', 'agents=0'), 'agents');
+  });
+
+  it('names a truncated safetensors file', () => {
+    const dir = brokenModel('truncated', (d) => truncateSync(join(d, 'model.safetensors'), 100));
+    expectRefusal(polylogue('score', '--model', dir, '--ids', '1,2'), 'model.safetensors');
+  });
+
+  it('names an architecture it does not know', () => {
+    const dir = brokenModel('unknown', (d) => {
+      const config = JSON.parse(readFileSync(join(d, 'config.json'), 'utf8')) as Record<string, unknown>;
+      writeFileSync(join(d, 'config.json'), JSON.stringify({ ...config, architectures: ['MambaForCausalLM'] }));
+    });
+    expectRefusal(polylogue('score', '--model', dir, '--ids', '1,2'), 'config.json', 'MambaForCausalLM');
+  });
+
+  it('names a weight that is not a number', () => {
+    const dir = brokenModel('nan', (d) => {
+      const file = join(d, 'model.safetensors');
+      const tensors = readSafetensors(new Uint8Array(readFileSync(file)), file);
+      const norm = tensors.get('model.norm.weight');
+      if (norm) norm.data[3] = NaN;
+      writeFileSync(file, writeSafetensors(tensors));
+    });
+    expectRefusal(polylogue('score', '--model', dir, '--ids', '1,2'), 'model.safetensors', 'model.norm.weight');
+  });
+
+  it('names the line of a data file that is not JSON, and ids outside the vocabulary', () => {
+    const good = '{"prompt_ids":[1,2],"completion_ids":[3,4]}';
+    const train = (file: string): Ended =>
+      polylogue('train', '--model', LLAMA, '--data', file, '--out', join(scratch, 'none'), '--engine', 'reference');
+    expectRefusal(train(dataFile('broken.jsonl', good, 'nonsense')), 'broken.jsonl', 'line 2', 'not JSON');
+    expectRefusal(train(dataFile('large.jsonl', '{"prompt_ids":[1,999],"completion_ids":[3]}')), 'line 1', '999');
+    expectRefusal(train(join(scratch, 'absent.jsonl')), 'absent.jsonl', 'no such file');
+    expect(existsSync(join(scratch, 'none'))).toBe(false);
+  });
+});
