@@ -9,7 +9,7 @@ import { uploadTurns } from '../../src/engine/gpu/forward';
 import { AdapterLayout } from '../../src/engine/gpu/layout';
 import { openNodeGpu } from '../../src/engine/gpu/node';
 import { Trainer } from '../../src/engine/gpu/train';
-import type { TrainMemory } from '../../src/engine/gpu/trainDevice';
+import type { TrainMemory } from '../../src/engine/gpu/trainBuffers';
 import { uploadWeights } from '../../src/engine/gpu/weights';
 import { copyAdapterWeights } from '../../src/engine/peft';
 import {

@@ -19,7 +19,8 @@ import type {
 import { microBatch, type BatchTrack } from './batch';
 import type { ForwardParts } from './forward';
 import type { AdapterLayout } from './layout';
-import { TrainDevice, type Moments, type TrainMemory } from './trainDevice';
+import { TrainDevice, type Moments } from './trainDevice';
+import type { TrainMemory } from './trainBuffers';
 
 /** What the trainer needs of the engine that owns it. */
 export interface TrainerParts {

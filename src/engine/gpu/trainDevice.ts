@@ -4,48 +4,33 @@
  * are read back.
  */
 
-import { MemoryPlanError } from '../errors';
 import type { OptimiserSettings, Projection } from '../types';
 import {
   attentionTile,
-  createGradientBuffers,
   encodeCrossEntropy,
   encodeLayerBackward,
   encodeLinearBackwardInput,
   encodeRmsNormBackward,
   encodeTrackLoss,
-  STEP_WORDS,
   TOKEN_TILE,
-  TRACK_WORDS,
   type BackwardParts,
-  type GradientBuffers,
   type TrainedPool,
   type TrainedTokens,
 } from './backward';
 import { layOutBatch, measureBatch, type Batch, type BatchSize, type BatchTrack } from './batch';
-import type { Gpu } from './device';
-import {
-  createTrainingActivations,
-  encodeEmbedding,
-  encodeHead,
-  encodeLayer,
-  trainingActivationBytes,
-  type ForwardParts,
-  type LayerActivations,
-  type TokenList,
-} from './forward';
-import { encodeAdamW, encodeGradientNorm, NORM_CHUNKS, packSteps, type TrackStep } from './optimiser';
+import { encodeEmbedding, encodeHead, encodeLayer, type ForwardParts, type LayerActivations } from './forward';
+import { encodeAdamW, encodeGradientNorm, packSteps, type TrackStep } from './optimiser';
 import { Program } from './program';
+import {
+  buffersOf,
+  createStepBuffers,
+  DEFAULT_MEMORY,
+  roundUp,
+  tooLarge,
+  type StepBuffers,
+  type TrainMemory,
+} from './trainBuffers';
 
-/** How much memory a step may spend on saving time; the results are the same bit for bit. */
-export interface TrainMemory {
-  /** All layers' activations are kept while they take at most this many bytes, else each layer is computed twice. */
-  activationBytes: number;
-  /** Logits of a block of targets take at most this many bytes (or 64 targets', if that is more). */
-  logitsBytes: number;
-}
-
-const DEFAULT_MEMORY: TrainMemory = { activationBytes: 256 << 20, logitsBytes: 64 << 20 };
 /** A batch is padded to the next of about this many sizes, so that few programs are recorded. */
 const SIZES = 32;
 
@@ -53,42 +38,6 @@ const SIZES = 32;
 export interface Moments {
   m: Float32Array;
   v: Float32Array;
-}
-
-/** Largest batch that the buffers hold. */
-type Capacity = BatchSize & { tracks: number };
-
-/** What depends on the batch's largest size. */
-interface StepBuffers {
-  capacity: Capacity;
-  list: Omit<TokenList, 'count'>;
-  tiles: GPUBuffer;
-  positions: GPUBuffer;
-  targets: GPUBuffer;
-  loss: GPUBuffer;
-  tracks: GPUBuffer;
-  steps: GPUBuffer;
-  results: GPUBuffer;
-  partials: GPUBuffer;
-  /** Residual stream before each layer and after the last, [L + 1] of [T, D]. */
-  hidden: GPUBuffer[];
-  /** One set per layer, or one for all when they would take too much. */
-  activations: Omit<LayerActivations, 'x' | 'out'>[];
-  gradients: GradientBuffers;
-  head: HeadBuffers;
-}
-
-/** One block of targets at the head. */
-interface HeadBuffers {
-  /** Targets per block, a multiple of 64. */
-  block: number;
-  /** [block, D] */
-  hidden: GPUBuffer;
-  normed: GPUBuffer;
-  dNormed: GPUBuffer;
-  dHidden: GPUBuffer;
-  /** [block, V] */
-  logits: GPUBuffer;
 }
 
 export class TrainDevice {
@@ -165,12 +114,17 @@ export class TrainDevice {
     if (needed.targets === 0) return;
     const size = this.paddedSize(needed);
     this.upload(layOutBatch(tracks, size, attentionTile(this.parts.gpu)));
-    const key = [...targets].join(' ');
-    const count = tracks.length;
-    this.program(`forward ${size.tokens} ${key}`, (p) => this.recordForward(p, size.tokens, targets)).submit();
+    // A submission per layer: one of a whole pass could outlast the patience of a graphics driver's watchdog.
+    const layers = Array.from({ length: this.parts.config.numLayers }, (_, layer) => layer);
+    const batch = `${size.tokens} ${size.tiles} ${tracks.length} ${[...targets].join(' ')}`;
+    for (const layer of layers) {
+      this.program(`forward ${layer} ${batch}`, (p) => this.recordForward(p, layer, size, targets)).submit();
+    }
     this.program(`head ${size.targets}`, (p) => this.recordHead(p, size.targets)).submit();
-    const record = (p: Program): void => this.recordBackward(p, size, count, targets);
-    this.program(`backward ${size.tokens} ${size.tiles} ${count} ${key}`, record).submit();
+    for (const layer of layers.reverse()) {
+      const record = (p: Program): void => this.recordBackward(p, layer, size, tracks.length, targets);
+      this.program(`backward ${layer} ${batch}`, record).submit();
+    }
   }
 
   /** Gradient norms, clipping and AdamW; `steps` in the order of the tracks given to `accumulate`. */
@@ -234,12 +188,11 @@ export class TrainDevice {
     gpu.write(tracks, batch.tracks);
   }
 
-  private recordForward(program: Program, tokens: number, targets: ReadonlySet<Projection>): void {
+  private recordForward(program: Program, layer: number, size: BatchSize, targets: ReadonlySet<Projection>): void {
     const { list, hidden } = this.reserved();
-    encodeEmbedding(this.parts, program, { ...list, count: tokens }, hidden[0]);
-    for (let layer = 0; layer < this.parts.config.numLayers; layer++) {
-      encodeLayer(this.parts, program, layer, { ...list, count: tokens }, this.activations(layer), targets);
-    }
+    const tokens = { ...list, count: size.tokens };
+    if (layer === 0) encodeEmbedding(this.parts, program, tokens, hidden[0]);
+    encodeLayer(this.parts, program, layer, tokens, this.activations(layer), targets);
   }
 
   /** Final norm, head and loss of the targets, and back to the gradient by the last layer's output. */
@@ -264,21 +217,25 @@ export class TrainDevice {
     }
   }
 
-  private recordBackward(program: Program, size: BatchSize, tracks: number, targets: ReadonlySet<Projection>): void {
+  private recordBackward(
+    program: Program,
+    layer: number,
+    size: BatchSize,
+    tracks: number,
+    targets: ReadonlySet<Projection>,
+  ): void {
     const { gpu, config, turns, weights } = this.parts;
     const { list, gradients, loss, activations } = this.reserved();
-    const trained = this.tokens(size.tokens, size.tiles, tracks);
-    const parts: BackwardParts = { gpu, config, pool: this.pool, tokens: trained, gradients, turns, targets };
-    encodeTrackLoss(trained, program, loss);
+    const tokens = this.tokens(size.tokens, size.tiles, tracks);
+    const parts: BackwardParts = { gpu, config, pool: this.pool, tokens, gradients, turns, targets };
     const last = config.numLayers - 1;
-    for (let layer = last; layer >= 0; layer--) {
-      const saved = this.activations(layer);
-      // The only set of activations still holds the last layer's.
-      if (activations.length === 1 && layer < last) {
-        encodeLayer(this.parts, program, layer, { ...list, count: size.tokens }, saved, targets);
-      }
-      encodeLayerBackward(parts, program, layer, weights.layers[layer], saved, layer === 0);
+    const saved = this.activations(layer);
+    if (layer === last) encodeTrackLoss(tokens, program, loss);
+    // The only set of activations still holds the last layer's.
+    else if (activations.length === 1) {
+      encodeLayer(this.parts, program, layer, { ...list, count: size.tokens }, saved, targets);
     }
+    encodeLayerBackward(parts, program, layer, weights.layers[layer], saved, layer === 0);
   }
 
   private activations(layer: number): LayerActivations {
@@ -328,69 +285,4 @@ export class TrainDevice {
     this.buffers = null;
     this.bufferBytes = 0;
   }
-}
-
-function roundUp(value: number, step: number): number {
-  return Math.ceil(value / step) * step;
-}
-
-function tooLarge({ tokens }: Capacity, problem: string): MemoryPlanError {
-  return new MemoryPlanError(
-    `a training batch of ${tokens} tokens does not fit: ${problem}; ` +
-      'a smaller batch, more accumulation or shorter examples need less',
-  );
-}
-
-function createStepBuffers(parts: ForwardParts, size: Capacity, memory: TrainMemory): StepBuffers {
-  const { gpu, config, adapters } = parts;
-  const { numLayers, hiddenSize } = config;
-  const { rank } = adapters.layout;
-  // Padding a batch to the next size that programs are recorded for adds at most a tile for every TOKEN_TILE tokens.
-  const capacity = { ...size, targets: roundUp(size.targets, 64), tiles: roundUp(size.tiles, 64) + size.tokens };
-  const words = (name: string, count: number): GPUBuffer => gpu.buffer(`training ${name}`, count * 4);
-  const each = trainingActivationBytes(config, rank, capacity.tokens);
-  const sets = each * numLayers <= memory.activationBytes ? numLayers : 1;
-  return {
-    capacity,
-    list: {
-      ids: words('ids', capacity.tokens),
-      row: words('row', capacity.tokens),
-      pos: words('pos', capacity.tokens),
-      slot: words('slot', capacity.tokens),
-      rowBase: words('rowBase', capacity.tokens),
-    },
-    tiles: words('tiles', 4 * capacity.tiles),
-    positions: words('positions', capacity.targets),
-    targets: words('targets', 2 * capacity.targets),
-    loss: words('loss', capacity.targets),
-    tracks: words('tracks', TRACK_WORDS * capacity.tracks),
-    steps: words('steps', STEP_WORDS * capacity.tracks),
-    results: words('results', 2 * capacity.tracks),
-    partials: words('partial norms', NORM_CHUNKS * capacity.tracks),
-    hidden: Array.from({ length: numLayers + 1 }, (_, l) => words(`hidden ${l}`, capacity.tokens * hiddenSize)),
-    activations: Array.from({ length: sets }, () => createTrainingActivations(gpu, config, rank, capacity.tokens)),
-    gradients: createGradientBuffers(gpu, config, rank, capacity.tokens),
-    head: createHeadBuffers(gpu, hiddenSize, config.vocabSize, capacity.targets, memory.logitsBytes),
-  };
-}
-
-function createHeadBuffers(gpu: Gpu, D: number, V: number, targets: number, logitsBytes: number): HeadBuffers {
-  // A block begins at a multiple of 64 targets, so that a binding of `positions` may begin there.
-  const block = Math.min(targets, Math.max(64, Math.floor(logitsBytes / (4 * V) / 64) * 64));
-  const make = (name: string, width: number): GPUBuffer => gpu.buffer(`head ${name}`, block * width * 4);
-  return {
-    block,
-    hidden: make('hidden', D),
-    normed: make('normed', D),
-    dNormed: make('gradient normed', D),
-    dHidden: make('gradient hidden', D),
-    logits: make('logits', V),
-  };
-}
-
-/** Every buffer inside a nested record or list. */
-function buffersOf(value: unknown): GPUBuffer[] {
-  if (typeof value !== 'object' || value === null) return [];
-  if (value instanceof GPUBuffer) return [value];
-  return Object.values(value).flatMap(buffersOf);
 }
