@@ -2,7 +2,6 @@
  * The lab worker's side of `LabApi`: one experiment at a time, on the engine worker's device, with its log in the store.
  */
 import type { Remote } from 'comlink';
-import type { EngineOptions } from '../engine/types';
 import type { RunEvent } from '../events';
 import type { ExperimentConfig } from '../recipes/config';
 import { RECIPES } from '../recipes';
@@ -23,6 +22,7 @@ import { RemainingTime } from './progress';
 import { connectEngineHost, RemoteEngine } from './remoteEngine';
 import { createRun, Runner } from './runner';
 import { runScore } from './score';
+import { described, engineOptions } from './setup';
 import { debateActivity, Showing } from './showing';
 import type {
   Activity,
@@ -387,18 +387,4 @@ export class Lab implements LabApi {
     });
     return this.#store;
   }
-}
-
-/** Room for all of a run's adapters, and for whole chunks of a debate in one batch where they are not too many. */
-function engineOptions(config: ExperimentConfig): EngineOptions {
-  return {
-    maxRows: Math.min(128, config.chunk * config.agents),
-    maxAdapters: 2 * config.agents + 1,
-    maxRank: config.adapter.rank,
-  };
-}
-
-function described(error: unknown): { name: string; message: string } {
-  if (error instanceof Error) return { name: error.name, message: error.message };
-  return { name: 'Error', message: String(error) };
 }

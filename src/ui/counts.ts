@@ -6,10 +6,3 @@ export function tally(round: readonly { answer: string | null }[]): { answer: st
   for (const { answer } of round) counts.set(answer, (counts.get(answer) ?? 0) + 1);
   return [...counts].map(([answer, count]) => ({ answer, count })).sort((a, b) => b.count - a.count);
 }
-
-/** First optimiser step of each iteration. */
-export function iterationStarts(points: readonly { iteration: number; step: number }[]): [number, number][] {
-  const first = new Map<number, number>();
-  for (const { iteration, step } of points) first.set(iteration, Math.min(step, first.get(iteration) ?? Infinity));
-  return [...first];
-}

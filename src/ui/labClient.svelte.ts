@@ -1,6 +1,6 @@
 /** The page's end of the lab: starts the workers, sends commands, and keeps what they report as state. */
 import { transfer, wrap, type Remote } from 'comlink';
-import type { EngineChoice, EngineSummary, LabApi, LabMessage, LabStatus, StoredRuns } from '../lab/types';
+import type { EngineChoice, EngineSummary, LabApi, LabMessage, LabStatus, StepUnit, StoredRuns } from '../lab/types';
 import type { ExperimentConfig } from '../recipes/config';
 import type { RunRecord } from '../store/types';
 import { prepareTask, RunReader } from './runReader';
@@ -108,6 +108,16 @@ export class LabClient {
 
   pause(): Promise<void> {
     return this.#attempt(() => this.#lab.pause());
+  }
+
+  /** Goes on until the next unit is done, and holds there. */
+  step(unit: StepUnit): Promise<void> {
+    return this.#attempt(() => this.#lab.step(unit));
+  }
+
+  /** Milliseconds that each part of the loop stays on show; 0 = full speed. */
+  setPace(milliseconds: number): Promise<void> {
+    return this.#attempt(() => this.#lab.setPace(milliseconds));
   }
 
   stop(): Promise<void> {
@@ -283,9 +293,9 @@ export class LabClient {
   #putRecord(record: RunRecord): void {
     const known = this.runs.some((run) => run.id === record.id);
     this.runs = known ? this.runs.map((run) => (run.id === record.id ? record : run)) : [record, ...this.runs];
-    const views = new Set([this.#working, this.shown, this.pinned, ...this.compared]);
-    for (const view of views) {
-      if (view?.record.id !== record.id) continue;
+    const views = [this.#working, this.shown, this.pinned, ...this.compared];
+    for (const [i, view] of views.entries()) {
+      if (view?.record.id !== record.id || views.indexOf(view) < i) continue;
       view.record = record;
       // The work of another tab arrives through the store.
       if (view !== this.#working && view.length < record.events) void this.#watch(view, record);
@@ -293,13 +303,13 @@ export class LabClient {
   }
 
   async #watch(view: RunView, record: RunRecord): Promise<void> {
-    const before = view.results;
+    const before = view.evaluations;
     try {
       await this.#reader.readOn(view, record);
     } catch (error) {
       this.#fail(error);
     }
-    if (view.results !== before) this.#scoresAreOld = true;
+    if (view.evaluations !== before) this.#scoresAreOld = true;
   }
 
   #remove(runId: string): void {

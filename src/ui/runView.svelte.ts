@@ -1,6 +1,5 @@
 /** One run as the page draws it: a view of its log that grows with it. */
 import type { DebateHeld, RunEvent } from '../events';
-import { resultsOf, type RunResults } from '../log/results';
 import type { PartialDebate } from '../lab/types';
 import type { RunRecord } from '../store/types';
 import type { Problem } from '../tasks/types';
@@ -10,13 +9,6 @@ export interface ShownDebate extends Pick<DebateHeld, 'purpose' | 'team' | 'iter
   rounds: { text: string; answer: string | null; done: boolean }[][];
   /** After each round; shorter than rounds while sampling. */
   votes: DebateHeld['votes'];
-}
-
-export interface LossPoint {
-  /** Optimiser steps of all iterations, counted through. */
-  step: number;
-  iteration: number;
-  loss: number;
 }
 
 /** Milliseconds between two publications of a growing log to the views that draw all of it. */
@@ -29,8 +21,9 @@ export class RunView {
   record = $state.raw() as RunRecord;
   /** Grows by one with each batch of events: what the plain fields below hold has changed. */
   version = $state(0);
-  results = $state.raw<RunResults>(resultsOf([]));
   live = $state.raw<ShownDebate | null>(null);
+  /** The newest text being sampled, as the lab told it; null before the first. */
+  partial = $state.raw<PartialDebate | null>(null);
   /** The log so far, replaced by a longer copy a few times a second: what the views draw. */
   events = $state.raw<readonly RunEvent[]>([]);
 
@@ -38,14 +31,10 @@ export class RunView {
   /* eslint-disable svelte/prefer-svelte-reactivity */
   readonly problems = new Map<number, Problem>();
   readonly debates: DebateHeld[] = [];
-  readonly losses = new Map<string, LossPoint[]>();
   /* eslint-enable svelte/prefer-svelte-reactivity */
   readonly #log: RunEvent[] = [];
   #publishing: ReturnType<typeof setTimeout> | null = null;
-  /** Everything but the debates, which results do not need and which are nearly all of a log. */
-  #events: Exclude<RunEvent, DebateHeld>[] = [];
-  #offset = 0;
-  #lossIteration = 0;
+  #evaluations = 0;
   #holdUntil = 0;
   /** The debate being sampled, on show or not. */
   #sampled: ShownDebate | null = null;
@@ -60,6 +49,11 @@ export class RunView {
     return this.#log.length;
   }
 
+  /** Evaluations in the log so far. */
+  get evaluations(): number {
+    return this.#evaluations;
+  }
+
   /** Takes events from index `from` on; those already here are skipped. Returns false when some before them are missing. */
   append(from: number, events: RunEvent[]): boolean {
     if (from > this.#log.length) return false;
@@ -69,8 +63,6 @@ export class RunView {
       this.#add(event);
     }
     this.#publishing ??= setTimeout(() => this.publish(), this.events.length === 0 ? 0 : PUBLISH);
-    if (fresh.some((event) => event.type !== 'debate' && event.type !== 'training-step'))
-      this.results = resultsOf(this.#events);
     this.version++;
     return true;
   }
@@ -91,22 +83,13 @@ export class RunView {
       }
       return;
     }
-    this.#events.push(event);
+    if (event.type === 'evaluation') this.#evaluations++;
     if (event.type === 'problems') for (const problem of event.problems) this.problems.set(problem.id, problem);
-    if (event.type !== 'training-step') return;
-    if (event.iteration !== this.#lossIteration) {
-      this.#offset = Math.max(0, ...[...this.losses.values()].map((points) => (points.at(-1)?.step ?? -1) + 1));
-      this.#lossIteration = event.iteration;
-    }
-    for (const { adapter, loss } of event.tracks) {
-      const points = this.losses.get(adapter) ?? [];
-      points.push({ step: this.#offset + event.step, iteration: event.iteration, loss });
-      this.losses.set(adapter, points);
-    }
   }
 
   /** Text that is being sampled. It is kept also while a finished debate is held on show. */
   sampling(partial: PartialDebate): void {
+    this.partial = partial;
     const { purpose, team, iteration, problem, round, texts } = partial;
     const last = this.#sampled;
     const same =
