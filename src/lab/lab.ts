@@ -13,6 +13,7 @@ import type { RunRecord, RunStore } from '../store/types';
 import { taskFor } from '../tasks';
 import type { Task } from '../tasks/types';
 import { controlled, RunControl } from './control';
+import { SpeedMeter } from './cost';
 import type { EngineHostApi } from './engineHost';
 import { LabBusyError, LabStateError } from './errors';
 import { Neighbours } from './neighbours';
@@ -26,6 +27,7 @@ import { described, engineOptions } from './setup';
 import { debateActivity, Showing } from './showing';
 import type {
   Activity,
+  DeviceSpeed,
   EngineChoice,
   EngineSummary,
   LabApi,
@@ -72,6 +74,7 @@ export class Lab implements LabApi {
   #engine: EngineSummary | null = null;
   #work: Work | null = null;
   #pace = 0;
+  readonly #speeds = new SpeedMeter();
 
   constructor(parts: LabParts) {
     this.#parts = parts;
@@ -101,6 +104,12 @@ export class Lab implements LabApi {
   async probe(): Promise<EngineSummary> {
     const { host } = this.#connected();
     return (this.#engine ??= await host.probe());
+  }
+
+  async measure(config: ExperimentConfig, choice: EngineChoice): Promise<DeviceSpeed> {
+    const { host } = this.#connected();
+    if (this.#work) throw new LabBusyError('The speed of this device cannot be measured while a run is at work.');
+    return this.#speeds.measure(config, choice, async () => (await this.#loadModel(host, config, choice)).remote);
   }
 
   async start(config: ExperimentConfig, engine: EngineChoice): Promise<RunRecord> {
@@ -254,6 +263,7 @@ export class Lab implements LabApi {
     let task: Task;
     try {
       task = taskFor(config);
+      await this.#speeds.abandon();
       parts = await this.#loadModel(host, config, choice);
     } catch (error) {
       await this.#recordFailure(work, store, error);

@@ -6,7 +6,7 @@
 import type { RunEvent, Team } from '../events';
 import type { ExperimentConfig } from '../recipes/config';
 import type { RunRecord } from '../store/types';
-import type { EngineInfo } from '../engine/types';
+import type { EngineInfo, MemoryPlan } from '../engine/types';
 import type { Split } from '../tasks/types';
 
 /** What the lab is doing as a whole. */
@@ -95,6 +95,18 @@ export type LabMessage =
   /** Something went wrong: one sentence for people. */
   | { type: 'error'; runId: string | null; name: string; message: string };
 
+/** How fast this device is with a model. */
+export interface DeviceSpeed {
+  kind: EngineInfo['kind'];
+  secondsPerGeneratedToken: number;
+  secondsPerTrainedToken: number;
+  /** What the engine takes on the device for the settings it was measured with. */
+  bytes: MemoryPlan;
+  /** Of those settings: the adapters' part of the bytes goes with both. */
+  agents: number;
+  rank: number;
+}
+
 export type EngineChoice = 'auto' | 'webgpu' | 'reference';
 
 /** Where a run stands, for lists: debates on the held-out problems. */
@@ -127,6 +139,8 @@ export interface LabApi {
   connect(engine: MessagePort, messages: MessagePort, base: string): Promise<void>;
   /** What the engine would run on, without loading it. */
   probe(): Promise<EngineSummary>;
+  /** This device's speed with the configuration's model: a few seconds once a session. Rejects when a run is started meanwhile. */
+  measure(config: ExperimentConfig, engine: EngineChoice): Promise<DeviceSpeed>;
   /** Starts a run and resolves with its record as soon as it is stored; the work goes on. */
   start(config: ExperimentConfig, engine: EngineChoice): Promise<RunRecord>;
   /** Goes on with an interrupted, stopped, paused or failed run. */

@@ -1,6 +1,15 @@
 /** The page's end of the lab: starts the workers, sends commands, and keeps what they report as state. */
 import { transfer, wrap, type Remote } from 'comlink';
-import type { EngineChoice, EngineSummary, LabApi, LabMessage, LabStatus, StepUnit, StoredRuns } from '../lab/types';
+import type {
+  DeviceSpeed,
+  EngineChoice,
+  EngineSummary,
+  LabApi,
+  LabMessage,
+  LabStatus,
+  StepUnit,
+  StoredRuns,
+} from '../lab/types';
 import type { ExperimentConfig } from '../recipes/config';
 import type { RunRecord } from '../store/types';
 import { prepareTask, RunReader } from './runReader';
@@ -108,6 +117,12 @@ export class LabClient {
 
   pause(): Promise<void> {
     return this.#attempt(() => this.#lab.pause());
+  }
+
+  /** This device's speed with the configuration's model. Rejects with a reason for people. */
+  async measure(config: ExperimentConfig, engine: EngineChoice): Promise<DeviceSpeed> {
+    await this.#ready;
+    return this.#lab.measure(config, engine);
   }
 
   /** Goes on until the next unit is done, and holds there. */
@@ -285,7 +300,7 @@ export class LabClient {
         if (message.type === 'events' && message.events.some(({ type }) => type === 'evaluation'))
           this.#scoresAreOld = true;
         if (this.#working?.record.id !== message.runId) this.#early.push(message);
-        else if (message.type === 'partial') this.#working.sampling(message.partial);
+        else if (message.type === 'partial') this.#working.partial = message.partial;
         else this.#working.append(message.from, message.events);
     }
   }

@@ -122,11 +122,15 @@ export function stageOf({ config, index, status, scene, phase }: StageInput): St
   };
 }
 
-/** The scene of a log that nobody works on: the last society debate it learnt from, or the last debate at all. */
+/**
+ * The scene while nothing is debated: the newest society debate of the log that it learnt from (several agents agreed), or the
+ * newest of any kind.
+ */
 export function restingScene(index: LogIndex): Scene {
   for (let i = index.rows.length - 1; i >= 0; i--) {
     const { debate } = index.rows[i]!;
-    if (debate.purpose === 'train' && debate.team === 'society') return { held: debate };
+    if (debate.purpose !== 'train' || debate.team !== 'society') continue;
+    if ((debate.votes.at(-1)?.count ?? 0) > 1) return { held: debate };
   }
   const last = index.rows.at(-1);
   return last ? { held: last.debate } : null;

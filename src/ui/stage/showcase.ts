@@ -75,8 +75,9 @@ export class Showcase {
   #next(index: LogIndex, phase: LoopPhase, partial: PartialDebate | null): { scene: Scene; phase: LoopPhase } {
     // Choosing the examples takes no time worth showing, so it is shown when it has been done.
     if (newestBuilt(index) > this.#builtFor && (phase === 'finetune' || phase === 'data'))
-      return { scene: this.#scene, phase: 'data' };
-    if (phase === 'data' || phase === 'finetune' || phase === 'evaluate') return { scene: this.#scene, phase };
+      return { scene: restingScene(index), phase: 'data' };
+    if (phase === 'data' || phase === 'finetune') return { scene: restingScene(index), phase };
+    if (phase === 'evaluate') return { scene: this.#scene, phase };
     const scene = wanted(index, partial);
     if (scene && 'held' in scene) return { scene, phase: 'vote' };
     // The status may be a message ahead of the text.

@@ -1,0 +1,130 @@
+/** What a run will cost on this device: its speed, from a short measurement, times the work. */
+import type { Engine, TrainTrack } from '../engine/types';
+import { DEFAULT_OPTIMISER } from '../engine/types';
+import type { ExperimentConfig } from '../recipes/config';
+import type { WorkEstimate } from '../recipes/resolve';
+import { engineOptions } from './setup';
+import type { DeviceSpeed, EngineChoice } from './types';
+
+/** A trial that takes less than this is too short to go by, so a larger one is made (milliseconds). */
+const LONG_ENOUGH = 400;
+/** Lengths like those of the embedded model's problems; speed hardly depends on them. */
+const PROMPT = 13;
+const SEQUENCE = 53;
+/** Every trial has so many times the size of the one before, up to what the run itself will do at once. */
+const GROWTH = 4;
+
+/** Times some generation and some training steps. Leaves no adapter behind. */
+export async function measureSpeed(
+  engine: Engine,
+  config: ExperimentConfig,
+  signal: AbortSignal,
+): Promise<Pick<DeviceSpeed, 'secondsPerGeneratedToken' | 'secondsPerTrainedToken'>> {
+  const names = Array.from({ length: 2 * config.agents }, (_, n) => `speed-${n}`);
+  try {
+    for (const [n, name] of names.entries()) await engine.createAdapter(name, config.adapter, n);
+    const secondsPerGeneratedToken = await timeGeneration(engine, config, names, signal);
+    const secondsPerTrainedToken = await timeTraining(engine, config, names, signal);
+    return { secondsPerGeneratedToken, secondsPerTrainedToken };
+  } finally {
+    for (const name of names) if (engine.adapters().includes(name)) await engine.deleteAdapter(name);
+  }
+}
+
+/** Seconds that the work takes at this speed. Datasets depend on what the agents say, so it is an estimate. */
+export function secondsOf(work: WorkEstimate, speed: DeviceSpeed): number {
+  return work.generatedTokens * speed.secondsPerGeneratedToken + work.trainedTokens * speed.secondsPerTrainedToken;
+}
+
+/** Measures each model on each engine once; a run that is started meanwhile does not have to wait. */
+export class SpeedMeter {
+  readonly #known = new Map<string, Promise<DeviceSpeed>>();
+  #abort = new AbortController();
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** @param open makes the engine ready for the configuration */
+  measure(config: ExperimentConfig, choice: EngineChoice, open: () => Promise<Engine>): Promise<DeviceSpeed> {
+    const key = `${config.model} ${choice}`;
+    const known = this.#known.get(key);
+    if (known) return known;
+    const { signal } = this.#abort;
+    const measured = this.#last.then(async () => {
+      signal.throwIfAborted();
+      const engine = await open();
+      signal.throwIfAborted();
+      const times = await measureSpeed(engine, config, signal);
+      const { agents, adapter } = config;
+      return { ...times, kind: engine.info.kind, bytes: engine.plan(), agents, rank: adapter.rank };
+    });
+    this.#known.set(key, measured);
+    this.#last = measured.catch(() => this.#known.delete(key));
+    return measured;
+  }
+
+  /** Gives up a measurement that is going on; resolves when the engine is free. */
+  async abandon(): Promise<void> {
+    this.#abort.abort(new Error('The measurement was given up because a run was started.'));
+    this.#abort = new AbortController();
+    await this.#last;
+  }
+}
+
+async function timeGeneration(
+  engine: Engine,
+  config: ExperimentConfig,
+  adapters: readonly string[],
+  signal: AbortSignal,
+): Promise<number> {
+  const most = engineOptions(config).maxRows ?? 1;
+  const generate = async (rows: number, maxTokens: number) => {
+    const requests = Array.from({ length: rows }, (_, row) => ({
+      ids: promptIds(engine, PROMPT),
+      adapter: adapters[row % adapters.length] ?? null,
+      sampling: { ...config.sampling, maxTokens, stopIds: [] },
+      key: { seed: 0, stream: 0, iteration: 0, agent: 0, problem: row, round: 1 },
+    }));
+    const start = performance.now();
+    await engine.generate(requests, { signal });
+    return performance.now() - start;
+  };
+  // The first use of a kernel compiles it.
+  await generate(Math.min(2, most), 2);
+  for (let rows = Math.min(8, most); ; rows = Math.min(most, rows * GROWTH)) {
+    const tokens = 12;
+    const time = await generate(rows, tokens);
+    if (time >= LONG_ENOUGH || rows === most) return time / 1000 / (rows * tokens);
+  }
+}
+
+async function timeTraining(
+  engine: Engine,
+  config: ExperimentConfig,
+  adapters: readonly string[],
+  signal: AbortSignal,
+): Promise<number> {
+  const ids = promptIds(engine, SEQUENCE);
+  const example = { ids, weights: ids.map((_, t) => (t < PROMPT ? 0 : 1)) };
+  const train = async (batch: number) => {
+    // Two steps: the first one of a shape compiles and records.
+    const examples = Array.from({ length: batch }, () => example);
+    const indices = examples.map((_, index) => index);
+    const tracks = adapters.map((adapter): TrainTrack => ({ adapter, examples, batches: [indices, indices] }));
+    let start = performance.now();
+    let time = 0;
+    for await (const { step } of engine.train({ objective: 'sft', tracks, optimiser: DEFAULT_OPTIMISER, signal })) {
+      time = performance.now() - start;
+      if (step === 0) start = performance.now();
+    }
+    return time;
+  };
+  const most = config.finetune.batchSize;
+  for (let batch = 1; ; batch = Math.min(most, batch * GROWTH)) {
+    const time = await train(batch);
+    if (time >= LONG_ENOUGH || batch === most) return time / 1000 / (adapters.length * batch * SEQUENCE);
+  }
+}
+
+function promptIds(engine: Engine, length: number): number[] {
+  const { vocabSize } = engine.info.config;
+  return Array.from({ length }, (_, t) => (t * 7 + 3) % vocabSize);
+}

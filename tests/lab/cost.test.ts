@@ -1,0 +1,58 @@
+/** The measurement behind a run's estimated minutes, on the reference engine with the embedded model. */
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { loadModel } from '../../src/engine/loader';
+import { folderSource } from '../../src/engine/loader-node';
+import { ReferenceEngine } from '../../src/engine/reference/engine';
+import type { Engine } from '../../src/engine/types';
+import { measureSpeed, secondsOf, SpeedMeter } from '../../src/lab/cost';
+import { resolveConfig } from '../../src/recipes/resolve';
+
+const config = resolveConfig('arithmetic-tiny', { agents: 2, chunk: 2 });
+let engine: Engine;
+
+beforeAll(async () => {
+  const folder = fileURLToPath(new URL('../../static/models/arithmetic-0.4m/', import.meta.url));
+  const { weights } = await loadModel(folderSource(folder));
+  engine = await ReferenceEngine.create(weights, { maxRows: 4, maxAdapters: 5, maxRank: config.adapter.rank });
+});
+
+describe('measureSpeed', () => {
+  it('times generation and training, and leaves no adapter behind', async () => {
+    const speed = await measureSpeed(engine, config, new AbortController().signal);
+    expect(speed.secondsPerGeneratedToken).toBeGreaterThan(0);
+    expect(speed.secondsPerTrainedToken).toBeGreaterThan(0);
+    expect(engine.adapters()).toEqual([]);
+  }, 30_000);
+
+  it('can be given up', async () => {
+    const abort = new AbortController();
+    const measuring = measureSpeed(engine, config, abort.signal);
+    abort.abort();
+    await expect(measuring).rejects.toThrow();
+    expect(engine.adapters()).toEqual([]);
+  });
+});
+
+describe('SpeedMeter', () => {
+  it('measures once, and again after it was given up', async () => {
+    const meter = new SpeedMeter();
+    let opened = 0;
+    const open = async () => {
+      opened++;
+      return engine;
+    };
+    const abandoned = meter.measure(config, 'reference', open);
+    const rejected = expect(abandoned).rejects.toThrow(/given up/);
+    await meter.abandon();
+    await rejected;
+    const first = await meter.measure(config, 'reference', open);
+    expect(await meter.measure({ ...config, seed: 9 }, 'reference', open)).toBe(first);
+    expect(opened).toBeLessThanOrEqual(2);
+    expect(first).toMatchObject({ kind: 'reference', agents: 2, rank: config.adapter.rank });
+    expect(first.bytes.total).toBeGreaterThan(0);
+    expect(secondsOf({ calls: 1, generatedTokens: 100, trainedTokens: 10 }, first)).toBeCloseTo(
+      100 * first.secondsPerGeneratedToken + 10 * first.secondsPerTrainedToken,
+    );
+  }, 30_000);
+});
