@@ -118,9 +118,9 @@ describe('diagnostics', () => {
   it('lays the iterations of training one after the other', () => {
     const { series, marks } = lossCurves(index);
     expect(series[0]?.points).toEqual([
-      { x: 0, y: 0.5 },
+      { x: 0, y: 0.5, start: true },
       { x: 1, y: 0.25 },
-      { x: 2, y: 0.125 },
+      { x: 2, y: 0.125, start: true },
     ]);
     expect(marks).toEqual([
       { x: 0, label: 'iteration 1' },

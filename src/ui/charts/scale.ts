@@ -61,8 +61,8 @@ export function linePath(points: readonly ChartPoint[], x: Scale, y: Scale): str
   let path = '';
   let pen = 'M';
   for (const point of points) {
-    if (!Number.isFinite(point.y)) pen = 'M';
-    else {
+    if (point.start || !Number.isFinite(point.y)) pen = 'M';
+    if (Number.isFinite(point.y)) {
       path += `${pen}${round(x(point.x))},${round(y(point.y))}`;
       pen = 'L';
     }
@@ -85,8 +85,9 @@ export function thinned(points: readonly ChartPoint[], buckets: number): readonl
       if ((points[i] as ChartPoint).y < (points[least] as ChartPoint).y) least = i;
       if ((points[i] as ChartPoint).y > (points[most] as ChartPoint).y) most = i;
     }
-    for (const i of least === most ? [least] : [Math.min(least, most), Math.max(least, most)]) {
-      kept.push(points[i] as ChartPoint);
+    for (let i = from; i < to; i++) {
+      const point = points[i] as ChartPoint;
+      if (i === least || i === most || point.start) kept.push(point);
     }
   }
   return kept;
@@ -101,6 +102,7 @@ export function smoothed(points: readonly ChartPoint[], weight: number): ChartPo
   let average = 0;
   let mass = 0;
   return points.map((point) => {
+    if (point.start) average = mass = 0;
     average = weight * average + (1 - weight) * point.y;
     mass = weight * mass + (1 - weight);
     return { ...point, y: average / mass };

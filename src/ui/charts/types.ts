@@ -20,6 +20,8 @@ export interface ChartPoint {
   high?: number;
   /** Said after the value, for example "61 of 120". */
   note?: string;
+  /** The line begins anew here: it does not come from the point before. */
+  start?: boolean;
 }
 
 export interface ChartSeries extends SeriesStyle {

@@ -63,7 +63,8 @@ export function lossCurves(index: LogIndex): ChartData {
         own = { id: adapter, label, colour: color, dash, marker, points: [] };
         series.set(adapter, own);
       }
-      own.points.push({ x: offset + event.step, y: loss });
+      // Tracks have different lengths: a line over the rest of an iteration would show losses that never were.
+      own.points.push({ x: offset + event.step, y: loss, ...(event.step === 0 ? { start: true } : {}) });
     }
   }
   return {
