@@ -1,8 +1,7 @@
-/** What a run will cost on this device: its speed, from a short measurement, times the work. */
+/** How fast this device is with a model, from a short measurement. */
 import type { Engine, TrainTrack } from '../engine/types';
 import { DEFAULT_OPTIMISER } from '../engine/types';
 import type { ExperimentConfig } from '../recipes/config';
-import type { WorkEstimate } from '../recipes/resolve';
 import { engineOptions } from './setup';
 import type { DeviceSpeed, EngineChoice } from './types';
 
@@ -29,11 +28,6 @@ export async function measureSpeed(
   } finally {
     for (const name of names) if (engine.adapters().includes(name)) await engine.deleteAdapter(name);
   }
-}
-
-/** Seconds that the work takes at this speed. Datasets depend on what the agents say, so it is an estimate. */
-export function secondsOf(work: WorkEstimate, speed: DeviceSpeed): number {
-  return work.generatedTokens * speed.secondsPerGeneratedToken + work.trainedTokens * speed.secondsPerTrainedToken;
 }
 
 /** Measures each model on each engine once; a run that is started meanwhile does not have to wait. */

@@ -3,17 +3,16 @@ import type { EngineChoice } from '../lab/types';
 import type { ExperimentConfig } from '../recipes/config';
 import { PRESETS } from '../recipes/presets';
 import { resolveConfig } from '../recipes/resolve';
+import { FIELDS, settingAt, type SettingValue } from './settingFields';
 
 const FIRST_PRESET = 'arithmetic-quick';
 
 export class Settings {
   preset = $state(FIRST_PRESET);
-  seed = $state(1);
-  agents = $state(3);
-  rounds = $state(2);
-  iterations = $state(3);
-  trainProblems = $state(0);
-  evaluationProblems = $state(0);
+  /** Null while the field is empty. */
+  seed = $state<number | null>(1);
+  /** By dotted key. */
+  values = $state<Record<string, SettingValue>>({});
   singleAgentBaseline = $state(true);
   engine = $state<EngineChoice>('auto');
 
@@ -26,12 +25,14 @@ export class Settings {
     const config = PRESETS[name]?.config;
     if (!config) return;
     this.preset = name;
-    this.agents = config.agents;
-    this.rounds = config.rounds;
-    this.iterations = config.iterations;
-    this.trainProblems = config.trainProblems;
-    this.evaluationProblems = config.evaluationProblems;
+    this.values = Object.fromEntries(FIELDS.map(({ key }) => [key, settingAt(config, key)]));
     this.singleAgentBaseline = config.singleAgentBaseline;
+  }
+
+  set(key: string, value: SettingValue): void {
+    this.values[key] = value;
+    // Two of two can agree, three of two cannot.
+    if (key === 'agents') this.values['minimumVotes'] = Math.min(Number(this.values['minimumVotes']), Number(value));
   }
 
   throwDice(): void {
@@ -40,20 +41,12 @@ export class Settings {
 
   /** The configuration, or why there is none. */
   get config(): { ok: ExperimentConfig; problem: null } | { ok: null; problem: string } {
-    const { seed, agents, rounds, iterations, trainProblems, evaluationProblems, singleAgentBaseline } = this;
-    const minimumVotes = Math.min(PRESETS[this.preset]?.config.minimumVotes ?? 1, agents);
+    const { seed, singleAgentBaseline } = this;
     try {
-      const ok = resolveConfig(this.preset, {
-        seed: seed ?? '',
-        agents,
-        rounds,
-        iterations,
-        trainProblems: trainProblems ?? '',
-        evaluationProblems: evaluationProblems ?? '',
-        singleAgentBaseline,
-        minimumVotes,
-      });
-      return { ok, problem: null };
+      return {
+        ok: resolveConfig(this.preset, { ...this.values, seed: seed ?? '', singleAgentBaseline }),
+        problem: null,
+      };
     } catch (error) {
       return { ok: null, problem: error instanceof Error ? error.message : String(error) };
     }

@@ -5,7 +5,8 @@ import { loadModel } from '../../src/engine/loader';
 import { folderSource } from '../../src/engine/loader-node';
 import { ReferenceEngine } from '../../src/engine/reference/engine';
 import type { Engine } from '../../src/engine/types';
-import { measureSpeed, secondsOf, SpeedMeter } from '../../src/lab/cost';
+import { measureSpeed, SpeedMeter } from '../../src/lab/cost';
+import { secondsOf } from '../../src/lab/estimate';
 import { resolveConfig } from '../../src/recipes/resolve';
 
 const config = resolveConfig('arithmetic-tiny', { agents: 2, chunk: 2 });
