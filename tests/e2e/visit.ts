@@ -1,0 +1,140 @@
+/** A visitor: a page of the lab with what went wrong in it, how long it was held, and hands on the keyboard. */
+import { join } from 'node:path';
+import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from 'playwright-core';
+import { OUT } from './browser';
+
+/** Sizes that software WebGPU on two cores does in seconds. */
+export const PROBLEMS = { training: 6, heldOut: 6 };
+export const RUN_TIMEOUT = 150_000;
+
+export class Visit {
+  readonly page: Page;
+  /** What went wrong in the page or its console. */
+  readonly complaints: string[] = [];
+
+  private constructor(page: Page) {
+    this.page = page;
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') this.complaints.push(message.text());
+    });
+    page.on('pageerror', (error) => this.complaints.push(String(error)));
+    page.on('requestfailed', (request) => {
+      // The preview server leaves HEAD requests (does a file exist?) without an end; Chromium counts them as aborted.
+      const reason = request.failure()?.errorText ?? '';
+      if (reason !== 'net::ERR_ABORTED') this.complaints.push(`${reason}: ${request.url()}`);
+    });
+  }
+
+  static async begin(browser: Browser, options: BrowserContextOptions = {}): Promise<Visit> {
+    return Visit.inContext(await browser.newContext({ viewport: { width: 1360, height: 900 }, ...options }));
+  }
+
+  /** Another tab of the same browser. */
+  static async inContext(context: BrowserContext): Promise<Visit> {
+    const page = await context.newPage();
+    await page.addInitScript(() => {
+      const seen: number[] = [];
+      Object.assign(globalThis, { longTasks: seen });
+      new PerformanceObserver((list) => {
+        for (const entry of list.getEntries()) seen.push(Math.round(entry.duration));
+      }).observe({ type: 'longtask' });
+    });
+    return new Visit(page);
+  }
+
+  /** Milliseconds of every task of the main thread above 50 ms since the last call. */
+  longTasks(): Promise<number[]> {
+    return this.page.evaluate(() => (globalThis as unknown as { longTasks: number[] }).longTasks.splice(0));
+  }
+
+  get form(): Locator {
+    return this.page.getByRole('form', { name: 'Settings of the next run' });
+  }
+
+  get run(): Locator {
+    return this.page.getByRole('region', { name: 'The run', exact: true });
+  }
+
+  get controls(): Locator {
+    return this.page.getByRole('group', { name: 'Controls of the run' });
+  }
+
+  tab(name: string): Locator {
+    return this.page.getByRole('tab', { name: new RegExp(`^${name}`) });
+  }
+
+  async chooseEngine(engine: string): Promise<void> {
+    if (!(await this.form.getByLabel('Engine').isVisible())) await this.form.getByText('More settings').click();
+    await this.form.getByLabel('Engine').selectOption(engine);
+  }
+
+  async fillSettings(seed: number, engine = 'webgpu', problems = PROBLEMS): Promise<void> {
+    await this.form.getByLabel('Preset').selectOption('arithmetic-tiny');
+    await this.form.getByLabel('Seed', { exact: true }).fill(String(seed));
+    await this.chooseEngine(engine);
+    await this.form.getByLabel('Training problems').selectOption(String(problems.training));
+    await this.form.getByLabel('Held-out problems').selectOption(String(problems.heldOut));
+  }
+
+  start(): Promise<void> {
+    return this.form.getByRole('button', { name: 'Run', exact: true }).click();
+  }
+
+  /** State of the run on show: running, paused, finished… */
+  state(): Promise<string | null> {
+    return this.page.locator('[data-state]').getAttribute('data-state');
+  }
+
+  /** Polls until `there` holds; fails at once when the page reports an error. */
+  async until(what: string, there: () => Promise<boolean>): Promise<void> {
+    const deadline = Date.now() + RUN_TIMEOUT;
+    while (!(await there())) {
+      const alert = this.page.getByRole('alert');
+      if ((await alert.count()) > 0) throw new Error(`the page says: ${await alert.first().innerText()}`);
+      if (Date.now() > deadline) throw new Error(`the run is ${await this.state()}; ${what} never came`);
+      await this.page.waitForTimeout(50);
+    }
+  }
+
+  untilState(wanted: string): Promise<void> {
+    return this.until(wanted, async () => (await this.state()) === wanted);
+  }
+
+  untilActivity(text: RegExp): Promise<void> {
+    const activity = this.page.locator('.activity').filter({ hasText: text });
+    return this.until(String(text), async () => (await activity.count()) > 0);
+  }
+
+  digest(): Promise<string> {
+    return this.page.getByTestId('digest').innerText();
+  }
+
+  /** Presses Tab until `target` has the focus. */
+  async tabTo(target: Locator, most = 120): Promise<void> {
+    await target.waitFor();
+    for (let presses = 0; presses < most; presses++) {
+      if (await target.evaluate((element) => element === document.activeElement)) return;
+      await this.page.keyboard.press('Tab');
+    }
+    throw new Error(`the Tab key does not reach ${String(target)}`);
+  }
+
+  /** Goes there with Tab and presses a key. */
+  async press(target: Locator, key = 'Enter'): Promise<void> {
+    await this.tabTo(target);
+    await this.page.keyboard.press(key);
+  }
+
+  /** How far the page is wider than the window. */
+  overflow(): Promise<number> {
+    return this.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  }
+
+  async shot(name: string): Promise<void> {
+    await this.page.screenshot({ path: join(OUT, 'screenshots', `${name}.png`), fullPage: true });
+  }
+
+  async end(): Promise<void> {
+    await this.page.context().close();
+  }
+}
