@@ -2,7 +2,6 @@
  * The lab worker's side of `LabApi`: one experiment at a time, on the engine worker's device, with its log in the store.
  */
 import type { Remote } from 'comlink';
-import type { RunEvent } from '../events';
 import type { ExperimentConfig } from '../recipes/config';
 import { RECIPES } from '../recipes';
 import { checkConfig } from '../recipes/resolve';
@@ -174,8 +173,8 @@ export class Lab implements LabApi {
     return (await this.#openStore()).run(runId);
   }
 
-  async events(runId: string, from: number, to: number): Promise<RunEvent[]> {
-    return (await this.#openStore()).events(runId, from, to);
+  async lines(runId: string, from: number, to: number): Promise<string[]> {
+    return (await this.#openStore()).lines(runId, from, to);
   }
 
   async rename(runId: string, name: string): Promise<RunRecord> {

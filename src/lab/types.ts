@@ -156,8 +156,8 @@ export interface LabApi {
   /** All stored runs. */
   runs(): Promise<StoredRuns>;
   run(runId: string): Promise<RunRecord>;
-  /** Stored events with index in [from, to). Long logs are asked for in slices, so that each is a short task of the page. */
-  events(runId: string, from: number, to: number): Promise<RunEvent[]>;
+  /** Stored events with index in [from, to), one JSON text each. Long logs are asked for in slices: each is a task of the page. */
+  lines(runId: string, from: number, to: number): Promise<string[]>;
   /** Resolves with the record under its new name; surrounding spaces are removed, an empty name is refused. */
   rename(runId: string, name: string): Promise<RunRecord>;
   /** Stores what is not stored yet of the run at work: the page may be about to be closed or frozen. */

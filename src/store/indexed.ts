@@ -65,7 +65,7 @@ export class IndexedRunStore implements RunStore {
       await commit(transaction, function* () {
         yield runs.put(next);
         for (const [i, event] of batch.events.entries()) {
-          yield transaction.objectStore('events').put(event, [runId, batch.from + i]);
+          yield transaction.objectStore('events').put(JSON.stringify(event), [runId, batch.from + i]);
           if (event.type === 'evaluation')
             yield transaction.objectStore('evaluations').put(event, [runId, event.iteration, event.team]);
         }
@@ -101,10 +101,15 @@ export class IndexedRunStore implements RunStore {
     return this.#guarded('listing runs', async () => (await this.#db.getAllFromIndex('runs', 'created')).reverse());
   }
 
-  events(runId: string, from = 0, to = Number.MAX_SAFE_INTEGER): Promise<RunEvent[]> {
+  async events(runId: string, from = 0, to = Number.MAX_SAFE_INTEGER): Promise<RunEvent[]> {
+    return (await this.lines(runId, from, to)).map((line) => JSON.parse(line) as RunEvent);
+  }
+
+  lines(runId: string, from = 0, to = Number.MAX_SAFE_INTEGER): Promise<string[]> {
     return this.#guarded('reading a log', async () => {
       if (to <= from) return [];
-      return this.#db.getAll('events', IDBKeyRange.bound([runId, from], [runId, to], false, true));
+      const stored = await this.#db.getAll('events', IDBKeyRange.bound([runId, from], [runId, to], false, true));
+      return stored.map((event) => (typeof event === 'string' ? event : JSON.stringify(event)));
     });
   }
 

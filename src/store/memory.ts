@@ -53,6 +53,10 @@ export class MemoryRunStore implements RunStore {
     return this.#find(runId).events.slice(from, to);
   }
 
+  async lines(runId: string, from = 0, to = Infinity): Promise<string[]> {
+    return (await this.events(runId, from, to)).map((event) => JSON.stringify(event));
+  }
+
   async adapter(runId: string, name: string, iteration: number): Promise<AdapterWeights> {
     const adapter = this.#find(runId).adapters.get(`${iteration}/${name}`);
     if (!adapter) throw new StoredRunError(`Run ${runId} holds no adapter ${name} of iteration ${iteration}.`);

@@ -72,7 +72,7 @@ export class LabClient {
     this.#lab = wrap<LabApi>(lab);
     this.#reader = new RunReader({
       run: (id) => this.#lab.run(id),
-      events: (id, from, to) => this.#lab.events(id, from, to),
+      lines: (id, from, to) => this.#lab.lines(id, from, to),
     });
     this.#ready = this.#connect(engine);
   }

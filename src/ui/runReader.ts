@@ -1,4 +1,5 @@
 /** Reads stored logs in slices, so that opening a long one never holds the page, and follows those that still grow. */
+import type { RunEvent } from '../events';
 import type { LabApi } from '../lab/types';
 import type { ExperimentConfig } from '../recipes/config';
 import type { RunRecord } from '../store/types';
@@ -12,7 +13,7 @@ const MOST_EVENTS = 250;
 /** Both over Comlink. */
 type Source = {
   run: (...args: Parameters<LabApi['run']>) => ReturnType<LabApi['run']>;
-  events: (...args: Parameters<LabApi['events']>) => ReturnType<LabApi['events']>;
+  lines: (...args: Parameters<LabApi['lines']>) => ReturnType<LabApi['lines']>;
 };
 
 export class RunReader {
@@ -48,17 +49,20 @@ export class RunReader {
 
   async #read(view: RunView, end: number, onRead: (view: RunView) => void): Promise<void> {
     const size = sliceSize(view.record.config);
-    const slice = (from: number) => this.#source.events(view.record.id, from, Math.min(end, from + size));
+    const slice = (from: number) => this.#source.lines(view.record.id, from, Math.min(end, from + size));
     if (view.length >= end) return;
     let next = slice(view.length);
     while (view.length < end) {
       const from = view.length;
-      const events = await next;
+      const lines = await next;
       // Deleted meanwhile.
-      if (events.length === 0) return;
+      if (lines.length === 0) return;
       // The worker reads the next slice while the page takes this one in.
-      if (from + events.length < end) next = slice(from + events.length);
-      view.append(from, events);
+      if (from + lines.length < end) next = slice(from + lines.length);
+      view.append(
+        from,
+        lines.map((line) => JSON.parse(line) as RunEvent),
+      );
       onRead(view);
     }
   }

@@ -104,7 +104,8 @@ export async function store(page: Page, runs: readonly Recorded[]): Promise<void
         run = record.id;
         index = 0;
       } else if (event) {
-        transaction.objectStore('events').put(event, [run, index++]);
+        // As the store keeps them: the text of the event.
+        transaction.objectStore('events').put(line.slice('{"event":'.length, -1), [run, index++]);
         if (event.type === 'evaluation')
           transaction.objectStore('evaluations').put(event, [run, event.iteration, event.team]);
       }

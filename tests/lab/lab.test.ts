@@ -9,6 +9,7 @@ import { loadTokenizer } from '../../src/backends/tokenizer';
 import { loadModel } from '../../src/engine/loader';
 import { folderSource } from '../../src/engine/loader-node';
 import { ReferenceEngine } from '../../src/engine/reference/engine';
+import type { RunEvent } from '../../src/events';
 import { createEngineHost } from '../../src/lab/engineHost';
 import { LabBusyError } from '../../src/lab/errors';
 import { Lab } from '../../src/lab/lab';
@@ -74,7 +75,8 @@ function newLab(): {
 
 async function stored(lab: Lab, id: string) {
   const run = await lab.run(id);
-  return { run, events: await lab.events(id, 0, run.events) };
+  const lines = await lab.lines(id, 0, run.events);
+  return { run, events: lines.map((line) => JSON.parse(line) as RunEvent) };
 }
 
 const idle = (message: LabMessage) => message.type === 'status' && message.status.state === 'idle';
