@@ -7,8 +7,10 @@ import { TASKS } from '../tasks';
 import { RunView } from './runView.svelte';
 
 /** Sampled tokens in a slice: receiving and indexing as many takes a few tens of milliseconds on a slow computer. */
-const SLICE_TOKENS = 60_000;
+const SLICE_TOKENS = 100_000;
 const MOST_EVENTS = 250;
+/** Slices that are asked for before the first of them is there: the database, the worker and the page work beside each other. */
+const AHEAD = 3;
 
 /** Both over Comlink. */
 type Source = {
@@ -49,18 +51,24 @@ export class RunReader {
 
   async #read(view: RunView, end: number, onRead: (view: RunView) => void): Promise<void> {
     const size = sliceSize(view.record.config);
-    const slice = (from: number) => this.#source.lines(view.record.id, from, Math.min(end, from + size));
-    if (view.length >= end) return;
-    let next = slice(view.length);
-    while (view.length < end) {
-      const from = view.length;
+    const asked: Promise<string[]>[] = [];
+    let from = view.length;
+    const ask = () => {
+      if (from >= end) return;
+      const slice = this.#source.lines(view.record.id, from, Math.min(end, from + size));
+      // Told when its turn comes; until then it must not count as unhandled.
+      slice.catch(() => {});
+      asked.push(slice);
+      from += size;
+    };
+    for (let i = 0; i < AHEAD; i++) ask();
+    for (let next = asked.shift(); next; next = asked.shift()) {
       const lines = await next;
       // Deleted meanwhile.
       if (lines.length === 0) return;
-      // The worker reads the next slice while the page takes this one in.
-      if (from + lines.length < end) next = slice(from + lines.length);
+      ask();
       view.append(
-        from,
+        view.length,
         lines.map((line) => JSON.parse(line) as RunEvent),
       );
       onRead(view);
