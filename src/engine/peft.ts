@@ -2,8 +2,6 @@
  * LoRA adapters in PEFT's directory format (https://huggingface.co/docs/peft/developer_guides/checkpoint):
  * adapter_config.json and adapter_model.safetensors, and PEFT's initialisation from a seed.
  */
-import { sha256 } from '@noble/hashes/sha2.js';
-import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { drawWords, philox, STREAMS, uniformFromWord } from '../random';
 import { projectionPath, projectionShape } from './config';
 import { AdapterError } from './errors';
@@ -114,17 +112,6 @@ function uniformMatrix(length: number, inputs: number, seed: number, tensor: num
     }
   }
   return data;
-}
-
-/** sha-256 (hex) over the tensors in name order: each name, a zero byte, the f32 values little-endian. */
-export function hashAdapter(weights: AdapterWeights): string {
-  const hash = sha256.create();
-  for (const name of [...weights.tensors.keys()].sort()) {
-    const { data } = weights.tensors.get(name) as HostTensor;
-    hash.update(utf8ToBytes(`${name}\0`));
-    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  }
-  return bytesToHex(hash.digest());
 }
 
 /** Deep copy: engines train in place, and nobody's arrays but their own. */

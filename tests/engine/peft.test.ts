@@ -6,7 +6,6 @@ import {
   adapterScaling,
   adapterTensorName,
   copyAdapterWeights,
-  hashAdapter,
   initAdapter,
   loadAdapter,
   parseAdapter,
@@ -14,6 +13,7 @@ import {
   serialiseAdapter,
 } from '../../src/engine/peft';
 import { readSafetensors, writeSafetensors } from '../../src/engine/safetensors';
+import { hashAdapter } from '../../src/log/digest';
 import { PROJECTIONS, type AdapterConfig, type HostTensor } from '../../src/engine/types';
 import { readGolden, type Golden } from './golden';
 
