@@ -39,5 +39,8 @@ export class NoWebGpuError extends PolylogueError {}
 /** The device was lost or ran out of memory. */
 export class DeviceError extends PolylogueError {}
 
+/** The device is gone (driver restart, sleep, another tab's fault); a new one may work. */
+export class DeviceLostError extends DeviceError {}
+
 /** The work does not fit the device or the plan. */
 export class MemoryPlanError extends PolylogueError {}

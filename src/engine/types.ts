@@ -61,6 +61,13 @@ export interface HostTensor {
   data: Float32Array;
 }
 
+/**
+ * How the frozen weights of a model are kept on the device. int8 and int4 are symmetric in groups of 32 along the input
+ * dimension with an f16 scale (8.5 and 4.5 bits a weight); norms and biases stay f32.
+ */
+export const WEIGHT_DTYPES = ['f32', 'f16', 'int8', 'int4'] as const;
+export type WeightDtype = (typeof WEIGHT_DTYPES)[number];
+
 /** LoRA hyper-parameters (PEFT's names); the update is scaling · B(Ax) with scaling = alpha / rank. */
 export interface AdapterConfig {
   rank: number;
@@ -243,6 +250,10 @@ export interface EngineOptions {
   maxRank?: number;
   /** Longest sequence (prompt and completion); default the model's maxPositions, at most 1024. */
   maxLength?: number;
+  /** Format of the frozen weights on the device; default f32. */
+  dtype?: WeightDtype;
+  /** Which kernels: those for software drivers, those for GPUs, or by the device's own account (default). */
+  tiles?: 'auto' | 'cpu' | 'gpu';
 }
 
 /** Everything is awaited in order: an engine runs one operation at a time and queues the rest. */

@@ -1,5 +1,5 @@
 /** Everything that defines an experiment. Two equal configurations with one model on one device give one log. */
-import type { Projection } from '../engine/types';
+import type { Projection, WeightDtype } from '../engine/types';
 
 export interface ExperimentConfig {
   recipe: 'multiagent-finetuning';
@@ -7,6 +7,8 @@ export interface ExperimentConfig {
   preset: string;
   /** Folder under static/models, later also a hub repository. */
   model: string;
+  /** Format of the frozen weights; absent = f32. */
+  dtype?: WeightDtype;
   task: string;
   /** The file of problems of a task that reads one. */
   data?: { /** base name */ name: string; /** of the file's bytes, hex */ sha256: string };
