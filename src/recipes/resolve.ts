@@ -1,5 +1,5 @@
 /** Configurations from a preset and overrides, and the check of a whole configuration. */
-import { PROJECTIONS, type Projection } from '../engine/types';
+import { PROJECTIONS, WEIGHT_DTYPES, type Projection } from '../engine/types';
 import { isFileTask, taskNamed, TASKS } from '../tasks';
 import type { ExperimentConfig } from './config';
 import { ConfigurationError } from './errors';
@@ -39,8 +39,9 @@ const SETTINGS: Readonly<Record<string, Reader>> = {
   chunk: integer(1, 100_000),
 };
 
-/** Settings that only some tasks have; absent elsewhere. */
-const TASK_SETTINGS: Readonly<Record<string, Reader>> = {
+/** Settings that a configuration need not have: those of some tasks, and those that are left out at their default. */
+const OPTIONAL_SETTINGS: Readonly<Record<string, Reader>> = {
+  dtype: choice(...WEIGHT_DTYPES),
   summary: choice('concatenate', 'base-model'),
   'data.name': text(),
   'data.sha256': sha256(),
@@ -59,12 +60,15 @@ const CHAT_DEFAULTS: Readonly<Record<string, Scalar>> = {
 /** Keys of every configuration. */
 export const SETTING_KEYS: readonly string[] = Object.keys(SETTINGS);
 
-/** Keys of some tasks' configurations only. */
-export const TASK_SETTING_KEYS: readonly string[] = Object.keys(TASK_SETTINGS);
+/** Keys that a configuration need not have. */
+export const OPTIONAL_SETTING_KEYS: readonly string[] = Object.keys(OPTIONAL_SETTINGS);
+
+/** Optional settings that are left out at this value, so that logs from before they existed keep their digests. */
+const IMPLIED: Readonly<Record<string, Scalar>> = { dtype: 'f32' };
 
 function readerOf(key: string): Reader | undefined {
   if (Object.hasOwn(SETTINGS, key)) return SETTINGS[key];
-  return Object.hasOwn(TASK_SETTINGS, key) ? TASK_SETTINGS[key] : undefined;
+  return Object.hasOwn(OPTIONAL_SETTINGS, key) ? OPTIONAL_SETTINGS[key] : undefined;
 }
 
 /**
@@ -84,7 +88,7 @@ export function resolveConfig(preset: string, overrides: Readonly<Record<string,
     if (!reader) {
       throw new ConfigurationError(
         key,
-        `is not a setting; there are ${[...SETTING_KEYS, ...TASK_SETTING_KEYS].join(', ')}`,
+        `is not a setting; there are ${[...SETTING_KEYS, ...OPTIONAL_SETTING_KEYS].join(', ')}`,
       );
     }
     put(config, key, reader(key, value));
@@ -94,6 +98,7 @@ export function resolveConfig(preset: string, overrides: Readonly<Record<string,
       if (!Object.hasOwn(overrides, key)) put(config, key, value);
     }
   }
+  leaveOutImplied(config);
   checkTogether(config);
   return config;
 }
@@ -116,6 +121,7 @@ export function checkConfig(value: unknown): ExperimentConfig {
     put(config, key, reader(key, get(value, key)));
   }
   const checked = config as unknown as ExperimentConfig;
+  leaveOutImplied(checked);
   checkTogether(checked);
   return checked;
 }
@@ -124,12 +130,24 @@ export function checkConfig(value: unknown): ExperimentConfig {
 export function differences(config: ExperimentConfig): Record<string, unknown> {
   const preset = PRESETS[config.preset]?.config;
   const result: Record<string, unknown> = {};
-  for (const key of [...SETTING_KEYS, ...TASK_SETTING_KEYS]) {
-    const value = get(config, key);
+  for (const key of [...SETTING_KEYS, ...OPTIONAL_SETTING_KEYS]) {
+    const value = settingOf(config, key);
     if (value === undefined) continue;
-    if (!preset || JSON.stringify(get(preset, key)) !== JSON.stringify(value)) result[key] = value;
+    const usual = preset ? settingOf(preset, key) : IMPLIED[key];
+    if (JSON.stringify(usual) !== JSON.stringify(value)) result[key] = value;
   }
   return result;
+}
+
+/** A setting's value by its dotted key, also when it is left out at its default; undefined when the configuration has none. */
+export function settingOf(config: ExperimentConfig, key: string): unknown {
+  const value = get(config, key);
+  return value === undefined ? IMPLIED[key] : value;
+}
+
+function leaveOutImplied(config: ExperimentConfig): void {
+  const fields = config as unknown as Record<string, unknown>;
+  for (const [key, value] of Object.entries(IMPLIED)) if (fields[key] === value) delete fields[key];
 }
 
 function checkTogether(config: ExperimentConfig): void {

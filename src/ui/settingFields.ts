@@ -1,5 +1,6 @@
 /** The settings of a run in discrete steps, each with a line of what it does and the paper's value. */
 import type { ExperimentConfig } from '../recipes/config';
+import { settingOf } from '../recipes/resolve';
 import { bytesText } from './bytes';
 
 export type SettingValue = string | number | boolean;
@@ -134,9 +135,7 @@ export const FIELDS: readonly SettingField[] = [...MAIN_FIELDS, ...ADVANCED_FIEL
 
 /** The value under a dotted key. */
 export function settingAt(config: ExperimentConfig, key: string): SettingValue {
-  let value: unknown = config;
-  for (const part of key.split('.')) value = (value as Record<string, unknown>)[part];
-  return value as SettingValue;
+  return settingOf(config, key) as SettingValue;
 }
 
 /** The steps of a field, with the value in force even when it is none of them. */

@@ -2,7 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { PROJECTIONS } from '../../src/engine/types';
 import { ConfigurationError } from '../../src/recipes/errors';
 import { PRESETS } from '../../src/recipes/presets';
-import { checkConfig, differences, estimateWork, resolveConfig, SETTING_KEYS } from '../../src/recipes/resolve';
+import {
+  checkConfig,
+  differences,
+  estimateWork,
+  resolveConfig,
+  SETTING_KEYS,
+  settingOf,
+} from '../../src/recipes/resolve';
 
 describe('resolveConfig', () => {
   it('gives a preset unchanged, and a copy', () => {
@@ -10,6 +17,20 @@ describe('resolveConfig', () => {
     expect(config).toEqual(PRESETS['arithmetic']?.config);
     config.adapter.targets.pop();
     expect(resolveConfig('arithmetic').adapter.targets).toEqual(PROJECTIONS);
+  });
+
+  it("leaves the weights' format out at f32, as logs from before it existed do", () => {
+    const full = resolveConfig('arithmetic', { dtype: 'f32' });
+    expect(full).toEqual(resolveConfig('arithmetic'));
+    expect(checkConfig({ ...full, dtype: 'f32' })).toEqual(full);
+    const small = resolveConfig('arithmetic', { dtype: 'int4' });
+    expect(small.dtype).toBe('int4');
+    expect(checkConfig(structuredClone(small))).toEqual(small);
+    expect(differences(small)).toEqual({ dtype: 'int4' });
+    expect(differences(full)).toEqual({});
+    expect(settingOf(full, 'dtype')).toBe('f32');
+    expect(settingOf(resolveConfig('arithmetic', { 'finetune.clip': 'none' }), 'finetune.clip')).toBeNull();
+    expect(() => resolveConfig('arithmetic', { dtype: 'int2' })).toThrow(/dtype.*f32, f16, int8, int4/s);
   });
 
   it('reads overrides as text and as values', () => {

@@ -2,7 +2,7 @@
 import type { RunEvent } from '../../events';
 import { METHODS, type MethodKey } from '../../log/results';
 import type { ExperimentConfig } from '../../recipes/config';
-import { SETTING_KEYS } from '../../recipes/resolve';
+import { OPTIONAL_SETTING_KEYS, SETTING_KEYS, settingOf } from '../../recipes/resolve';
 import { pooledComparison, type PairedComparison } from '../../society/statistics';
 import type { RunRecord } from '../../store/types';
 import type { ChartData } from '../charts/data';
@@ -24,16 +24,12 @@ export interface SettingDifference {
 
 /** The settings in which at least two of the configurations differ, in the order of the settings. */
 export function settingDifferences(configs: readonly ExperimentConfig[]): SettingDifference[] {
-  return SETTING_KEYS.map((key) => ({
-    key,
-    values: configs.map((config) => showSetting(settingOf(config, key))),
-  })).filter(({ values }) => values.some((value) => value !== values[0]));
-}
-
-function settingOf(config: ExperimentConfig, key: string): unknown {
-  let value: unknown = config;
-  for (const part of key.split('.')) value = (value as Record<string, unknown> | undefined)?.[part];
-  return value;
+  return [...SETTING_KEYS, ...OPTIONAL_SETTING_KEYS]
+    .map((key) => ({
+      key,
+      values: configs.map((config) => showSetting(settingOf(config, key))),
+    }))
+    .filter(({ values }) => values.some((value) => value !== values[0]));
 }
 
 function showSetting(value: unknown): string {
