@@ -7,7 +7,7 @@ import { openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction, type St
 import type { AdapterWeights } from '../engine/types';
 import type { EvaluationDone, RunEvent, Team } from '../events';
 import { StoreUnavailableError } from './errors';
-import type { Checkpoint, RunRecord } from './types';
+import type { Checkpoint, RunRecord, StoredProblems } from './types';
 
 export const DATABASE_NAME = 'polylogue';
 
@@ -24,6 +24,8 @@ export interface PolylogueSchema extends DBSchema {
   checkpoints: { key: [string, number]; value: Checkpoint };
   /** Copies of the log's evaluation events, so that a list of runs need not read whole logs. Key: run, iteration, team. */
   evaluations: { key: [string, number, Team]; value: EvaluationDone };
+  /** Files of problems since version 4. Key: sha-256 of the bytes, hex. */
+  problems: { key: string; value: StoredProblems };
 }
 
 export type Database = IDBPDatabase<PolylogueSchema>;
@@ -35,6 +37,9 @@ const MIGRATIONS: ((db: Database, transaction: Upgrade) => Promise<void>)[] = [
   addEvaluations,
   // A version of its own, so that an older lab does not open what it could not read.
   async function eventsAsText() {},
+  async function addProblems(db) {
+    db.createObjectStore('problems', { keyPath: 'sha256' });
+  },
 ];
 
 export const DATABASE_VERSION = MIGRATIONS.length;

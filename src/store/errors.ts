@@ -22,6 +22,20 @@ export class RunNotFoundError extends PolylogueError {
   }
 }
 
+/** The file of problems that a run reads is not stored in this browser. */
+export class ProblemsMissingError extends PolylogueError {
+  constructor(
+    readonly sha256: string,
+    /** As the run names it. */
+    name = 'the file',
+  ) {
+    super(
+      `The problems of this run, ${name}, are not stored in this browser. Choose the same file again (its sha-256 begins ` +
+        `with ${sha256.slice(0, 12)}), then go on.`,
+    );
+  }
+}
+
 /** Events were to be appended at another place than the end of the log: somebody else writes to the same run. */
 export class LogConflictError extends PolylogueError {
   constructor(runId: string, from: number, stored: number) {

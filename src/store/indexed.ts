@@ -2,8 +2,16 @@
 import type { AdapterWeights } from '../engine/types';
 import type { EvaluationDone, RunEvent } from '../events';
 import { openDatabase, type Database } from './database';
-import { LogConflictError, RunNotFoundError, StoredRunError, StorageFullError, StoreUnavailableError } from './errors';
-import type { Checkpoint, LogBatch, RunPatch, RunRecord, RunStore } from './types';
+import {
+  LogConflictError,
+  ProblemsMissingError,
+  RunNotFoundError,
+  StoredRunError,
+  StorageFullError,
+  StoreUnavailableError,
+} from './errors';
+import { problemsEntries } from './problems';
+import type { Checkpoint, LogBatch, ProblemsEntry, RunPatch, RunRecord, RunStore, StoredProblems } from './types';
 
 /** All keys of a run in the stores keyed by [run, …]: arrays sort after numbers and strings. */
 const keysOf = (runId: string) => IDBKeyRange.bound([runId], [runId, []]);
@@ -138,8 +146,12 @@ export class IndexedRunStore implements RunStore {
 
   delete(runId: string): Promise<void> {
     return this.#guarded('deleting a run', async () => {
-      const transaction = this.#db.transaction(EVERYTHING, 'readwrite');
-      if ((await transaction.objectStore('runs').getKey(runId)) === undefined) throw new RunNotFoundError(runId);
+      const transaction = this.#db.transaction([...EVERYTHING, 'problems'], 'readwrite');
+      const runs = await transaction.objectStore('runs').getAll();
+      const run = runs.find(({ id }) => id === runId);
+      if (!run) throw new RunNotFoundError(runId);
+      const { data } = run.config;
+      const needed = runs.some(({ id, config }) => id !== runId && config.data?.sha256 === data?.sha256);
       const keys = keysOf(runId);
       await commit(transaction, function* () {
         yield transaction.objectStore('runs').delete(runId);
@@ -147,8 +159,35 @@ export class IndexedRunStore implements RunStore {
         yield transaction.objectStore('adapters').delete(keys);
         yield transaction.objectStore('checkpoints').delete(keys);
         yield transaction.objectStore('evaluations').delete(keys);
+        if (data && !needed) yield transaction.objectStore('problems').delete(data.sha256);
       });
     });
+  }
+
+  putProblems(file: StoredProblems): Promise<void> {
+    return this.#guarded('storing a file of problems', async () => {
+      await this.#db.put('problems', file);
+    });
+  }
+
+  problems(sha256: string): Promise<StoredProblems> {
+    return this.#guarded('reading a file of problems', async () => {
+      const file = await this.#db.get('problems', sha256);
+      if (!file) throw new ProblemsMissingError(sha256);
+      return file;
+    });
+  }
+
+  problemFiles(): Promise<ProblemsEntry[]> {
+    return this.#guarded('listing files of problems', async () => {
+      const transaction = this.#db.transaction(['problems', 'runs']);
+      const files = transaction.objectStore('problems').getAll();
+      return problemsEntries(await files, await transaction.objectStore('runs').getAll());
+    });
+  }
+
+  deleteProblems(sha256: string): Promise<void> {
+    return this.#guarded('deleting a file of problems', () => this.#db.delete('problems', sha256));
   }
 
   close(): void {

@@ -1,8 +1,15 @@
 /** A run store in memory: for the command line, and for comparing with IndexedDB's in tests. */
 import type { AdapterWeights } from '../engine/types';
 import type { EvaluationDone, RunEvent } from '../events';
-import { LogConflictError, RunNotFoundError, StoredRunError, StoreUnavailableError } from './errors';
-import type { Checkpoint, LogBatch, RunPatch, RunRecord, RunStore } from './types';
+import {
+  LogConflictError,
+  ProblemsMissingError,
+  RunNotFoundError,
+  StoredRunError,
+  StoreUnavailableError,
+} from './errors';
+import type { Checkpoint, LogBatch, ProblemsEntry, RunPatch, RunRecord, RunStore, StoredProblems } from './types';
+import { problemsEntries } from './problems';
 
 interface StoredRun {
   record: RunRecord;
@@ -13,6 +20,7 @@ interface StoredRun {
 
 export class MemoryRunStore implements RunStore {
   #runs = new Map<string, StoredRun>();
+  #problems = new Map<string, StoredProblems>();
 
   async create(run: RunRecord): Promise<void> {
     if (this.#runs.has(run.id)) throw new StoreUnavailableError(`There is already a run ${run.id}.`);
@@ -78,8 +86,28 @@ export class MemoryRunStore implements RunStore {
   }
 
   async delete(runId: string): Promise<void> {
-    this.#find(runId);
+    const { data } = this.#find(runId).record.config;
     this.#runs.delete(runId);
+    const needed = [...this.#runs.values()].some(({ record }) => record.config.data?.sha256 === data?.sha256);
+    if (data && !needed) this.#problems.delete(data.sha256);
+  }
+
+  async putProblems(file: StoredProblems): Promise<void> {
+    this.#problems.set(file.sha256, { ...file });
+  }
+
+  async problems(sha256: string): Promise<StoredProblems> {
+    const file = this.#problems.get(sha256);
+    if (!file) throw new ProblemsMissingError(sha256);
+    return { ...file };
+  }
+
+  async problemFiles(): Promise<ProblemsEntry[]> {
+    return problemsEntries([...this.#problems.values()], await this.runs());
+  }
+
+  async deleteProblems(sha256: string): Promise<void> {
+    this.#problems.delete(sha256);
   }
 
   close(): void {}

@@ -64,6 +64,27 @@ export interface LogBatch {
   checkpoint?: Checkpoint;
 }
 
+/** A file of problems as the visitor gave it; runs name it by its hash (`config.data`). */
+export interface StoredProblems {
+  /** Of `bytes`, hex. */
+  sha256: string;
+  /** Base name under which it was given last. */
+  name: string;
+  created: number;
+  bytes: Uint8Array;
+}
+
+/** What a list of problem files shows. */
+export interface ProblemsEntry {
+  sha256: string;
+  name: string;
+  created: number;
+  /** Length of the file. */
+  size: number;
+  /** Ids of the runs that read it. */
+  runs: string[];
+}
+
 /** The parts of a run record that change without an event. */
 export type RunPatch = Partial<Pick<RunRecord, 'name' | 'status' | 'error' | 'progress' | 'engine'>>;
 
@@ -91,7 +112,15 @@ export interface RunStore {
   evaluations(runId: string): Promise<EvaluationDone[]>;
   /** In order of iteration. */
   checkpoints(runId: string): Promise<Checkpoint[]>;
-  /** Deletes a run with all that belongs to it. */
+  /** Keeps a file of problems; the same bytes given again only change the name. */
+  putProblems(file: StoredProblems): Promise<void>;
+  /** Rejects with `ProblemsMissingError` when there is no file of this hash. */
+  problems(sha256: string): Promise<StoredProblems>;
+  /** All files of problems, newest first. */
+  problemFiles(): Promise<ProblemsEntry[]>;
+  /** Deletes a file of problems; runs that read it can be looked at but not resumed. Nothing happens when there is none. */
+  deleteProblems(sha256: string): Promise<void>;
+  /** Deletes a run with all that belongs to it, its file of problems too when no other run reads that. */
   delete(runId: string): Promise<void>;
   close(): void;
 }

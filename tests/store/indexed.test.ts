@@ -50,6 +50,19 @@ it('migrates a database of version 1 with its runs', async () => {
   store.close();
 });
 
+it('migrates a database of version 3, which had no files of problems', async () => {
+  const old = await openDatabase('polylogue', 3);
+  await old.put('runs', sampleRecord('old'));
+  expect([...old.objectStoreNames]).not.toContain('problems');
+  old.close();
+  const store = await IndexedRunStore.open();
+  const file = { sha256: 'ab'.repeat(32), name: 'a.jsonl', created: 1, bytes: new Uint8Array([0x7b, 0x7d]) };
+  await store.putProblems(file);
+  expect(await store.problems(file.sha256)).toEqual(file);
+  expect((await store.runs()).map((run) => run.id)).toEqual(['old']);
+  store.close();
+});
+
 it('says so when the database is of a newer lab', async () => {
   const request = indexedDB.open('polylogue', DATABASE_VERSION + 1);
   await new Promise((resolve) => (request.onsuccess = resolve));

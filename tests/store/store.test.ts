@@ -2,11 +2,11 @@
 import 'fake-indexeddb/auto';
 import { IDBFactory } from 'fake-indexeddb';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { LogConflictError, RunNotFoundError, StoredRunError } from '../../src/store/errors';
+import { LogConflictError, ProblemsMissingError, RunNotFoundError, StoredRunError } from '../../src/store/errors';
 import { IndexedRunStore } from '../../src/store/indexed';
 import { MemoryRunStore } from '../../src/store/memory';
 import type { RunStore } from '../../src/store/types';
-import { sampleAdapter, sampleEvaluation, sampleEvents, sampleRecord } from './samples';
+import { sampleAdapter, sampleConfig, sampleEvaluation, sampleEvents, sampleRecord } from './samples';
 
 beforeEach(() => {
   globalThis.indexedDB = new IDBFactory();
@@ -107,6 +107,46 @@ describe.each(kinds)('%s', (_name, open) => {
     await expect(store.update('a', { progress: 1 })).rejects.toBeInstanceOf(RunNotFoundError);
     expect(await store.events('ab')).toHaveLength(4);
     expect(await store.adapters('b')).toHaveLength(1);
+    store.close();
+  });
+
+  it('keeps files of problems until the last run that reads them is deleted', async () => {
+    const store = await open();
+    const hash = (digit: string) => digit.repeat(64);
+    const file = (digit: string, created: number) => ({
+      sha256: hash(digit),
+      name: `${digit}.jsonl`,
+      created,
+      bytes: new Uint8Array([1, 2, Number(digit)]),
+    });
+    const reading = (id: string, digit: string) =>
+      sampleRecord(id, {
+        config: sampleConfig({ task: 'jsonl', data: { name: `${digit}.jsonl`, sha256: hash(digit) } }),
+      });
+    for (const [digit, created] of [
+      ['1', 5],
+      ['2', 7],
+      ['3', 6],
+    ] as const)
+      await store.putProblems(file(digit, created));
+    await store.create(reading('a', '1'));
+    await store.create(reading('b', '1'));
+    await store.create(sampleRecord('c'));
+    expect(await store.problems(hash('1'))).toEqual(file('1', 5));
+    expect(await store.problemFiles()).toEqual([
+      { sha256: hash('2'), name: '2.jsonl', created: 7, size: 3, runs: [] },
+      { sha256: hash('3'), name: '3.jsonl', created: 6, size: 3, runs: [] },
+      { sha256: hash('1'), name: '1.jsonl', created: 5, size: 3, runs: ['a', 'b'] },
+    ]);
+    await store.delete('a');
+    await store.delete('c');
+    expect((await store.problemFiles()).length).toBe(3);
+    await store.delete('b');
+    await expect(store.problems(hash('1'))).rejects.toBeInstanceOf(ProblemsMissingError);
+    await store.deleteProblems(hash('2'));
+    await store.deleteProblems(hash('2'));
+    await store.putProblems({ ...file('3', 6), name: 'other name.jsonl' });
+    expect((await store.problemFiles()).map(({ name }) => name)).toEqual(['other name.jsonl']);
     store.close();
   });
 });
