@@ -8,9 +8,8 @@ import { checkConfig } from '../recipes/resolve';
 import { ModelSociety, type ModelSocietyOptions } from '../recipes/modelSociety';
 import type { Question } from '../recipes/types';
 import { bundleRun } from '../store/bundle';
-import type { RunRecord, RunStore } from '../store/types';
-import { taskFor } from '../tasks';
-import type { Task } from '../tasks/types';
+import type { ProblemsEntry, RunRecord, RunStore } from '../store/types';
+import { checkDialect } from '../tasks/dialect';
 import { controlled, RunControl } from './control';
 import { SpeedMeter } from './cost';
 import type { EngineHostApi } from './engineHost';
@@ -18,6 +17,7 @@ import { LabBusyError, LabStateError } from './errors';
 import { Neighbours } from './neighbours';
 import { Outbox } from './outbox';
 import { pacedSociety } from './pacing';
+import { keepProblems, readKeptProblems, readyTask, requireProblems } from './problems';
 import { RemainingTime } from './progress';
 import { connectEngineHost, RemoteEngine } from './remoteEngine';
 import { createRun, Runner } from './runner';
@@ -34,6 +34,7 @@ import type {
   LabStatus,
   LoopPhase,
   PartialDebate,
+  ProblemsSummary,
   StepUnit,
   StoredRuns,
 } from './types';
@@ -113,7 +114,10 @@ export class Lab implements LabApi {
 
   async start(config: ExperimentConfig, engine: EngineChoice): Promise<RunRecord> {
     const checked = checkConfig(config);
-    return this.#begin(engine, async (store) => createRun(store, checked));
+    return this.#begin(engine, async (store) => {
+      await requireProblems(store, checked);
+      return createRun(store, checked);
+    });
   }
 
   async resume(runId: string, engine: EngineChoice): Promise<RunRecord> {
@@ -125,6 +129,7 @@ export class Lab implements LabApi {
       const record = await store.run(runId);
       if (record.status === 'finished') throw new LabStateError(`The run ${record.name} is finished.`);
       checkConfig(record.config);
+      await requireProblems(store, record.config);
       return record;
     });
   }
@@ -196,6 +201,30 @@ export class Lab implements LabApi {
     this.#outbox?.now({ type: 'deleted', runId });
   }
 
+  async keepProblems(
+    task: string,
+    name: string,
+    bytes: Uint8Array,
+    expected?: { name: string; sha256: string },
+  ): Promise<ProblemsSummary> {
+    return keepProblems(await this.#openStore(), task, name, bytes, expected);
+  }
+
+  async readProblems(task: string, sha256: string): Promise<ProblemsSummary> {
+    return readKeptProblems(await this.#openStore(), task, sha256);
+  }
+
+  async problemFiles(): Promise<ProblemsEntry[]> {
+    return (await this.#openStore()).problemFiles();
+  }
+
+  async deleteProblems(sha256: string): Promise<void> {
+    const reading = this.#work?.record;
+    if (reading?.config.data?.sha256 === sha256)
+      throw new LabBusyError(`The run ${reading.name} is at work with this file. Stop it before deleting the file.`);
+    await (await this.#openStore()).deleteProblems(sha256);
+  }
+
   async bundle(runId: string): Promise<Uint8Array> {
     return bundleRun(await this.#openStore(), runId);
   }
@@ -259,11 +288,13 @@ export class Lab implements LabApi {
     const { host, outbox } = this.#connected();
     const store = await this.#openStore();
     let parts: { remote: RemoteEngine; tokenizer: Tokenizer };
-    let task: Task;
+    let task: Awaited<ReturnType<typeof readyTask>>['task'];
     try {
-      task = taskFor(config);
+      const ready = await readyTask(store, config);
+      task = ready.task;
       await this.#speeds.abandon();
       parts = await this.#loadModel(host, config, choice);
+      if (ready.measured[0]) checkDialect(task, ready.measured[0], parts.tokenizer, config.model);
     } catch (error) {
       await this.#recordFailure(work, store, error);
       throw error;

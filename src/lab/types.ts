@@ -5,9 +5,9 @@
  */
 import type { RunEvent, Team } from '../events';
 import type { ExperimentConfig } from '../recipes/config';
-import type { RunRecord } from '../store/types';
+import type { ProblemsEntry, RunRecord } from '../store/types';
 import type { EngineInfo, MemoryPlan } from '../engine/types';
-import type { Split } from '../tasks/types';
+import type { Problem, Split } from '../tasks/types';
 
 /** What the lab is doing as a whole. */
 export type LabState =
@@ -34,7 +34,12 @@ export type StepUnit = 'round' | 'iteration';
 
 /** Who does what now. */
 export type Activity =
-  | { kind: 'preparing'; what: string }
+  | {
+      kind: 'preparing';
+      what: string;
+      /** Of the model's files, while they are read. */
+      bytes?: { done: number; total: number };
+    }
   | {
       kind: 'debate';
       purpose: Split;
@@ -130,6 +135,19 @@ export interface StoredRuns {
   scores: Record<string, RunScore>;
 }
 
+/** What was read from a file of problems. */
+export interface ProblemsSummary {
+  /** Base name. */
+  name: string;
+  sha256: string;
+  /** Problems read, every question once. */
+  problems: number;
+  /** Lines left out because they repeat an earlier question. */
+  repeated: number;
+  /** The first problem. */
+  example: Problem | null;
+}
+
 /** Commands to the lab worker. Each rejects with a typed error whose message is for people. */
 export interface LabApi {
   /**
@@ -163,6 +181,21 @@ export interface LabApi {
   /** Stores what is not stored yet of the run at work: the page may be about to be closed or frozen. */
   flush(): Promise<void>;
   delete(runId: string): Promise<void>;
+  /**
+   * Reads a file of problems with a task and keeps it for runs. `expected` (a run's `config.data`) refuses any other file.
+   * Rejects with the first bad line and what is wrong with it.
+   */
+  keepProblems(
+    task: string,
+    name: string,
+    bytes: Uint8Array,
+    expected?: { name: string; sha256: string },
+  ): Promise<ProblemsSummary>;
+  /** Reads a kept file again, perhaps with another task. */
+  readProblems(task: string, sha256: string): Promise<ProblemsSummary>;
+  /** The kept files of problems, newest first. */
+  problemFiles(): Promise<ProblemsEntry[]>;
+  deleteProblems(sha256: string): Promise<void>;
   /** The run as a zip: run.json, log.jsonl, results.json and its adapters as PEFT directories. */
   bundle(runId: string): Promise<Uint8Array>;
 }

@@ -1,6 +1,6 @@
 /** What a task's prompts ask of a model's tokenizer. */
 import { TaskError } from './errors';
-import type { ChatMessage, Problem, Task } from './types';
+import type { ChatMessage, Problem, ProblemFile, Task } from './types';
 
 /** The part of a tokenizer that the check asks. */
 interface Speaker {
@@ -24,9 +24,17 @@ export function checkDialect(task: Task, problem: Problem, tokenizer: Speaker, m
     const written = tokenizer.decode(tokenizer.encode(content)).replace(/\s/g, '');
     if (written === content.replace(/\s/g, '')) continue;
     throw new TaskError(
-      `${model}: its tokenizer cannot write the prompts of task ${task.name}; choose an instruct model with model=FOLDER`,
+      `${model}: its tokenizer cannot write the prompts of task ${task.name}; choose an instruct model (on the command line with model=FOLDER)`,
     );
   }
+}
+
+/** Problems on which prompts are measured, where they all look alike. */
+const MEASURED_PROBLEMS = 20;
+
+/** The problems whose prompts are checked before a run: all of its file, or some of those that the task makes. */
+export function measuredProblems(task: Task, seed: number, file?: ProblemFile): Problem[] {
+  return file?.problems ?? task.problems('evaluation', MEASURED_PROBLEMS, seed);
 }
 
 /** Text that is decoded and encoded again may take more tokens than were sampled; by how much at most, as a share. */

@@ -1,8 +1,8 @@
 /** Reads a JSONL file of problems for a task: one object a line, blank lines skipped. */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
-import { ProblemFileError } from './errors';
-import type { FileTask, Problem, ProblemFile } from './types';
+import { ProblemFileError, TaskError } from './errors';
+import type { FileTask, Problem, ProblemFile, Task } from './types';
 
 /**
  * Every problem of a file. A problem's id comes from its question alone, so it is the same wherever the line stands; a question
@@ -37,6 +37,16 @@ export function importProblems(task: FileTask, file: string, bytes: Uint8Array):
   if (problems.length === 0) throw new ProblemFileError(file, null, `holds no problems; a line is ${task.lineFormat}`);
   const name = file.split(/[/\\]/).at(-1) ?? file;
   return { name, sha256: bytesToHex(sha256(bytes)), problems, repeated };
+}
+
+/**
+ * The same for a task that is named, once the library with which it compares answers is there.
+ * @throws TaskError when no task of that name reads a file
+ */
+export async function readProblemFile(task: Task | FileTask, file: string, bytes: Uint8Array): Promise<ProblemFile> {
+  if (!('readProblem' in task)) throw new TaskError(`task "${task.name}": makes its own problems and reads no file`);
+  await task.prepare?.();
+  return importProblems(task, file, bytes);
 }
 
 /** Lines as text; a byte that is not UTF-8 is found in its line. */

@@ -14,8 +14,8 @@ import { bundleRun } from '../../../src/store/bundle';
 import { MemoryRunStore } from '../../../src/store/memory';
 import type { RunRecord } from '../../../src/store/types';
 import { isFileTask, taskFor, taskNamed, TASKS } from '../../../src/tasks';
-import { checkDialect, longestChat } from '../../../src/tasks/dialect';
-import { importProblems } from '../../../src/tasks/importer';
+import { checkDialect, longestChat, measuredProblems } from '../../../src/tasks/dialect';
+import { readProblemFile } from '../../../src/tasks/importer';
 import type { ProblemFile } from '../../../src/tasks/types';
 import { choice, ENGINES, number, readOptions, text, UsageError } from '../args';
 import { Output } from '../output';
@@ -65,7 +65,7 @@ export async function main(args: string[]): Promise<void> {
 
   const model = await openModel(modelFolder(config.model));
   const tokenizer = await openTokenizer(model.dir);
-  const problems = data?.problems ?? task.problems('evaluation', MEASURED_PROBLEMS, config.seed);
+  const problems = measuredProblems(task, config.seed, data);
   if (problems[0]) checkDialect(task, problems[0], tokenizer, config.model);
   const longest = task.dialect === 'chat' ? longestChat(task, problems, tokenizer, config) : 0;
   const options = engineOptions(config, model.weights.config, longest);
@@ -149,11 +149,9 @@ async function readProblems(file: string | undefined, taskName: string | undefin
   if (!isFileTask(task)) {
     throw new UsageError(`--data: task ${taskName} makes its own problems; choose --set task=${FILE_TASKS.join('|')}`);
   }
-  return importProblems(task, file, await readBytes(file));
+  return readProblemFile(task, file, await readBytes(file));
 }
 
-/** Problems on which the length of prompts is measured, where they all look alike. */
-const MEASURED_PROBLEMS = 20;
 /** Bytes of keys and values at most, where prompts are long. */
 const CHAT_CACHE = 2 ** 30;
 
