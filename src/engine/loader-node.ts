@@ -1,28 +1,75 @@
 /** Model folders on disk, for the command line and the tests. Kept apart so that the browser never sees node:fs. */
-import { access, readFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { access, open as openHandle, readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FileError } from './errors';
-import { label, type FileSource } from './loader';
+import { byOpening, label, type FileSource, type OpenFile } from './source';
 
 /** Files of a folder on disk; a missing or unreadable one is a FileError that names it. */
 export function folderSource(dir: string): FileSource {
-  const source: FileSource = {
-    name: dir,
-    async read(path) {
-      try {
-        return await readFile(join(dir, path));
-      } catch (cause) {
-        const { code } = cause as NodeJS.ErrnoException;
-        const problem = code === 'ENOENT' ? 'no such file' : `cannot be read (${code ?? String(cause)})`;
-        throw new FileError(label(source, path), problem, { cause });
-      }
-    },
+  const source = { name: dir };
+  return {
+    ...source,
+    read: (path) => named(label(source, path), () => readFile(join(dir, path))),
     async exists(path) {
       return access(join(dir, path)).then(
         () => true,
         () => false,
       );
     },
+    ...byOpening((path) => new DiskFile(join(dir, path), label(source, path))),
+    createSha256() {
+      const hash = createHash('sha256');
+      return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest('hex') };
+    },
   };
-  return source;
+}
+
+class DiskFile implements OpenFile {
+  #handle: Promise<FileHandle> | null = null;
+
+  constructor(
+    private readonly path: string,
+    private readonly file: string,
+  ) {}
+
+  size(): Promise<number> {
+    return named(this.file, async () => (await (await this.#open()).stat()).size);
+  }
+
+  /** Fewer bytes when the file ends before. */
+  read(from: number, to: number): Promise<Uint8Array> {
+    return named(this.file, async () => {
+      const handle = await this.#open();
+      const bytes = new Uint8Array(to - from);
+      let got = 0;
+      while (got < bytes.length) {
+        const { bytesRead } = await handle.read(bytes, got, bytes.length - got, from + got);
+        if (bytesRead === 0) break;
+        got += bytesRead;
+      }
+      return bytes.subarray(0, got);
+    });
+  }
+
+  async close(): Promise<void> {
+    const handle = this.#handle;
+    this.#handle = null;
+    // When it could not be opened, whoever asked has heard so.
+    await (await handle?.catch(() => null))?.close();
+  }
+
+  #open(): Promise<FileHandle> {
+    return (this.#handle ??= openHandle(this.path));
+  }
+}
+
+async function named<T>(file: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const problem = code === 'ENOENT' ? 'no such file' : `cannot be read (${code ?? String(cause)})`;
+    throw new FileError(file, problem, { cause });
+  }
 }

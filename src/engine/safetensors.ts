@@ -7,21 +7,22 @@ import { SafetensorsError, WeightValueError } from './errors';
 import type { HostTensor } from './types';
 
 const BYTES_PER_VALUE = { F32: 4, F16: 2, BF16: 2 } as const;
-type Dtype = keyof typeof BYTES_PER_VALUE;
+export type TensorDtype = keyof typeof BYTES_PER_VALUE;
 
 /** The format's own limit on the header. */
 const MAX_HEADER_BYTES = 100_000_000;
 
-interface Entry {
+/** A tensor of a file: its bytes are [begin, end), counted from the file's start. */
+export interface TensorEntry {
   name: string;
-  dtype: Dtype;
+  dtype: TensorDtype;
   shape: number[];
   begin: number;
   end: number;
 }
 
 /**
- * Every tensor of a safetensors file, widened to f32, in the file's order.
+ * Every tensor of a safetensors file, widened to f32, in the header's order.
  *
  * F32 data that happens to be aligned is not copied: such a tensor is a view of `bytes`, so do not write to either.
  *
@@ -30,17 +31,18 @@ interface Entry {
  * @throws WeightValueError when a value is NaN or infinite
  */
 export function readSafetensors(bytes: Uint8Array, file: string): Map<string, HostTensor> {
-  const { entries, dataStart } = readHeader(bytes, file);
   const tensors = new Map<string, HostTensor>();
-  for (const entry of entries) {
-    const data = widen(bytes.subarray(dataStart + entry.begin, dataStart + entry.end), entry.dtype);
-    const bad = firstNonFinite(data);
-    if (bad >= 0) {
-      throw new WeightValueError(file, `tensor ${entry.name} holds ${data[bad]} at index ${bad}`);
-    }
+  for (const entry of parseHeader(bytes, bytes.length, file)) {
+    const { data, bad } = widen(bytes.subarray(entry.begin, entry.end), entry.dtype);
+    if (bad >= 0) throw valueError(entry.name, data[bad] as number, bad, file);
     tensors.set(entry.name, { shape: entry.shape, data });
   }
   return tensors;
+}
+
+/** What to throw for a weight that is NaN or infinite; `index` counts the tensor's values. */
+export function valueError(name: string, value: number, index: number, file: string): WeightValueError {
+  return new WeightValueError(file, `tensor ${name} holds ${value} at index ${index}`);
 }
 
 /**
@@ -92,48 +94,52 @@ export function parseShardIndex(json: unknown, file: string): { shards: string[]
   return { shards: [...new Set(shardOf.values())].sort(), shardOf };
 }
 
-/** Index of the first NaN or infinity, −1 when there is none. */
-export function firstNonFinite(data: Float32Array): number {
-  // x − x is 0 for every finite x and NaN otherwise.
-  for (let i = 0; i < data.length; i++) {
-    const x = data[i];
-    if (x - x !== 0) return i;
-  }
-  return -1;
-}
-
-function readHeader(bytes: Uint8Array, file: string): { entries: Entry[]; dataStart: number } {
-  if (bytes.length < 8) throw new SafetensorsError(file, `is truncated: ${bytes.length} bytes, no header`);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const headerLength = Number(view.getBigUint64(0, true));
+/**
+ * Where a file's data starts, in bytes.
+ *
+ * @param start the file's first 8 bytes, or more, or all of a shorter file
+ * @param size bytes of the whole file
+ * @throws SafetensorsError when the header cannot be in the file
+ */
+export function dataStart(start: Uint8Array, size: number, file: string): number {
+  if (size < 8 || start.length < 8) throw new SafetensorsError(file, `is truncated: ${size} bytes, no header`);
+  const headerLength = Number(new DataView(start.buffer, start.byteOffset, 8).getBigUint64(0, true));
   if (headerLength > MAX_HEADER_BYTES) {
     throw new SafetensorsError(file, `is not a safetensors file: header length ${headerLength} is above the limit`);
   }
-  const dataStart = 8 + headerLength;
-  if (dataStart > bytes.length) {
-    throw new SafetensorsError(
-      file,
-      `header is truncated: ${headerLength} bytes announced, ${bytes.length - 8} present`,
-    );
+  if (8 + headerLength > size) {
+    throw new SafetensorsError(file, `header is truncated: ${headerLength} bytes announced, ${size - 8} present`);
   }
+  return 8 + headerLength;
+}
+
+/**
+ * The tensors of a file, in the header's order.
+ *
+ * @param start the file's first `dataStart` bytes or more
+ * @param size bytes of the whole file
+ * @throws SafetensorsError when the header is no header or does not fit the file
+ */
+export function parseHeader(start: Uint8Array, size: number, file: string): TensorEntry[] {
+  const dataAt = dataStart(start, size, file);
   let header: unknown;
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(8, dataStart)));
+    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(start.subarray(8, dataAt)));
   } catch (cause) {
     throw new SafetensorsError(file, 'header is not JSON', { cause });
   }
   if (typeof header !== 'object' || header === null || Array.isArray(header)) {
     throw new SafetensorsError(file, 'header is not a JSON object');
   }
-  const entries: Entry[] = [];
+  const entries: TensorEntry[] = [];
   for (const [name, value] of Object.entries(header)) {
     if (name !== '__metadata__') entries.push(parseEntry(name, value, file));
   }
-  checkOffsets(entries, bytes.length - dataStart, file);
-  return { entries, dataStart };
+  checkOffsets(entries, size - dataAt, file);
+  return entries.map((entry) => ({ ...entry, begin: entry.begin + dataAt, end: entry.end + dataAt }));
 }
 
-function parseEntry(name: string, value: unknown, file: string): Entry {
+function parseEntry(name: string, value: unknown, file: string): TensorEntry {
   const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
   if (typeof dtype !== 'string' || !isSizes(shape) || !isSizes(offsets) || offsets.length !== 2) {
     throw new SafetensorsError(file, `header entry of ${name} lacks dtype, shape or data_offsets`);
@@ -142,14 +148,14 @@ function parseEntry(name: string, value: unknown, file: string): Entry {
     throw new SafetensorsError(file, `tensor ${name} has dtype ${dtype} (known: F32, F16, BF16)`);
   }
   const [begin, end] = offsets as [number, number];
-  const expected = shape.reduce((product, size) => product * size, BYTES_PER_VALUE[dtype as Dtype]);
+  const expected = shape.reduce((product, size) => product * size, BYTES_PER_VALUE[dtype as TensorDtype]);
   if (end - begin !== expected) {
     throw new SafetensorsError(
       file,
       `tensor ${name}: shape [${shape.join(', ')}] of ${dtype} is ${expected} bytes, its offsets span ${end - begin}`,
     );
   }
-  return { name, dtype: dtype as Dtype, shape, begin, end };
+  return { name, dtype: dtype as TensorDtype, shape, begin, end };
 }
 
 function isSizes(value: unknown): value is number[] {
@@ -157,7 +163,7 @@ function isSizes(value: unknown): value is number[] {
 }
 
 /** The format allows neither overlaps nor holes; both mean that header and data do not belong together. */
-function checkOffsets(entries: Entry[], dataLength: number, file: string): void {
+function checkOffsets(entries: TensorEntry[], dataLength: number, file: string): void {
   let position = 0;
   for (const { name, begin, end } of entries.slice().sort((a, b) => a.begin - b.begin || a.end - b.end)) {
     if (end > dataLength) {
@@ -172,19 +178,57 @@ function checkOffsets(entries: Entry[], dataLength: number, file: string): void 
   }
 }
 
-function widen(bytes: Uint8Array, dtype: Dtype): Float32Array {
+/**
+ * Values as f32, and the index of the first that is NaN or infinite (−1: none; the values after it may be missing).
+ *
+ * @param room where to put them, if it is large enough; aligned F32 is not copied but viewed
+ */
+export function widen(bytes: Uint8Array, dtype: TensorDtype, room?: Float32Array): { data: Float32Array; bad: number } {
   // Typed arrays use the platform's byte order, which is little-endian wherever a browser or Node runs today.
   const aligned = bytes.byteOffset % BYTES_PER_VALUE[dtype] === 0 ? bytes : bytes.slice();
-  if (dtype === 'F32') return new Float32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
-  const halves = new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 2);
-  const words = new Uint32Array(halves.length);
-  if (dtype === 'BF16') {
-    for (let i = 0; i < halves.length; i++) words[i] = halves[i] << 16;
-  } else {
-    for (let i = 0; i < halves.length; i++) words[i] = f16ToF32Bits(halves[i]);
+  const count = aligned.byteLength / BYTES_PER_VALUE[dtype];
+  if (dtype === 'F32') {
+    const data = new Float32Array(aligned.buffer, aligned.byteOffset, count);
+    return { data, bad: firstNonFinite(data) };
   }
-  return new Float32Array(words.buffer);
+  const data = room !== undefined && room.length >= count ? room.subarray(0, count) : new Float32Array(count);
+  const words = new Uint32Array(data.buffer, data.byteOffset, count);
+  const halves = new Uint16Array(aligned.buffer, aligned.byteOffset, count);
+  return { data, bad: dtype === 'BF16' ? widenBf16(halves, words) : widenF16(halves, words) };
 }
+
+/** Index of the first NaN or infinity, −1 when there is none. */
+function firstNonFinite(data: Float32Array): number {
+  // x − x is 0 for every finite x and NaN otherwise.
+  for (let i = 0; i < data.length; i++) {
+    const x = data[i];
+    if (x - x !== 0) return i;
+  }
+  return -1;
+}
+
+function widenBf16(halves: Uint16Array, words: Uint32Array): number {
+  for (let i = 0; i < halves.length; i++) {
+    const half = halves[i];
+    words[i] = half << 16;
+    if ((half & 0x7f80) === 0x7f80) return i;
+  }
+  return -1;
+}
+
+function widenF16(halves: Uint16Array, words: Uint32Array): number {
+  f16Bits ??= Uint32Array.from({ length: 65536 }, (_, half) => f16ToF32Bits(half));
+  const table = f16Bits;
+  for (let i = 0; i < halves.length; i++) {
+    const half = halves[i];
+    words[i] = table[half];
+    if ((half & 0x7c00) === 0x7c00) return i;
+  }
+  return -1;
+}
+
+/** f32 bits of every f16, made when the first F16 tensor is read. */
+let f16Bits: Uint32Array | null = null;
 
 /** IEEE 754 binary16 → binary32 bits; exact for every input, subnormals included. */
 function f16ToF32Bits(half: number): number {

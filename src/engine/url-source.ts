@@ -1,0 +1,226 @@
+/** Files below a web address, read in parts by HTTP ranges where the server has them. */
+import { FileError } from './errors';
+import { byOpening, label, truncated, type FileSource, type OpenFile } from './source';
+
+/** Asked for first, to learn the size; what comes is kept for the first read. */
+const PROBE_BYTES = 128 * 1024;
+
+/**
+ * Files below a web address. A static host that answers a missing file with its index page (as single-page set-ups
+ * do) is recognised by the content type. From a server without ranges a file is read in parts from the body of one
+ * request, as long as the parts ascend.
+ */
+export function urlSource(baseUrl: string): FileSource {
+  const base = baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`;
+  const source = { name: base.slice(0, -1) };
+  return {
+    ...source,
+    async read(path) {
+      const file = label(source, path);
+      const response = await get(`${base}${path}`, file);
+      try {
+        return new Uint8Array(await response.arrayBuffer());
+      } catch (cause) {
+        throw brokenOff(file, cause);
+      }
+    },
+    async exists(path) {
+      const response = await request(`${base}${path}`, label(source, path), { method: 'HEAD' });
+      return response.ok && !isHtml(response);
+    },
+    ...byOpening((path) => new UrlFile(`${base}${path}`, label(source, path))),
+  };
+}
+
+class UrlFile implements OpenFile {
+  #size: number | null = null;
+  /** The file's first bytes as the probe brought them. */
+  #head: Uint8Array | null = null;
+  /** Of a server without ranges: the answer to the last request, and how much of it was read. */
+  #body: BodyReader | null = null;
+  #ranges = true;
+
+  constructor(
+    private readonly url: string,
+    private readonly file: string,
+  ) {}
+
+  async size(): Promise<number> {
+    if (this.#size === null) this.#head = await this.#readRange(0, PROBE_BYTES, undefined);
+    // Neither ranges nor a length: all that is left is to count.
+    return (this.#size ??= await this.#count());
+  }
+
+  async read(from: number, to: number, signal?: AbortSignal): Promise<Uint8Array> {
+    if (from === to) return new Uint8Array(0);
+    const head = this.#head;
+    if (head !== null && to <= head.length) return head.subarray(from, to);
+    if (this.#ranges) {
+      const bytes = await this.#readRange(from, to, signal);
+      if (bytes !== null) return bytes;
+    }
+    return this.#readBody(from, to, signal);
+  }
+
+  async close(): Promise<void> {
+    this.#head = null;
+    await this.#body?.close();
+    this.#body = null;
+  }
+
+  /** Bytes in [from, to) or up to the file's end; null when the server answers with the whole file, now in `#body`. */
+  async #readRange(from: number, to: number, signal: AbortSignal | undefined): Promise<Uint8Array | null> {
+    const response = await get(this.url, this.file, { headers: { range: `bytes=${from}-${to - 1}` }, signal });
+    // Other origins may hide Content-Range; what is in such an answer nobody can tell.
+    const range = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(response.headers.get('content-range') ?? '');
+    if (response.status !== 206 || range === null) {
+      this.#ranges = false;
+      if (response.status === 200) this.#take(response);
+      else await response.body?.cancel();
+      return null;
+    }
+    const [start, last, size] = range.slice(1).map(Number);
+    this.#size ??= size;
+    const end = Math.min(to, size);
+    if (start !== from || last !== end - 1 || size !== this.#size) {
+      await response.body?.cancel();
+      throw new FileError(
+        this.file,
+        `bytes ${from} to ${end} of ${this.#size} were asked for, the server sent ${start} to ${last + 1} of ${size}; ` +
+          'load the file again',
+      );
+    }
+    const body = new BodyReader(response, this.file);
+    try {
+      return await body.read(from, end - from);
+    } finally {
+      await body.close();
+    }
+  }
+
+  async #readBody(from: number, to: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
+    if (this.#body === null || this.#body.position > from) {
+      await this.#body?.close();
+      this.#take(await get(this.url, this.file, { signal }));
+    }
+    const body = this.#body as BodyReader;
+    await body.skip(from - body.position);
+    return body.read(body.position, to - from);
+  }
+
+  async #count(): Promise<number> {
+    if (this.#body === null || this.#body.position > 0) this.#take(await get(this.url, this.file));
+    if (this.#size !== null) return this.#size;
+    const size = await (this.#body as BodyReader).skip(Infinity);
+    await this.close();
+    return size;
+  }
+
+  #take(response: Response): void {
+    this.#body = new BodyReader(response, this.file);
+    // Content-Length counts the compressed bytes.
+    const length = response.headers.get('content-length');
+    if (length !== null && !response.headers.get('content-encoding')) this.#size ??= Number(length);
+  }
+}
+
+/** An answer's body in parts of chosen lengths. */
+class BodyReader {
+  position = 0;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  #chunk = new Uint8Array(0) as Uint8Array;
+
+  constructor(
+    response: Response,
+    private readonly file: string,
+  ) {
+    this.#reader = response.body?.getReader();
+  }
+
+  /** The next bytes. @param at where they are in the file, for messages */
+  async read(at: number, length: number): Promise<Uint8Array> {
+    const bytes = new Uint8Array(length);
+    let got = 0;
+    while (got < length) {
+      const chunk = await this.#take(length - got);
+      if (chunk === null) throw truncated(this.file, at + got, at + length);
+      bytes.set(chunk, got);
+      got += chunk.length;
+    }
+    return bytes;
+  }
+
+  /** Drops the next bytes. @returns how many there were */
+  async skip(length: number): Promise<number> {
+    let dropped = 0;
+    while (dropped < length) {
+      const chunk = await this.#take(length - dropped);
+      if (chunk === null) break;
+      dropped += chunk.length;
+    }
+    return dropped;
+  }
+
+  async close(): Promise<void> {
+    // The connection may have failed already; nobody waits for the rest.
+    await this.#reader?.cancel().catch(() => {});
+  }
+
+  /** At least one and at most `most` bytes; null at the end. */
+  async #take(most: number): Promise<Uint8Array | null> {
+    while (this.#chunk.length === 0) {
+      const { done, value } = await this.#next();
+      if (done) return null;
+      this.#chunk = value;
+    }
+    const taken = this.#chunk.subarray(0, most);
+    this.#chunk = this.#chunk.subarray(taken.length);
+    this.position += taken.length;
+    return taken;
+  }
+
+  async #next(): Promise<ReadableStreamReadResult<Uint8Array>> {
+    if (this.#reader === undefined) return { done: true, value: undefined };
+    try {
+      return await this.#reader.read();
+    } catch (cause) {
+      if (isAbort(cause)) throw cause;
+      throw brokenOff(this.file, cause);
+    }
+  }
+}
+
+async function get(url: string, file: string, init?: RequestInit): Promise<Response> {
+  const response = await request(url, file, init);
+  // 416: the file is shorter than the range; the caller asks for all of it then.
+  if (!response.ok && response.status !== 416) {
+    await response.body?.cancel();
+    throw new FileError(file, `could not be fetched: HTTP ${response.status}`);
+  }
+  if (isHtml(response)) {
+    await response.body?.cancel();
+    throw new FileError(file, 'is missing: the server answered with an HTML page');
+  }
+  return response;
+}
+
+async function request(url: string, file: string, init?: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, init);
+  } catch (cause) {
+    if (isAbort(cause)) throw cause;
+    throw new FileError(file, 'could not be fetched: no answer from the server', { cause });
+  }
+}
+
+function brokenOff(file: string, cause: unknown): FileError {
+  return new FileError(file, 'could not be fetched: the transfer broke off', { cause });
+}
+
+function isAbort(cause: unknown): boolean {
+  return cause instanceof DOMException && cause.name === 'AbortError';
+}
+
+function isHtml(response: Response): boolean {
+  return (response.headers.get('content-type') ?? '').startsWith('text/html');
+}
