@@ -1,7 +1,10 @@
 /** The engine worker: owns the GPU device, the base weights and every adapter. Everything heavy is loaded on `open`. */
 import { expose } from 'comlink';
-import { NoWebGpuError } from '../src/engine/errors';
-import { createEngineHost, type EngineSetup, type MadeEngine } from '../src/lab/engineHost';
+import { NoWebGpuError, RequestError } from '../src/engine/errors';
+import type { FileSource } from '../src/engine/source';
+import type { ReadOptions } from '../src/engine/stream';
+import type { EngineOptions } from '../src/engine/types';
+import { createEngineHost, type EngineSetup, type LoadProgress, type MadeEngine } from '../src/lab/engineHost';
 import type { EngineSummary } from '../src/lab/types';
 
 const REFERENCE_DEVICE = 'TypeScript, 32-bit';
@@ -19,21 +22,52 @@ function noWebGpu(): string {
     : 'this browser does not offer WebGPU (Chrome 113, Edge 113, Safari 26 and Firefox 141 do)';
 }
 
-async function make({ model, choice, options }: EngineSetup): Promise<MadeEngine> {
-  const { loadModel, urlSource } = await import('../src/engine/loader');
-  const { weights, hash } = await loadModel(urlSource(model));
+async function make(
+  { model, choice, options }: EngineSetup,
+  onProgress: (progress: LoadProgress) => void,
+): Promise<MadeEngine> {
+  const { openModel } = await import('../src/models/source');
+  const source = await openModel(model);
+  const reading: ReadOptions = { onProgress: (doneBytes, totalBytes) => onProgress({ doneBytes, totalBytes }) };
   let fallbackReason: string | null = null;
   if (choice !== 'reference') {
     try {
       if (!navigator.gpu) throw new NoWebGpuError(noWebGpu());
-      const { WebGpuEngine } = await import('../src/engine/gpu/engine');
-      return { engine: await WebGpuEngine.create(navigator.gpu, weights, options), hash, fallbackReason };
+      return await makeWebGpu(source, options, reading);
     } catch (error) {
       if (choice === 'webgpu' || !(error instanceof NoWebGpuError)) throw error;
       fallbackReason = error.message;
     }
   }
-  const { ReferenceEngine } = await import('../src/engine/reference/engine');
+  return makeReference(source, options, reading, fallbackReason);
+}
+
+async function makeWebGpu(source: FileSource, options: EngineOptions, reading: ReadOptions): Promise<MadeEngine> {
+  const [{ openModelStream }, { WebGpuEngine }] = await Promise.all([
+    import('../src/engine/stream'),
+    import('../src/engine/gpu/engine'),
+  ]);
+  const stream = await openModelStream(source);
+  const engine = await WebGpuEngine.create(navigator.gpu, stream, options, reading);
+  return { engine, hash: stream.hash as string, fallbackReason: null };
+}
+
+async function makeReference(
+  source: FileSource,
+  options: EngineOptions,
+  reading: ReadOptions,
+  fallbackReason: string | null,
+): Promise<MadeEngine> {
+  const { dtype = 'f32' } = options;
+  if (dtype !== 'f32') {
+    const reason = fallbackReason === null ? '' : ` (no WebGPU here: ${fallbackReason})`;
+    throw new RequestError(`The reference engine computes with f32 weights only${reason}. Set the weights to f32.`);
+  }
+  const [{ loadModel }, { ReferenceEngine }] = await Promise.all([
+    import('../src/engine/loader'),
+    import('../src/engine/reference/engine'),
+  ]);
+  const { weights, hash } = await loadModel(source, reading);
   return { engine: await ReferenceEngine.create(weights, options), hash, fallbackReason };
 }
 

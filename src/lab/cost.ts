@@ -2,7 +2,8 @@
 import type { Engine, TrainTrack } from '../engine/types';
 import { DEFAULT_OPTIMISER } from '../engine/types';
 import type { ExperimentConfig } from '../recipes/config';
-import { engineOptions } from './setup';
+import { wantedRows } from './setup';
+import { speedKey } from './estimate';
 import type { DeviceSpeed, EngineChoice } from './types';
 
 /** A trial that takes less than this is too short to go by, so a larger one is made (milliseconds). */
@@ -30,7 +31,7 @@ export async function measureSpeed(
   }
 }
 
-/** Measures each model on each engine once; a run that is started meanwhile does not have to wait. */
+/** Measures each model in each format on each engine once; a run that is started meanwhile does not have to wait. */
 export class SpeedMeter {
   readonly #known = new Map<string, Promise<DeviceSpeed>>();
   #abort = new AbortController();
@@ -38,7 +39,7 @@ export class SpeedMeter {
 
   /** @param open makes the engine ready for the configuration */
   measure(config: ExperimentConfig, choice: EngineChoice, open: () => Promise<Engine>): Promise<DeviceSpeed> {
-    const key = `${config.model} ${choice}`;
+    const key = speedKey(config, choice);
     const known = this.#known.get(key);
     if (known) return known;
     const { signal } = this.#abort;
@@ -69,7 +70,7 @@ async function timeGeneration(
   adapters: readonly string[],
   signal: AbortSignal,
 ): Promise<number> {
-  const most = engineOptions(config).maxRows ?? 1;
+  const most = wantedRows(config);
   const generate = async (rows: number, maxTokens: number) => {
     const requests = Array.from({ length: rows }, (_, row) => ({
       ids: promptIds(engine, PROMPT),

@@ -19,12 +19,14 @@ import type {
   TrainStepEvent,
   TrainTrack,
 } from '../engine/types';
+import { addFolder } from '../models/source';
+import type { ModelFolder } from '../models/folder';
 import { LabStateError } from './errors';
 import type { EngineChoice, EngineSummary } from './types';
 
 /** What to make ready: the model's address and what for. */
 export interface EngineSetup {
-  /** Absolute address of the model's folder, with a slash at its end. */
+  /** See `openModel` in src/models: a web address, `stored:<id>` or `folder:<name>`. */
   model: string;
   choice: EngineChoice;
   options: EngineOptions;
@@ -45,6 +47,12 @@ export interface MadeEngine {
   fallbackReason: string | null;
 }
 
+/** How much of a model has been read, in bytes of its weight files. */
+export interface LoadProgress {
+  doneBytes: number;
+  totalBytes: number;
+}
+
 /** Tokens of several rows since the last message, in order. */
 export type TokenMessage = { tokens: [row: number, ids: number[]][] };
 /** From the host while training. */
@@ -56,7 +64,10 @@ export type ControlMessage = 'abort' | 'next' | 'leave';
 export interface EngineHostApi {
   /** What this device would be used as, without loading anything. */
   probe(): Promise<EngineSummary>;
-  open(setup: EngineSetup): Promise<ReadyEngine>;
+  /** @param port is told of the loading (`LoadProgress`) */
+  open(setup: EngineSetup, port?: MessagePort): Promise<ReadyEngine>;
+  /** Makes a folder known that a set-up can name from then on, until the page is reloaded. */
+  addFolder(folder: ModelFolder): Promise<void>;
   /** Tokens of the first `watchRows` rows are passed on while they are sampled. */
   generate(requests: GenerateRequest[], port: MessagePort, watchRows: number): Promise<GenerateResult[]>;
   score(requests: ScoreRequest[]): Promise<Float32Array[]>;
@@ -72,8 +83,8 @@ export interface EngineHostApi {
   close(): Promise<void>;
 }
 
-/** How often sampled tokens are passed on, so that a fast device does not flood the page. */
-const TOKEN_INTERVAL_MS = 100;
+/** How often tokens and bytes are passed on, so that a fast device does not flood the page. */
+const REPORT_INTERVAL_MS = 100;
 
 /**
  * @param probe see `EngineHostApi.probe`
@@ -81,26 +92,37 @@ const TOKEN_INTERVAL_MS = 100;
  */
 export function createEngineHost(
   probe: () => Promise<EngineSummary>,
-  make: (setup: EngineSetup) => Promise<MadeEngine>,
+  make: (setup: EngineSetup, onProgress: (progress: LoadProgress) => void) => Promise<MadeEngine>,
 ): EngineHostApi {
-  let current: { key: string; made: MadeEngine } | null = null;
+  let current: { key: string; model: string; made: MadeEngine } | null = null;
 
   const engine = (): Engine => {
     if (!current) throw new LabStateError('The engine has not been opened.');
     return current.made.engine;
   };
 
+  const close = async () => {
+    const closing = current;
+    current = null;
+    await closing?.made.engine.dispose();
+  };
+
   return {
     probe,
 
-    async open(setup) {
+    async open(setup, port) {
       const key = JSON.stringify(setup);
       if (current?.key !== key) {
-        await current?.made.engine.dispose();
-        current = null;
-        current = { key, made: await make(setup) };
+        // First the old one goes: two models may not fit the device.
+        await close();
+        try {
+          const made = await make(setup, reporter(port));
+          current = { key, model: setup.model, made };
+        } finally {
+          port?.close();
+        }
       }
-      const { made } = current;
+      const { made } = current as { made: MadeEngine };
       for (const id of made.engine.adapters()) await made.engine.deleteAdapter(id);
       return {
         info: made.engine.info,
@@ -125,7 +147,7 @@ export function createEngineHost(
       const onTokens = (row: number, ids: number[]) => {
         if (row >= watchRows) return;
         waiting.push([row, ids]);
-        if (performance.now() - last >= TOKEN_INTERVAL_MS) pass();
+        if (performance.now() - last >= REPORT_INTERVAL_MS) pass();
       };
       try {
         return await engine().generate(requests, { signal: abort.signal, ...(watchRows > 0 ? { onTokens } : {}) });
@@ -163,9 +185,22 @@ export function createEngineHost(
     copyAdapter: async (from, to) => engine().copyAdapter(from, to),
     deleteAdapter: async (id) => engine().deleteAdapter(id),
 
-    async close() {
-      await current?.made.engine.dispose();
-      current = null;
+    async addFolder(folder) {
+      // Another folder of the same name has other weights.
+      if (addFolder(folder) === current?.model) await close();
     },
+
+    close,
+  };
+}
+
+/** Tells the port of the loading, at most some times a second. */
+function reporter(port: MessagePort | undefined): (progress: LoadProgress) => void {
+  let last = -Infinity;
+  return (progress) => {
+    const now = performance.now();
+    if (now - last < REPORT_INTERVAL_MS && progress.doneBytes < progress.totalBytes) return;
+    last = now;
+    port?.postMessage(progress satisfies LoadProgress);
   };
 }

@@ -1,6 +1,12 @@
 /** From a device's speed to the time of a run. Apart from the measurement, so that the page loads no engine for it. */
-import type { WorkEstimate } from '../recipes/resolve';
-import type { DeviceSpeed } from './types';
+import type { ExperimentConfig } from '../recipes/config';
+import { settingOf, type WorkEstimate } from '../recipes/resolve';
+import type { DeviceSpeed, EngineChoice } from './types';
+
+/** What a measured speed holds for: another model, format of its weights or engine has another. */
+export function speedKey(config: ExperimentConfig, engine: EngineChoice): string {
+  return `${config.model} ${String(settingOf(config, 'dtype'))} ${engine}`;
+}
 
 /** Seconds that the work takes at this speed. Datasets depend on what the agents say, so it is an estimate. */
 export function secondsOf(

@@ -2,6 +2,11 @@
  * The lab worker's side of `LabApi`: one experiment at a time, on the engine worker's device, with its log in the store.
  */
 import type { Remote } from 'comlink';
+import { readConfig, type FileSource } from '../engine/loader';
+import type { EngineOptions, ModelConfig } from '../engine/types';
+import { folderAddress, modelAddress, modelTitle } from '../models/address';
+import type { ModelFolder } from '../models/folder';
+import { addFolder } from '../models/source';
 import type { ExperimentConfig } from '../recipes/config';
 import { RECIPES } from '../recipes';
 import { checkConfig } from '../recipes/resolve';
@@ -10,6 +15,7 @@ import type { Question } from '../recipes/types';
 import { bundleRun } from '../store/bundle';
 import type { ProblemsEntry, RunRecord, RunStore } from '../store/types';
 import { checkDialect } from '../tasks/dialect';
+import type { Task } from '../tasks/types';
 import { controlled, RunControl } from './control';
 import { SpeedMeter } from './cost';
 import type { EngineHostApi } from './engineHost';
@@ -44,12 +50,25 @@ type Tokenizer = ModelSocietyOptions['tokenizer'];
 /** What the lab needs of its surroundings. */
 export interface LabParts {
   openStore(): Promise<RunStore>;
-  /** @param folder absolute address of the model's folder */
-  loadTokenizer(folder: string): Promise<Tokenizer>;
+  /** Files of the model at an address (`openModel` in src/models). */
+  openModel(address: string): Promise<FileSource>;
+  loadTokenizer(source: FileSource): Promise<Tokenizer>;
   /** null where the platform has none: then only this worker's own runs are guarded. */
   locks: LockManager | null;
   /** To the labs of other tabs (`LAB_CHANNEL`); null where there are none. */
   channel: BroadcastChannel | null;
+}
+
+type ReadyTask = Awaited<ReturnType<typeof readyTask>>;
+
+/** A model as it is known without its weights. */
+interface ModelParts {
+  /** See `openModel`. */
+  address: string;
+  model: ModelConfig;
+  tokenizer: Tokenizer;
+  /** What its engine must have room for. */
+  options: EngineOptions;
 }
 
 /** The experiment at work. */
@@ -109,7 +128,11 @@ export class Lab implements LabApi {
   async measure(config: ExperimentConfig, choice: EngineChoice): Promise<DeviceSpeed> {
     const { host } = this.#connected();
     if (this.#work) throw new LabBusyError('The speed of this device cannot be measured while a run is at work.');
-    return this.#speeds.measure(config, choice, async () => (await this.#loadModel(host, config, choice)).remote);
+    const store = await this.#openStore();
+    return this.#speeds.measure(config, choice, async () => {
+      const parts = await this.#openParts(config, await readyTask(store, config));
+      return this.#loadModel(host, config, choice, parts);
+    });
   }
 
   async start(config: ExperimentConfig, engine: EngineChoice): Promise<RunRecord> {
@@ -225,6 +248,17 @@ export class Lab implements LabApi {
     await (await this.#openStore()).deleteProblems(sha256);
   }
 
+  async addFolder(folder: ModelFolder): Promise<string> {
+    const { host } = this.#connected();
+    const address = folderAddress(folder.name);
+    const record = this.#work?.record;
+    if (record?.config.model === address) {
+      throw new LabBusyError(`The run ${record.name} is at work with a folder of this name. Stop it first.`);
+    }
+    await host.addFolder(folder);
+    return addFolder(folder);
+  }
+
   async bundle(runId: string): Promise<Uint8Array> {
     return bundleRun(await this.#openStore(), runId);
   }
@@ -287,25 +321,30 @@ export class Lab implements LabApi {
     const { config } = record;
     const { host, outbox } = this.#connected();
     const store = await this.#openStore();
-    let parts: { remote: RemoteEngine; tokenizer: Tokenizer };
-    let task: Awaited<ReturnType<typeof readyTask>>['task'];
+    let remote: RemoteEngine;
+    let parts: ModelParts;
+    let task: Task;
     try {
       const ready = await readyTask(store, config);
       task = ready.task;
       await this.#speeds.abandon();
-      parts = await this.#loadModel(host, config, choice);
-      if (ready.measured[0]) checkDialect(task, ready.measured[0], parts.tokenizer, config.model);
+      parts = await this.#openParts(config, ready);
+      remote = await this.#loadModel(host, config, choice, parts, (bytes) => {
+        work.activity = { kind: 'preparing', what: 'Loading the model', bytes };
+        this.#tell(work);
+      });
     } catch (error) {
       await this.#recordFailure(work, store, error);
       throw error;
     }
-    const { remote, tokenizer } = parts;
+    const { tokenizer, options } = parts;
     const engine = controlled(remote, control);
     const model = new ModelSociety({
       engine,
       tokenizer,
       model: { name: config.model, hash: remote.modelHash },
       config,
+      ...(options.maxLength !== undefined && { maxLength: options.maxLength }),
       onText: (question, text) => this.#sampled(work, question, text),
     });
     const society = pacedSociety(model, control, (phase, first) => this.#enter(work, phase, first));
@@ -340,14 +379,30 @@ export class Lab implements LabApi {
     await runner.run(record.id);
   }
 
-  async #loadModel(host: Remote<EngineHostApi>, config: ExperimentConfig, choice: EngineChoice) {
-    const folder = new URL(`models/${config.model}/`, this.#base).href;
-    const setup = { model: folder, choice, options: engineOptions(config) };
-    const [remote, tokenizer] = await Promise.all([RemoteEngine.open(host, setup), this.#parts.loadTokenizer(folder)]);
+  /** What of a model is looked at before its weights are loaded. Refuses a model that cannot play the task. */
+  async #openParts(config: ExperimentConfig, { task, measured }: ReadyTask): Promise<ModelParts> {
+    const address = modelAddress(config.model, this.#base);
+    const source = await this.#parts.openModel(address);
+    const [model, tokenizer] = await Promise.all([readConfig(source), this.#parts.loadTokenizer(source)]);
+    if (measured[0]) checkDialect(task, measured[0], tokenizer, modelTitle(config.model));
+    return { address, model, tokenizer, options: engineOptions(config, { task, measured, model, tokenizer }) };
+  }
+
+  async #loadModel(
+    host: Remote<EngineHostApi>,
+    config: ExperimentConfig,
+    choice: EngineChoice,
+    { address, options }: ModelParts,
+    onBytes: (bytes: { done: number; total: number }) => void = () => {},
+  ): Promise<RemoteEngine> {
+    const setup = { model: address, choice, options };
+    const remote = await RemoteEngine.open(host, setup, (bytes) =>
+      onBytes({ done: bytes.doneBytes, total: bytes.totalBytes }),
+    );
     // The page shows one problem's debate; the first of each batch of questions.
     remote.watchRows = config.agents;
     this.#engine = { kind: remote.info.kind, device: remote.info.device, fallbackReason: remote.fallbackReason };
-    return { remote, tokenizer };
+    return remote;
   }
 
   async #recordFailure(work: Work, store: RunStore, error: unknown): Promise<void> {

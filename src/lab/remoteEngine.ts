@@ -15,7 +15,7 @@ import type {
   TrainStepEvent,
   TrainTrack,
 } from '../engine/types';
-import type { EngineHostApi, EngineSetup, ReadyEngine, StepMessage, TokenMessage } from './engineHost';
+import type { EngineHostApi, EngineSetup, LoadProgress, ReadyEngine, StepMessage, TokenMessage } from './engineHost';
 
 /** Comlink 4.4 drops calls in flight when a proxy is garbage-collected (its issue 692), so proxies live as long as the page. */
 const keptAlive = new Set<Remote<EngineHostApi>>();
@@ -39,8 +39,18 @@ export class RemoteEngine implements Engine {
   }
 
   /** Makes the worker's engine ready for a model; it holds no adapters afterwards. */
-  static async open(host: Remote<EngineHostApi>, setup: EngineSetup): Promise<RemoteEngine> {
-    return new RemoteEngine(host, await host.open(setup));
+  static async open(
+    host: Remote<EngineHostApi>,
+    setup: EngineSetup,
+    onProgress: (progress: LoadProgress) => void = () => {},
+  ): Promise<RemoteEngine> {
+    const { port1: port, port2 } = new MessageChannel();
+    port.onmessage = (event: MessageEvent<LoadProgress>) => onProgress(event.data);
+    try {
+      return new RemoteEngine(host, await host.open(setup, transfer(port2, [port2])));
+    } finally {
+      port.close();
+    }
   }
 
   get info(): EngineInfo {

@@ -1,14 +1,56 @@
 /** Small helpers of the lab: what an engine must have room for, and errors as messages. */
-import type { EngineOptions } from '../engine/types';
+import type { EngineOptions, ModelConfig } from '../engine/types';
 import type { ExperimentConfig } from '../recipes/config';
+import { longestChat } from '../tasks/dialect';
+import type { Problem, Task } from '../tasks/types';
 
-/** Room for all of a run's adapters, and for whole chunks of a debate in one batch where they are not too many. */
-export function engineOptions(config: ExperimentConfig): EngineOptions {
-  return {
-    maxRows: Math.min(128, config.chunk * config.agents),
-    maxAdapters: 2 * config.agents + 1,
+/** Bytes of keys and values at most, where prompts are long. */
+const CHAT_CACHE = 2 ** 30;
+/** Rows decoded together at most. */
+const MOST_ROWS = 128;
+
+/** Rows that a run asks for at once where there is room for them: a whole chunk of a debate. */
+export function wantedRows(config: Pick<ExperimentConfig, 'agents' | 'chunk'>, most = MOST_ROWS): number {
+  return Math.min(most, config.chunk * config.agents);
+}
+
+/** Adapters that are held at the same time: generators, critics and the single model's. */
+export function wantedAdapters({ agents }: Pick<ExperimentConfig, 'agents'>): number {
+  return 2 * agents + 1;
+}
+
+/**
+ * What a run's engine must have room for: all of its adapters, and whole chunks of a debate in one batch; in chat also the longest
+ * sequence that can be asked for, and then as many rows as have room for their keys and values.
+ *
+ * @param parts the run's task and the problems on which its prompts are measured (`measuredProblems`), the model and its tokenizer
+ */
+export function engineOptions(
+  config: ExperimentConfig,
+  parts: {
+    task: Task;
+    measured: readonly Problem[];
+    model: ModelConfig;
+    tokenizer: Parameters<typeof longestChat>[2];
+    mostRows?: number;
+  },
+): EngineOptions & Required<Pick<EngineOptions, 'maxRows' | 'maxAdapters' | 'maxRank'>> {
+  const { task, measured, model, tokenizer } = parts;
+  const options = {
+    maxRows: wantedRows(config, parts.mostRows),
+    maxAdapters: wantedAdapters(config),
     maxRank: config.adapter.rank,
+    ...(config.dtype && { dtype: config.dtype }),
   };
+  if (task.dialect !== 'chat') return options;
+  const maxLength = Math.min(model.maxPositions, longestChat(task, measured, tokenizer, config));
+  return { ...options, maxLength, maxRows: Math.min(options.maxRows, chatRows(model, maxLength)) };
+}
+
+/** Rows whose keys and values fit the cache, at least one. */
+function chatRows(model: ModelConfig, maxLength: number): number {
+  const rowBytes = 4 * 2 * model.numLayers * model.numKvHeads * model.headDim * maxLength;
+  return Math.max(1, Math.floor(CHAT_CACHE / rowBytes));
 }
 
 /** An error as it is told to the page, which cannot receive classes. */

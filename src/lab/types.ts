@@ -4,6 +4,7 @@
  * are passing and never stored.
  */
 import type { RunEvent, Team } from '../events';
+import type { ModelFolder } from '../models/folder';
 import type { ExperimentConfig } from '../recipes/config';
 import type { ProblemsEntry, RunRecord } from '../store/types';
 import type { EngineInfo, MemoryPlan } from '../engine/types';
@@ -196,6 +197,8 @@ export interface LabApi {
   /** The kept files of problems, newest first. */
   problemFiles(): Promise<ProblemsEntry[]>;
   deleteProblems(sha256: string): Promise<void>;
+  /** Makes a folder that the visitor chose usable in this visit; resolves with what `config.model` calls it. */
+  addFolder(folder: ModelFolder): Promise<string>;
   /** The run as a zip: run.json, log.jsonl, results.json and its adapters as PEFT directories. */
   bundle(runId: string): Promise<Uint8Array>;
 }

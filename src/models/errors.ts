@@ -148,6 +148,16 @@ export class ModelStorageFullError extends PolylogueError {
 /** A stored model is incomplete, damaged or not there. */
 export class StoredModelError extends PolylogueError {}
 
+/** A folder is used where it lies, and browsers forget about it when the page is reloaded. */
+export class FolderNotChosenError extends PolylogueError {
+  constructor(readonly folder: string) {
+    super(
+      `The folder ${folder} has to be chosen again: browsers forget folders when a page is reloaded. Choose it under ` +
+        'Models (or copy it into this browser there, so that it stays), then go on.',
+    );
+  }
+}
+
 /** Another tab (or another call) downloads or deletes the same model. */
 export class ModelBusyError extends PolylogueError {
   constructor(readonly model: string) {

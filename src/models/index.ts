@@ -24,4 +24,5 @@ export { totalBytes, type ModelFile, type ModelManifest } from './manifest';
 export { keepStorage, openOpfsStore, OpfsChunkStore } from './opfs';
 export type { DownloadProgress } from './progress';
 export { MemoryChunkStore, type ChunkStore } from './store';
-export { openModel, storedAddress } from './source';
+export { folderAddress, modelAddress, modelReference, modelTitle, storedAddress } from './address';
+export { addFolder, openModel } from './source';

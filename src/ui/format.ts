@@ -2,6 +2,7 @@
 import type { Activity, EngineSummary, LabStatus } from '../lab/types';
 import type { ExperimentConfig } from '../recipes/config';
 import type { RunRecord, RunStatus } from '../store/types';
+import { bytesText } from './bytes';
 
 /** 0.4167 → "41.7 %" */
 export function percent(share: number, digits = 1): string {
@@ -32,7 +33,10 @@ const TEAMS = { base: 'the base model', society: 'the society', single: 'the sin
 /** One sentence on what is happening now. */
 export function activityText(activity: Activity | null, config: ExperimentConfig | null): string {
   if (!activity) return '';
-  if (activity.kind === 'preparing') return `${activity.what}…`;
+  if (activity.kind === 'preparing') {
+    const { what, bytes } = activity;
+    return bytes ? `${what}: ${bytesText(bytes.done)} of ${bytesText(bytes.total)}…` : `${what}…`;
+  }
   const iteration = `Iteration ${activity.iteration}${config ? ` of ${config.iterations}` : ''}`;
   if (activity.kind === 'finetune') return `${iteration}: finetuning, step ${activity.step} of ${activity.totalSteps}`;
   const what =

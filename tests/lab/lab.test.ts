@@ -55,7 +55,8 @@ function newLab(): {
   };
   const lab = new Lab({
     openStore: () => IndexedRunStore.open(),
-    loadTokenizer: (folder) => loadTokenizer(source(folder)),
+    openModel: async (address) => source(address),
+    loadTokenizer,
     locks: null,
     channel: null,
   });

@@ -1,12 +1,11 @@
 /** `run`: a whole experiment, from the base model's accuracy to the last iteration's. */
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import type { EngineOptions, ModelConfig } from '../../../src/engine/types';
 import { RunControl } from '../../../src/lab/control';
 import { createRun, Runner } from '../../../src/lab/runner';
+import { engineOptions } from '../../../src/lab/setup';
 import { resultsOf } from '../../../src/log/results';
 import { RECIPES } from '../../../src/recipes';
-import type { ExperimentConfig } from '../../../src/recipes/config';
 import { ModelSociety } from '../../../src/recipes/modelSociety';
 import { PRESETS } from '../../../src/recipes/presets';
 import { estimateWork, resolveConfig } from '../../../src/recipes/resolve';
@@ -14,7 +13,7 @@ import { bundleRun } from '../../../src/store/bundle';
 import { MemoryRunStore } from '../../../src/store/memory';
 import type { RunRecord } from '../../../src/store/types';
 import { isFileTask, taskFor, taskNamed, TASKS } from '../../../src/tasks';
-import { checkDialect, longestChat, measuredProblems } from '../../../src/tasks/dialect';
+import { checkDialect, measuredProblems } from '../../../src/tasks/dialect';
 import { readProblemFile } from '../../../src/tasks/importer';
 import type { ProblemFile } from '../../../src/tasks/types';
 import { choice, ENGINES, number, readOptions, text, UsageError } from '../args';
@@ -36,6 +35,9 @@ export const help = `polylogue run [options]
                       (torch: PyTorch in a child process, for long runs on a CPU; see tools/torch)
   --out FILE.zip      log, results and adapters (PEFT directories)
   --json              JSON lines: what happens, then one last object with accuracies, dataset sizes and the log's digest`;
+
+/** Rows decoded together at most. */
+const MOST_ROWS = 256;
 
 const INTERRUPTED = 'interrupted; what was finished before is in the bundle when --out is given';
 
@@ -67,8 +69,8 @@ export async function main(args: string[]): Promise<void> {
   const tokenizer = await openTokenizer(model.dir);
   const problems = measuredProblems(task, config.seed, data);
   if (problems[0]) checkDialect(task, problems[0], tokenizer, config.model);
-  const longest = task.dialect === 'chat' ? longestChat(task, problems, tokenizer, config) : 0;
-  const options = engineOptions(config, model.weights.config, longest);
+  const parts = { task, measured: problems, model: model.weights.config, tokenizer, mostRows: MOST_ROWS };
+  const options = engineOptions(config, parts);
   const engine = await openEngine(choice(values, 'engine', ENGINES, 'auto'), model, options, output);
   const control = new RunControl();
   process.once('SIGINT', () => control.stop());
@@ -150,20 +152,4 @@ async function readProblems(file: string | undefined, taskName: string | undefin
     throw new UsageError(`--data: task ${taskName} makes its own problems; choose --set task=${FILE_TASKS.join('|')}`);
   }
   return readProblemFile(task, file, await readBytes(file));
-}
-
-/** Bytes of keys and values at most, where prompts are long. */
-const CHAT_CACHE = 2 ** 30;
-
-/** Room for every adapter; in chat, for the longest sequence and as many rows at once as their cache has room for. */
-function engineOptions(config: ExperimentConfig, model: ModelConfig, longest: number): EngineOptions {
-  const options = {
-    maxRows: Math.min(256, config.agents * config.chunk),
-    maxAdapters: 2 * config.agents + 1,
-    maxRank: config.adapter.rank,
-  };
-  if (config.summary === undefined) return options;
-  const maxLength = Math.min(model.maxPositions, longest);
-  const rowBytes = 4 * 2 * model.numLayers * model.numKvHeads * model.headDim * maxLength;
-  return { ...options, maxLength, maxRows: Math.max(1, Math.min(options.maxRows, Math.floor(CHAT_CACHE / rowBytes))) };
 }
