@@ -1,7 +1,8 @@
-/** Training data for `train`: a JSONL file of prompts and completions, as text or as token ids. */
+/** Training data for `train`: a JSONL file of prompts and completions, as text, as chat messages or as token ids. */
 import type { TrainExample } from '../../src/engine/types';
 import { FileError } from '../../src/engine/errors';
 import type { ChatTokenizer } from '../../src/backends/tokenizer';
+import type { ChatMessage } from '../../src/tasks/types';
 
 /** A line of a JSONL file is not what it should be. */
 export class DataLineError extends FileError {
@@ -19,7 +20,8 @@ interface Line {
 
 /**
  * Reads every line; the loss is on the completion only. Ids are taken as they are. A text prompt is a user message
- * (chat template, when there is one) and the end token follows its completion. Blank lines are skipped.
+ * (chat template, when there is one); a prompt of messages is a conversation up to the assistant's turn that is learnt, as the
+ * page's Data sets view writes it. The end token follows the completion. Blank lines are skipped.
  * `tokenizer` is called only when a line needs one. Errors: DataLineError naming file and line.
  */
 export async function readTrainingData(
@@ -65,17 +67,55 @@ async function readLine(
     const completion = checkIds(line.completion_ids, 'completion_ids', file, number, vocabSize);
     return example(prompt, completion, file, number);
   }
-  if (typeof line.prompt !== 'string' || typeof line.completion !== 'string')
+  const { completion } = line;
+  if ((typeof line.prompt !== 'string' && !Array.isArray(line.prompt)) || typeof completion !== 'string')
     throw new DataLineError(
       file,
       number,
-      'needs "prompt" and "completion" (text), or "prompt_ids" and "completion_ids"',
+      'needs "prompt" (text or messages) and "completion" (text), or "prompt_ids" and "completion_ids"',
     );
+  const prompt: string | ChatMessage[] =
+    typeof line.prompt === 'string' ? line.prompt : checkMessages(line.prompt, file, number);
   const t = await tokenizer();
-  const prompt =
-    raw || !t.hasChatTemplate ? t.encode(line.prompt) : t.encodeChat([{ role: 'user', content: line.prompt }], true);
   const end = t.eosId === null ? [] : [t.eosId];
-  return example(prompt, [...t.encode(line.completion), ...end], file, number);
+  return example(promptIds(prompt, t, raw, file, number), [...t.encode(completion), ...end], file, number);
+}
+
+function promptIds(
+  prompt: string | ChatMessage[],
+  tokenizer: ChatTokenizer,
+  raw: boolean,
+  file: string,
+  line: number,
+): number[] {
+  const plain = raw || !tokenizer.hasChatTemplate;
+  if (typeof prompt === 'string')
+    return plain ? tokenizer.encode(prompt) : tokenizer.encodeChat([{ role: 'user', content: prompt }], true);
+  if (plain) {
+    const why = raw ? 'with --raw none is used' : 'the model has none';
+    throw new DataLineError(file, line, `a prompt of messages needs a chat template, and ${why}`);
+  }
+  return tokenizer.encodeChat(prompt, true);
+}
+
+const ROLES = ['system', 'user', 'assistant'];
+
+function checkMessages(value: unknown[], file: string, line: number): ChatMessage[] {
+  if (value.length === 0) throw new DataLineError(file, line, 'the prompt is empty');
+  for (const [i, message] of value.entries()) {
+    const { role, content } = (message ?? {}) as Record<string, unknown>;
+    if (typeof role !== 'string' || !ROLES.includes(role) || typeof content !== 'string')
+      throw new DataLineError(
+        file,
+        line,
+        `message ${i + 1} of "prompt" is not {"role": ${ROLES.join('|')}, "content"}`,
+      );
+  }
+  const messages = value as ChatMessage[];
+  if (messages.at(-1)?.role === 'assistant')
+    throw new DataLineError(file, line, '"prompt" ends with the assistant; its last turn belongs in "completion"');
+  // Only what the template reads.
+  return messages.map(({ role, content }) => ({ role, content }));
 }
 
 function checkIds(value: unknown, field: string, file: string, line: number, vocabSize: number): number[] {

@@ -14,7 +14,8 @@ import { readTrainingData } from '../trainingData';
 export const help = `polylogue train --model DIR --data FILE.jsonl --out DIR [options]
 
   --model DIR        folder in Hugging Face layout
-  --data FILE.jsonl  lines {"prompt","completion"} or {"prompt_ids","completion_ids"}
+  --data FILE.jsonl  lines {"prompt","completion"} (prompt: text, or chat messages) or
+                     {"prompt_ids","completion_ids"}
   --out DIR          where the PEFT adapter is written
   --adapter DIR      start from this PEFT adapter instead of a new one
   --rank R           default 8 (new adapters)

@@ -1,0 +1,67 @@
+/** Lines of training data: text, conversations as the page writes them, ids. */
+import { beforeAll, describe, expect, it } from 'vitest';
+import { loadTokenizer, type ChatTokenizer } from '../../src/backends/tokenizer';
+import { gsm8k } from '../../src/tasks/gsm8k';
+import { toJsonl } from '../../src/ui/model/datasets';
+import { readTrainingData } from '../../tools/cli/trainingData';
+import { tinySource } from '../tasks/tinyChatModel';
+
+let tokenizer: ChatTokenizer;
+beforeAll(async () => {
+  tokenizer = await loadTokenizer(tinySource());
+});
+
+const read = (content: string, raw = false, own = tokenizer) =>
+  readTrainingData('data.jsonl', content, 258, () => Promise.resolve(own), raw);
+
+describe('readTrainingData', () => {
+  it('reads what the page downloads of a critic: the same tokens as the run trained on', async () => {
+    const messages = gsm8k.revisePrompt({ id: 1, question: '1+1?' }, 'Two, \\boxed{2}.', 'They say 3.');
+    expect(messages.length).toBe(3);
+    const completion = 'Still \\boxed{2}.';
+    const [first, second, ...rest] = await read(
+      toJsonl([
+        { messages, completion },
+        { messages: [{ role: 'user', content: 'Hi' }], completion: 'Ho' },
+      ]),
+    );
+    expect(rest).toEqual([]);
+    const prompt = tokenizer.encodeChat(messages, true);
+    const learnt = [...tokenizer.encode(completion), tokenizer.eosId as number];
+    expect(first?.ids).toEqual([...prompt, ...learnt]);
+    expect(first?.weights).toEqual([...prompt.map(() => 0), ...learnt.map(() => 1)]);
+    expect(tokenizer.decode(first?.ids ?? [])).toContain('They say 3.');
+    expect(second?.ids).toEqual([
+      ...tokenizer.encodeChat([{ role: 'user', content: 'Hi' }], true),
+      ...tokenizer.encode('Ho'),
+      tokenizer.eosId,
+    ]);
+  });
+
+  it.each([
+    [{ prompt: [], completion: 'x' }, /line 1: the prompt is empty/],
+    [{ prompt: [{ role: 'tool', content: 'x' }], completion: 'x' }, /line 1: message 1 of "prompt" is not \{"role"/],
+    [{ prompt: [{ role: 'user', content: 5 }], completion: 'x' }, /line 1: message 1/],
+    [{ prompt: ['x'], completion: 'x' }, /line 1: message 1/],
+    [
+      {
+        prompt: [
+          { role: 'user', content: 'a' },
+          { role: 'assistant', content: 'b' },
+        ],
+        completion: 'x',
+      },
+      /line 1: "prompt" ends with the assistant/,
+    ],
+    [{ prompt: 5, completion: 'x' }, /line 1: needs "prompt" \(text or messages\)/],
+    [{ prompt: 'a' }, /line 1: needs/],
+  ])('names the line of what is wrong (%#)', async (line, message) => {
+    await expect(read(JSON.stringify(line))).rejects.toThrow(message);
+  });
+
+  it('refuses conversations where there is no template', async () => {
+    const line = JSON.stringify({ prompt: [{ role: 'user', content: 'a' }], completion: 'b' });
+    await expect(read(line, true)).rejects.toThrow(/needs a chat template, and with --raw none is used/);
+    await expect(read(line, false, { ...tokenizer, hasChatTemplate: false })).rejects.toThrow(/the model has none/);
+  });
+});
