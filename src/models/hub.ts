@@ -4,6 +4,7 @@
  */
 import { ConfigError } from '../engine/errors';
 import { parseModelConfig } from '../engine/config';
+import type { ModelConfig } from '../engine/types';
 import { parseShardIndex } from '../engine/safetensors';
 import {
   HubAnswerError,
@@ -38,20 +39,31 @@ export interface HubAccess {
   fetch: typeof fetch;
 }
 
+/** A model on the hub before its weights are downloaded. */
+export interface HubModel {
+  manifest: ModelManifest;
+  config: ModelConfig;
+}
+
+/** The manifest alone of what `inspectHubModel` finds. */
+export async function resolveHubModel(
+  repo: string,
+  revision = 'main',
+  options: HubOptions = {},
+): Promise<ModelManifest> {
+  return (await inspectHubModel(repo, revision, options)).manifest;
+}
+
 /**
  * Everything about a model before its weights are downloaded: the commit, the needed files with sizes and hashes, and
- * whether this engine runs it (config.json is fetched and read; of a sharded model also the index).
+ * its shape, if this engine runs it (config.json is fetched and read; of a sharded model also the index).
  *
  * @param repo `owner/name`
  * @param revision branch, tag or commit
  * @throws ModelNameError, ModelNotFoundError, RevisionNotFoundError, ModelAccessError, UnsupportedModelError,
  *   OfflineError, RateLimitError, TransferError, HubAnswerError
  */
-export async function resolveHubModel(
-  repo: string,
-  revision = 'main',
-  options: HubOptions = {},
-): Promise<ModelManifest> {
+export async function inspectHubModel(repo: string, revision = 'main', options: HubOptions = {}): Promise<HubModel> {
   checkNames(repo, revision);
   const access = hubAccess(options);
   const pacer = new Pacer(options);
@@ -74,9 +86,9 @@ export async function resolveHubModel(
   };
   const read = (path: string) => readSmall(path, manifest, hubTransport(options), pacer, signal);
   if (!files.some(({ path }) => path === 'config.json')) throw noModel(repo, files);
-  checkConfig(await read('config.json'), repo);
+  const config = checkConfig(await read('config.json'), repo);
   manifest.files = await neededFiles(repo, files, read);
-  return manifest;
+  return { manifest, config };
 }
 
 /** Content of files on the hub, at the manifest's commit. */
@@ -215,9 +227,9 @@ function hex(value: unknown, digits: number): string | null {
 }
 
 /** @throws UnsupportedModelError when this engine does not run the model */
-export function checkConfig(bytes: Uint8Array, model: string): void {
+export function checkConfig(bytes: Uint8Array, model: string): ModelConfig {
   try {
-    parseModelConfig(JSON.parse(new TextDecoder().decode(bytes)), 'config.json');
+    return parseModelConfig(JSON.parse(new TextDecoder().decode(bytes)), 'config.json');
   } catch (cause) {
     if (!(cause instanceof ConfigError) && !(cause instanceof SyntaxError)) throw cause;
     const problem = cause instanceof ConfigError ? cause.message : 'config.json: is not JSON';
