@@ -5,6 +5,7 @@
 
 // forward
 import attentionForward from '../kernels/attention_forward.wgsl?raw';
+import attentionForwardWide from '../kernels/attention_forward_wide.wgsl?raw';
 import cacheStore from '../kernels/cache_store.wgsl?raw';
 import decodePrepare from '../kernels/decode_prepare.wgsl?raw';
 import embedTokens from '../kernels/embed_tokens.wgsl?raw';
@@ -14,6 +15,7 @@ import linearForwardScalar from '../kernels/linear_forward_scalar.wgsl?raw';
 import loraShrink from '../kernels/lora_shrink.wgsl?raw';
 import loraShrinkScalar from '../kernels/lora_shrink_scalar.wgsl?raw';
 import rmsnormForward from '../kernels/rmsnorm_forward.wgsl?raw';
+import rmsnormForwardWide from '../kernels/rmsnorm_forward_wide.wgsl?raw';
 import ropeForward from '../kernels/rope_forward.wgsl?raw';
 import sampleTokens from '../kernels/sample_tokens.wgsl?raw';
 import scoreTokens from '../kernels/score_tokens.wgsl?raw';
@@ -32,6 +34,7 @@ import loraBackwardShrinkScalar from '../kernels/lora_backward_shrink_scalar.wgs
 import loraBackwardWeights from '../kernels/lora_backward_weights.wgsl?raw';
 import loraBackwardWeightsScalar from '../kernels/lora_backward_weights_scalar.wgsl?raw';
 import rmsnormBackward from '../kernels/rmsnorm_backward.wgsl?raw';
+import rmsnormBackwardWide from '../kernels/rmsnorm_backward_wide.wgsl?raw';
 import ropeBackward from '../kernels/rope_backward.wgsl?raw';
 import scatterRows from '../kernels/scatter_rows.wgsl?raw';
 import sumOfSquares from '../kernels/sum_of_squares.wgsl?raw';
@@ -42,6 +45,7 @@ import trackLoss from '../kernels/track_loss.wgsl?raw';
 export const KERNELS = {
   // forward
   attention_forward: attentionForward,
+  attention_forward_wide: attentionForwardWide,
   cache_store: cacheStore,
   decode_prepare: decodePrepare,
   embed_tokens: embedTokens,
@@ -51,6 +55,7 @@ export const KERNELS = {
   lora_shrink: loraShrink,
   lora_shrink_scalar: loraShrinkScalar,
   rmsnorm_forward: rmsnormForward,
+  rmsnorm_forward_wide: rmsnormForwardWide,
   rope_forward: ropeForward,
   sample_tokens: sampleTokens,
   score_tokens: scoreTokens,
@@ -69,6 +74,7 @@ export const KERNELS = {
   lora_backward_weights: loraBackwardWeights,
   lora_backward_weights_scalar: loraBackwardWeightsScalar,
   rmsnorm_backward: rmsnormBackward,
+  rmsnorm_backward_wide: rmsnormBackwardWide,
   rope_backward: ropeBackward,
   scatter_rows: scatterRows,
   sum_of_squares: sumOfSquares,

@@ -7,6 +7,9 @@ import { DeviceError } from '../errors';
 import { UNIFORM_STRIDE, type Gpu, type Kernel, type KernelConstants } from './device';
 import type { KernelName } from './kernels';
 
+/** Workgroups that one dimension of a dispatch may have on every device. */
+const MAX_GROUPS = 65535;
+
 /** A whole storage buffer, or a range of one (byte offset a multiple of 256). */
 export type Binding = GPUBuffer | { buffer: GPUBuffer; offset: number; size: number };
 /** A field of a kernel's `Params`: a plain number is u32. */
@@ -144,4 +147,11 @@ function packParams(params: Param[]): Uint32Array {
     else floats[i] = param.f32;
   });
   return words;
+}
+
+/** Workgroups for `items` in `perGroup`, folded into y where one dimension is too short. */
+export function flatGroups(items: number, perGroup: number): [number, number] {
+  const groups = Math.ceil(items / perGroup);
+  const x = Math.min(groups, MAX_GROUPS);
+  return [x, x === 0 ? 0 : Math.ceil(groups / x)];
 }
