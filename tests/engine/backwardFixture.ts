@@ -1,7 +1,8 @@
 /** What the tests of the backward kernels share: random numbers, a small batch of two adapters, attention in 64 bits. */
 
 import { expect } from 'vitest';
-import { attentionTile, TRACK_WORDS, type BackwardParts } from '../../src/engine/gpu/backward';
+import { attentionTile } from '../../src/engine/gpu/attention';
+import { TRACK_WORDS, type BackwardParts } from '../../src/engine/gpu/backward';
 import type { Gpu } from '../../src/engine/gpu/device';
 import { AdapterLayout } from '../../src/engine/gpu/layout';
 import { PROJECTIONS, type ModelConfig } from '../../src/engine/types';

@@ -1,19 +1,19 @@
 /** Every backward kernel against a plain computation in 64 bits, on random numbers and odd sizes. */
 
 import { beforeAll, describe, expect, it } from 'vitest';
+import { encodeAttentionBackward } from '../../src/engine/gpu/attention';
 import {
-  encodeAttentionBackward,
   encodeCrossEntropy,
-  encodeLinearBackwardInput,
   encodeProjectionBackward,
-  encodeRmsNormBackward,
   encodeSwigluBackward,
   encodeTrackLoss,
   TOKEN_TILE,
 } from '../../src/engine/gpu/backward';
 import type { Gpu } from '../../src/engine/gpu/device';
 import type { LayerActivations } from '../../src/engine/gpu/forward';
+import { encodeLinearBackwardInput } from '../../src/engine/gpu/linear';
 import { projectionShape } from '../../src/engine/gpu/layout';
+import { encodeRmsNormBackward } from '../../src/engine/gpu/norm';
 import { encodeAdamW, encodeGradientNorm, NORM_CHUNKS, packSteps } from '../../src/engine/gpu/optimiser';
 import { Program } from '../../src/engine/gpu/program';
 import { DEFAULT_OPTIMISER, type ModelConfig, type Projection } from '../../src/engine/types';
@@ -28,7 +28,7 @@ import {
   SLOT_OF,
   T,
 } from './backwardFixture';
-import { openTestGpu } from './gpu';
+import { f32Matrix, openTestGpu } from './gpu';
 
 let gpu: Gpu;
 beforeAll(async () => {
@@ -54,9 +54,10 @@ describe('linear_backward_input', () => {
     const dy = random(tokens * shape.out);
     const weight = random(shape.out * shape.in);
     const dx = random(tokens * shape.in);
-    const buffers = { dy: gpu.upload('dy', dy), weight: gpu.upload('w', weight), dx: gpu.upload('dx', dx) };
+    const matrix = f32Matrix(gpu, weight, shape.out, shape.in);
+    const buffers = { dy: gpu.upload('dy', dy), weight: matrix, dx: gpu.upload('dx', dx) };
     run((program) => {
-      encodeLinearBackwardInput(gpu, program, { ...shape, tokens }, buffers, null, true);
+      encodeLinearBackwardInput(gpu, program, { tokens, ...buffers, lora: null, accumulate: true });
     });
     const expected = Array.from(dx, Number);
     for (let t = 0; t < tokens; t++)
@@ -88,7 +89,7 @@ describe('a projection with LoRA', () => {
         encodeProjectionBackward(parts, program, {
           layer: 0,
           projection,
-          weight: gpu.upload('w', weight),
+          weight: f32Matrix(gpu, weight, shape.out, shape.in),
           x: gpu.upload('x', x),
           xa: gpu.upload('xa', xa),
           dy: gpu.upload('dy', dy),
@@ -139,7 +140,7 @@ describe('rmsnorm_backward', () => {
       dy: gpu.upload('dy', dy),
       dx: gpu.upload('dx', dx),
     };
-    run((program) => encodeRmsNormBackward(program, { rows, width, eps }, buffers, true));
+    run((program) => encodeRmsNormBackward(gpu, program, { rows, width, eps }, buffers, true));
     const expected = Array.from(dx, Number);
     for (let row = 0; row < rows; row++) {
       let squares = 0;

@@ -14,11 +14,13 @@ import {
 } from '../../src/engine/gpu/forward';
 import { AdapterLayout, NO_SLOT, projectionShape } from '../../src/engine/gpu/layout';
 import { Program } from '../../src/engine/gpu/program';
-import { encodeLinear, uploadWeights } from '../../src/engine/gpu/weights';
+import { encodeLinear } from '../../src/engine/gpu/linear';
+import { loadWeights } from '../../src/engine/gpu/weights';
+import { streamOf } from '../../src/engine/stream';
 import { tensorShapes } from '../../src/engine/config';
 import { PROJECTIONS, type HostTensor, type ModelConfig, type Projection } from '../../src/engine/types';
 import { drawUniform } from '../../src/random';
-import { openTestGpu } from './gpu';
+import { f32Matrix, openTestGpu } from './gpu';
 
 let gpu: Gpu;
 beforeAll(async () => {
@@ -93,13 +95,12 @@ describe('linear_forward', () => {
   ])('multiplies %i tokens of %i by %i outputs, with bias and residual', async (T, inputs, outputs) => {
     const [x, w, bias, residual] = [random(T * inputs), random(inputs * outputs), random(outputs), random(T * outputs)];
     const y = gpu.buffer('y', T * outputs * 4);
-    const buffers = { x: gpu.upload('x', x), weight: gpu.upload('w', w), y };
-    const shape = { in: inputs, out: outputs, tokens: T };
-    run((program) => encodeLinear(gpu, program, { ...shape, ...buffers }));
+    const buffers = { tokens: T, x: gpu.upload('x', x), weight: f32Matrix(gpu, w, outputs, inputs), y };
+    run((program) => encodeLinear(gpu, program, buffers));
     const plain = multiply(x, w, T, inputs, outputs);
     expectClose(await readF32(y), plain, 'plain');
     const more = { bias: gpu.upload('bias', bias), residual: gpu.upload('residual', residual) };
-    run((program) => encodeLinear(gpu, program, { ...shape, ...buffers, ...more }));
+    run((program) => encodeLinear(gpu, program, { ...buffers, ...more }));
     const wanted = plain.map((value, i) => value + bias[i % outputs]! + residual[i]!);
     expectClose(await readF32(y), wanted, 'with bias and residual');
   });
@@ -107,9 +108,9 @@ describe('linear_forward', () => {
   it('gives a token the same bits at any place among any others', async () => {
     const [inputs, outputs, T] = [40, 24, 11];
     const x = random(T * inputs);
-    const weight = gpu.upload('w', random(inputs * outputs));
+    const weight = f32Matrix(gpu, random(inputs * outputs), outputs, inputs);
     const y = gpu.buffer('y', T * outputs * 4);
-    const all = { in: inputs, out: outputs, tokens: T, x: gpu.upload('x', x), weight, y };
+    const all = { tokens: T, x: gpu.upload('x', x), weight, y };
     run((program) => encodeLinear(gpu, program, all));
     const together = await readF32(y);
     const alone = gpu.buffer('alone', outputs * 4);
@@ -159,7 +160,7 @@ interface Setting {
   scales: Float32Array;
 }
 
-function setUp(config: ModelConfig): Setting {
+async function setUp(config: ModelConfig): Promise<Setting> {
   const tensors = new Map<string, HostTensor>();
   for (const [name, shape] of tensorShapes(config)) {
     tensors.set(name, { shape, data: random(shape.reduce((a, b) => a * b, 1)) });
@@ -177,7 +178,7 @@ function setUp(config: ModelConfig): Setting {
     slot: upload('slot'),
     rowBase: upload('rowBase'),
   };
-  const weights = uploadWeights(gpu, { config, tensors });
+  const weights = await loadWeights(gpu, streamOf({ config, tensors }));
   const parts = { gpu, config, weights, adapters, turns: uploadTurns(gpu, config, 64) };
   return { parts, tensors, tokens, pool, scales };
 }
@@ -287,7 +288,7 @@ describe('encodeLayer', () => {
     ['sizes that no vector fits', { hiddenSize: 21, intermediateSize: 27, numHeads: 3, numKvHeads: 1 }, all],
   ])('leaves every intermediate of %s', async (_, changes, targets) => {
     const config = { ...BASE, ...changes };
-    const setting = setUp(config);
+    const setting = await setUp(config);
     const { parts, tokens } = setting;
     const D = config.hiddenSize;
     const x = gpu.buffer('x', T * D * 4);
@@ -310,7 +311,7 @@ describe('encodeLayer', () => {
   });
 
   it('puts keys and values at their places in a cache, with the same bits', async () => {
-    const setting = setUp(BASE);
+    const setting = await setUp(BASE);
     const { parts, tokens } = setting;
     const [D, K] = [BASE.hiddenSize, BASE.numKvHeads * BASE.headDim];
     const make = (name: string, width: number, count = T): GPUBuffer => gpu.buffer(name, count * width * 4);
@@ -331,7 +332,7 @@ describe('encodeLayer', () => {
 
 describe('encodeHead', () => {
   it('norms and multiplies by the embedding where the head is tied', async () => {
-    const { parts, tensors } = setUp(BASE);
+    const { parts, tensors } = await setUp(BASE);
     const { hiddenSize: D, vocabSize: V, rmsNormEps } = BASE;
     const x = random(3 * D);
     const logits = gpu.buffer('logits', 3 * V * 4);

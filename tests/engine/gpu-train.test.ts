@@ -10,7 +10,8 @@ import { AdapterLayout } from '../../src/engine/gpu/layout';
 import { openNodeGpu } from '../../src/engine/gpu/node';
 import { Trainer } from '../../src/engine/gpu/train';
 import type { TrainMemory } from '../../src/engine/gpu/trainBuffers';
-import { uploadWeights } from '../../src/engine/gpu/weights';
+import { loadWeights, type DeviceWeights } from '../../src/engine/gpu/weights';
+import { streamOf } from '../../src/engine/stream';
 import { copyAdapterWeights } from '../../src/engine/peft';
 import {
   DEFAULT_OPTIMISER,
@@ -38,7 +39,11 @@ class Bench {
   private readonly scale: GPUBuffer;
   private readonly slots = new Map<AdapterId, { slot: number; config: AdapterWeights['config'] }>();
 
-  constructor(golden: Golden, memory?: TrainMemory) {
+  static async open(golden: Golden, memory?: TrainMemory): Promise<Bench> {
+    return new Bench(golden, await loadWeights(gpu, streamOf(golden.weights)), memory);
+  }
+
+  private constructor(golden: Golden, weights: DeviceWeights, memory?: TrainMemory) {
     const { config } = golden.weights;
     this.layout = new AdapterLayout(config, 6);
     this.pool = gpu.buffer('pool', SLOTS * this.layout.slotElements * 4);
@@ -47,7 +52,7 @@ class Bench {
       forward: {
         gpu,
         config,
-        weights: uploadWeights(gpu, golden.weights),
+        weights,
         adapters: { layout: this.layout, weights: this.pool, scale: this.scale },
         turns: uploadTurns(gpu, config, config.maxPositions),
       },
@@ -132,7 +137,7 @@ describe.each(GOLDEN_MODELS)('the trainer on %s', (model) => {
   let bench: Bench;
   beforeAll(async () => {
     golden = await readGolden(model);
-    bench = new Bench(golden);
+    bench = await Bench.open(golden);
   });
 
   it('computes the gradients of PyTorch, twice the same', async () => {
@@ -189,7 +194,7 @@ describe.each(GOLDEN_MODELS)('the trainer on %s', (model) => {
     };
     bench.put('a', 0, golden.adapter);
     const events = await run(bench, whole);
-    const frugal = new Bench(golden, { activationBytes: 0, logitsBytes: 0 });
+    const frugal = await Bench.open(golden, { activationBytes: 0, logitsBytes: 0 });
     frugal.put('a', 0, golden.adapter);
     expect(await run(frugal, whole)).toEqual(events);
     expect(await frugal.slot(0)).toEqual(await bench.slot(0));

@@ -7,9 +7,13 @@
  */
 
 import type { ModelConfig, Projection } from '../types';
+import { encodeAttentionBackward } from './attention';
 import type { Gpu } from './device';
 import type { AdapterPool, LayerActivations } from './forward';
 import { projectionShape } from './layout';
+import { encodeLinearBackwardInput, lanesFor, type LoraPath } from './linear';
+import type { WeightMatrix } from './matrix';
+import { encodeRmsNormBackward } from './norm';
 import type { Program } from './program';
 import type { DeviceLayer } from './weights';
 
@@ -21,7 +25,6 @@ export const TRACK_WORDS = 8;
 export const STEP_WORDS = 8;
 /** From this vocabulary on, 64 invocations share a token in cross_entropy. */
 const LARGE_VOCABULARY = 512;
-const MAX_GROUPS = 65535;
 
 /** The adapters of an engine on the device, with the gradients and AdamW's moments of those in training, each [slots, P]. */
 export interface TrainedPool extends AdapterPool {
@@ -107,63 +110,11 @@ export function createGradientBuffers(gpu: Gpu, config: ModelConfig, rank: numbe
   };
 }
 
-/** Lanes of a workgroup whose lanes share a token tile: one SIMD register on a CPU driver, one or two warps on a GPU. */
-function lanesFor(gpu: Gpu, columns: number): number {
-  if (gpu.isCpu) return 8;
-  return columns > 32 ? 64 : 32;
-}
-
-/** Tokens of one row that a workgroup of the attention backward kernels takes: `TrainedTokens.tiles`. */
-export function attentionTile(gpu: Gpu): number {
-  return gpu.isCpu ? 8 : 32;
-}
-
-/** Workgroups of 64 for `items` invocations, folded into y where one dimension is too short. */
-function flatGroups(items: number): [number, number] {
-  const groups = Math.ceil(items / 64);
-  const x = Math.min(groups, MAX_GROUPS);
-  return [x, x === 0 ? 0 : Math.ceil(groups / x)];
-}
-
-/** The LoRA path through which `linear_backward_input` adds: dXA [T, R] and A inside the pool. */
-export interface LoraPath {
-  dxa: GPUBuffer;
-  pool: GPUBuffer;
-  slot: GPUBuffer;
-  rank: number;
-  slotElements: number;
-  /** Element of A inside a slot. */
-  offset: number;
-}
-
-/** dX[T, in] (+)= dY[T, out] · W[out, in] + dXA · A; `lora` null leaves the second product out. */
-export function encodeLinearBackwardInput(
-  gpu: Gpu,
-  program: Program,
-  shape: { in: number; out: number; tokens: number },
-  buffers: { dy: GPUBuffer; weight: GPUBuffer; dx: GPUBuffer },
-  lora: LoraPath | null,
-  accumulate: boolean,
-): void {
-  const vector = shape.in % 4 === 0 && shape.out % 4 === 0;
-  const columns = vector ? shape.in / 4 : shape.in;
-  const lanes = lanesFor(gpu, columns);
-  const { dy, weight, dx } = buffers;
-  program.add(
-    vector ? 'linear_backward_input' : 'linear_backward_input_scalar',
-    { LANES: lanes },
-    // Without LoRA three bindings go unread; any buffer that the dispatch only reads will do.
-    [dy, weight, lora?.dxa ?? dy, lora?.pool ?? dy, lora?.slot ?? dy, dx],
-    [shape.in, shape.out, lora?.rank ?? 0, lora?.slotElements ?? 0, lora?.offset ?? 0, accumulate ? 1 : 0],
-    [Math.ceil(columns / lanes), Math.ceil(shape.tokens / TOKEN_TILE)],
-  );
-}
-
 /** One projection: its adapters' gradients are added to the pool, and dX unless `dx` is null. */
 export interface ProjectionBackward {
   layer: number;
   projection: Projection;
-  weight: GPUBuffer;
+  weight: WeightMatrix;
   /** Input [T, in] and scale · A x [T, R] of the forward pass. */
   x: GPUBuffer;
   xa: GPUBuffer;
@@ -200,8 +151,8 @@ export function encodeProjectionBackward(parts: BackwardParts, program: Program,
     encodeLoraWeights(parts, program, shape.in, false, job.x, gradients.dxa, a);
   }
   if (job.dx === null) return;
-  const buffers = { dy: job.dy, weight: job.weight, dx: job.dx };
-  encodeLinearBackwardInput(gpu, program, { ...shape, tokens: tokens.count }, buffers, lora, job.accumulate);
+  const { dy, weight, dx, accumulate } = job;
+  encodeLinearBackwardInput(gpu, program, { tokens: tokens.count, dy, weight, dx, lora, accumulate });
 }
 
 /** dB (`expand`: wide = dY, narrow = A·x) or dA (wide = x, narrow = dXA) of every track, added to the gradient pool. */
@@ -226,57 +177,6 @@ function encodeLoraWeights(
     [width, rank, slotElements, offset],
     [Math.ceil(columns / lanes), vector ? rank / 4 : rank, tokens.trackCount],
   );
-}
-
-/** dX (+)= gradient of RMSNorm for `rows` rows of `width`. */
-export function encodeRmsNormBackward(
-  program: Program,
-  shape: { rows: number; width: number; eps: number },
-  buffers: { x: GPUBuffer; gain: GPUBuffer; dy: GPUBuffer; dx: GPUBuffer },
-  accumulate: boolean,
-): void {
-  const groups = flatGroups(shape.rows);
-  program.add(
-    'rmsnorm_backward',
-    {},
-    [buffers.x, buffers.gain, buffers.dy, buffers.dx],
-    [shape.width, accumulate ? 1 : 0, shape.rows, groups[0], { f32: shape.eps }],
-    groups,
-  );
-}
-
-/** dO in `gradients.attn` to dQ, dK and dV by the inputs of attention, RoPE turned back. */
-export function encodeAttentionBackward(parts: BackwardParts, program: Program, saved: LayerActivations): void {
-  const { gpu, config, tokens, gradients, turns } = parts;
-  const { numHeads, numKvHeads, headDim } = config;
-  const scale = { f32: 1 / Math.sqrt(headDim) };
-  const constants = { HEADS: numHeads, KV_HEADS: numKvHeads, HEAD_DIM: headDim, LANES: attentionTile(gpu) };
-  const groups = flatGroups(tokens.count * numHeads);
-  program.add(
-    'attention_backward_stats',
-    { HEAD_DIM: headDim },
-    [saved.attn, gradients.attn, saved.lse, gradients.stats],
-    [tokens.count * numHeads, groups[0]],
-    groups,
-  );
-  const inputs = [saved.q, saved.k, saved.v, gradients.attn, gradients.stats, tokens.tiles];
-  const tiles = tokens.tileCount;
-  program.add('attention_backward_query', constants, [...inputs, gradients.q], [scale], [tiles, numHeads]);
-  const outputs = [gradients.k, gradients.v];
-  const group = numHeads / numKvHeads;
-  program.add('attention_backward_key_value', constants, [...inputs, ...outputs], [scale, group], [tiles, numKvHeads]);
-  for (const [heads, gradient] of [
-    [numHeads, gradients.q],
-    [numKvHeads, gradients.k],
-  ] as const) {
-    program.add(
-      'rope_backward',
-      { HEADS: heads, HEAD_DIM: headDim },
-      [tokens.pos, turns, gradient],
-      [tokens.count],
-      [Math.ceil((heads * headDim) / 2 / 64), tokens.count],
-    );
-  }
 }
 
 /** dAct in `gradients.gate` to dGate (in its place) and dUp. */
@@ -344,7 +244,7 @@ export function encodeLayerBackward(
 function encodeNormIntoHidden(parts: BackwardParts, program: Program, x: GPUBuffer, gain: GPUBuffer): void {
   const { config, tokens, gradients } = parts;
   const shape = { rows: tokens.count, width: config.hiddenSize, eps: config.rmsNormEps };
-  encodeRmsNormBackward(program, shape, { x, gain, dy: gradients.normed, dx: gradients.hidden }, true);
+  encodeRmsNormBackward(parts.gpu, program, shape, { x, gain, dy: gradients.normed, dx: gradients.hidden }, true);
 }
 
 /** Gradients by the outputs of q_proj and k_proj: through the norm per head where the model has one. */
@@ -364,8 +264,8 @@ function encodeHeadNormBackward(
   const shape = (heads: number) => ({ rows: tokens.count * heads, width: config.headDim, eps: config.rmsNormEps });
   const q = { x: saved.qRaw, gain: qNorm, dy: gradients.q, dx: qRaw };
   const k = { x: saved.kRaw, gain: kNorm, dy: gradients.k, dx: kRaw };
-  encodeRmsNormBackward(program, shape(config.numHeads), q, false);
-  encodeRmsNormBackward(program, shape(config.numKvHeads), k, false);
+  encodeRmsNormBackward(parts.gpu, program, shape(config.numHeads), q, false);
+  encodeRmsNormBackward(parts.gpu, program, shape(config.numKvHeads), k, false);
   return [qRaw, kRaw];
 }
 

@@ -3,11 +3,11 @@
  * read-backs and a cache of pipelines. Nothing here knows of transformers.
  */
 
-import { DeviceError, MemoryPlanError, NoWebGpuError } from '../errors';
-import { KERNELS, type KernelName } from './kernels';
+import { DeviceError, DeviceLostError, MemoryPlanError, NoWebGpuError, PolylogueError } from '../errors';
+import { KERNELS, PACKED_FORMATS, type KernelName } from './kernels';
 
-/** Values for a kernel's `override` declarations. */
-export type KernelConstants = Readonly<Record<string, number | boolean>>;
+/** Values for a kernel's `override` declarations; `FORMAT` names the file that takes the place of its line `//@weights`. */
+export type KernelConstants = Readonly<Record<string, number | boolean | string>>;
 
 export interface Kernel {
   pipeline: GPUComputePipeline;
@@ -19,31 +19,52 @@ export interface Kernel {
 /** Uniform block of one dispatch; also the largest alignment any device asks for. */
 export const UNIFORM_STRIDE = 256;
 
+/** Milliseconds that the failure of a read may come before the news that the device is lost. */
+const LOSS_PATIENCE = 1000;
+
+/** How a device is opened. */
+export interface GpuOptions {
+  /** Which kernels to use; default by what the device says of itself. */
+  tiles?: 'auto' | 'cpu' | 'gpu' | undefined;
+}
+
 export class Gpu {
   /** Bytes of all living buffers. */
   bytesAllocated = 0;
+  /** Buffers ever made, whatever for: this stands still while a prepared engine works. */
+  buffersCreated = 0;
   /** Resolves with the reason when the device is gone; stays pending after `destroy`. */
-  readonly lost: Promise<DeviceError>;
+  readonly lost: Promise<DeviceLostError>;
   private readonly kernels = new Map<string, Kernel>();
   private staging: GPUBuffer | null = null;
-  private failure: DeviceError | null = null;
+  private failure: PolylogueError | null = null;
   private destroyed = false;
+  /** Operations in progress: how each is told that the device is gone. */
+  private readonly guarded = new Set<(loss: DeviceLostError) => void>();
 
   private constructor(
     readonly device: GPUDevice,
     /** For people: vendor, architecture and description of the adapter. */
     readonly description: string,
-    /** A software rasteriser: kernels may choose another tile shape, never another order of additions. */
+    /** A software rasteriser, or to be treated as one: other kernels are quick there. */
     readonly isCpu: boolean,
   ) {
+    const createBuffer = device.createBuffer.bind(device);
+    device.createBuffer = (descriptor) => {
+      this.buffersCreated++;
+      return createBuffer(descriptor);
+    };
     device.addEventListener('uncapturederror', (event) => {
-      this.failure ??= new DeviceError(`WebGPU: ${(event as GPUUncapturedErrorEvent).error.message}`);
+      this.failure ??= uncaptured((event as GPUUncapturedErrorEvent).error);
     });
     this.lost = new Promise((resolve) => {
       void device.lost.then((info) => {
         if (this.destroyed) return;
-        this.failure ??= new DeviceError(`the GPU device was lost (${info.reason}): ${info.message}`);
-        resolve(this.failure);
+        const loss = new DeviceLostError(`the GPU device was lost (${info.reason}): ${info.message}`);
+        // Whatever went wrong before, a new device is what is needed now.
+        this.failure = loss;
+        resolve(loss);
+        for (const reject of this.guarded) reject(loss);
       });
     });
   }
@@ -52,7 +73,7 @@ export class Gpu {
    * Opens the default adapter with its largest buffer limits.
    * @throws NoWebGpuError when there is no adapter or it refuses a device.
    */
-  static async open(gpu: GPU): Promise<Gpu> {
+  static async open(gpu: GPU, options: GpuOptions = {}): Promise<Gpu> {
     const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
     if (adapter === null) {
       throw new NoWebGpuError('WebGPU is present but offers no adapter (no usable graphics driver)');
@@ -61,6 +82,7 @@ export class Gpu {
     let device: GPUDevice;
     try {
       device = await adapter.requestDevice({
+        requiredFeatures: adapter.features.has('shader-f16') ? ['shader-f16'] : [],
         requiredLimits: {
           maxBufferSize: limits.maxBufferSize,
           maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
@@ -72,7 +94,8 @@ export class Gpu {
     const words = [info.vendor, info.architecture, info.device, info.description].filter((word) => word !== '');
     const description = [...new Set(words)].join(' ') || 'unnamed adapter';
     const isCpu = /llvmpipe|swiftshader|lavapipe|basic render/i.test(description) || info.isFallbackAdapter === true;
-    return new Gpu(device, description, isCpu);
+    const tiles = options.tiles ?? 'auto';
+    return new Gpu(device, description, tiles === 'auto' ? isCpu : tiles === 'cpu');
   }
 
   /**
@@ -113,7 +136,8 @@ export class Gpu {
 
   /**
    * Copy of a range of a buffer after everything queued so far has run.
-   * @throws DeviceError when the device is lost or any earlier command was invalid.
+   * @throws DeviceLostError when the device is lost, DeviceError when any earlier command was invalid, MemoryPlanError when
+   * it had no memory for one
    */
   async read(buffer: GPUBuffer, byteOffset = 0, bytes = buffer.size - byteOffset): Promise<ArrayBuffer> {
     this.check();
@@ -121,22 +145,61 @@ export class Gpu {
     const encoder = this.device.createCommandEncoder();
     encoder.copyBufferToBuffer(buffer, byteOffset, staging, 0, bytes);
     this.device.queue.submit([encoder.finish()]);
+    let copy: ArrayBuffer;
     try {
       await staging.mapAsync(GPUMapMode.READ, 0, bytes);
+      this.check();
+      copy = staging.getMappedRange(0, bytes).slice(0);
     } catch (error) {
-      throw this.failure ?? new DeviceError(`reading ${buffer.label}: ${(error as Error).message}`, { cause: error });
+      throw await this.explained(error, buffer.label);
     }
-    this.check();
-    const copy = staging.getMappedRange(0, bytes).slice(0);
     staging.unmap();
     this.giveStaging(staging);
     return copy;
   }
 
-  /** Waits until everything queued so far has run. */
+  /** Waits until everything queued so far has run. @throws as `read` */
   async finished(): Promise<void> {
-    await this.device.queue.onSubmittedWorkDone();
+    await this.guard(() => this.device.queue.onSubmittedWorkDone());
     this.check();
+  }
+
+  /**
+   * Runs an operation on the device; when the device is lost meanwhile it rejects at once, whatever the operation waits for.
+   * @throws DeviceLostError
+   */
+  async guard<T>(operation: () => Promise<T>): Promise<T> {
+    this.check();
+    let tell: (loss: DeviceLostError) => void = () => {};
+    const loss = new Promise<never>((_, reject) => this.guarded.add((tell = reject)));
+    try {
+      return await Promise.race([operation(), loss]);
+    } catch (error) {
+      throw this.failure instanceof DeviceLostError ? this.failure : error;
+    } finally {
+      this.guarded.delete(tell);
+    }
+  }
+
+  /**
+   * Makes buffers. Resolves with null, or with the driver's words when it has no memory for them; then they are the
+   * caller's to destroy.
+   * @throws what `make` throws; DeviceLostError
+   */
+  async allocate(make: () => void): Promise<string | null> {
+    this.check();
+    this.device.pushErrorScope('out-of-memory');
+    let popped: Promise<GPUError | null>;
+    try {
+      make();
+    } finally {
+      popped = this.device.popErrorScope();
+      // Where `make` throws, nobody waits for it.
+      popped.catch(() => {});
+    }
+    const error = await this.guard(() => popped);
+    this.check();
+    return error && firstLine(error.message);
   }
 
   destroyBuffer(buffer: GPUBuffer): void {
@@ -163,15 +226,31 @@ export class Gpu {
     return this.kernel(name, constants).pipeline;
   }
 
-  /** @throws DeviceError when the device is lost or a command was invalid. */
+  /** `enable f16;` may stand in a kernel. */
+  get hasF16(): boolean {
+    return this.device.features.has('shader-f16');
+  }
+
+  /** @throws as `read` */
   check(): void {
     if (this.failure !== null) throw this.failure;
   }
 
   destroy(): void {
     this.destroyed = true;
+    this.failure ??= new DeviceError('the device was closed');
     this.staging?.destroy();
     this.device.destroy();
+  }
+
+  /** The reason why a buffer could not be read: that the device is lost may be known a moment later. */
+  private async explained(error: unknown, buffer: string): Promise<PolylogueError> {
+    const waited = new Promise<null>((resolve) => setTimeout(resolve, LOSS_PATIENCE, null));
+    if (this.failure === null) await Promise.race([this.lost, waited]);
+    if (this.failure !== null) return this.failure;
+    return new DeviceError(`reading ${buffer}: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
   }
 
   private compile(name: KernelName, label: string, constants: KernelConstants): Kernel {
@@ -208,10 +287,24 @@ export class Gpu {
   }
 }
 
+/** An error that no scope was there for. */
+function uncaptured(error: GPUError): PolylogueError {
+  if (!(error instanceof GPUOutOfMemoryError)) return new DeviceError(`WebGPU: ${error.message}`);
+  return new MemoryPlanError(
+    `the device has no memory left (${firstLine(error.message)}); fewer rows (maxRows), a shorter maxLength, smaller ` +
+      'training batches or a smaller format of the weights (dtype) need less',
+  );
+}
+
+/** Drivers add their call stack. */
+function firstLine(message: string): string {
+  return (message.split('\n')[0] ?? '').trim();
+}
+
 /** `override NAME: u32 = 4;` becomes `const NAME: u32 = <value>;`. */
 function substituteConstants(name: string, source: string, constants: KernelConstants): string {
   const unused = new Set(Object.keys(constants));
-  const code = source.replace(
+  const code = includeFormat(name, source, constants, unused).replace(
     /^override\s+(\w+)\s*:\s*(\w+)\s*(?:=\s*([^;]+))?;/gm,
     (_line, constant: string, type: string, fallback: string | undefined) => {
       unused.delete(constant);
@@ -222,6 +315,16 @@ function substituteConstants(name: string, source: string, constants: KernelCons
   );
   if (unused.size > 0) throw new DeviceError(`kernel ${name}: no constant ${[...unused].join(', ')}`);
   return code;
+}
+
+/** The line `//@weights` becomes the text that reads weights of this format. */
+function includeFormat(name: string, source: string, constants: KernelConstants, unused: Set<string>): string {
+  return source.replace(/^\/\/@weights$/m, () => {
+    unused.delete('FORMAT');
+    const format = String(constants['FORMAT']);
+    if (!Object.hasOwn(PACKED_FORMATS, format)) throw new DeviceError(`kernel ${name}: there is no format ${format}`);
+    return PACKED_FORMATS[format as keyof typeof PACKED_FORMATS];
+  });
 }
 
 /** Bind group layout from the kernel's own declarations, so a binding a constant switches off stays bindable. */

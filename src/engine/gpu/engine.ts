@@ -1,6 +1,7 @@
 /** The WebGPU engine: the Engine contract on a device's compute kernels. */
 
 import { MemoryPlanError } from '../errors';
+import { streamOf, type ModelStream, type ReadOptions } from '../stream';
 import { checkCapacity, checkGenerate, checkLogits, checkScore, resolveMaxLength, type Limits } from '../requests';
 import type {
   AdapterConfig,
@@ -30,7 +31,7 @@ import { generateRows } from './generate';
 import { NO_SLOT } from './layout';
 import { logitsOfRow, scoreRows } from './score';
 import { Trainer } from './train';
-import { uploadWeights } from './weights';
+import { loadWeights } from './weights';
 
 const DEFAULT_MAX_ROWS = 64;
 const DEFAULT_MAX_ADAPTERS = 16;
@@ -62,24 +63,33 @@ export class WebGpuEngine implements Engine {
   /**
    * Opens a device of its own, copies the weights to it and allocates cache and activations.
    * @param gpu `navigator.gpu`, or what `openNodeGpu` gives
+   * @param reading progress of the weights' bytes, cancellation
    * @throws NoWebGpuError, RequestError for impossible options, MemoryPlanError when it does not fit the device
    */
-  static async create(gpu: GPU, weights: ModelWeights, options: EngineOptions = {}): Promise<WebGpuEngine> {
-    const { config } = weights;
+  static async create(
+    gpu: GPU,
+    model: ModelWeights | ModelStream,
+    options: EngineOptions = {},
+    reading: ReadOptions = {},
+  ): Promise<WebGpuEngine> {
+    const stream = 'read' in model ? model : streamOf(model);
+    const { config } = stream;
     const resolved: Required<EngineOptions> = {
       maxRows: Math.max(1, options.maxRows ?? DEFAULT_MAX_ROWS),
       maxAdapters: options.maxAdapters ?? DEFAULT_MAX_ADAPTERS,
       maxRank: options.maxRank ?? DEFAULT_MAX_RANK,
       maxLength: resolveMaxLength(config, options),
+      dtype: options.dtype ?? 'f32',
+      tiles: options.tiles ?? 'auto',
     };
-    const device = await Gpu.open(gpu);
+    const device = await Gpu.open(gpu, { tiles: resolved.tiles });
     try {
       device.device.pushErrorScope('out-of-memory');
       const adapters = new AdapterStore(device, config, resolved);
       const parts = {
         gpu: device,
         config,
-        weights: uploadWeights(device, weights),
+        weights: await loadWeights(device, stream, resolved.dtype, reading),
         adapters,
         turns: uploadTurns(device, config, resolved.maxLength),
       };

@@ -5,13 +5,15 @@
  */
 
 import { PROJECTIONS, type ModelConfig, type Projection } from '../types';
+import { encodeAttention } from './attention';
 import type { Gpu } from './device';
 import { projectionShape, type AdapterLayout } from './layout';
+import { encodeRmsNorm } from './norm';
 import type { Program } from './program';
 import { ropeTable } from '../reference/rope';
-import { encodeLinear, type DeviceWeights, type LoraExpansion } from './weights';
-
-const MAX_GROUPS = 65535;
+import { encodeLinear, type LoraExpansion } from './linear';
+import { encodeUnpack } from './matrix';
+import type { DeviceWeights } from './weights';
 
 /** The flat token list. */
 export interface TokenList {
@@ -99,9 +101,14 @@ export function uploadTurns(gpu: Gpu, config: ModelConfig, positions: number): G
 
 /** x [T, D] = embedding of the tokens' ids. */
 export function encodeEmbedding(parts: ForwardParts, program: Program, tokens: TokenList, x: GPUBuffer): void {
+  const { embedding } = parts.weights;
+  if (embedding.dtype !== 'f32') {
+    encodeUnpack(program, embedding, tokens.count, { ids: tokens.ids }, x);
+    return;
+  }
   const D = parts.config.hiddenSize;
   const groups: [number, number] = [Math.ceil(D / 64), tokens.count];
-  program.add('embed_tokens', { D }, [tokens.ids, parts.weights.embedding, x], [tokens.count], groups);
+  program.add('embed_tokens', { D }, [tokens.ids, embedding.buffer, x], [tokens.count], groups);
 }
 
 /**
@@ -123,10 +130,9 @@ export function encodeLayer(
     const lora = targets.has(projection)
       ? encodeShrink(parts, program, layer, projection, tokens, x, acts.xa[projection])
       : null;
-    const shape = projectionShape(config, projection);
     const weight = weights.projections[projection];
     const bias = weights.biases[projection];
-    encodeLinear(parts.gpu, program, { ...shape, tokens: tokens.count, x, weight, y, bias, residual, lora });
+    encodeLinear(parts.gpu, program, { tokens: tokens.count, x, weight, y, bias, residual, lora });
   };
   encodeNorm(parts, program, tokens.count, config.hiddenSize, acts.x, weights.inputNorm, acts.normed1);
   project('q_proj', acts.normed1, acts.qRaw);
@@ -147,7 +153,7 @@ export function encodeLayer(
 
 /** y = RMSNorm of `rows` rows of `width`. */
 export function encodeNorm(
-  parts: ForwardParts,
+  { gpu, config }: ForwardParts,
   program: Program,
   rows: number,
   width: number,
@@ -155,11 +161,7 @@ export function encodeNorm(
   gain: GPUBuffer,
   y: GPUBuffer,
 ): void {
-  // On a CPU driver small workgroups spread few rows over the cores.
-  const lanes = parts.gpu.isCpu ? 8 : 64;
-  const groups = flatGroups(rows, lanes);
-  const params = [rows, groups[0], { f32: parts.config.rmsNormEps }, width];
-  program.add('rmsnorm_forward', { LANES: lanes }, [x, gain, y], params, groups);
+  encodeRmsNorm(gpu, program, { rows, width, eps: config.rmsNormEps }, { x, gain, y });
 }
 
 /** Final norm and head: logits [count, V] of hidden states x [count, D]; `normed` [count, D] is scratch. */
@@ -173,14 +175,7 @@ export function encodeHead(
 ): void {
   const { config, weights } = parts;
   encodeNorm(parts, program, count, config.hiddenSize, x, weights.norm, normed);
-  encodeLinear(parts.gpu, program, {
-    in: config.hiddenSize,
-    out: config.vocabSize,
-    tokens: count,
-    x: normed,
-    weight: weights.head,
-    y: logits,
-  });
+  encodeLinear(parts.gpu, program, { tokens: count, x: normed, weight: weights.head, y: logits });
 }
 
 /** xa [T, R] = scale · A x, and what `encodeLinear` needs to add B xa. */
@@ -251,28 +246,6 @@ function encodeHeads(
     [tokens.count],
     [Math.ceil(width / 64), tokens.count],
   );
-}
-
-function encodeAttention(parts: ForwardParts, program: Program, tokens: TokenList, acts: LayerActivations): void {
-  const { numHeads, numKvHeads, headDim } = parts.config;
-  const lanes = parts.gpu.isCpu ? 8 : 64;
-  // Loads are what a CPU driver spends its time on; a GPU would run out of registers.
-  const shared = parts.gpu.isCpu && (numHeads / numKvHeads) % 2 === 0 ? 2 : 1;
-  const groups = flatGroups((tokens.count * numHeads) / shared, lanes);
-  program.add(
-    'attention_forward',
-    { HEADS: numHeads, KV_HEADS: numKvHeads, HEAD_DIM: headDim, GROUP: shared, LANES: lanes },
-    [acts.q, acts.k, acts.v, tokens.row, tokens.pos, tokens.rowBase, acts.attn, acts.lse],
-    [tokens.count, groups[0], { f32: 1 / Math.sqrt(headDim) }],
-    groups,
-  );
-}
-
-/** Workgroups for `items` invocations, folded into y where one dimension is too short. */
-function flatGroups(items: number, lanes: number): [number, number] {
-  const groups = Math.ceil(items / lanes);
-  const x = Math.min(groups, MAX_GROUPS);
-  return [x, x === 0 ? 0 : Math.ceil(groups / x)];
 }
 
 /** Widths of the activations, in elements per token. */

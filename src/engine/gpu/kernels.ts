@@ -3,6 +3,8 @@
  * its file.
  */
 
+import type { WeightDtype } from '../types';
+
 // forward
 import attentionForward from '../kernels/attention_forward.wgsl?raw';
 import attentionForwardWide from '../kernels/attention_forward_wide.wgsl?raw';
@@ -10,6 +12,7 @@ import cacheStore from '../kernels/cache_store.wgsl?raw';
 import decodePrepare from '../kernels/decode_prepare.wgsl?raw';
 import embedTokens from '../kernels/embed_tokens.wgsl?raw';
 import gatherRows from '../kernels/gather_rows.wgsl?raw';
+import linearForwardPacked from '../kernels/linear_forward_packed.wgsl?raw';
 import linearForward from '../kernels/linear_forward.wgsl?raw';
 import linearForwardScalar from '../kernels/linear_forward_scalar.wgsl?raw';
 import loraShrink from '../kernels/lora_shrink.wgsl?raw';
@@ -21,6 +24,14 @@ import sampleTokens from '../kernels/sample_tokens.wgsl?raw';
 import scoreTokens from '../kernels/score_tokens.wgsl?raw';
 import swigluForward from '../kernels/swiglu_forward.wgsl?raw';
 
+// frozen weights
+import quantise from '../kernels/quantise.wgsl?raw';
+import unpackRows from '../kernels/unpack_rows.wgsl?raw';
+import weightsF16 from '../kernels/weights_f16.wgsl?raw';
+import weightsF32 from '../kernels/weights_f32.wgsl?raw';
+import weightsInt4 from '../kernels/weights_int4.wgsl?raw';
+import weightsInt8 from '../kernels/weights_int8.wgsl?raw';
+
 // backward and optimiser
 import adamw from '../kernels/adamw.wgsl?raw';
 import attentionBackwardKeyValue from '../kernels/attention_backward_key_value.wgsl?raw';
@@ -28,6 +39,7 @@ import attentionBackwardQuery from '../kernels/attention_backward_query.wgsl?raw
 import attentionBackwardStats from '../kernels/attention_backward_stats.wgsl?raw';
 import crossEntropy from '../kernels/cross_entropy.wgsl?raw';
 import linearBackwardInput from '../kernels/linear_backward_input.wgsl?raw';
+import linearBackwardInputPacked from '../kernels/linear_backward_input_packed.wgsl?raw';
 import linearBackwardInputScalar from '../kernels/linear_backward_input_scalar.wgsl?raw';
 import loraBackwardShrink from '../kernels/lora_backward_shrink.wgsl?raw';
 import loraBackwardShrinkScalar from '../kernels/lora_backward_shrink_scalar.wgsl?raw';
@@ -51,6 +63,7 @@ export const KERNELS = {
   embed_tokens: embedTokens,
   gather_rows: gatherRows,
   linear_forward: linearForward,
+  linear_forward_packed: linearForwardPacked,
   linear_forward_scalar: linearForwardScalar,
   lora_shrink: loraShrink,
   lora_shrink_scalar: loraShrinkScalar,
@@ -61,6 +74,10 @@ export const KERNELS = {
   score_tokens: scoreTokens,
   swiglu_forward: swigluForward,
 
+  // frozen weights
+  quantise,
+  unpack_rows: unpackRows,
+
   // backward and optimiser
   adamw,
   attention_backward_key_value: attentionBackwardKeyValue,
@@ -68,6 +85,7 @@ export const KERNELS = {
   attention_backward_stats: attentionBackwardStats,
   cross_entropy: crossEntropy,
   linear_backward_input: linearBackwardInput,
+  linear_backward_input_packed: linearBackwardInputPacked,
   linear_backward_input_scalar: linearBackwardInputScalar,
   lora_backward_shrink: loraBackwardShrink,
   lora_backward_shrink_scalar: loraBackwardShrinkScalar,
@@ -84,3 +102,11 @@ export const KERNELS = {
 } as const satisfies Record<string, string>;
 
 export type KernelName = keyof typeof KERNELS;
+
+/** How frozen weights are read: what takes the place of `//@weights` in a kernel, by the constant FORMAT. */
+export const PACKED_FORMATS = {
+  f32: weightsF32,
+  f16: weightsF16,
+  int8: weightsInt8,
+  int4: weightsInt4,
+} as const satisfies Record<WeightDtype, string>;

@@ -5,12 +5,10 @@
  */
 
 import type { OptimiserSettings, Projection } from '../types';
+import { attentionTile } from './attention';
 import {
-  attentionTile,
   encodeCrossEntropy,
   encodeLayerBackward,
-  encodeLinearBackwardInput,
-  encodeRmsNormBackward,
   encodeTrackLoss,
   TOKEN_TILE,
   type BackwardParts,
@@ -19,7 +17,9 @@ import {
 } from './backward';
 import { layOutBatch, measureBatch, type Batch, type BatchSize, type BatchTrack } from './batch';
 import { encodeEmbedding, encodeHead, encodeLayer, type ForwardParts, type LayerActivations } from './forward';
+import { encodeLinearBackwardInput } from './linear';
 import { encodeAdamW, encodeGradientNorm, packSteps, type TrackStep } from './optimiser';
+import { encodeRmsNormBackward } from './norm';
 import { Program } from './program';
 import {
   buffersOf,
@@ -208,11 +208,10 @@ export class TrainDevice {
       program.add('gather_rows', { WIDTH: D }, [range, hidden[config.numLayers], head.hidden], [count], groups);
       encodeHead(this.parts, program, count, head.hidden, head.normed, head.logits);
       encodeCrossEntropy(program, { vocabulary: V, first, count }, { logits: head.logits, targets: ids, loss });
-      const shape = { in: D, out: V, tokens: count };
       const through = { dy: head.logits, weight: weights.head, dx: head.dNormed };
-      encodeLinearBackwardInput(gpu, program, shape, through, null, false);
+      encodeLinearBackwardInput(gpu, program, { tokens: count, ...through, lora: null, accumulate: false });
       const norm = { x: head.hidden, gain: weights.norm, dy: head.dNormed, dx: head.dHidden };
-      encodeRmsNormBackward(program, { rows: count, width: D, eps }, norm, false);
+      encodeRmsNormBackward(gpu, program, { rows: count, width: D, eps }, norm, false);
       program.add('scatter_rows', {}, [range, head.dHidden, gradients.hidden], [D], groups);
     }
   }

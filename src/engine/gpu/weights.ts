@@ -1,13 +1,11 @@
-/**
- * The frozen base model on the device, and the one place that knows in which format its projections are stored: whoever
- * multiplies by a projection's weight records it through `encodeLinear`.
- */
+/** The frozen base model on the device: room for all of it is made first, then its tensors come in, in any order. */
 
-import { projectionName } from '../config';
+import { projectionName, tensorShapes } from '../config';
 import { SafetensorsError } from '../errors';
-import { PROJECTIONS, type ModelWeights, type Projection } from '../types';
+import type { ModelStream, ReadOptions, TensorPiece } from '../stream';
+import { PROJECTIONS, type ModelConfig, type Projection, type WeightDtype } from '../types';
 import type { Gpu } from './device';
-import type { Program } from './program';
+import { createMatrix, matrixLayout, MatrixPacker, type TensorError, type WeightMatrix } from './matrix';
 
 /** Frozen weights of one decoder layer; norms [D], projections [out, in], biases [out], q/k norms [Dh]. */
 export interface DeviceLayer {
@@ -16,120 +14,99 @@ export interface DeviceLayer {
   /** Only with qkNorm. */
   qNorm: GPUBuffer | null;
   kNorm: GPUBuffer | null;
-  projections: Record<Projection, GPUBuffer>;
+  projections: Record<Projection, WeightMatrix>;
   /** q, k and v only, with qkvBias. */
   biases: Partial<Record<Projection, GPUBuffer>>;
 }
 
 export interface DeviceWeights {
+  dtype: WeightDtype;
   /** [V, D] */
-  embedding: GPUBuffer;
+  embedding: WeightMatrix;
   /** [V, D]; the embedding itself when the head is tied. */
-  head: GPUBuffer;
+  head: WeightMatrix;
   /** [D] */
   norm: GPUBuffer;
   layers: DeviceLayer[];
   /** Of all of them, in bytes. */
   bytes: number;
+  /** Error of every tensor that was packed; empty for f32. */
+  errors: TensorError[];
 }
+
+const EMBEDDING = 'model.embed_tokens.weight';
+const HEAD = 'lm_head.weight';
 
 /**
- * Copies a model to the device as f32.
- * @throws SafetensorsError when a tensor is missing; MemoryPlanError when one is larger than a binding may be.
+ * Reads a model onto the device, projections, embedding and head in the given format, norms and biases as f32.
+ * @throws RequestError (a width that the format cannot pack), MemoryPlanError (a tensor larger than a binding may be), what
+ *   the stream throws
  */
-export function uploadWeights(gpu: Gpu, { config, tensors }: ModelWeights): DeviceWeights {
-  let bytes = 0;
-  const upload = (name: string): GPUBuffer => {
-    const tensor = tensors.get(name);
-    if (tensor === undefined) throw new SafetensorsError('model', `there is no tensor ${name}`);
-    const buffer = gpu.upload(name, tensor.data);
-    bytes += buffer.size;
-    return buffer;
-  };
-  const embedding = upload('model.embed_tokens.weight');
-  const head = config.tieWordEmbeddings ? embedding : upload('lm_head.weight');
-  const norm = upload('model.norm.weight');
-  const layers: DeviceLayer[] = [];
-  for (let layer = 0; layer < config.numLayers; layer++) {
-    const prefix = `model.layers.${layer}`;
-    const projections = {} as Record<Projection, GPUBuffer>;
-    const biases: Partial<Record<Projection, GPUBuffer>> = {};
-    for (const projection of PROJECTIONS) {
-      projections[projection] = upload(projectionName(layer, projection));
-      if (config.qkvBias && 'qkv'.includes(projection.charAt(0))) {
-        biases[projection] = upload(projectionName(layer, projection, 'bias'));
-      }
-    }
-    layers.push({
-      inputNorm: upload(`${prefix}.input_layernorm.weight`),
-      postNorm: upload(`${prefix}.post_attention_layernorm.weight`),
-      qNorm: config.qkNorm ? upload(`${prefix}.self_attn.q_norm.weight`) : null,
-      kNorm: config.qkNorm ? upload(`${prefix}.self_attn.k_norm.weight`) : null,
-      projections,
-      biases,
-    });
+export async function loadWeights(
+  gpu: Gpu,
+  stream: ModelStream,
+  dtype: WeightDtype = 'f32',
+  options: ReadOptions = {},
+): Promise<DeviceWeights> {
+  const { weights, tensors } = makeRoom(gpu, stream.config, dtype);
+  const packer = new MatrixPacker(gpu);
+  try {
+    await stream.read(async (piece) => place(gpu, packer, tensors, piece), options);
+    weights.errors = packer.errors;
+    return weights;
+  } finally {
+    packer.dispose();
   }
-  return { embedding, head, norm, layers, bytes };
 }
 
-/** Outputs and tokens that one invocation of linear_forward makes, each way. */
-const TILE = 4;
-
-/** LoRA's half of a projection: xa [T, R] is already A·x times the scale; `offset` is B's first element in a slot. */
-export interface LoraExpansion {
-  xa: GPUBuffer;
-  pool: GPUBuffer;
-  slot: GPUBuffer;
-  rank: number;
-  slotElements: number;
-  offset: number;
+/** Bytes that `loadWeights` takes, scratch aside. */
+export function weightBytes(config: ModelConfig, dtype: WeightDtype): number {
+  let bytes = 0;
+  for (const shape of tensorShapes(config).values()) {
+    const [rows, columns] = shape as [number, number?];
+    bytes += columns === undefined ? rows * 4 : matrixLayout(dtype, rows, columns).bytes;
+  }
+  return bytes;
 }
 
-export interface LinearJob {
-  in: number;
-  out: number;
-  /** T */
-  tokens: number;
-  /** [T, in] */
-  x: GPUBuffer;
-  /** [out, in] */
-  weight: GPUBuffer;
-  /** [T, out]; another buffer than x and residual */
-  y: GPUBuffer;
-  bias?: GPUBuffer | undefined;
-  residual?: GPUBuffer | undefined;
-  lora?: LoraExpansion | null;
+/** Every matrix and vector by the name of its tensor. */
+type Places = Map<string, WeightMatrix | GPUBuffer>;
+
+function makeRoom(gpu: Gpu, config: ModelConfig, dtype: WeightDtype): { weights: DeviceWeights; tensors: Places } {
+  const tensors: Places = new Map();
+  let bytes = 0;
+  for (const [name, shape] of tensorShapes(config)) {
+    const [rows, columns] = shape as [number, number?];
+    const place = columns === undefined ? gpu.buffer(name, rows * 4) : createMatrix(gpu, name, dtype, rows, columns);
+    bytes += 'buffer' in place ? place.buffer.size : place.size;
+    tensors.set(name, place);
+  }
+  const matrix = (name: string): WeightMatrix => tensors.get(name) as WeightMatrix;
+  const vector = (name: string): GPUBuffer => tensors.get(name) as GPUBuffer;
+  const layers = Array.from({ length: config.numLayers }, (_, layer): DeviceLayer => {
+    const prefix = `model.layers.${layer}`;
+    const projections = PROJECTIONS.map((name) => [name, matrix(projectionName(layer, name))]);
+    const biased = config.qkvBias ? (['q_proj', 'k_proj', 'v_proj'] as const) : [];
+    return {
+      inputNorm: vector(`${prefix}.input_layernorm.weight`),
+      postNorm: vector(`${prefix}.post_attention_layernorm.weight`),
+      qNorm: config.qkNorm ? vector(`${prefix}.self_attn.q_norm.weight`) : null,
+      kNorm: config.qkNorm ? vector(`${prefix}.self_attn.k_norm.weight`) : null,
+      projections: Object.fromEntries(projections) as Record<Projection, WeightMatrix>,
+      biases: Object.fromEntries(biased.map((name) => [name, vector(projectionName(layer, name, 'bias'))])),
+    };
+  });
+  const embedding = matrix(EMBEDDING);
+  const head = config.tieWordEmbeddings ? embedding : matrix(HEAD);
+  const norm = vector('model.norm.weight');
+  return { weights: { dtype, embedding, head, norm, layers, bytes, errors: [] }, tensors };
 }
 
-/** Records y = residual + (bias + (W x + B xa)). */
-export function encodeLinear(gpu: Gpu, program: Program, job: LinearJob): void {
-  const { x, weight, y, bias, residual, lora } = job;
-  const vector = job.in % 4 === 0;
-  const lanes = linearLanes(gpu, job.out);
-  const rank = lora?.rank ?? 0;
-  program.add(
-    vector ? 'linear_forward' : 'linear_forward_scalar',
-    { LORA: lora != null, ...(vector ? { LANES: lanes } : {}) },
-    // A binding that is switched off goes unread; any buffer that is only read will do.
-    [x, weight, bias ?? weight, lora?.xa ?? x, lora?.pool ?? x, lora?.slot ?? x, residual ?? x, y],
-    [
-      job.tokens,
-      lora?.slotElements ?? 0,
-      lora?.offset ?? 0,
-      vector ? job.in / 4 : job.in,
-      job.out,
-      vector ? rank / 4 : rank,
-      bias === undefined ? 0 : 1,
-      residual === undefined ? 0 : 1,
-    ],
-    vector
-      ? [Math.ceil(job.out / (TILE * lanes)), Math.ceil(job.tokens / TILE)]
-      : [Math.ceil(job.out / 64), job.tokens],
-  );
-}
-
-/** Lanes of a workgroup: one SIMD register on a CPU driver, one or two warps on a GPU. */
-function linearLanes(gpu: Gpu, outputs: number): number {
-  if (gpu.isCpu) return 8;
-  return outputs > 128 ? 64 : 32;
+/** Puts some rows of a tensor where they belong. */
+async function place(gpu: Gpu, packer: MatrixPacker, tensors: Places, piece: TensorPiece): Promise<void> {
+  const { name, firstRow, data } = piece;
+  const target = tensors.get(name);
+  if (target === undefined) throw new SafetensorsError('model', `there is no place for a tensor ${name}`);
+  if ('buffer' in target) await packer.write(name, target, firstRow, data);
+  else gpu.write(target, data, firstRow * 4);
 }

@@ -1,0 +1,133 @@
+/**
+ * Products with frozen weights and their LoRA, forward and backward: which kernel, by the weights' format and the device.
+ */
+
+import type { Gpu } from './device';
+import { matrixParams, type WeightMatrix } from './matrix';
+import type { Program } from './program';
+
+/** Outputs and tokens that one invocation of linear_forward makes, each way. */
+const TILE = 4;
+/** Tokens that one invocation of the kernels for packed weights makes. */
+const PACKED_TILE = 8;
+
+/** LoRA's half of a projection: xa [T, R] is already A·x times the scale; `offset` is B's first element in a slot. */
+export interface LoraExpansion {
+  xa: GPUBuffer;
+  pool: GPUBuffer;
+  slot: GPUBuffer;
+  rank: number;
+  slotElements: number;
+  offset: number;
+}
+
+export interface LinearJob {
+  /** T */
+  tokens: number;
+  /** [T, in] */
+  x: GPUBuffer;
+  /** [out, in] */
+  weight: WeightMatrix;
+  /** [T, out]; another buffer than x and residual */
+  y: GPUBuffer;
+  bias?: GPUBuffer | undefined;
+  residual?: GPUBuffer | undefined;
+  lora?: LoraExpansion | null;
+}
+
+/** Records y = residual + (bias + (W x + B xa)). */
+export function encodeLinear(gpu: Gpu, program: Program, job: LinearJob): void {
+  const { x, weight, y, bias, residual, lora } = job;
+  const { rows, columns, buffer, dtype } = weight;
+  const vector = columns % 4 === 0;
+  const lanes = linearLanes(gpu, rows);
+  const rank = lora?.rank ?? 0;
+  // A binding that is switched off goes unread; any buffer that is only read will do.
+  const bindings = [x, buffer, bias ?? buffer, lora?.xa ?? x, lora?.pool ?? x, lora?.slot ?? x, residual ?? x, y];
+  const params = [
+    job.tokens,
+    lora?.slotElements ?? 0,
+    lora?.offset ?? 0,
+    vector ? columns / 4 : columns,
+    rows,
+    vector ? rank / 4 : rank,
+    bias === undefined ? 0 : 1,
+    residual === undefined ? 0 : 1,
+  ];
+  const LORA = lora != null;
+  if (dtype !== 'f32') {
+    const constants = { FORMAT: dtype, LANES: lanes, LORA };
+    const groups: [number, number] = [Math.ceil(rows / (4 * lanes)), Math.ceil(job.tokens / PACKED_TILE)];
+    program.add('linear_forward_packed', constants, bindings, [...params, ...matrixParams(weight)], groups);
+  } else if (vector) {
+    const groups: [number, number] = [Math.ceil(rows / (TILE * lanes)), Math.ceil(job.tokens / TILE)];
+    program.add('linear_forward', { LANES: lanes, LORA }, bindings, params, groups);
+  } else {
+    program.add('linear_forward_scalar', { LORA }, bindings, params, [Math.ceil(rows / 64), job.tokens]);
+  }
+}
+
+/** Lanes of a workgroup: one SIMD register on a CPU driver, one or two warps on a GPU. */
+function linearLanes(gpu: Gpu, outputs: number): number {
+  if (gpu.isCpu) return 8;
+  return outputs > 128 ? 64 : 32;
+}
+
+/** The LoRA path of `encodeLinearBackwardInput`: dXA [T, R] and A inside the pool. */
+export interface LoraPath {
+  dxa: GPUBuffer;
+  pool: GPUBuffer;
+  slot: GPUBuffer;
+  rank: number;
+  slotElements: number;
+  /** Element of A inside a slot. */
+  offset: number;
+}
+
+export interface LinearBackwardJob {
+  /** T, a multiple of 4 with LoRA (every 4 tokens of one slot) */
+  tokens: number;
+  /** [T, out] */
+  dy: GPUBuffer;
+  /** [out, in] */
+  weight: WeightMatrix;
+  /** [T, in] */
+  dx: GPUBuffer;
+  /** null leaves the second product out. */
+  lora: LoraPath | null;
+  accumulate: boolean;
+}
+
+/** Records dX[T, in] (+)= dY[T, out] · W[out, in] + dXA · A. */
+export function encodeLinearBackwardInput(gpu: Gpu, program: Program, job: LinearBackwardJob): void {
+  const { dy, weight, dx, lora, tokens } = job;
+  const { rows, columns, dtype, buffer } = weight;
+  const vector = columns % 4 === 0 && (dtype !== 'f32' || rows % 4 === 0);
+  const width = vector ? columns / 4 : columns;
+  const lanes = lanesFor(gpu, width);
+  // Without LoRA three bindings go unread; any buffer that the dispatch only reads will do.
+  const bindings = [dy, buffer, lora?.dxa ?? dy, lora?.pool ?? dy, lora?.slot ?? dy, dx];
+  const params = [columns, rows, lora?.rank ?? 0, lora?.slotElements ?? 0, lora?.offset ?? 0, job.accumulate ? 1 : 0];
+  if (dtype !== 'f32') {
+    const constants = { FORMAT: dtype, LANES: lanes };
+    const groups: [number, number] = [Math.ceil(width / lanes), Math.ceil(tokens / PACKED_TILE)];
+    program.add(
+      'linear_backward_input_packed',
+      constants,
+      bindings,
+      [...params, tokens, ...matrixParams(weight)],
+      groups,
+    );
+    return;
+  }
+  program.add(vector ? 'linear_backward_input' : 'linear_backward_input_scalar', { LANES: lanes }, bindings, params, [
+    Math.ceil(width / lanes),
+    Math.ceil(tokens / TILE),
+  ]);
+}
+
+/** Lanes of a workgroup whose lanes share a token tile: one SIMD register on a CPU driver, one or two warps on a GPU. */
+export function lanesFor(gpu: Gpu, columns: number): number {
+  if (gpu.isCpu) return 8;
+  return columns > 32 ? 64 : 32;
+}

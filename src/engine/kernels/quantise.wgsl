@@ -1,0 +1,121 @@
+// Packs rows of an f32 matrix into f16, int8 or int4 (layouts: weights_f16, weights_int8, weights_int4), and says how far off
+// they are.
+//
+//   x      [rows, IN]        the rows from `first` on
+//   w      [·]               the whole packed matrix; only these rows' words are written
+//   error  [rows, PAIRS, 3]  of every pair of groups: Σ (w − x)², Σ x², max |w − x|
+//
+// Groups have 32 weights along IN, PAIRS = ⌈⌈IN / 32⌉ / 2⌉. The scale of a group is f16:
+//   int8  largest magnitude / 127
+//   int4  the weight of largest magnitude, with its sign, / −8: that weight becomes −8 exactly, and the 16 values are all used
+//         (as in llama.cpp's Q4_0)
+// Values are rounded to the nearest, ties to even. Packing what was unpacked changes nothing: the largest gives the same scale.
+//
+// Host guarantees: IN is a multiple of 4. Grid: x over PAIRS in 64, y over rows. An invocation does two groups, because
+// their scales share a word.
+
+override BITS: u32;
+
+const GROUP = 32u;
+const LARGEST_F16 = 65504.0;
+
+struct Params {
+  // IN
+  width: u32,
+  // vec4u of a packed row
+  stride: u32,
+  // Index of the first word of the scales.
+  scales: u32,
+  // First row of x in the matrix.
+  first: u32,
+  pairs: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> w: array<u32>;
+@group(0) @binding(3) var<storage, read_write> error: array<f32>;
+
+struct Stats {
+  squares: f32,
+  total: f32,
+  largest: f32,
+}
+
+fn count(stats: ptr<function, Stats>, value: f32, kept: f32) {
+  let off = kept - value;
+  (*stats).squares += off * off;
+  (*stats).total += value * value;
+  (*stats).largest = max((*stats).largest, abs(off));
+}
+
+/** Packs group g of row r and returns its scale. */
+fn packGroup(r: u32, g: u32, stats: ptr<function, Stats>) -> f32 {
+  let begin = r * p.width + g * GROUP;
+  let size = min(GROUP, p.width - g * GROUP);
+  let words = (p.first + r) * p.stride * 4u + g * BITS;
+  var extreme = 0.0;
+  for (var i = 0u; i < size; i++) {
+    let value = x[begin + i];
+    if (abs(value) > abs(extreme)) {
+      extreme = value;
+    }
+  }
+  var scale = 1.0;
+  if (BITS == 8u) {
+    scale = quantizeToF16(abs(extreme) / 127.0);
+  } else if (BITS == 4u) {
+    scale = quantizeToF16(extreme / -8.0);
+  }
+  // A group of zeros, or of numbers that f16 cannot tell from them.
+  let inverse = select(1.0 / scale, 0.0, scale == 0.0);
+  let perWord = 32u / BITS;
+  for (var k = 0u; k < BITS; k++) {
+    var word = select(0u, 0x88888888u, BITS == 4u);
+    for (var j = 0u; j < perWord; j++) {
+      let i = k * perWord + j;
+      if (i >= size) {
+        break;
+      }
+      let value = x[begin + i];
+      if (BITS == 16u) {
+        let kept = clamp(value, -LARGEST_F16, LARGEST_F16);
+        word |= (pack2x16float(vec2f(kept, 0.0)) & 0xffffu) << (16u * j);
+        count(stats, value, quantizeToF16(kept));
+      } else if (BITS == 8u) {
+        let q = clamp(round(value * inverse), -127.0, 127.0);
+        word |= (u32(i32(q)) & 0xffu) << (8u * j);
+        count(stats, value, q * scale);
+      } else {
+        let q = clamp(round(value * inverse), -8.0, 7.0);
+        word = (word & ~(15u << (4u * j))) | (u32(i32(q) + 8) << (4u * j));
+        count(stats, value, q * scale);
+      }
+    }
+    w[words + k] = word;
+  }
+  return scale;
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let pair = group.x * 64u + local.x;
+  if (pair >= p.pairs) {
+    return;
+  }
+  let r = group.y;
+  let groups = (p.width + GROUP - 1u) / GROUP;
+  var stats = Stats(0.0, 0.0, 0.0);
+  var scales = vec2f();
+  scales.x = packGroup(r, 2u * pair, &stats);
+  if (2u * pair + 1u < groups) {
+    scales.y = packGroup(r, 2u * pair + 1u, &stats);
+  }
+  if (BITS != 16u) {
+    w[p.scales + (p.first + r) * p.pairs + pair] = pack2x16float(scales);
+  }
+  let at = 3u * (r * p.pairs + pair);
+  error[at] = stats.squares;
+  error[at + 1u] = stats.total;
+  error[at + 2u] = stats.largest;
+}

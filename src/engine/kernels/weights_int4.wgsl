@@ -1,0 +1,33 @@
+// Reading a frozen matrix [OUT, IN] kept as int4 in groups of 32 along IN: takes the place of the line `//@weights` in a kernel
+// whose binding is `w: array<vec4u>` and whose Params have
+//   stride  vec4u of one row: groups = ⌈IN / 32⌉
+//   scales  index of the first word (u32) of the scales
+//
+// Layout: weight i of a row in nibble i % 32 of the row's vec4u i / 32, offset by 8; the scale of group g of a row is half
+// g % 2 of word scales + row · ⌈groups / 2⌉ + g / 2. A weight is (nibble − 8) · scale.
+
+fn groupScale(row: u32, group: u32) -> f32 {
+  let at = p.scales + row * ((p.stride + 1u) / 2u) + group / 2u;
+  let both = unpack2x16float(w[at / 4u][at % 4u]);
+  return select(both.x, both.y, (group & 1u) == 1u);
+}
+
+/** The lowest four nibbles of a word less their offset. */
+fn nibbles(word: u32) -> vec4f {
+  return vec4f((vec4u(word) >> vec4u(0u, 4u, 8u, 12u)) & vec4u(15u)) - 8.0;
+}
+
+/** Weights 4·quad .. 4·quad + 3 of a row. */
+fn weight4(row: u32, quad: u32) -> vec4f {
+  let group = quad / 8u;
+  let word = w[row * p.stride + group][(quad / 2u) % 4u];
+  return groupScale(row, group) * nibbles(word >> ((quad & 1u) * 16u));
+}
+
+/** Weights 8·oct .. 8·oct + 7 of a row; those past IN are zero. */
+fn weight8(row: u32, oct: u32) -> mat2x4f {
+  let group = oct / 4u;
+  let word = w[row * p.stride + group][oct % 4u];
+  let scale = groupScale(row, group);
+  return mat2x4f(scale * nibbles(word), scale * nibbles(word >> 16u));
+}

@@ -1,0 +1,31 @@
+// Reading a frozen matrix [OUT, IN] kept as int8 in groups of 32 along IN: takes the place of the line `//@weights` in a kernel
+// whose binding is `w: array<vec4u>` and whose Params have
+//   stride  vec4u of one row: 2 · groups, groups = ⌈IN / 32⌉
+//   scales  index of the first word (u32) of the scales
+//
+// Layout: weight i of a row in byte i % 16 of the row's vec4u i / 16, two's complement; the scale of group g of a row is half
+// g % 2 of word scales + row · ⌈groups / 2⌉ + g / 2. A weight is byte · scale.
+
+fn groupScale(row: u32, group: u32) -> f32 {
+  let at = p.scales + row * ((p.stride / 2u + 1u) / 2u) + group / 2u;
+  let both = unpack2x16float(w[at / 4u][at % 4u]);
+  return select(both.x, both.y, (group & 1u) == 1u);
+}
+
+/** Four bytes of a word, sign-extended. */
+fn signedBytes(word: u32) -> vec4f {
+  return vec4f((vec4i(i32(word)) << vec4u(24u, 16u, 8u, 0u)) >> vec4u(24u));
+}
+
+/** Weights 4·quad .. 4·quad + 3 of a row. */
+fn weight4(row: u32, quad: u32) -> vec4f {
+  return groupScale(row, quad / 8u) * signedBytes(w[row * p.stride + quad / 4u][quad % 4u]);
+}
+
+/** Weights 8·oct .. 8·oct + 7 of a row; those past IN are zero. */
+fn weight8(row: u32, oct: u32) -> mat2x4f {
+  let words = w[row * p.stride + oct / 2u];
+  let pair = select(words.xy, words.zw, (oct & 1u) == 1u);
+  let scale = groupScale(row, oct / 4u);
+  return mat2x4f(scale * signedBytes(pair.x), scale * signedBytes(pair.y));
+}
