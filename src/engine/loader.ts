@@ -5,7 +5,7 @@ import type { ModelWeights } from './types';
 
 export { label, parseJson, type FileSource } from './source';
 export { readConfig } from './stream';
-export { urlSource } from './url-source';
+export { urlSource } from './urlSource';
 
 /** Loaded model and the sha-256 (hex) of its weight file's bytes; of shards, their bytes in name order. */
 export interface LoadedModel {

@@ -6,9 +6,10 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { parseModelConfig, tensorShapes } from './config';
 import { FileError, SafetensorsError } from './errors';
-import { dataStart, parseHeader, parseShardIndex, valueError, widen, type TensorEntry } from './safetensors';
-import { label, openFile, parseJson, truncated, type FileSource, type OpenFile, type Sha256 } from './source';
+import { valueError, widen, type TensorEntry } from './safetensors';
+import { label, openFile, parseJson, type FileSource, type Sha256 } from './source';
 import type { HostTensor, ModelConfig, ModelWeights } from './types';
+import { checkShape, openWeights, planParts, readAll, rowsPerPart, type Rows, type WeightFile } from './weightFiles';
 
 /** Rows [firstRow, firstRow + n) of a tensor, widened to f32; dimension 0 counts the rows, also of 1-D tensors. */
 export interface TensorPiece {
@@ -16,6 +17,7 @@ export interface TensorPiece {
   /** Of the whole tensor. */
   shape: number[];
   firstRow: number;
+  /** For reading only: it may be a view of the file's bytes. */
   data: Float32Array;
 }
 
@@ -23,6 +25,8 @@ export interface ReadOptions {
   signal?: AbortSignal;
   /** Bytes of the weight files read so far and in all. */
   onProgress?: (bytesDone: number, bytesTotal: number) => void;
+  /** Bytes read at once, unless a single row is larger; default 8 MiB, which are 16 MiB of f32 when the file has F16. */
+  partBytes?: number;
 }
 
 /** A model whose tensors come piece by piece. `read` may be called again (a device was lost), one call at a time. */
@@ -41,32 +45,8 @@ export interface ModelStream {
   read(sink: (piece: TensorPiece) => void | Promise<void>, options?: ReadOptions): Promise<void>;
 }
 
-const WEIGHTS_FILE = 'model.safetensors';
-const INDEX_FILE = 'model.safetensors.index.json';
-
-/** Read at once, unless a single row is larger; 8 MiB of F16 are 16 MiB of f32. */
-const READ_BYTES = 8 * 2 ** 20;
-/** Read first from each file; most headers are shorter. */
-const HEAD_BYTES = 128 * 1024;
-
-/** A weights file with what is needed of it, in the order of its bytes. */
-interface WeightFile {
-  path: string;
-  /** The name for messages. */
-  file: string;
-  size: number;
-  /** Its first bytes, up to the data. */
-  head: Uint8Array;
-  entries: TensorEntry[];
-}
-
-/** Rows of a tensor that are bytes [from, to) of the file; no entry: bytes that are only hashed. */
-interface Rows {
-  from: number;
-  to: number;
-  entry: TensorEntry | null;
-  firstRow: number;
-}
+/** 8 MiB of F16 are 16 MiB of f32. */
+const PART_BYTES = 8 * 2 ** 20;
 
 /**
  * Reads configuration and headers and checks that every tensor the configuration asks for is there with the right shape.
@@ -109,11 +89,11 @@ export function streamOf(weights: ModelWeights): ModelStream {
     config,
     bytes,
     hash: null,
-    async read(sink, { signal, onProgress } = {}) {
+    async read(sink, { signal, onProgress, partBytes = PART_BYTES } = {}) {
       let done = 0;
       for (const { name, shape, data } of wanted) {
         const rowValues = data.length / shape[0];
-        const rows = rowsPerRead(4 * rowValues);
+        const rows = rowsPerPart(4 * rowValues, partBytes);
         for (let firstRow = 0; firstRow < shape[0]; firstRow += rows) {
           signal?.throwIfAborted();
           const piece = data.subarray(firstRow * rowValues, (firstRow + rows) * rowValues);
@@ -145,59 +125,11 @@ export async function readConfig(source: FileSource): Promise<ModelConfig> {
   return parseModelConfig(parseJson(await source.read('config.json'), file), file);
 }
 
-async function openWeights(source: FileSource, shapes: Map<string, number[]>): Promise<WeightFile[]> {
-  const has = async (path: string) => (source.exists ? source.exists(path) : path === WEIGHTS_FILE);
-  if ((await has(WEIGHTS_FILE)) || !(await has(INDEX_FILE))) {
-    return [await openWeightFile(source, WEIGHTS_FILE, shapes)];
-  }
-  const indexFile = label(source, INDEX_FILE);
-  const { shards, shardOf } = parseShardIndex(parseJson(await source.read(INDEX_FILE), indexFile), indexFile);
-  const wanted = new Map(shards.map((shard) => [shard, new Map<string, number[]>()]));
-  for (const [name, shape] of shapes) {
-    const shard = shardOf.get(name);
-    if (shard === undefined) throw new SafetensorsError(indexFile, `tensor ${name} is missing from "weight_map"`);
-    wanted.get(shard)?.set(name, shape);
-  }
-  const files: WeightFile[] = [];
-  for (const [shard, inShard] of wanted) files.push(await openWeightFile(source, shard, inShard));
-  return files;
-}
-
-/** Reads a file's header and checks that the tensors are there. */
-async function openWeightFile(source: FileSource, path: string, shapes: Map<string, number[]>): Promise<WeightFile> {
-  const file = label(source, path);
-  const open = openFile(source, path);
-  try {
-    const size = await open.size();
-    let head = await readAll(open, 0, Math.min(size, HEAD_BYTES), file);
-    const dataAt = dataStart(head, size, file);
-    if (dataAt > head.length) head = await readAll(open, 0, dataAt, file);
-    const found = parseHeader(head, size, file);
-    const entries = found.filter(({ name }) => shapes.has(name)).sort((a, b) => a.begin - b.begin);
-    for (const { name, shape } of entries) checkShape(name, shape, shapes.get(name) as number[], file);
-    const names = new Set(entries.map(({ name }) => name));
-    for (const name of shapes.keys()) {
-      if (!names.has(name)) throw new SafetensorsError(file, `tensor ${name} is missing`);
-    }
-    return { path, file, size, head: head.slice(0, dataAt), entries };
-  } finally {
-    await open.close();
-  }
-}
-
-function checkShape(name: string, shape: number[], wanted: number[], file: string): void {
-  if (shape.join() === wanted.join()) return;
-  throw new SafetensorsError(
-    file,
-    `tensor ${name} has shape [${shape.join(', ')}], config.json asks for [${wanted.join(', ')}]`,
-  );
-}
-
 async function readFiles(
   source: FileSource,
   files: WeightFile[],
   sink: Parameters<ModelStream['read']>[0],
-  { signal, onProgress }: ReadOptions,
+  options: ReadOptions,
 ): Promise<string> {
   const total = files.reduce((sum, { size }) => sum + size, 0);
   // The hash of several files is not made of theirs, so it is known beforehand for a single one only.
@@ -206,7 +138,8 @@ async function readFiles(
   let done = 0;
   for (const weights of files) {
     hash?.update(weights.head);
-    await readFile(source, weights, hash, sink, signal, (inFile) => onProgress?.(done + inFile, total));
+    const onProgress = (bytesInFile: number) => options.onProgress?.(done + bytesInFile, total);
+    await readFile(source, weights, hash, sink, { ...options, onProgress });
     done += weights.size;
   }
   return known ?? (hash as Sha256).digest();
@@ -218,15 +151,17 @@ async function readFile(
   weights: WeightFile,
   hash: Sha256 | null,
   sink: Parameters<ModelStream['read']>[0],
-  signal: AbortSignal | undefined,
-  onProgress: (bytesDone: number) => void,
+  { signal, partBytes, onProgress }: { signal?: AbortSignal; partBytes?: number; onProgress: (done: number) => void },
 ): Promise<void> {
   const { file, size } = weights;
-  const parts = planParts(weights, hash !== null);
+  const parts = planParts(weights, hash !== null, partBytes ?? PART_BYTES);
   const open = openFile(source, weights.path);
+  // Ends the read ahead when the sink fails.
+  const stop = new AbortController();
+  const either = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
   const start = (part: Rows[] | undefined): Promise<Uint8Array> | null => {
     if (part === undefined) return null;
-    const bytes = readAll(open, part[0].from, (part.at(-1) as Rows).to, file, signal);
+    const bytes = readAll(open, part[0].from, (part.at(-1) as Rows).to, file, either);
     // A failure is reported where the bytes are awaited; until then it must not count as unhandled.
     bytes.catch(() => {});
     return bytes;
@@ -248,6 +183,7 @@ async function readFile(
       }
     }
   } finally {
+    stop.abort();
     await next?.catch(() => {});
     await open.close();
   }
@@ -263,58 +199,10 @@ function toPiece(rows: Rows, part: Uint8Array, partFrom: number, room: Float32Ar
   return { name, shape, firstRow: rows.firstRow, data };
 }
 
-/** The file's data in parts that are read at once; with `everything`, also the bytes of tensors nobody asks for. */
-function planParts({ entries, head, size }: WeightFile, everything: boolean): Rows[][] {
-  const parts: Rows[][] = [];
-  let partFrom = 0;
-  let at = head.length;
-  const add = (rows: Rows): void => {
-    const part = parts.at(-1);
-    if (part?.at(-1)?.to === rows.from && rows.to - partFrom <= READ_BYTES) {
-      part.push(rows);
-    } else {
-      parts.push([rows]);
-      partFrom = rows.from;
-    }
-    at = rows.to;
-  };
-  const addGap = (to: number): void => {
-    while (everything && at < to) add({ from: at, to: Math.min(to, at + READ_BYTES), entry: null, firstRow: 0 });
-  };
-  for (const entry of entries) {
-    addGap(entry.begin);
-    const rowBytes = (entry.end - entry.begin) / entry.shape[0];
-    const rows = rowsPerRead(rowBytes);
-    for (let firstRow = 0; firstRow < entry.shape[0]; firstRow += rows) {
-      const from = entry.begin + firstRow * rowBytes;
-      add({ from, to: Math.min(entry.end, from + rows * rowBytes), entry, firstRow });
-    }
-  }
-  addGap(size);
-  return parts;
-}
-
-function rowsPerRead(rowBytes: number): number {
-  return Math.max(1, Math.floor(READ_BYTES / rowBytes));
-}
-
 /** Values of the largest piece that is widened rather than viewed. */
 function largestHalfPiece(parts: Rows[][]): number {
   const halves = parts.flat().filter(({ entry }) => entry !== null && entry.dtype !== 'F32');
   return halves.reduce((most, { from, to }) => Math.max(most, (to - from) / 2), 0);
-}
-
-/** A source may hand out fewer bytes when its file was cut short meanwhile. */
-async function readAll(
-  open: OpenFile,
-  from: number,
-  to: number,
-  file: string,
-  signal?: AbortSignal,
-): Promise<Uint8Array> {
-  const bytes = await open.read(from, to, signal);
-  if (bytes.length !== to - from) throw truncated(file, from + bytes.length, to);
-  return bytes;
 }
 
 function portableSha256(): Sha256 {

@@ -14,6 +14,8 @@ export interface ModelFiles extends FileSource {
   size(path: string): Promise<number>;
   /** Bytes in [from, to) of a file. Throws FileError when it is not there or the range leaves it. */
   readRange(path: string, from: number, to: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** The manifest's SHA-256 of a stored file, which was checked when the model was stored; null when nobody knows it. */
+  sha256(path: string): Promise<string | null>;
 }
 
 /** What a model manager shows. */
@@ -104,15 +106,20 @@ function storedFiles(store: ChunkStore, manifest: ModelManifest, parts: StoredPa
       }
       return bytes;
     },
+    (path) => findFile(manifest, path)?.sha256 ?? null,
   );
 }
 
-/** @param readRange is called with ranges inside the file only */
+/**
+ * @param readRange is called with ranges inside the file only
+ * @param sha256Of hashes that the files' contents were checked against
+ */
 export function modelFiles(
   name: string,
   paths: string[],
   sizeOf: (path: string) => number | undefined,
   readRange: ModelFiles['readRange'],
+  sha256Of: (path: string) => string | null = () => null,
 ): ModelFiles {
   const size = (path: string): number => {
     const bytes = sizeOf(path);
@@ -124,6 +131,7 @@ export function modelFiles(
     paths,
     exists: async (path) => sizeOf(path) !== undefined,
     size: async (path) => size(path),
+    sha256: async (path) => sha256Of(path),
     read: async (path) => readRange(path, 0, size(path)),
     async readRange(path, from, to) {
       const bytes = size(path);

@@ -46,8 +46,8 @@ class UrlFile implements OpenFile {
   ) {}
 
   async size(): Promise<number> {
-    if (this.#size === null) this.#head = await this.#readRange(0, PROBE_BYTES, undefined);
-    // Neither ranges nor a length: all that is left is to count.
+    if (this.#size === null && this.#ranges) this.#head = await this.#readRange(0, PROBE_BYTES, undefined);
+    // Without ranges and a length all that is left is to count.
     return (this.#size ??= await this.#count());
   }
 
@@ -75,7 +75,7 @@ class UrlFile implements OpenFile {
     const range = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(response.headers.get('content-range') ?? '');
     if (response.status !== 206 || range === null) {
       this.#ranges = false;
-      if (response.status === 200) this.#take(response);
+      if (response.status === 200) this.#take(response, signal);
       else await response.body?.cancel();
       return null;
     }
@@ -90,7 +90,7 @@ class UrlFile implements OpenFile {
           'load the file again',
       );
     }
-    const body = new BodyReader(response, this.file);
+    const body = new BodyReader(response, this.file, signal);
     try {
       return await body.read(from, end - from);
     } finally {
@@ -101,7 +101,7 @@ class UrlFile implements OpenFile {
   async #readBody(from: number, to: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
     if (this.#body === null || this.#body.position > from) {
       await this.#body?.close();
-      this.#take(await get(this.url, this.file, { signal }));
+      this.#take(await get(this.url, this.file, { signal }), signal);
     }
     const body = this.#body as BodyReader;
     await body.skip(from - body.position);
@@ -109,15 +109,16 @@ class UrlFile implements OpenFile {
   }
 
   async #count(): Promise<number> {
-    if (this.#body === null || this.#body.position > 0) this.#take(await get(this.url, this.file));
+    await this.close();
+    this.#take(await get(this.url, this.file));
     if (this.#size !== null) return this.#size;
     const size = await (this.#body as BodyReader).skip(Infinity);
     await this.close();
     return size;
   }
 
-  #take(response: Response): void {
-    this.#body = new BodyReader(response, this.file);
+  #take(response: Response, signal?: AbortSignal): void {
+    this.#body = new BodyReader(response, this.file, signal);
     // Content-Length counts the compressed bytes.
     const length = response.headers.get('content-length');
     if (length !== null && !response.headers.get('content-encoding')) this.#size ??= Number(length);
@@ -133,6 +134,7 @@ class BodyReader {
   constructor(
     response: Response,
     private readonly file: string,
+    private readonly signal?: AbortSignal,
   ) {
     this.#reader = response.body?.getReader();
   }
@@ -184,7 +186,7 @@ class BodyReader {
     try {
       return await this.#reader.read();
     } catch (cause) {
-      if (isAbort(cause)) throw cause;
+      this.signal?.throwIfAborted();
       throw brokenOff(this.file, cause);
     }
   }
@@ -192,8 +194,9 @@ class BodyReader {
 
 async function get(url: string, file: string, init?: RequestInit): Promise<Response> {
   const response = await request(url, file, init);
-  // 416: the file is shorter than the range; the caller asks for all of it then.
-  if (!response.ok && response.status !== 416) {
+  // The file ends before the range, or is empty; the caller asks for all of it then.
+  if (response.status === 416 && init?.headers !== undefined) return response;
+  if (!response.ok) {
     await response.body?.cancel();
     throw new FileError(file, `could not be fetched: HTTP ${response.status}`);
   }
@@ -208,17 +211,13 @@ async function request(url: string, file: string, init?: RequestInit): Promise<R
   try {
     return await fetch(url, init);
   } catch (cause) {
-    if (isAbort(cause)) throw cause;
+    init?.signal?.throwIfAborted();
     throw new FileError(file, 'could not be fetched: no answer from the server', { cause });
   }
 }
 
 function brokenOff(file: string, cause: unknown): FileError {
   return new FileError(file, 'could not be fetched: the transfer broke off', { cause });
-}
-
-function isAbort(cause: unknown): boolean {
-  return cause instanceof DOMException && cause.name === 'AbortError';
 }
 
 function isHtml(response: Response): boolean {

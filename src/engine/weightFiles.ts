@@ -1,0 +1,143 @@
+/** The safetensors files of a model folder: what of them is needed, and in which parts to read it. */
+import { SafetensorsError } from './errors';
+import { dataStart, parseHeader, parseShardIndex, type TensorEntry } from './safetensors';
+import { label, openFile, parseJson, truncated, type FileSource, type OpenFile } from './source';
+
+const WEIGHTS_FILE = 'model.safetensors';
+const INDEX_FILE = 'model.safetensors.index.json';
+
+/** Read first from each file; most headers are shorter. */
+const HEAD_BYTES = 128 * 1024;
+
+/** A weights file with what is needed of it, in the order of its bytes. */
+export interface WeightFile {
+  path: string;
+  /** The name for messages. */
+  file: string;
+  size: number;
+  /** Its first bytes, up to the data. */
+  head: Uint8Array;
+  entries: TensorEntry[];
+}
+
+/** Rows of a tensor that are bytes [from, to) of the file; no entry: bytes that are only hashed. */
+export interface Rows {
+  from: number;
+  to: number;
+  entry: TensorEntry | null;
+  firstRow: number;
+}
+
+/**
+ * Reads the headers of a model's files and checks that the tensors of these shapes are there.
+ *
+ * @throws FileError, SafetensorsError; each names file and defect
+ */
+export async function openWeights(source: FileSource, shapes: Map<string, number[]>): Promise<WeightFile[]> {
+  const has = async (path: string) => (source.exists ? source.exists(path) : path === WEIGHTS_FILE);
+  if ((await has(WEIGHTS_FILE)) || !(await has(INDEX_FILE))) {
+    return [await openWeightFile(source, WEIGHTS_FILE, shapes)];
+  }
+  const indexFile = label(source, INDEX_FILE);
+  const { shards, shardOf } = parseShardIndex(parseJson(await source.read(INDEX_FILE), indexFile), indexFile);
+  const wanted = new Map(shards.map((shard) => [shard, new Map<string, number[]>()]));
+  for (const [name, shape] of shapes) {
+    const shard = shardOf.get(name);
+    if (shard === undefined) throw new SafetensorsError(indexFile, `tensor ${name} is missing from "weight_map"`);
+    wanted.get(shard)?.set(name, shape);
+  }
+  const files: WeightFile[] = [];
+  for (const [shard, inShard] of wanted) files.push(await openWeightFile(source, shard, inShard));
+  return files;
+}
+
+/** Reads a file's header and checks that the tensors are there. */
+async function openWeightFile(source: FileSource, path: string, shapes: Map<string, number[]>): Promise<WeightFile> {
+  const file = label(source, path);
+  const open = openFile(source, path);
+  try {
+    const size = await open.size();
+    let head = await readAll(open, 0, Math.min(size, HEAD_BYTES), file);
+    const dataAt = dataStart(head, size, file);
+    if (dataAt > head.length) head = joined(head, await readAll(open, head.length, dataAt, file));
+    const found = parseHeader(head, size, file);
+    const entries = found.filter(({ name }) => shapes.has(name)).sort((a, b) => a.begin - b.begin);
+    for (const { name, shape } of entries) checkShape(name, shape, shapes.get(name) as number[], file);
+    const names = new Set(entries.map(({ name }) => name));
+    for (const name of shapes.keys()) {
+      if (!names.has(name)) throw new SafetensorsError(file, `tensor ${name} is missing`);
+    }
+    return { path, file, size, head: head.slice(0, dataAt), entries };
+  } finally {
+    await open.close();
+  }
+}
+
+/** @throws SafetensorsError unless the tensor has the shape that the configuration asks for */
+export function checkShape(name: string, shape: number[], wanted: number[], file: string): void {
+  if (shape.join() === wanted.join()) return;
+  throw new SafetensorsError(
+    file,
+    `tensor ${name} has shape [${shape.join(', ')}], config.json asks for [${wanted.join(', ')}]`,
+  );
+}
+
+/** The file's data in parts that are read at once; with `everything`, also the bytes of tensors nobody asks for. */
+export function planParts({ entries, head, size }: WeightFile, everything: boolean, partBytes: number): Rows[][] {
+  const parts: Rows[][] = [];
+  let partFrom = 0;
+  let at = head.length;
+  const add = (rows: Rows): void => {
+    const part = parts.at(-1);
+    if (part?.at(-1)?.to === rows.from && rows.to - partFrom <= partBytes) {
+      part.push(rows);
+    } else {
+      parts.push([rows]);
+      partFrom = rows.from;
+    }
+    at = rows.to;
+  };
+  const addGap = (to: number): void => {
+    while (everything && at < to) add({ from: at, to: Math.min(to, at + partBytes), entry: null, firstRow: 0 });
+  };
+  for (const entry of entries) {
+    addGap(entry.begin);
+    const rowBytes = (entry.end - entry.begin) / entry.shape[0];
+    const rows = rowsPerPart(rowBytes, partBytes);
+    for (let firstRow = 0; firstRow < entry.shape[0]; firstRow += rows) {
+      const from = entry.begin + firstRow * rowBytes;
+      add({ from, to: Math.min(entry.end, from + rows * rowBytes), entry, firstRow });
+    }
+  }
+  addGap(size);
+  return parts;
+}
+
+/** Rows that fit a part; at least one. */
+export function rowsPerPart(rowBytes: number, partBytes: number): number {
+  return Math.max(1, Math.floor(partBytes / rowBytes));
+}
+
+/**
+ * Bytes [from, to) of a file, all of them: a source may hand out fewer when its file was cut short meanwhile.
+ *
+ * @throws FileError
+ */
+export async function readAll(
+  open: OpenFile,
+  from: number,
+  to: number,
+  file: string,
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
+  const bytes = await open.read(from, to, signal);
+  if (bytes.length !== to - from) throw truncated(file, from + bytes.length, to);
+  return bytes;
+}
+
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const all = new Uint8Array(a.length + b.length);
+  all.set(a);
+  all.set(b, a.length);
+  return all;
+}
