@@ -1,0 +1,302 @@
+/**
+ * An engine that outlives its device. When the device is lost (driver restart, sleep, another tab's fault) a new engine is
+ * opened, the adapters are put back from the host's copies, the steps of a training after its last checkpoint are repeated,
+ * and the operation goes on. When the device has too little memory, a smaller plan is tried, then refused in words.
+ */
+import type { MemoryPlanError } from './errors';
+import { copyAdapterWeights } from './peft';
+import { Generation } from './resilient/generation';
+import { EngineKeeper, sentence, type EngineNotice, type OpenEngine } from './resilient/keeper';
+import { AdapterShelf } from './resilient/shelf';
+import { Training } from './resilient/training';
+import type {
+  AdapterConfig,
+  AdapterId,
+  AdapterWeights,
+  Engine,
+  EngineInfo,
+  EngineOptions,
+  GenerateOptions,
+  GenerateRequest,
+  GenerateResult,
+  MemoryPlan,
+  OptimiserState,
+  ScoreRequest,
+  TrainJob,
+  TrainStepEvent,
+  TrainTrack,
+} from './types';
+
+export type { EngineNotice, OpenEngine } from './resilient/keeper';
+
+export interface ResilienceOptions {
+  onNotice?: (notice: EngineNotice) => void;
+  /** Training steps between two checkpoints; default 16. */
+  checkpointSteps?: number;
+  /** Milliseconds to wait before each attempt at opening a new engine; there are as many attempts. */
+  pauses?: readonly number[];
+}
+
+const CHECKPOINT_STEPS = 16;
+const PAUSES = [0, 500, 2_000, 8_000];
+export class ResilientEngine implements Engine {
+  private readonly keeper: EngineKeeper;
+  private readonly shelf = new AdapterShelf();
+  private readonly trainings = new Set<Training>();
+  private readonly checkpointSteps: number;
+  /** Of trainings that have ended. */
+  private pastMismatches = 0;
+  /** Settles when the operation before has ended: one runs at a time, so that nothing happens during a recovery. */
+  private tail: Promise<unknown> = Promise.resolve();
+
+  private constructor(open: OpenEngine, options: EngineOptions, resilience: ResilienceOptions) {
+    this.checkpointSteps = Math.max(1, resilience.checkpointSteps ?? CHECKPOINT_STEPS);
+    this.keeper = new EngineKeeper({
+      open,
+      options,
+      pauses: resilience.pauses ?? PAUSES,
+      restore: (engine) => this.restore(engine),
+      onNotice: (notice) => resilience.onNotice?.(notice),
+    });
+  }
+
+  /**
+   * Opens the first engine, with fewer rows than asked for when the device has no room for them.
+   * @throws what `open` throws; MemoryPlanError when a single row does not fit
+   */
+  static async open(
+    open: OpenEngine,
+    options: EngineOptions = {},
+    resilience: ResilienceOptions = {},
+  ): Promise<ResilientEngine> {
+    const engine = new ResilientEngine(open, options, resilience);
+    await engine.keeper.open();
+    return engine;
+  }
+
+  /** Of the engine at hand, or the one before while there is none. */
+  get info(): EngineInfo {
+    return this.known.info;
+  }
+
+  /** What the engine was opened with: maxRows may be lower than asked for. */
+  get options(): EngineOptions {
+    return this.keeper.options;
+  }
+
+  /** New engines that took a lost one's place. */
+  get recoveries(): number {
+    return this.keeper.recoveries;
+  }
+
+  /** Training steps that were repeated after a loss and came out differently, as they may on another device. */
+  get mismatches(): number {
+    return [...this.trainings].reduce((sum, training) => sum + training.mismatches, this.pastMismatches);
+  }
+
+  generate(requests: GenerateRequest[], options: GenerateOptions = {}): Promise<GenerateResult[]> {
+    return this.enqueue(async () => {
+      const generation = new Generation(requests, options);
+      const progress = (): number => generation.finished;
+      return this.keeper.persist((engine) => generation.run(engine), { signal: options.signal, progress });
+    });
+  }
+
+  score(requests: ScoreRequest[]): Promise<Float32Array[]> {
+    return this.enqueue(() => this.keeper.persist((engine) => engine.score(requests)));
+  }
+
+  logits(request: ScoreRequest): Promise<Float32Array> {
+    return this.enqueue(() => this.keeper.persist((engine) => engine.logits(request)));
+  }
+
+  gradients(track: TrainTrack): ReturnType<Engine['gradients']> {
+    return this.enqueue(() => this.keeper.persist((engine) => engine.gradients(track), { reduce: refuse }));
+  }
+
+  /**
+   * As the contract says; a checkpoint is taken every few steps and at the end. When the device is lost and stays lost, the
+   * adapters are those of the last checkpoint.
+   */
+  async *train(job: TrainJob): AsyncGenerator<TrainStepEvent, void, void> {
+    const training = new Training(job);
+    try {
+      for (;;) {
+        const event = await this.enqueue(() => this.step(training));
+        if (event === null) return;
+        yield event;
+      }
+    } finally {
+      await this.enqueue(() => this.leave(training));
+    }
+  }
+
+  optimiserState(id: AdapterId): Promise<OptimiserState | null> {
+    return this.enqueue(() =>
+      this.keeper.persist(async (engine) => {
+        const training = this.trainingOf(id);
+        // A new engine knows nothing of trainings before it; the shelf has their states.
+        const onShelf = this.shelf.has(id) && (training === undefined || training.unsaved === 0);
+        return onShelf ? this.shelf.state(id) : engine.optimiserState(id);
+      }),
+    );
+  }
+
+  createAdapter(id: AdapterId, config: AdapterConfig, seed: number): Promise<void> {
+    return this.enqueue(async () => {
+      await this.change(id, (engine) => engine.createAdapter(id, config, seed));
+      this.shelf.created(id, config, seed);
+    });
+  }
+
+  async importAdapter(id: AdapterId, weights: AdapterWeights): Promise<void> {
+    const own = copyAdapterWeights(weights);
+    await this.enqueue(async () => {
+      await this.change(id, (engine) => engine.importAdapter(id, own));
+      this.shelf.imported(id, own);
+    });
+  }
+
+  exportAdapter(id: AdapterId): Promise<AdapterWeights> {
+    return this.enqueue(() => this.keeper.persist((engine) => engine.exportAdapter(id)));
+  }
+
+  copyAdapter(from: AdapterId, to: AdapterId): Promise<void> {
+    return this.enqueue(async () => {
+      await this.save(this.trainingOf(from));
+      await this.change(to, (engine) => engine.copyAdapter(from, to));
+      this.shelf.copied(from, to);
+    });
+  }
+
+  deleteAdapter(id: AdapterId): Promise<void> {
+    return this.enqueue(async () => {
+      await this.change(id, (engine) => engine.deleteAdapter(id));
+      this.shelf.deleted(id);
+    });
+  }
+
+  adapters(): AdapterId[] {
+    return this.shelf.ids();
+  }
+
+  plan(): MemoryPlan {
+    return this.keeper.engine?.plan() ?? this.known.plan;
+  }
+
+  dispose(): Promise<void> {
+    return this.enqueue(async () => {
+      for (const training of this.trainings) training.drop();
+      this.trainings.clear();
+      await this.keeper.close();
+    });
+  }
+
+  private get known(): { info: EngineInfo; plan: MemoryPlan } {
+    if (this.keeper.known === null) throw new TypeError('no engine was opened');
+    return this.keeper.known;
+  }
+
+  /** Puts adapters and trainings into a new engine. */
+  private async restore(engine: Engine): Promise<string> {
+    await this.shelf.restore(engine);
+    for (const training of this.trainings) await training.restart(engine);
+    const { mismatches } = this;
+    if (mismatches === 0) return '';
+    const steps = mismatches === 1 ? 'training step' : 'training steps';
+    return `${mismatches} repeated ${steps} came out differently, as they may on another device.`;
+  }
+
+  /** Changes which adapter has this name; a training of the former one has to end. */
+  private async change(id: AdapterId, operation: (engine: Engine) => Promise<void>): Promise<void> {
+    const training = this.trainingOf(id);
+    await this.save(training);
+    await this.keeper.persist(operation);
+    if (training) {
+      training.replace(id);
+      this.forget(training);
+    }
+  }
+
+  /** From now on the training is part of what is restored. One of the same adapters that is in progress has to end. */
+  private async begin(training: Training): Promise<void> {
+    for (const other of [...this.trainings]) {
+      const shared = training.sharedWith(other);
+      if (shared === undefined) continue;
+      await this.save(other);
+      other.replace(shared);
+      this.forget(other);
+    }
+    training.begun = true;
+    this.trainings.add(training);
+  }
+
+  private async step(training: Training): Promise<TrainStepEvent | null> {
+    try {
+      if (!training.begun) await this.begin(training);
+      const event = await this.keeper.persist((engine) => training.next(engine), {
+        signal: training.signal,
+        progress: () => training.done,
+        reduce: (error, engine) => this.smallerBatches(training, error, engine),
+      });
+      if (event && (training.complete || training.unsaved >= this.checkpointSteps)) await this.save(training);
+      return event;
+    } catch (error) {
+      training.failed = true;
+      throw error;
+    }
+  }
+
+  /** A job has ended, or the caller has left it. */
+  private async leave(training: Training): Promise<void> {
+    try {
+      // Without an engine all that is to be had is the checkpoint before.
+      if (!(training.failed && this.keeper.engine === null)) await this.save(training);
+    } catch (error) {
+      if (!training.failed) throw error;
+    } finally {
+      training.drop();
+      this.forget(training);
+    }
+  }
+
+  private async save(training: Training | undefined): Promise<void> {
+    if (!training || !this.trainings.has(training) || training.unsaved === 0) return;
+    await this.keeper.persist((engine) => training.checkpoint(engine, this.shelf));
+  }
+
+  private trainingOf(id: AdapterId): Training | undefined {
+    return [...this.trainings].find((training) => training.trains(id));
+  }
+
+  private forget(training: Training): void {
+    if (this.trainings.delete(training)) this.pastMismatches += training.mismatches;
+  }
+
+  /** Doubles the number of micro-batches; the engine is kept where nothing was computed on it yet. */
+  private async smallerBatches(training: Training, error: MemoryPlanError, engine: Engine): Promise<void> {
+    const before = training.accumulation;
+    training.split(error);
+    this.keeper.notice(
+      'smaller-plan',
+      `${sentence(error.message)} Going on with batches in ${training.accumulation} parts instead of ${before}: the same result with less memory.`,
+    );
+    const [adapter] = engine.adapters();
+    const healthy = adapter !== undefined && (await engine.exportAdapter(adapter).then(yes, no));
+    if (training.unsaved > 0 || !healthy) await this.keeper.abandon(engine);
+  }
+
+  private enqueue<T>(operation: () => Promise<T>): Promise<T> {
+    const result = this.tail.then(operation);
+    this.tail = result.catch(() => undefined);
+    return result;
+  }
+}
+
+const yes = (): boolean => true;
+const no = (): boolean => false;
+
+/** For work that cannot be made smaller. */
+async function refuse(error: MemoryPlanError): Promise<void> {
+  throw error;
+}

@@ -1,0 +1,191 @@
+/** Keeps an engine open: repeats operations on a new one when the device is lost, opens a smaller one when memory is short. */
+import { DeviceError, DeviceLostError, MemoryPlanError } from '../errors';
+import type { Engine, EngineInfo, EngineOptions, MemoryPlan } from '../types';
+
+/** Something that is no error and worth telling the user. */
+export interface EngineNotice {
+  kind: 'device-lost' | 'recovered' | 'smaller-plan';
+  /** One or two sentences for people. */
+  message: string;
+}
+
+/** Opens an engine without adapters; called again with the same or smaller options after a loss. */
+export type OpenEngine = (options: EngineOptions) => Promise<Engine>;
+
+export interface KeeperParts {
+  open: OpenEngine;
+  options: EngineOptions;
+  /** Milliseconds to wait before each attempt at opening a new engine; there are as many attempts. */
+  pauses: readonly number[];
+  /** Brings a new engine to where the last one was; resolves with what is to be said about it, perhaps nothing. */
+  restore: (engine: Engine) => Promise<string>;
+  onNotice: (notice: EngineNotice) => void;
+}
+
+/** How an operation is kept going. */
+export interface Persistence {
+  signal?: AbortSignal | undefined;
+  /** Grows as the operation gets on: only losses without progress count against it. */
+  progress?: () => number;
+  /** Makes the operation smaller, or throws when it cannot be; default: fewer rows at a time. */
+  reduce?: (error: MemoryPlanError, engine: Engine) => Promise<void>;
+}
+
+/** Rows that engines take when nothing is said. */
+const DEFAULT_ROWS = 64;
+
+export class EngineKeeper {
+  /** What the engine was opened with: maxRows may be lower than asked for. */
+  options: EngineOptions;
+  /** New engines that took a lost one's place. */
+  recoveries = 0;
+  /** null while there is none. */
+  engine: Engine | null = null;
+  /** Of the last engine. */
+  known: { info: EngineInfo; plan: MemoryPlan } | null = null;
+  private lost = false;
+  private closed = false;
+
+  constructor(private readonly parts: KeeperParts) {
+    this.options = parts.options;
+  }
+
+  /**
+   * Runs an operation, again on a new engine when the device is lost, until it ends or nothing helps.
+   * @throws what the operation throws; DeviceLostError after too many losses without progress; what opening throws
+   */
+  async persist<T>(operation: (engine: Engine) => Promise<T>, how: Persistence = {}): Promise<T> {
+    let reached = how.progress?.();
+    let losses = 0;
+    for (;;) {
+      const engine = this.engine ?? (await this.open(how.signal));
+      try {
+        return await operation(engine);
+      } catch (error) {
+        if (error instanceof MemoryPlanError) await (how.reduce ?? this.fewerRows)(error, engine);
+        else if (error instanceof DeviceLostError) {
+          await this.abandon(engine);
+          this.lost = true;
+          const now = how.progress?.();
+          losses = now === reached ? losses + 1 : 1;
+          reached = now;
+          if (losses > this.parts.pauses.length) throw error;
+          this.notice('device-lost', `${sentence(error.message)} A new one is being opened.`);
+        } else throw error;
+      }
+    }
+  }
+
+  /** Opens an engine that is where the last one was. @throws the last attempt's error */
+  async open(signal?: AbortSignal): Promise<Engine> {
+    let failure: unknown;
+    for (const milliseconds of this.parts.pauses) {
+      await pause(milliseconds, signal);
+      if (this.closed) throw new DeviceError('the engine was closed');
+      try {
+        return await this.attempt();
+      } catch (error) {
+        failure = error;
+        // What cannot be opened in the first place will not be opened by waiting; what never fits, neither.
+        const hopeless = this.known === null && !(error instanceof DeviceLostError);
+        if (hopeless || error instanceof MemoryPlanError) break;
+      }
+    }
+    throw failure;
+  }
+
+  /** Gives an engine up; a new one is opened when it is needed. */
+  async abandon(engine: Engine): Promise<void> {
+    if (this.engine === engine) this.engine = null;
+    await engine.dispose().catch(() => {});
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    const { engine } = this;
+    this.engine = null;
+    await engine?.dispose();
+  }
+
+  notice(kind: EngineNotice['kind'], message: string): void {
+    this.parts.onNotice({ kind, message });
+  }
+
+  private async attempt(): Promise<Engine> {
+    for (;;) {
+      const engine = await this.openFitting();
+      try {
+        if (this.known && engine.info.kind !== this.known.info.kind) {
+          throw new DeviceLostError(`the GPU device was lost and there is only the ${engine.info.kind} engine now`);
+        }
+        const remark = await this.parts.restore(engine);
+        this.engine = engine;
+        this.known = { info: engine.info, plan: engine.plan() };
+        if (this.lost) this.recovered(remark);
+        return engine;
+      } catch (error) {
+        await this.abandon(engine);
+        if (!(error instanceof MemoryPlanError)) throw error;
+        await this.fewerRows(error);
+      }
+    }
+  }
+
+  private recovered(remark: string): void {
+    this.lost = false;
+    this.recoveries++;
+    const words = 'The GPU was lost; recovered from the last checkpoint, nothing of the log is lost.';
+    this.notice('recovered', `${words} ${remark}`.trim());
+  }
+
+  /** Opens an engine with as many rows as fit. @throws MemoryPlanError when one does not */
+  private async openFitting(): Promise<Engine> {
+    for (;;) {
+      try {
+        return await this.parts.open({ ...this.options });
+      } catch (error) {
+        if (!(error instanceof MemoryPlanError)) throw error;
+        await this.fewerRows(error);
+      }
+    }
+  }
+
+  /** Halves the rows decoded together: results stay the same, keys and values take half. @throws MemoryPlanError */
+  private readonly fewerRows = async (error: MemoryPlanError): Promise<void> => {
+    const rows = this.options.maxRows ?? DEFAULT_ROWS;
+    if (rows <= 1) {
+      const format = this.options.dtype === 'int4' ? 'a smaller model' : 'weights as int4 (dtype) or a smaller model';
+      throw new MemoryPlanError(
+        `not even one row at a time (maxRows 1) fits the device: ${error.message}. A shorter maxLength, ${format} needs less.`,
+        { cause: error },
+      );
+    }
+    this.options = { ...this.options, maxRows: Math.floor(rows / 2) };
+    this.notice(
+      'smaller-plan',
+      `${sentence(error.message)} Going on with ${this.options.maxRows} instead of ${rows} rows at a time: slower, with the same results.`,
+    );
+    if (this.engine) await this.abandon(this.engine);
+  };
+}
+
+/** An error's message as a sentence. */
+export function sentence(words: string): string {
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
+}
+
+/** @throws the signal's reason */
+async function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  signal?.throwIfAborted();
+  if (milliseconds === 0) return;
+  await new Promise<void>((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, milliseconds);
+    signal?.addEventListener('abort', end);
+  });
+  signal?.throwIfAborted();
+}
