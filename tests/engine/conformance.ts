@@ -12,9 +12,9 @@ import { GOLDEN_MODELS, readGolden, relativeErrors, type Golden } from './golden
 
 export type MakeEngine = (modelDir: string, options: EngineOptions) => Promise<Engine>;
 
-/** Declares the suite for one engine. `makeEngine` loads the model folder it is given. */
-export function conformance(name: string, makeEngine: MakeEngine): void {
-  describe.each(GOLDEN_MODELS)(`${name} on %s`, (model) => {
+/** Declares the suite for one engine. `makeEngine` loads the model folder it is given; `models` as `readGolden` takes them. */
+export function conformance(name: string, makeEngine: MakeEngine, models: readonly string[] = GOLDEN_MODELS): void {
+  describe.each(models)(`${name} on %s`, (model) => {
     let golden: Golden;
     let engine: Engine;
     beforeAll(async () => {

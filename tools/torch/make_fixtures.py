@@ -2,6 +2,9 @@
 
     python3 tools/torch/make_fixtures.py [tests/fixtures/golden]
 
+Their weights are large, so that nothing small hides an error; `initial/` has models as the classes initialise them (normal, 0.02),
+for what a format's rounding does to logits. The models of `int4/` hold weights that packing as int4 keeps to the bit, so their numbers are those of a quantised engine.
+
 The reference is computed in float64 from the stored (rounded) weights and saved as float32, so what a test measures
 is the error of the engine alone.
 """
@@ -73,6 +76,19 @@ def random_weights(config, generator, dtype):
     return weights
 
 
+def unpacked_int4(tensor):
+    """A matrix [out, in] as int4 keeps it: groups of 32 along `in`, the f16 scale = the largest magnitude's value / -8."""
+    rows, width = tensor.shape
+    groups = -(-width // 32)
+    padded = torch.zeros(rows, groups * 32, dtype=torch.float32)
+    padded[:, :width] = tensor.float()
+    padded = padded.view(rows, groups, 32)
+    extreme = padded.gather(2, padded.abs().argmax(2, keepdim=True))
+    scale = (extreme / -8).half().float()
+    q = torch.where(scale == 0, torch.zeros_like(padded), padded / scale).round().clamp(-8, 7)
+    return (q * scale).view(rows, groups * 32)[:, :width].contiguous()
+
+
 def write_model(directory, fields, weights, shards):
     os.makedirs(directory)
     with open(os.path.join(directory, "config.json"), "w") as file:
@@ -103,6 +119,23 @@ def random_adapter(config, generator, rank, alpha, targets):
     return Adapter(rank, alpha, pairs)
 
 
+def make_initial(name, root, seed):
+    """A model as its class initialises it, and the logits of one sequence."""
+    fields = {**MODELS[name], "torch_dtype": "float32"}
+    config = Config(fields)
+    generator = torch.Generator().manual_seed(seed)
+    directory = os.path.join(root, name)
+    shutil.rmtree(directory, ignore_errors=True)
+    weights = {key: normal(generator, shape, 0.02).float() if len(shape) == 2 else
+               (torch.ones if key.endswith("norm.weight") else torch.zeros)(shape)
+               for key, shape in config.weight_shapes().items()}
+    write_model(directory, fields, weights, 1)
+    ids = torch.randint(0, config.vocab, (40,), generator=generator)
+    with torch.no_grad():
+        logits = Decoder.read(directory, F64).logits(ids[None], Lora([(None, 0, 1)]))[0]
+    save_file({"ids": ids.float(), "logits": logits.float().contiguous()}, os.path.join(directory, "golden.safetensors"))
+
+
 def run_training(decoder, directory, examples, optimiser):
     """Ten steps from the stored adapter: (steps for golden.json, final tensors)."""
     adapter = read_adapter(directory, decoder.config, F64)
@@ -113,13 +146,15 @@ def run_training(decoder, directory, examples, optimiser):
     return steps, peft_tensors(adapter)
 
 
-def make(name, root, seed):
-    fields = MODELS[name]
+def make(name, root, seed, int4=False):
+    fields = {**MODELS[name], "torch_dtype": "float32"} if int4 else MODELS[name]
     config = Config(fields)
     generator = torch.Generator().manual_seed(seed)
     directory = os.path.join(root, name)
     shutil.rmtree(directory, ignore_errors=True)
     weights = random_weights(config, generator, DTYPES[fields["torch_dtype"]])
+    if int4:
+        weights = {key: unpacked_int4(tensor) if tensor.dim() == 2 else tensor for key, tensor in weights.items()}
     write_model(directory, fields, weights, 2 if name == "qwen3" else 1)
     write_adapter(os.path.join(directory, "adapter"), random_adapter(config, generator, 4, 8, TARGETS), name)
     write_adapter(os.path.join(directory, "adapter2"), random_adapter(config, generator, 3, 6, ("q_proj", "v_proj")), name)
@@ -193,6 +228,8 @@ def main():
     torch.set_num_threads(1)
     for seed, name in enumerate(MODELS):
         make(name, root, 100 + seed)
+        make(name, os.path.join(root, "int4"), 200 + seed, int4=True)
+        make_initial(name, os.path.join(root, "initial"), 300 + seed)
 
 
 if __name__ == "__main__":

@@ -29,9 +29,10 @@ import { Gpu } from './device';
 import { uploadTurns, type ForwardParts } from './forward';
 import { generateRows } from './generate';
 import { NO_SLOT } from './layout';
+import type { TensorError } from './matrix';
 import { logitsOfRow, scoreRows } from './score';
 import { Trainer } from './train';
-import { loadWeights } from './weights';
+import { fillRoom, makeRoom, type Room } from './weights';
 
 const DEFAULT_MAX_ROWS = 64;
 const DEFAULT_MAX_ADAPTERS = 16;
@@ -84,26 +85,9 @@ export class WebGpuEngine implements Engine {
     };
     const device = await Gpu.open(gpu, { tiles: resolved.tiles });
     try {
-      device.device.pushErrorScope('out-of-memory');
-      const adapters = new AdapterStore(device, config, resolved);
-      const parts = {
-        gpu: device,
-        config,
-        weights: await loadWeights(device, stream, resolved.dtype, reading),
-        adapters,
-        turns: uploadTurns(device, config, resolved.maxLength),
-      };
-      const sizes = decoderSizes(config, resolved.maxRows, resolved.maxLength);
-      // A CPU driver gains nothing from steps in flight, and rows that have ended idle until the next read.
-      const decoder = new Decoder(parts, sizes, device.isCpu ? 2 : 8);
-      const error = await device.device.popErrorScope();
-      if (error !== null) {
-        throw new MemoryPlanError(
-          `the device has no ${Math.round(device.bytesAllocated / 2 ** 20)} MiB free (${error.message}); ` +
-            'fewer rows (maxRows), a shorter maxLength or a smaller model may fit',
-        );
-      }
-      const limits = { vocabSize: config.vocabSize, maxLength: resolved.maxLength, adapters };
+      const { room, parts, decoder } = await allocate(device, config, resolved);
+      await fillRoom(device, room, stream, reading);
+      const limits = { vocabSize: config.vocabSize, maxLength: resolved.maxLength, adapters: parts.adapters };
       return new WebGpuEngine(parts, decoder, limits, resolved);
     } catch (error) {
       device.destroy();
@@ -185,6 +169,11 @@ export class WebGpuEngine implements Engine {
     });
   }
 
+  /** How far every packed tensor is from the file's; empty for f32. */
+  get weightErrors(): readonly TensorError[] {
+    return this.parts.weights.errors;
+  }
+
   adapters(): AdapterId[] {
     return this.parts.adapters.ids();
   }
@@ -204,10 +193,14 @@ export class WebGpuEngine implements Engine {
   }
 
   dispose(): Promise<void> {
-    return this.enqueue(async () => {
-      this.trainer.dispose();
-      this.parts.gpu.destroy();
-    });
+    return this.enqueue(
+      async () => {
+        this.trainer.dispose();
+        this.parts.gpu.destroy();
+      },
+      // A lost device is let go like any other.
+      (operation) => operation(),
+    );
   }
 
   private slotOf(adapter: AdapterId | null): number {
@@ -219,9 +212,35 @@ export class WebGpuEngine implements Engine {
     return requests.some(({ adapter }) => adapter !== null) ? this.parts.adapters.targets() : NO_TARGETS;
   }
 
-  private enqueue<T>(operation: () => Promise<T>): Promise<T> {
-    const result = this.tail.then(operation);
+  private enqueue<T>(
+    operation: () => Promise<T>,
+    run = (work: () => Promise<T>): Promise<T> => this.parts.gpu.guard(work),
+  ): Promise<T> {
+    const result = this.tail.then(() => run(operation));
     this.tail = result.catch(() => undefined);
     return result;
   }
+}
+
+/** All buffers of an engine, before a byte of the model is read. @throws MemoryPlanError */
+async function allocate(
+  gpu: Gpu,
+  config: ModelConfig,
+  options: Required<EngineOptions>,
+): Promise<{ room: Room; parts: ForwardParts & { adapters: AdapterStore }; decoder: Decoder }> {
+  const { maxRows, maxLength, dtype } = options;
+  let made: Awaited<ReturnType<typeof allocate>> | null = null;
+  const error = await gpu.allocate(() => {
+    const room = makeRoom(gpu, config, dtype);
+    const adapters = new AdapterStore(gpu, config, options);
+    const parts = { gpu, config, weights: room.weights, adapters, turns: uploadTurns(gpu, config, maxLength) };
+    // A CPU driver gains nothing from steps in flight, and rows that have ended idle until the next read.
+    const decoder = new Decoder(parts, decoderSizes(config, maxRows, maxLength), gpu.isCpu ? 2 : 8);
+    made = { room, parts, decoder };
+  });
+  if (error === null && made !== null) return made;
+  throw new MemoryPlanError(
+    `the device has no ${Math.round(gpu.bytesAllocated / 2 ** 20)} MiB free (${error}); fewer rows (maxRows), a shorter ` +
+      'maxLength, a smaller format of the weights (dtype) or a smaller model may fit',
+  );
 }
