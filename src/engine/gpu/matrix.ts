@@ -3,32 +3,17 @@
  * some rows at a time) and its way out. How kernels read it: src/engine/kernels/weights_*.wgsl.
  */
 
-import { RequestError } from '../errors';
+import { GROUP, matrixLayout, PACKED_BITS, type MatrixLayout } from '../matrixLayout';
 import type { WeightDtype } from '../types';
 import type { Gpu } from './device';
 import { Program } from './program';
 
-/** Weights that share a scale, along the input dimension. */
-export const GROUP = 32;
+export { matrixLayout };
+
 /** f32 values that one packing takes at most: the size of its scratch buffer. */
 const PIECE_VALUES = 4 << 20;
 const MAX_ROWS = 32768;
 const NO_FIRST = 0xffffffff;
-const BITS = { f16: 16, int8: 8, int4: 4 } as const;
-
-/** Where the numbers of a matrix lie in its buffer. */
-export interface MatrixLayout {
-  dtype: WeightDtype;
-  /** OUT */
-  rows: number;
-  /** IN */
-  columns: number;
-  /** vec4u of a row (f32 with IN not a multiple of 4: not used). */
-  stride: number;
-  /** Index of the first u32 of the scales; 0 without scales. */
-  scales: number;
-  bytes: number;
-}
 
 export interface WeightMatrix extends MatrixLayout {
   buffer: GPUBuffer;
@@ -42,25 +27,6 @@ export interface TensorError {
   relative: number;
   /** Largest difference of any value. */
   largest: number;
-}
-
-/**
- * Layout of a matrix [rows, columns].
- * @throws RequestError when columns is not a multiple of 4 and the format packs
- */
-export function matrixLayout(dtype: WeightDtype, rows: number, columns: number): MatrixLayout {
-  if (dtype === 'f32') {
-    return { dtype, rows, columns, stride: Math.floor(columns / 4), scales: 0, bytes: rows * columns * 4 };
-  }
-  if (columns % 4 !== 0) {
-    throw new RequestError(`${dtype} needs widths that are multiples of 4, this model has ${columns}; use f32`);
-  }
-  const groups = Math.ceil(columns / GROUP);
-  const stride = (groups * BITS[dtype]) / 4;
-  const words = rows * stride * 4;
-  if (dtype === 'f16') return { dtype, rows, columns, stride, scales: 0, bytes: words * 4 };
-  const scaleWords = Math.ceil((rows * Math.ceil(groups / 2)) / 4) * 4;
-  return { dtype, rows, columns, stride, scales: words, bytes: (words + scaleWords) * 4 };
 }
 
 /** An empty matrix. @throws RequestError, MemoryPlanError when it is larger than one binding of the device may be */
@@ -120,7 +86,7 @@ export class MatrixPacker {
   private async pack(
     name: string,
     matrix: WeightMatrix,
-    dtype: keyof typeof BITS,
+    dtype: keyof typeof PACKED_BITS,
     first: number,
     data: Float32Array,
   ): Promise<void> {
@@ -133,7 +99,7 @@ export class MatrixPacker {
     const program = new Program(gpu, `pack ${name}`);
     program.add(
       'quantise',
-      { BITS: BITS[dtype] },
+      { BITS: PACKED_BITS[dtype] },
       [x, matrix.buffer, error],
       [columns, stride, scales, first, pairs],
       [Math.ceil(pairs / 64), rows],
