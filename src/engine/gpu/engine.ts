@@ -15,6 +15,7 @@ import type {
   GenerateResult,
   HostTensor,
   MemoryPlan,
+  ModelConfig,
   ModelWeights,
   OptimiserState,
   Projection,
@@ -193,14 +194,10 @@ export class WebGpuEngine implements Engine {
   }
 
   dispose(): Promise<void> {
-    return this.enqueue(
-      async () => {
-        this.trainer.dispose();
-        this.parts.gpu.destroy();
-      },
-      // A lost device is let go like any other.
-      (operation) => operation(),
-    );
+    return this.queue(async () => {
+      this.trainer.dispose();
+      this.parts.gpu.destroy();
+    });
   }
 
   private slotOf(adapter: AdapterId | null): number {
@@ -212,11 +209,13 @@ export class WebGpuEngine implements Engine {
     return requests.some(({ adapter }) => adapter !== null) ? this.parts.adapters.targets() : NO_TARGETS;
   }
 
-  private enqueue<T>(
-    operation: () => Promise<T>,
-    run = (work: () => Promise<T>): Promise<T> => this.parts.gpu.guard(work),
-  ): Promise<T> {
-    const result = this.tail.then(() => run(operation));
+  /** @throws DeviceLostError as soon as the device is lost */
+  private enqueue<T>(operation: () => Promise<T>): Promise<T> {
+    return this.queue(() => this.parts.gpu.guard(operation));
+  }
+
+  private queue<T>(operation: () => Promise<T>): Promise<T> {
+    const result = this.tail.then(operation);
     this.tail = result.catch(() => undefined);
     return result;
   }
@@ -229,16 +228,16 @@ async function allocate(
   options: Required<EngineOptions>,
 ): Promise<{ room: Room; parts: ForwardParts & { adapters: AdapterStore }; decoder: Decoder }> {
   const { maxRows, maxLength, dtype } = options;
-  let made: Awaited<ReturnType<typeof allocate>> | null = null;
+  const made: Awaited<ReturnType<typeof allocate>>[] = [];
   const error = await gpu.allocate(() => {
     const room = makeRoom(gpu, config, dtype);
     const adapters = new AdapterStore(gpu, config, options);
     const parts = { gpu, config, weights: room.weights, adapters, turns: uploadTurns(gpu, config, maxLength) };
     // A CPU driver gains nothing from steps in flight, and rows that have ended idle until the next read.
     const decoder = new Decoder(parts, decoderSizes(config, maxRows, maxLength), gpu.isCpu ? 2 : 8);
-    made = { room, parts, decoder };
+    made.push({ room, parts, decoder });
   });
-  if (error === null && made !== null) return made;
+  if (error === null && made[0]) return made[0];
   throw new MemoryPlanError(
     `the device has no ${Math.round(gpu.bytesAllocated / 2 ** 20)} MiB free (${error}); fewer rows (maxRows), a shorter ` +
       'maxLength, a smaller format of the weights (dtype) or a smaller model may fit',

@@ -79,7 +79,7 @@ export class Trainer {
       checkTrack(track, this.parts.limits);
       if (track.batches.length === 0) throw new RequestError(`track ${track.adapter} has no batch`);
       const { slot, config } = this.parts.adapterOf(track.adapter);
-      const device = this.openDevice();
+      const device = await this.openDevice();
       const batch = [trackBatch(track, slot, 0, 0, 1)];
       await device.reserve(device.measure(batch), 1);
       device.beginStep([slot]);
@@ -132,7 +132,7 @@ export class Trainer {
       return { track, slot, config, updates: state?.step ?? 0, moments: moments ?? null };
     });
     const targets = new Set(tracks.flatMap(({ config }) => config.targets));
-    const device = this.openDevice();
+    const device = await this.openDevice();
     const size = { tokens: 0, targets: 0, tiles: 0 };
     const steps = Math.max(0, ...job.tracks.map((track) => track.batches.length));
     for (let step = firstStep; step < steps; step++) {
@@ -151,7 +151,7 @@ export class Trainer {
   private async step(session: Session, step: number): Promise<TrainStepEvent['tracks']> {
     const { job, targets } = session;
     job.signal?.throwIfAborted();
-    const device = this.openDevice();
+    const device = await this.openDevice();
     if (!session.begun) this.begin(session, device);
     const active = session.tracks.filter(({ track }) => track.batches.length > step);
     for (const { track, slot } of active) {
@@ -192,8 +192,8 @@ export class Trainer {
     return this.parts.forward.adapters.layout;
   }
 
-  private openDevice(): TrainDevice {
-    this.device ??= new TrainDevice(this.parts.forward, this.parts.memory);
+  private async openDevice(): Promise<TrainDevice> {
+    this.device ??= await TrainDevice.create(this.parts.forward, this.parts.memory);
     return this.device;
   }
 }

@@ -4,6 +4,7 @@
  * are read back.
  */
 
+import { MemoryPlanError } from '../errors';
 import type { OptimiserSettings, Projection } from '../types';
 import { attentionTile } from './attention';
 import {
@@ -46,14 +47,27 @@ export class TrainDevice {
   private bufferBytes = 0;
   private readonly programs = new Map<string, Program>();
 
-  /** Allocates gradients and moments beside the adapters. @throws MemoryPlanError */
-  constructor(
+  private constructor(
     private readonly parts: ForwardParts,
-    private readonly memory: TrainMemory = DEFAULT_MEMORY,
+    private readonly memory: TrainMemory,
   ) {
     const { gpu, adapters } = parts;
     const make = (name: string): GPUBuffer => gpu.buffer(name, adapters.weights.size);
     this.pool = { ...adapters, gradients: make('adapter gradients'), m: make('AdamW m'), v: make('AdamW v') };
+  }
+
+  /** Allocates gradients and moments beside the adapters. @throws MemoryPlanError */
+  static async create(parts: ForwardParts, memory: TrainMemory = DEFAULT_MEMORY): Promise<TrainDevice> {
+    const { gpu } = parts;
+    const made: TrainDevice[] = [];
+    const error = await gpu.allocate(() => made.push(new TrainDevice(parts, memory)));
+    const [device] = made;
+    if (device && error === null) return device;
+    device?.dispose();
+    throw new MemoryPlanError(
+      `the device has no ${Math.ceil((3 * parts.adapters.weights.size) / 2 ** 20)} MiB free for gradients and moments of ` +
+        `the adapters (${error}); fewer adapters (maxAdapters) or a smaller rank (maxRank) need less`,
+    );
   }
 
   /**
@@ -79,14 +93,14 @@ export class TrainDevice {
       throw tooLarge(capacity, `one of its buffers would have ${capacity.tokens * widest * 4} bytes of ${limit}`);
     }
     const before = gpu.bytesAllocated;
-    gpu.device.pushErrorScope('out-of-memory');
-    this.buffers = createStepBuffers(this.parts, capacity, this.memory);
-    this.bufferBytes = gpu.bytesAllocated - before;
-    const error = await gpu.device.popErrorScope();
+    const error = await gpu.allocate(() => {
+      this.buffers = createStepBuffers(this.parts, capacity, this.memory);
+      this.bufferBytes = gpu.bytesAllocated - before;
+    });
     if (error === null) return;
     const bytes = this.bufferBytes;
     this.free();
-    throw tooLarge(capacity, `the device has no ${Math.ceil(bytes / 2 ** 20)} MiB free`);
+    throw tooLarge(capacity, `the device has no ${Math.ceil(bytes / 2 ** 20)} MiB free (${error})`);
   }
 
   /** Size of a batch as `reserve` wants it. */

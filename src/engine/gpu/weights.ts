@@ -39,8 +39,7 @@ const HEAD = 'lm_head.weight';
 
 /**
  * Reads a model onto the device, projections, embedding and head in the given format, norms and biases as f32.
- * @throws RequestError (a width that the format cannot pack), MemoryPlanError (a tensor larger than a binding may be), what
- *   the stream throws
+ * @throws what `makeRoom` and `fillRoom` throw
  */
 export async function loadWeights(
   gpu: Gpu,
@@ -48,12 +47,23 @@ export async function loadWeights(
   dtype: WeightDtype = 'f32',
   options: ReadOptions = {},
 ): Promise<DeviceWeights> {
-  const { weights, tensors } = makeRoom(gpu, stream.config, dtype);
+  const room = makeRoom(gpu, stream.config, dtype);
+  await fillRoom(gpu, room, stream, options);
+  return room.weights;
+}
+
+/** Reads the tensors to their places. @throws what the stream throws; as `Gpu.read` */
+export async function fillRoom(gpu: Gpu, room: Room, stream: ModelStream, options: ReadOptions = {}): Promise<void> {
   const packer = new MatrixPacker(gpu);
+  const sink = async (piece: TensorPiece): Promise<void> => {
+    // A lost device swallows what is written: nobody should go on reading for it.
+    gpu.check();
+    await place(gpu, packer, room.tensors, piece);
+  };
   try {
-    await stream.read(async (piece) => place(gpu, packer, tensors, piece), options);
-    weights.errors = packer.errors;
-    return weights;
+    await stream.read(sink, options);
+    gpu.check();
+    room.weights.errors = packer.errors;
   } finally {
     packer.dispose();
   }
@@ -72,7 +82,14 @@ export function weightBytes(config: ModelConfig, dtype: WeightDtype): number {
 /** Every matrix and vector by the name of its tensor. */
 type Places = Map<string, WeightMatrix | GPUBuffer>;
 
-function makeRoom(gpu: Gpu, config: ModelConfig, dtype: WeightDtype): { weights: DeviceWeights; tensors: Places } {
+/** Buffers for a model, and where its tensors go. */
+export interface Room {
+  weights: DeviceWeights;
+  tensors: Places;
+}
+
+/** @throws RequestError (a width that the format cannot pack), MemoryPlanError (a tensor larger than a binding may be) */
+export function makeRoom(gpu: Gpu, config: ModelConfig, dtype: WeightDtype): Room {
   const tensors: Places = new Map();
   let bytes = 0;
   for (const [name, shape] of tensorShapes(config)) {
