@@ -7,7 +7,7 @@ import { bytesToHex } from '@noble/hashes/utils.js';
 import { parseModelConfig, tensorShapes } from './config';
 import { FileError, SafetensorsError } from './errors';
 import { valueError, widen, type TensorEntry } from './safetensors';
-import { label, openFile, parseJson, type FileSource, type Sha256 } from './source';
+import { label, parseJson, type FileSource, type Sha256 } from './source';
 import type { HostTensor, ModelConfig, ModelWeights } from './types';
 import { checkShape, openWeights, planParts, readAll, rowsPerPart, type Rows, type WeightFile } from './weightFiles';
 
@@ -139,7 +139,7 @@ async function readFiles(
   for (const weights of files) {
     hash?.update(weights.head);
     const onProgress = (bytesInFile: number) => options.onProgress?.(done + bytesInFile, total);
-    await readFile(source, weights, hash, sink, { ...options, onProgress });
+    await readFile(weights, hash, sink, { ...options, onProgress });
     done += weights.size;
   }
   return known ?? (hash as Sha256).digest();
@@ -147,15 +147,13 @@ async function readFiles(
 
 /** Reads one part ahead while the sink takes the pieces of the one before. */
 async function readFile(
-  source: FileSource,
   weights: WeightFile,
   hash: Sha256 | null,
   sink: Parameters<ModelStream['read']>[0],
   { signal, partBytes, onProgress }: { signal?: AbortSignal; partBytes?: number; onProgress: (done: number) => void },
 ): Promise<void> {
-  const { file, size } = weights;
+  const { file, open, size } = weights;
   const parts = planParts(weights, hash !== null, partBytes ?? PART_BYTES);
-  const open = openFile(source, weights.path);
   // Ends the read ahead when the sink fails.
   const stop = new AbortController();
   const either = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;

@@ -14,6 +14,8 @@ export interface WeightFile {
   path: string;
   /** The name for messages. */
   file: string;
+  /** For reading on; closed at first. */
+  open: OpenFile;
   size: number;
   /** Its first bytes, up to the data. */
   head: Uint8Array;
@@ -67,7 +69,7 @@ async function openWeightFile(source: FileSource, path: string, shapes: Map<stri
     for (const name of shapes.keys()) {
       if (!names.has(name)) throw new SafetensorsError(file, `tensor ${name} is missing`);
     }
-    return { path, file, size, head: head.slice(0, dataAt), entries };
+    return { path, file, open, size, head: head.slice(0, dataAt), entries };
   } finally {
     await open.close();
   }

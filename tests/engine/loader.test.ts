@@ -1,10 +1,8 @@
-import { createServer, type Server } from 'node:http';
 import { readFile } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createHash } from 'node:crypto';
 import { ConfigError, FileError, SafetensorsError, WeightValueError } from '../../src/engine/errors';
-import { loadModel, urlSource, type FileSource } from '../../src/engine/loader';
+import { loadModel, type FileSource } from '../../src/engine/loader';
 import { folderSource } from '../../src/engine/loader-node';
 import { readSafetensors, writeSafetensors } from '../../src/engine/safetensors';
 import type { HostTensor } from '../../src/engine/types';
@@ -101,36 +99,5 @@ describe('loadModel', () => {
     await expect(loadModel(source(swapped))).rejects.toThrow(/00001-of-00002\.safetensors: tensor model\.norm\.weight/);
     delete index.weight_map['model.norm.weight'];
     await expect(loadModel(source(index))).rejects.toThrow(/index\.json: tensor model\.norm\.weight is missing/);
-  });
-});
-
-describe('urlSource', () => {
-  let server: Server;
-  let base: string;
-  beforeAll(async () => {
-    server = createServer((request, response) => {
-      const [, model, path] = (request.url as string).split('/');
-      if (model === 'spa') return void response.setHeader('content-type', 'text/html; charset=utf-8').end('<html>');
-      readFile(`${goldenDir(model)}/${path}`).then(
-        (bytes) => response.end(bytes),
-        () => response.writeHead(404).end(),
-      );
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  });
-  afterAll(() => server.close());
-
-  it('loads the same as the folder, single and sharded', async () => {
-    for (const model of ['llama', 'qwen3']) {
-      const fetched = await loadModel(urlSource(`${base}/${model}/`));
-      expect(fetched).toEqual(await loadModel(folderSource(goldenDir(model))));
-    }
-  });
-
-  it('names HTTP errors, pages instead of files, and servers that do not answer', async () => {
-    await expect(loadModel(urlSource(`${base}/nothing`))).rejects.toThrow(/nothing\/config\.json: .*HTTP 404/);
-    await expect(loadModel(urlSource(`${base}/spa`))).rejects.toThrow(/spa\/config\.json: is missing.*HTML/);
-    await expect(loadModel(urlSource('http://127.0.0.1:9/x'))).rejects.toThrow(/x\/config\.json: .*no answer/);
   });
 });

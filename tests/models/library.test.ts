@@ -1,4 +1,5 @@
 /** Listing, opening and deleting stored models, in memory and on disk; folders; the catalogue. */
+import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -157,7 +158,13 @@ describe('a folder', () => {
     const manifest = await resolveFolder(folder);
     const store = new MemoryChunkStore();
     await downloadModel(manifest, { store, transport: folderTransport(folder) });
-    expect(await loadModel(await openStoredModel(store, manifest.id))).toEqual(reference);
+    const stored = await openStoredModel(store, manifest.id);
+    expect(await loadModel(stored)).toEqual(reference);
+    for (const { path } of manifest.files) {
+      const hash = createHash('sha256').update(await stored.read(path));
+      expect(await stored.sha256(path)).toBe(hash.digest('hex'));
+    }
+    expect(await (await openFolder(folder)).sha256('config.json')).toBeNull();
   });
 
   it('has the same id for the same files, whatever lies beside them', async () => {
