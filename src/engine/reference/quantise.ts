@@ -1,0 +1,89 @@
+/**
+ * The host's side of the weight formats: what a matrix becomes when it is packed into f16, int8 or int4 and unpacked again, with
+ * the arithmetic of kernels/quantise.wgsl (every operation rounded to 32 bits, scales to f16, ties to even).
+ */
+import { tensorShapes } from '../config';
+import { matrixLayout, GROUP } from '../matrixLayout';
+import type { HostTensor, ModelWeights, WeightDtype } from '../types';
+
+const LARGEST_F16 = 65504;
+/** Smallest normal f16. */
+const NORMAL_F16 = 2 ** -14;
+
+const bits = new Uint32Array(1);
+const float = new Float32Array(bits.buffer);
+
+/** The f16 nearest to an f32, ties to even; above the largest, infinity. */
+export function roundToHalf(value: number): number {
+  const size = Math.abs(value);
+  // Below the normal numbers f16 steps by 2⁻²⁴, as f32 does from a half on.
+  if (size < NORMAL_F16) return Math.sign(value) * (Math.fround(size + 0.5) - 0.5);
+  float[0] = value;
+  const word = bits[0] as number;
+  bits[0] = (word + 0xfff + ((word >>> 13) & 1)) & ~0x1fff;
+  const rounded = float[0] as number;
+  return Math.abs(rounded) > LARGEST_F16 ? Math.sign(value) * Infinity : rounded;
+}
+
+/** Values of a matrix [n, columns] after packing and unpacking. */
+export function quantiseValues(data: Float32Array, columns: number, dtype: WeightDtype): Float32Array {
+  const kept = new Float32Array(data.length);
+  if (dtype === 'f32') kept.set(data);
+  else if (dtype === 'f16')
+    data.forEach((value, i) => (kept[i] = roundToHalf(clamp(value, -LARGEST_F16, LARGEST_F16))));
+  else {
+    for (let row = 0; row < data.length; row += columns) {
+      for (let at = 0; at < columns; at += GROUP) {
+        quantiseGroup(data, kept, row + at, row + Math.min(at + GROUP, columns), dtype);
+      }
+    }
+  }
+  return kept;
+}
+
+/**
+ * A model as a device computes with it in this format: matrices packed and unpacked, norms and biases as they are. f32 gives the
+ * model itself, the others a copy.
+ * @throws RequestError when a width is not a multiple of 4
+ */
+export function quantiseWeights(weights: ModelWeights, dtype: WeightDtype): ModelWeights {
+  if (dtype === 'f32') return weights;
+  const tensors = new Map<string, HostTensor>();
+  for (const name of tensorShapes(weights.config).keys()) {
+    const tensor = weights.tensors.get(name) as HostTensor;
+    const [rows, columns] = tensor.shape as [number, number?];
+    if (columns === undefined) {
+      tensors.set(name, tensor);
+      continue;
+    }
+    matrixLayout(dtype, rows, columns);
+    tensors.set(name, { shape: tensor.shape, data: quantiseValues(tensor.data, columns, dtype) });
+  }
+  return { config: weights.config, tensors };
+}
+
+function quantiseGroup(data: Float32Array, kept: Float32Array, from: number, to: number, dtype: 'int8' | 'int4'): void {
+  let extreme = 0;
+  for (let i = from; i < to; i++) {
+    const value = data[i] as number;
+    if (Math.abs(value) > Math.abs(extreme)) extreme = value;
+  }
+  const [least, most] = dtype === 'int8' ? [-127, 127] : [-8, 7];
+  const scale = roundToHalf(Math.fround(dtype === 'int8' ? Math.abs(extreme) / 127 : extreme / -8));
+  const inverse = scale === 0 ? 0 : Math.fround(1 / scale);
+  for (let i = from; i < to; i++) {
+    const q = clamp(roundToEven(Math.fround((data[i] as number) * inverse)), least, most);
+    kept[i] = q * scale;
+  }
+}
+
+/** The nearest whole number, halves to the even one; |value| below 2^51. */
+function roundToEven(value: number): number {
+  // Sums beyond 2^52 have no room for a fraction, and the arithmetic rounds ties to even.
+  const large = 1.5 * 2 ** 52;
+  return value + large - large;
+}
+
+function clamp(value: number, least: number, most: number): number {
+  return Math.min(most, Math.max(least, value));
+}
