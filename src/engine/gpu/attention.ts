@@ -19,6 +19,11 @@ export interface HeadShape {
   headDim: number;
 }
 
+/** The kernels made for GPUs read heads as vectors of four; the others do any even width. */
+function hasWide(gpu: Gpu, headDim: number): boolean {
+  return !gpu.isCpu && headDim % 4 === 0 && headDim <= 256;
+}
+
 /** acts.attn [T, H·Dh] and acts.lse [T, H] from acts.q, and from acts.k and acts.v of the tokens' rows. */
 export function encodeAttention(
   parts: Pick<ForwardParts, 'gpu' | 'config'>,
@@ -31,7 +36,7 @@ export function encodeAttention(
   const bindings = [acts.q, acts.k, acts.v, tokens.row, tokens.pos, tokens.rowBase, acts.attn, acts.lse];
   const scale = { f32: 1 / Math.sqrt(headDim) };
   const heads = { HEADS: numHeads, KV_HEADS: numKvHeads, HEAD_DIM: headDim };
-  if (!gpu.isCpu && headDim % 4 === 0 && headDim <= 256) {
+  if (hasWide(gpu, headDim)) {
     const { group, splits } = wideShape(config);
     const groups = flatGroups((tokens.count * numHeads) / group, 1);
     const constants = { ...heads, GROUP: group };
@@ -62,7 +67,7 @@ export function wideShape({ numHeads, numKvHeads, headDim }: HeadShape): { group
   return { group, splits };
 }
 
-/** Tokens of one row that a workgroup of the attention backward kernels takes: `TrainedTokens.tiles`. */
+/** Tokens of one row that a workgroup of the attention backward kernels takes: `TrainedTokens.tiles`; TILE of the wide ones. */
 export function attentionTile(gpu: Gpu): number {
   return gpu.isCpu ? 8 : 32;
 }
@@ -72,7 +77,7 @@ export function encodeAttentionBackward(parts: BackwardParts, program: Program, 
   const { gpu, config, tokens, gradients, turns } = parts;
   const { numHeads, numKvHeads, headDim } = config;
   const scale = { f32: 1 / Math.sqrt(headDim) };
-  const constants = { HEADS: numHeads, KV_HEADS: numKvHeads, HEAD_DIM: headDim, LANES: attentionTile(gpu) };
+  const heads = { HEADS: numHeads, KV_HEADS: numKvHeads, HEAD_DIM: headDim };
   const groups = flatGroups(tokens.count * numHeads, 64);
   program.add(
     'attention_backward_stats',
@@ -83,20 +88,38 @@ export function encodeAttentionBackward(parts: BackwardParts, program: Program, 
   );
   const inputs = [saved.q, saved.k, saved.v, gradients.attn, gradients.stats, tokens.tiles];
   const tiles = tokens.tileCount;
-  program.add('attention_backward_query', constants, [...inputs, gradients.q], [scale], [tiles, numHeads]);
   const outputs = [gradients.k, gradients.v];
   const group = numHeads / numKvHeads;
-  program.add('attention_backward_key_value', constants, [...inputs, ...outputs], [scale, group], [tiles, numKvHeads]);
-  for (const [heads, gradient] of [
+  if (hasWide(gpu, headDim)) {
+    program.add('attention_backward_query_wide', heads, [...inputs, gradients.q], [scale], [tiles, numHeads]);
+    program.add(
+      'attention_backward_key_value_wide',
+      heads,
+      [...inputs, ...outputs],
+      [scale, group],
+      [tiles, numKvHeads],
+    );
+  } else {
+    const constants = { ...heads, LANES: attentionTile(gpu) };
+    program.add('attention_backward_query', constants, [...inputs, gradients.q], [scale], [tiles, numHeads]);
+    program.add(
+      'attention_backward_key_value',
+      constants,
+      [...inputs, ...outputs],
+      [scale, group],
+      [tiles, numKvHeads],
+    );
+  }
+  for (const [count, gradient] of [
     [numHeads, gradients.q],
     [numKvHeads, gradients.k],
   ] as const) {
     program.add(
       'rope_backward',
-      { HEADS: heads, HEAD_DIM: headDim },
+      { HEADS: count, HEAD_DIM: headDim },
       [tokens.pos, turns, gradient],
       [tokens.count],
-      [Math.ceil((heads * headDim) / 2 / 64), tokens.count],
+      [Math.ceil((count * headDim) / 2 / 64), tokens.count],
     );
   }
 }

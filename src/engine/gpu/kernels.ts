@@ -35,7 +35,9 @@ import weightsInt8 from '../kernels/weights_int8.wgsl?raw';
 // backward and optimiser
 import adamw from '../kernels/adamw.wgsl?raw';
 import attentionBackwardKeyValue from '../kernels/attention_backward_key_value.wgsl?raw';
+import attentionBackwardKeyValueWide from '../kernels/attention_backward_key_value_wide.wgsl?raw';
 import attentionBackwardQuery from '../kernels/attention_backward_query.wgsl?raw';
+import attentionBackwardQueryWide from '../kernels/attention_backward_query_wide.wgsl?raw';
 import attentionBackwardStats from '../kernels/attention_backward_stats.wgsl?raw';
 import crossEntropy from '../kernels/cross_entropy.wgsl?raw';
 import linearBackwardInput from '../kernels/linear_backward_input.wgsl?raw';
@@ -81,7 +83,9 @@ export const KERNELS = {
   // backward and optimiser
   adamw,
   attention_backward_key_value: attentionBackwardKeyValue,
+  attention_backward_key_value_wide: attentionBackwardKeyValueWide,
   attention_backward_query: attentionBackwardQuery,
+  attention_backward_query_wide: attentionBackwardQueryWide,
   attention_backward_stats: attentionBackwardStats,
   cross_entropy: crossEntropy,
   linear_backward_input: linearBackwardInput,
