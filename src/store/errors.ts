@@ -30,8 +30,8 @@ export class ProblemsMissingError extends PolylogueError {
     name = 'the file',
   ) {
     super(
-      `The problems of this run, ${name}, are not stored in this browser. Choose the same file again (its sha-256 begins ` +
-        `with ${sha256.slice(0, 12)}), then go on.`,
+      `The problems of this run, ${name}, are not stored in this browser. Open the run and choose the same file again (its ` +
+        `sha-256 begins with ${sha256.slice(0, 12)}).`,
     );
   }
 }

@@ -78,6 +78,7 @@ function extractAnswer(completion: string): string | null {
 
 export const arithmetic: Task = {
   name: 'arithmetic',
+  title: 'Arithmetic',
   description: 'a + b·c + d − e·f with operands 0 to 9, solved step by step.',
   dialect: 'compact',
   problems: drawProblems,

@@ -48,6 +48,7 @@ export function numericAnswer(completion: string): string | null {
 
 export const arithmeticChat: Task = {
   name: 'arithmetic-chat',
+  title: 'Arithmetic in words',
   description: 'a + b·c + d − e·f with operands 0 to 29, in words, for instruct models.',
   dialect: 'chat',
   problems: drawProblems,

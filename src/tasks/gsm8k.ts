@@ -8,9 +8,11 @@ import type { FileTask } from './types';
 
 export const gsm8k: FileTask = {
   name: 'gsm8k',
+  title: 'GSM8K: school problems',
   description: 'School problems in words with a number as the answer, from a file in the layout of GSM8K.',
   dialect: 'chat',
   lineFormat: '{"question", "answer"} with the final number after ####',
+  exampleLine: '{"question": "Ann has 3 apples and buys 4. How many has she?", "answer": "3 + 4 = 7\\n#### 7"}',
   readProblem(record) {
     const answer = textField(record, 'answer');
     const final = afterHashes(answer);

@@ -47,9 +47,11 @@ function isWords(text: string): boolean {
 
 export const jsonl: FileTask = {
   name: 'jsonl',
+  title: 'Own questions',
   description: 'Own questions with numbers, expressions or short texts as answers, from a file.',
   dialect: 'chat',
   lineFormat: '{"question", "answer"} with text or a number as the answer',
+  exampleLine: '{"question": "Which fraction is 0.75?", "answer": "3/4"}',
   readProblem(record) {
     const { answer } = record;
     const isNumber = typeof answer === 'number' && Number.isFinite(answer);

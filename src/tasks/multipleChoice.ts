@@ -75,9 +75,11 @@ function isTexts(value: unknown): value is string[] {
 
 export const multipleChoice: FileTask = {
   name: 'multiple-choice',
+  title: 'Multiple choice',
   description: 'Questions with lettered choices, from a file in the layout of MMLU or CommonsenseQA.',
   dialect: 'chat',
   lineFormat: '{"question", "choices", "answer"} with the index (from 0) or the letter of the right choice',
+  exampleLine: '{"question": "What is the capital of France?", "choices": ["Rome", "Paris"], "answer": 1}',
   readProblem,
   problems: withoutProblems('multiple-choice'),
   ...chatPrompts('the letter of one choice'),

@@ -20,6 +20,8 @@ export type Split = 'train' | 'evaluation';
 
 export interface Task {
   readonly name: string;
+  /** Its name for people. */
+  readonly title: string;
   /** One sentence for people. */
   readonly description: string;
   /**
@@ -57,6 +59,8 @@ export interface Task {
 export interface FileTask extends Task {
   /** What a line holds, for people. */
   readonly lineFormat: string;
+  /** A line as an example. */
+  readonly exampleLine: string;
   /** @param record one line's JSON object. @throws Error that says what is wrong with it (the importer adds file and line). */
   readProblem(record: Readonly<Record<string, unknown>>): Omit<Problem, 'id'>;
 }
