@@ -8,6 +8,7 @@ import type { WeightDtype } from '../types';
 // forward
 import attentionForward from '../kernels/attention_forward.wgsl?raw';
 import attentionForwardWide from '../kernels/attention_forward_wide.wgsl?raw';
+import cacheCopy from '../kernels/cache_copy.wgsl?raw';
 import cacheStore from '../kernels/cache_store.wgsl?raw';
 import decodePrepare from '../kernels/decode_prepare.wgsl?raw';
 import embedTokens from '../kernels/embed_tokens.wgsl?raw';
@@ -60,6 +61,7 @@ export const KERNELS = {
   // forward
   attention_forward: attentionForward,
   attention_forward_wide: attentionForwardWide,
+  cache_copy: cacheCopy,
   cache_store: cacheStore,
   decode_prepare: decodePrepare,
   embed_tokens: embedTokens,
