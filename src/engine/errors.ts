@@ -44,3 +44,6 @@ export class DeviceLostError extends DeviceError {}
 
 /** The work does not fit the device or the plan. */
 export class MemoryPlanError extends PolylogueError {}
+
+/** The device computes something else than the model: a driver's fault. */
+export class SelfCheckError extends DeviceError {}

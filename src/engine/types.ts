@@ -231,6 +231,38 @@ export interface EngineInfo {
   config: ModelConfig;
 }
 
+/** How far a packed tensor is from the file's. */
+export interface TensorError {
+  name: string;
+  values: number;
+  /** √(Σ (packed − original)² / Σ original²) */
+  relative: number;
+  /** Largest difference of any value. */
+  largest: number;
+}
+
+/** What an engine found out while it loaded a model. */
+export interface EngineReport {
+  dtype: WeightDtype;
+  /** Of the frozen weights on the device. */
+  weightBytes: number;
+  /** Of every tensor that was packed; empty for f32. */
+  errors: TensorError[];
+  /** Null when it was left out. */
+  selfCheck: SelfCheck | null;
+}
+
+/** Logits of the first layers under the head, by the device and by the reference engine. */
+export interface SelfCheck {
+  layers: number;
+  /** Positions compared. */
+  tokens: number;
+  /** ‖device − reference‖ / ‖reference‖ */
+  error: number;
+  /** From here on the model would have been refused. */
+  bound: number;
+}
+
 /** Bytes a job needs on the device. */
 export interface MemoryPlan {
   weights: number;
@@ -254,6 +286,8 @@ export interface EngineOptions {
   dtype?: WeightDtype;
   /** Which kernels: those for software drivers, those for GPUs, or by the device's own account (default). */
   tiles?: 'auto' | 'cpu' | 'gpu';
+  /** Compare a few tokens of the first layer with the reference engine when the model is loaded; default true. */
+  selfCheck?: boolean;
 }
 
 /** Everything is awaited in order: an engine runs one operation at a time and queues the rest. */
@@ -280,5 +314,7 @@ export interface Engine {
   adapters(): AdapterId[];
 
   plan(): MemoryPlan;
+  /** Engines without formats of weights have none. */
+  report?(): Promise<EngineReport>;
   dispose(): Promise<void>;
 }

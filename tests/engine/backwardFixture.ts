@@ -2,7 +2,8 @@
 
 import { expect } from 'vitest';
 import { attentionTile } from '../../src/engine/gpu/attention';
-import { TRACK_WORDS, type BackwardParts } from '../../src/engine/gpu/backward';
+import { TRACK_WORDS } from '../../src/engine/buffers';
+import type { BackwardParts } from '../../src/engine/gpu/backward';
 import type { Gpu } from '../../src/engine/gpu/device';
 import { AdapterLayout } from '../../src/engine/gpu/layout';
 import { PROJECTIONS, type ModelConfig } from '../../src/engine/types';

@@ -14,7 +14,8 @@ import type { LayerActivations } from '../../src/engine/gpu/forward';
 import { encodeLinearBackwardInput } from '../../src/engine/gpu/linear';
 import { projectionShape } from '../../src/engine/gpu/layout';
 import { encodeRmsNormBackward } from '../../src/engine/gpu/norm';
-import { encodeAdamW, encodeGradientNorm, NORM_CHUNKS, packSteps } from '../../src/engine/gpu/optimiser';
+import { NORM_CHUNKS } from '../../src/engine/buffers';
+import { encodeAdamW, encodeGradientNorm, packSteps } from '../../src/engine/gpu/optimiser';
 import { Program } from '../../src/engine/gpu/program';
 import { DEFAULT_OPTIMISER, type ModelConfig, type Projection } from '../../src/engine/types';
 import {

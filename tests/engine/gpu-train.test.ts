@@ -9,7 +9,7 @@ import { uploadTurns } from '../../src/engine/gpu/forward';
 import { AdapterLayout } from '../../src/engine/gpu/layout';
 import { openNodeGpu } from '../../src/engine/gpu/node';
 import { Trainer } from '../../src/engine/gpu/train';
-import type { TrainMemory } from '../../src/engine/gpu/trainBuffers';
+import type { TrainMemory } from '../../src/engine/plan';
 import { loadWeights, type DeviceWeights } from '../../src/engine/gpu/weights';
 import { streamOf } from '../../src/engine/stream';
 import { copyAdapterWeights } from '../../src/engine/peft';

@@ -1,5 +1,6 @@
 /** Adapters on the device: which slot of the pool each occupies, and their way in and out. */
 
+import { adapterSizes } from '../buffers';
 import { AdapterError, RequestError } from '../errors';
 import { adapterScaling, checkAdapter, initAdapter } from '../peft';
 import { checkCapacity } from '../requests';
@@ -11,7 +12,12 @@ import { AdapterLayout } from './layout';
 interface Resident {
   slot: number;
   config: AdapterConfig;
+  /** Which weights these are: no other weights of this engine have or had this number, a copy has its original's. */
+  version: number;
 }
+
+/** The version of the base without an adapter. */
+export const BASE_VERSION = 0;
 
 /** Room for adapters. */
 export interface AdapterLimits {
@@ -27,6 +33,7 @@ export class AdapterStore implements AdapterPool {
   readonly scale: GPUBuffer;
   private readonly residents = new Map<AdapterId, Resident>();
   private readonly free: number[];
+  private lastVersion = BASE_VERSION;
 
   /** @throws MemoryPlanError when the pool is larger than one binding of the device may be */
   constructor(
@@ -36,13 +43,19 @@ export class AdapterStore implements AdapterPool {
   ) {
     const slots = Math.max(1, limits.maxAdapters);
     this.layout = new AdapterLayout(config, limits.maxRank);
-    this.weights = gpu.buffer(`pool of ${slots} adapters (maxAdapters, maxRank)`, slots * this.layout.slotElements * 4);
-    this.scale = gpu.buffer('adapter scales', slots * 4);
+    const { pool, scales } = adapterSizes(config, limits.maxAdapters, limits.maxRank);
+    this.weights = gpu.buffer(`pool of ${slots} adapters (maxAdapters, maxRank)`, pool);
+    this.scale = gpu.buffer('adapter scales', scales);
     this.free = Array.from({ length: limits.maxAdapters }, (_, i) => limits.maxAdapters - 1 - i);
   }
 
   has(id: AdapterId): boolean {
     return this.residents.has(id);
+  }
+
+  /** One more fits. */
+  get hasRoom(): boolean {
+    return this.free.length > 0;
   }
 
   ids(): AdapterId[] {
@@ -71,7 +84,12 @@ export class AdapterStore implements AdapterPool {
   import(id: AdapterId, adapter: AdapterWeights): void {
     checkAdapter(this.config, adapter, `adapter ${id}`);
     const slot = this.layoutOf(id, adapter);
-    this.place(id, adapter.config, slot);
+    this.place(id, adapter.config, slot, ++this.lastVersion);
+  }
+
+  /** The weights in the adapter's slot were changed. @throws RequestError when there is no such adapter */
+  changed(id: AdapterId): void {
+    this.residents.set(id, { ...this.get(id), version: ++this.lastVersion });
   }
 
   async export(id: AdapterId): Promise<AdapterWeights> {
@@ -82,11 +100,11 @@ export class AdapterStore implements AdapterPool {
   }
 
   async copy(source: AdapterId, target: AdapterId): Promise<void> {
-    const { slot, config } = this.get(source);
+    const { slot, config, version } = this.get(source);
     const bytes = this.layout.slotElements * 4;
     const elements = new Float32Array(await this.gpu.read(this.weights, slot * bytes, bytes));
     checkCapacity(target, config, this.presence(), this.limits);
-    this.place(target, config, elements);
+    this.place(target, config, elements, version);
   }
 
   /** @throws RequestError when there is no such adapter */
@@ -101,12 +119,12 @@ export class AdapterStore implements AdapterPool {
     return this.layout.pack(adapter.config, adapter.tensors);
   }
 
-  private place(id: AdapterId, config: AdapterConfig, elements: Float32Array): void {
+  private place(id: AdapterId, config: AdapterConfig, elements: Float32Array, version: number): void {
     const slot = this.residents.get(id)?.slot ?? this.free.pop();
     if (slot === undefined) throw new AdapterError(`adapter ${id}: all slots are taken`);
     this.gpu.write(this.weights, elements, slot * this.layout.slotElements * 4);
     this.gpu.write(this.scale, Float32Array.of(adapterScaling(config)), slot * 4);
-    this.residents.set(id, { slot, config: copyConfig(config) });
+    this.residents.set(id, { slot, config: copyConfig(config), version });
   }
 
   private presence(): { has(id: AdapterId): boolean; size: number } {

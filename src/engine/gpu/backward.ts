@@ -6,6 +6,7 @@
  * tokens share an adapter slot, a track's tokens (a track: one adapter in training) are contiguous, as are a row's.
  */
 
+import { gradientSizes } from '../buffers';
 import type { ModelConfig, Projection } from '../types';
 import { encodeAttentionBackward } from './attention';
 import type { Gpu } from './device';
@@ -19,10 +20,6 @@ import type { DeviceLayer } from './weights';
 
 /** Tokens that one invocation of the backward GEMMs works on. */
 export const TOKEN_TILE = 4;
-/** 32-bit words of one entry of the track list: slot, first token, tokens, first target, targets, three unused. */
-export const TRACK_WORDS = 8;
-/** 32-bit words of one entry of the step list of `adamw`: slot, clip, step size, √bias2, decay, three unused. */
-export const STEP_WORDS = 8;
 /** From this vocabulary on, 64 invocations share a token in cross_entropy. */
 const LARGE_VOCABULARY = 512;
 
@@ -91,22 +88,21 @@ export interface BackwardParts {
 
 /** Buffers for T tokens. */
 export function createGradientBuffers(gpu: Gpu, config: ModelConfig, rank: number, tokens: number): GradientBuffers {
-  const make = (name: string, width: number): GPUBuffer => gpu.buffer(`gradient ${name}`, tokens * width * 4);
-  const queries = config.numHeads * config.headDim;
-  const keys = config.numKvHeads * config.headDim;
+  const bytes = gradientSizes(config, rank, tokens);
+  const make = (name: keyof typeof bytes): GPUBuffer => gpu.buffer(`gradient ${name}`, bytes[name]);
   return {
-    hidden: make('hidden', config.hiddenSize),
-    normed: make('normed', config.hiddenSize),
-    attn: make('attn', queries),
-    q: make('q', queries),
-    k: make('k', keys),
-    v: make('v', keys),
-    qRaw: config.qkNorm ? make('q before norm', queries) : null,
-    kRaw: config.qkNorm ? make('k before norm', keys) : null,
-    gate: make('gate', config.intermediateSize),
-    up: make('up', config.intermediateSize),
-    dxa: make('dxa', rank),
-    stats: make('attention stats', config.numHeads * 2),
+    hidden: make('hidden'),
+    normed: make('normed'),
+    attn: make('attn'),
+    q: make('q'),
+    k: make('k'),
+    v: make('v'),
+    qRaw: config.qkNorm ? make('q before norm') : null,
+    kRaw: config.qkNorm ? make('k before norm') : null,
+    gate: make('gate'),
+    up: make('up'),
+    dxa: make('dxa'),
+    stats: make('attention stats'),
   };
 }
 

@@ -3,8 +3,9 @@
  * that a tile of the kernels never mixes two adapters. Padding is rows of their own with no target; they change nothing.
  */
 
+import { TRACK_WORDS } from '../buffers';
 import type { TrainExample } from '../types';
-import { TOKEN_TILE, TRACK_WORDS } from './backward';
+import { TOKEN_TILE } from './backward';
 
 /** What one adapter learns from in one micro-batch. */
 export interface BatchTrack {

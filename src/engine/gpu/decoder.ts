@@ -3,71 +3,39 @@
  * fixed capacity, one set of activations, one block of logits.
  */
 
+import {
+  cacheBytes,
+  COPY_WORDS,
+  decoderBufferSizes,
+  MOST_STEPS_PER_READ,
+  padRows,
+  padTokens,
+  SETTINGS_WORDS,
+  STATE_WORDS,
+  type DecoderSizes,
+} from '../buffers';
 import { MemoryPlanError } from '../errors';
-import type { ModelConfig, Projection } from '../types';
+import { RowContents } from '../prefix';
+import type { Projection } from '../types';
 import {
   createSharedActivations,
   encodeEmbedding,
   encodeHead,
   encodeLayer,
-  sharedActivationBytes,
   type ForwardParts,
   type LayerActivations,
   type TokenList,
 } from './forward';
 import { NO_SLOT } from './layout';
-import { Program } from './program';
+import { ProgramCache, type Program } from './program';
 
-/** Tokens of one prefill or scoring batch; more give no more speed on the devices tried. */
-const BATCH_TOKENS = 512;
-/** A block of logits takes at most this many bytes unless the rows decoded together need more. */
-const LOGITS_BYTES = 32 << 20;
-/** u32 words of one row's sampling settings (`Settings` in sample_tokens.wgsl). */
-export const SETTINGS_WORDS = 8;
-/** u32 words of one row's state and of one sampled token. */
-export const STATE_WORDS = 4;
-
-/** Sizes of what a decoder allocates. */
-export interface DecoderSizes {
-  maxRows: number;
-  maxLength: number;
-  /** Tokens of a batch. */
-  tokens: number;
-  /** Lines of the block of logits. */
-  logitsRows: number;
-}
-
-export function decoderSizes(config: ModelConfig, maxRows: number, maxLength: number): DecoderSizes {
-  const tokens = padTokens(Math.max(BATCH_TOKENS, maxRows));
-  const fitting = Math.floor(LOGITS_BYTES / (4 * config.vocabSize));
-  return { maxRows, maxLength, tokens, logitsRows: Math.min(tokens, Math.max(padRows(maxRows), fitting)) };
-}
-
-/** Bytes that a decoder takes. */
-export function decoderBytes(
-  config: ModelConfig,
-  rank: number,
-  sizes: DecoderSizes,
-): { kvCache: number; activations: number } {
-  const { maxRows, maxLength, tokens, logitsRows } = sizes;
-  const cache = (maxRows + 1) * maxLength * config.numKvHeads * config.headDim * 4;
-  const logits = logitsRows * (config.vocabSize + config.hiddenSize) * 4 + padRows(maxRows) * config.vocabSize * 4;
-  return {
-    kvCache: 2 * config.numLayers * cache,
-    activations: sharedActivationBytes(config, rank, tokens) + logits,
-  };
-}
-
-/** Next of the few row counts that programs are recorded for. */
-export function padRows(rows: number): number {
-  const step = rows <= 64 ? 8 : 32;
-  return Math.ceil(rows / step) * step;
-}
-
-function padTokens(tokens: number): number {
-  const step = tokens <= 128 ? 16 : 64;
-  return Math.ceil(tokens / step) * step;
-}
+/**
+ * Recorded programs that are kept. About 90 serve every padded size with and without adapters; other sets of projections come
+ * when adapters of other kinds are loaded.
+ */
+const MOST_PROGRAMS = 128;
+/** Workgroups that copy a row of one layer's cache together. */
+const COPY_GROUPS = 16;
 
 /** Tokens on the host, to be run as one batch: `count` of each array are in use. */
 export class TokenBatch {
@@ -101,7 +69,19 @@ export class TokenBatch {
   }
 }
 
+/** Beginning of a row of the cache to be copied to another row. */
+export interface RowCopy {
+  row: number;
+  to: number;
+  /** Tokens. */
+  length: number;
+}
+
 export class Decoder {
+  /** What each row of the cache holds. */
+  readonly contents: RowContents;
+  /** Tokens whose keys and values were computed before decoding, and those that were taken over from a row that had them. */
+  readonly tokensRun = { prefilled: 0, reused: 0 };
   /** Region of the cache that padding writes to; no request ever reads it. */
   readonly idleRow: number;
   /** Token batch to fill for `run`. */
@@ -123,49 +103,56 @@ export class Decoder {
   private readonly state: GPUBuffer;
   private readonly sampled: GPUBuffer;
   private readonly history: GPUBuffer;
-  private readonly programs = new Map<string, Program>();
+  private readonly copies: GPUBuffer;
+  private readonly programs: ProgramCache;
 
   /** @throws MemoryPlanError when a buffer is larger than the device allows */
   constructor(
     private readonly parts: ForwardParts,
     readonly sizes: DecoderSizes,
-    /** Decode steps submitted before the host looks at their tokens. */
+    /** Decode steps submitted before the host looks at their tokens; at most MOST_STEPS_PER_READ. */
     readonly stepsPerRead: number,
   ) {
     const { gpu, config } = parts;
-    const { maxRows, maxLength, tokens, logitsRows } = sizes;
-    const make = (name: string, elements: number): GPUBuffer => gpu.buffer(name, elements * 4);
+    const { maxRows, maxLength, tokens } = sizes;
+    if (stepsPerRead > MOST_STEPS_PER_READ) throw new RangeError(`${stepsPerRead} steps before a read`);
+    const bytes = decoderBufferSizes(config, sizes);
+    const make = (name: keyof typeof bytes): GPUBuffer => gpu.buffer(name, bytes[name]);
     const rows = maxRows + 1;
-    const lines = padRows(maxRows);
     this.idleRow = maxRows;
+    this.contents = new RowContents(maxRows, maxLength);
+    this.programs = new ProgramCache(gpu, MOST_PROGRAMS);
     this.batch = new TokenBatch(tokens);
     const rowBase = Uint32Array.from({ length: rows }, (_, row) => row * maxLength);
     this.tokens = {
-      ids: make('ids', tokens),
-      row: make('row', tokens),
-      pos: make('pos', tokens),
-      slot: make('slot', tokens),
-      rowBase: gpu.upload('row base', rowBase),
+      ids: make('ids'),
+      row: make('row'),
+      pos: make('pos'),
+      slot: make('slot'),
+      rowBase: make('row base'),
     };
+    gpu.write(this.tokens.rowBase, rowBase);
     this.acts = createSharedActivations(gpu, config, parts.adapters.layout.rank, tokens);
-    const width = config.numKvHeads * config.headDim;
+    const cache = cacheBytes(config, sizes);
     this.caches = Array.from({ length: config.numLayers }, (_, layer) => ({
-      k: make(`keys of layer ${layer} (maxRows, maxLength)`, rows * maxLength * width),
-      v: make(`values of layer ${layer} (maxRows, maxLength)`, rows * maxLength * width),
+      k: gpu.buffer(`keys of layer ${layer} (maxRows, maxLength)`, cache),
+      v: gpu.buffer(`values of layer ${layer} (maxRows, maxLength)`, cache),
     }));
-    this.wanted = make('wanted tokens', logitsRows);
-    this.targetIds = make('target ids', logitsRows);
-    this.activeRows = make('active rows', lines);
-    this.gathered = make('gathered', logitsRows * config.hiddenSize);
-    this.normed = make('final norm', logitsRows * config.hiddenSize);
-    this.logits = make('logits (maxRows)', logitsRows * config.vocabSize);
-    this.logprobs = make('log-probabilities', logitsRows);
-    this.weights = make('sampling weights (maxRows)', lines * config.vocabSize);
-    this.settings = make('sampling settings', rows * SETTINGS_WORDS);
-    this.slots = gpu.upload('slots of rows', new Uint32Array(rows).fill(NO_SLOT));
-    this.state = make('row states', rows * STATE_WORDS);
-    this.sampled = make('sampled', lines * STATE_WORDS);
-    this.history = make('sampled in several steps', stepsPerRead * lines * STATE_WORDS);
+    this.wanted = make('wanted tokens');
+    this.targetIds = make('target ids');
+    this.activeRows = make('active rows');
+    this.gathered = make('gathered');
+    this.normed = make('final norm');
+    this.logits = make('logits (maxRows)');
+    this.logprobs = make('log-probabilities');
+    this.weights = make('sampling weights (maxRows)');
+    this.settings = make('sampling settings');
+    this.slots = make('slots of rows');
+    gpu.write(this.slots, new Uint32Array(rows).fill(NO_SLOT));
+    this.state = make('row states');
+    this.copies = make('copies of rows');
+    this.sampled = make('sampled');
+    this.history = make('sampled in several steps');
   }
 
   /** Gives a row to a new request: sampling settings [SETTINGS_WORDS], state [STATE_WORDS], adapter slot. */
@@ -176,8 +163,11 @@ export class Decoder {
     gpu.write(this.slots, Uint32Array.of(slot), row * 4);
   }
 
-  /** Queues the layers for the tokens in `batch`: their keys and values enter the cache, hidden states are kept. */
-  run(targets: ReadonlySet<Projection>): void {
+  /**
+   * Queues the layers (all, or the first few) for the tokens in `batch`: their keys and values enter the cache, hidden states
+   * are kept.
+   */
+  run(targets: ReadonlySet<Projection>, layers = this.caches.length): void {
     const { batch } = this;
     const count = padTokens(batch.count);
     while (batch.count < count) batch.add(0, this.idleRow, 0, NO_SLOT);
@@ -185,7 +175,30 @@ export class Decoder {
     for (const name of ['ids', 'row', 'pos', 'slot'] as const) {
       gpu.write(this.tokens[name], batch[name].subarray(0, count));
     }
-    this.program(`layers ${count} ${list(targets)}`, (program) => this.recordLayers(program, count, targets)).submit();
+    const record = (program: Program): void => this.recordLayers(program, count, targets, layers);
+    this.program(`layers ${layers} ${count} ${list(targets)}`, record).submit();
+  }
+
+  /** Queues copies in the cache, at most as many as there are rows; no row is a target and a source, or a target twice. */
+  copyRows(copies: readonly RowCopy[]): void {
+    if (copies.length === 0) return;
+    const lines = padRows(copies.length);
+    const words = new Uint32Array(lines * COPY_WORDS);
+    copies.forEach(({ row, to, length }, i) => words.set([row, to, length], i * COPY_WORDS));
+    this.parts.gpu.write(this.copies, words);
+    const { numKvHeads, headDim } = this.parts.config;
+    const constants = { WIDTH: numKvHeads * headDim, STEP: COPY_GROUPS };
+    const record = (program: Program): void => {
+      for (const { k, v } of this.caches) {
+        program.add('cache_copy', constants, [this.copies, k, v], [this.sizes.maxLength], [COPY_GROUPS, lines]);
+      }
+    };
+    this.program(`copies ${lines}`, record).submit();
+  }
+
+  /** Programs recorded and kept; at most a fixed number. */
+  get programCount(): number {
+    return this.programs.size;
   }
 
   /** Samples the next token of `rows` from the hidden states of the batch's tokens `at`; see `Sampled`. */
@@ -264,15 +277,15 @@ export class Decoder {
       [lines, this.sizes.maxLength],
       [Math.ceil(lines / 64)],
     );
-    this.recordLayers(program, lines, targets);
+    this.recordLayers(program, lines, targets, this.caches.length);
     encodeHead(this.parts, program, lines, this.acts.out, this.normed, this.logits);
     this.recordSample(program, lines);
   }
 
-  private recordLayers(program: Program, count: number, targets: ReadonlySet<Projection>): void {
+  private recordLayers(program: Program, count: number, targets: ReadonlySet<Projection>, layers: number): void {
     const tokens = { ...this.tokens, count };
     encodeEmbedding(this.parts, program, tokens, this.acts.x);
-    this.caches.forEach((cache, layer) => {
+    this.caches.slice(0, layers).forEach((cache, layer) => {
       encodeLayer(this.parts, program, layer, tokens, { ...this.acts, ...cache }, targets);
     });
   }
@@ -306,13 +319,7 @@ export class Decoder {
   }
 
   private program(key: string, record: (program: Program) => void): Program {
-    let program = this.programs.get(key);
-    if (program === undefined) {
-      program = new Program(this.parts.gpu, key);
-      record(program);
-      this.programs.set(key, program);
-    }
-    return program;
+    return this.programs.get(key, record);
   }
 }
 

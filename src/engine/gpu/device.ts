@@ -22,6 +22,10 @@ export const UNIFORM_STRIDE = 256;
 /** Milliseconds that the failure of a read may come before the news that the device is lost. */
 const LOSS_PATIENCE = 1000;
 
+/** Bytes of the buffer that is read through, a power of two. */
+const LEAST_STAGING = 1 << 16;
+const MOST_STAGING = 1 << 23;
+
 /** How a device is opened. */
 export interface GpuOptions {
   /** Which kernels to use; default by what the device says of itself. */
@@ -29,8 +33,10 @@ export interface GpuOptions {
 }
 
 export class Gpu {
-  /** Bytes of all living buffers. */
+  /** Bytes of all living buffers that `buffer` made. */
   bytesAllocated = 0;
+  /** Bytes of the other living buffers: parameters of recorded programs, staging. */
+  bytesBeside = 0;
   /** Buffers ever made, whatever for: this stands still while a prepared engine works. */
   buffersCreated = 0;
   /** Resolves with the reason when the device is gone; stays pending after `destroy`. */
@@ -114,6 +120,20 @@ export class Gpu {
     return buffer;
   }
 
+  /** The parameters of a recorded program; to be let go with `destroyUniforms`. */
+  uniforms(label: string, data: Uint32Array): GPUBuffer {
+    const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
+    const buffer = this.device.createBuffer({ label, size: data.byteLength, usage });
+    this.bytesBeside += buffer.size;
+    this.write(buffer, data);
+    return buffer;
+  }
+
+  destroyUniforms(buffer: GPUBuffer): void {
+    this.bytesBeside -= buffer.size;
+    buffer.destroy();
+  }
+
   /** A storage buffer holding `data`. */
   upload(label: string, data: ArrayBufferView): GPUBuffer {
     const buffer = this.buffer(label, data.byteLength);
@@ -135,27 +155,31 @@ export class Gpu {
   }
 
   /**
-   * Copy of a range of a buffer after everything queued so far has run.
+   * Copy of a range of a buffer after everything queued so far has run. More than MOST_STAGING bytes come piece by piece:
+   * nothing may be queued meanwhile that changes them.
    * @throws DeviceLostError when the device is lost, DeviceError when any earlier command was invalid, MemoryPlanError when
    * it had no memory for one
    */
   async read(buffer: GPUBuffer, byteOffset = 0, bytes = buffer.size - byteOffset): Promise<ArrayBuffer> {
     this.check();
+    const copy = new Uint8Array(bytes);
     const staging = this.takeStaging(bytes);
-    const encoder = this.device.createCommandEncoder();
-    encoder.copyBufferToBuffer(buffer, byteOffset, staging, 0, bytes);
-    this.device.queue.submit([encoder.finish()]);
-    let copy: ArrayBuffer;
-    try {
-      await staging.mapAsync(GPUMapMode.READ, 0, bytes);
-      this.check();
-      copy = staging.getMappedRange(0, bytes).slice(0);
-    } catch (error) {
-      throw await this.explained(error, buffer.label);
+    for (let done = 0; done < bytes; done += staging.size) {
+      const piece = Math.min(staging.size, bytes - done);
+      const encoder = this.device.createCommandEncoder();
+      encoder.copyBufferToBuffer(buffer, byteOffset + done, staging, 0, piece);
+      this.device.queue.submit([encoder.finish()]);
+      try {
+        await staging.mapAsync(GPUMapMode.READ, 0, piece);
+        this.check();
+        copy.set(new Uint8Array(staging.getMappedRange(0, piece)), done);
+      } catch (error) {
+        throw await this.explained(error, buffer.label);
+      }
+      staging.unmap();
     }
-    staging.unmap();
     this.giveStaging(staging);
-    return copy;
+    return copy.buffer;
   }
 
   /** Waits until everything queued so far has run. @throws as `read` */
@@ -270,9 +294,13 @@ export class Gpu {
   private takeStaging(bytes: number): GPUBuffer {
     const staging = this.staging;
     this.staging = null;
-    if (staging !== null && staging.size >= bytes) return staging;
-    staging?.destroy();
-    const size = Math.max(65536, Math.ceil(bytes / 4) * 4);
+    const enough = Math.min(bytes, MOST_STAGING);
+    if (staging !== null && staging.size >= enough) return staging;
+    if (staging !== null) this.dropStaging(staging);
+    // Powers of two: whatever is read, it grows a few times in the life of a device.
+    let size = LEAST_STAGING;
+    while (size < enough) size *= 2;
+    this.bytesBeside += size;
     return this.device.createBuffer({
       label: 'staging',
       size,
@@ -280,10 +308,15 @@ export class Gpu {
     });
   }
 
-  /** Keeps one small staging buffer: reading ids every few steps should not allocate. */
+  /** Keeps one staging buffer: reading ids every few steps should not allocate. */
   private giveStaging(staging: GPUBuffer): void {
-    if (this.staging === null && staging.size <= 1 << 24) this.staging = staging;
-    else staging.destroy();
+    if (this.staging === null) this.staging = staging;
+    else this.dropStaging(staging);
+  }
+
+  private dropStaging(staging: GPUBuffer): void {
+    this.bytesBeside -= staging.size;
+    staging.destroy();
   }
 }
 

@@ -1,8 +1,10 @@
 /** The WebGPU engine: the Engine contract on a device's compute kernels. */
 
+import { decoderSizes } from '../buffers';
 import { MemoryPlanError } from '../errors';
+import { engineRoom, planModel, totalOf } from '../plan';
 import { streamOf, type ModelStream, type ReadOptions } from '../stream';
-import { checkCapacity, checkGenerate, checkLogits, checkScore, resolveMaxLength, type Limits } from '../requests';
+import { checkCapacity, checkGenerate, checkLogits, checkScore, type Limits } from '../requests';
 import type {
   AdapterConfig,
   AdapterId,
@@ -10,6 +12,7 @@ import type {
   Engine,
   EngineInfo,
   EngineOptions,
+  EngineReport,
   GenerateOptions,
   GenerateRequest,
   GenerateResult,
@@ -20,24 +23,21 @@ import type {
   OptimiserState,
   Projection,
   ScoreRequest,
+  SelfCheck,
   TrainJob,
   TrainStepEvent,
   TrainTrack,
 } from '../types';
 import { AdapterStore } from './adapters';
-import { Decoder, decoderBytes, decoderSizes } from './decoder';
+import { Decoder } from './decoder';
 import { Gpu } from './device';
 import { uploadTurns, type ForwardParts } from './forward';
 import { generateRows } from './generate';
 import { NO_SLOT } from './layout';
-import type { TensorError } from './matrix';
 import { logitsOfRow, scoreRows } from './score';
 import { Trainer } from './train';
 import { fillRoom, makeRoom, type Room } from './weights';
 
-const DEFAULT_MAX_ROWS = 64;
-const DEFAULT_MAX_ADAPTERS = 16;
-const DEFAULT_MAX_RANK = 16;
 const NO_TARGETS: ReadonlySet<Projection> = new Set();
 
 export class WebGpuEngine implements Engine {
@@ -51,6 +51,7 @@ export class WebGpuEngine implements Engine {
     private readonly decoder: Decoder,
     private readonly limits: Limits,
     private readonly options: Required<EngineOptions>,
+    private readonly selfCheck: SelfCheck | null,
   ) {
     const { gpu, config } = parts;
     this.info = { kind: 'webgpu', device: gpu.description, config };
@@ -66,7 +67,8 @@ export class WebGpuEngine implements Engine {
    * Opens a device of its own, copies the weights to it and allocates cache and activations.
    * @param gpu `navigator.gpu`, or what `openNodeGpu` gives
    * @param reading progress of the weights' bytes, cancellation
-   * @throws NoWebGpuError, RequestError for impossible options, MemoryPlanError when it does not fit the device
+   * @throws NoWebGpuError, RequestError for impossible options, MemoryPlanError when it does not fit the device,
+   *   SelfCheckError when the device does not compute the model, what the stream throws
    */
   static async create(
     gpu: GPU,
@@ -77,19 +79,19 @@ export class WebGpuEngine implements Engine {
     const stream = 'read' in model ? model : streamOf(model);
     const { config } = stream;
     const resolved: Required<EngineOptions> = {
-      maxRows: Math.max(1, options.maxRows ?? DEFAULT_MAX_ROWS),
-      maxAdapters: options.maxAdapters ?? DEFAULT_MAX_ADAPTERS,
-      maxRank: options.maxRank ?? DEFAULT_MAX_RANK,
-      maxLength: resolveMaxLength(config, options),
-      dtype: options.dtype ?? 'f32',
+      ...engineRoom(config, options),
       tiles: options.tiles ?? 'auto',
+      selfCheck: options.selfCheck ?? true,
     };
     const device = await Gpu.open(gpu, { tiles: resolved.tiles });
     try {
       const { room, parts, decoder } = await allocate(device, config, resolved);
-      await fillRoom(device, room, stream, reading);
+      const check = resolved.selfCheck ? await import('./selfCheck') : null;
+      const probe = check && new check.SelfCheckProbe(config);
+      await fillRoom(device, room, stream, reading, (piece) => probe?.take(piece));
+      const result = probe && (await device.guard(() => check.selfCheck(parts, decoder, probe)));
       const limits = { vocabSize: config.vocabSize, maxLength: resolved.maxLength, adapters: parts.adapters };
-      return new WebGpuEngine(parts, decoder, limits, resolved);
+      return new WebGpuEngine(parts, decoder, limits, resolved, result);
     } catch (error) {
       device.destroy();
       throw error;
@@ -170,9 +172,9 @@ export class WebGpuEngine implements Engine {
     });
   }
 
-  /** How far every packed tensor is from the file's; empty for f32. */
-  get weightErrors(): readonly TensorError[] {
-    return this.parts.weights.errors;
+  async report(): Promise<EngineReport> {
+    const { dtype, bytes, errors } = this.parts.weights;
+    return { dtype, weightBytes: bytes, errors, selfCheck: this.selfCheck };
   }
 
   adapters(): AdapterId[] {
@@ -180,17 +182,9 @@ export class WebGpuEngine implements Engine {
   }
 
   plan(): MemoryPlan {
-    const { adapters, config, weights } = this.parts;
-    const decoder = decoderBytes(config, adapters.layout.rank, this.decoder.sizes);
-    const training = this.trainer.bytes;
-    const plan = {
-      weights: weights.bytes,
-      kvCache: decoder.kvCache,
-      activations: decoder.activations + training.activations,
-      adapters: adapters.weights.size + adapters.scale.size,
-      optimiser: training.optimiser,
-    };
-    return { ...plan, total: Object.values(plan).reduce((sum, bytes) => sum + bytes, 0) };
+    const made = planModel(this.parts.config, this.options);
+    const { activations, optimiser } = this.trainer.bytes;
+    return totalOf({ ...made, activations: made.activations + activations, optimiser });
   }
 
   dispose(): Promise<void> {

@@ -4,6 +4,7 @@
  * never depends on which others are in the list.
  */
 
+import { sharedActivationSizes, trainingActivationSizes } from '../buffers';
 import { PROJECTIONS, type ModelConfig, type Projection } from '../types';
 import { encodeAttention } from './attention';
 import type { Gpu } from './device';
@@ -248,18 +249,6 @@ function encodeHeads(
   );
 }
 
-/** Widths of the activations, in elements per token. */
-function widths(config: ModelConfig, rank: number) {
-  return {
-    D: config.hiddenSize,
-    F: config.intermediateSize,
-    Q: config.numHeads * config.headDim,
-    K: config.numKvHeads * config.headDim,
-    H: config.numHeads,
-    R: rank,
-  };
-}
-
 /** Every intermediate in a buffer of its own, for training; x and out are the caller's. */
 export function createTrainingActivations(
   gpu: Gpu,
@@ -267,35 +256,28 @@ export function createTrainingActivations(
   rank: number,
   tokens: number,
 ): Omit<LayerActivations, 'x' | 'out'> {
-  const { D, F, Q, K, H, R } = widths(config, rank);
-  const make = (name: string, width: number): GPUBuffer => gpu.buffer(`activation ${name}`, tokens * width * 4);
-  const xa = Object.fromEntries(PROJECTIONS.map((name) => [name, make(`xa ${name}`, R)]));
+  const bytes = trainingActivationSizes(config, rank, tokens);
+  const make = (name: keyof typeof bytes): GPUBuffer => gpu.buffer(`activation ${name}`, bytes[name]);
+  const xa = Object.fromEntries(PROJECTIONS.map((name) => [name, make(`xa ${name}`)]));
   return {
-    normed1: make('normed1', D),
-    qRaw: make('q raw', Q),
-    kRaw: make('k raw', K),
-    qNormed: config.qkNorm ? make('q normed', Q) : null,
-    kNormed: config.qkNorm ? make('k normed', K) : null,
-    q: make('q', Q),
-    k: make('k', K),
-    v: make('v', K),
+    normed1: make('normed1'),
+    qRaw: make('q raw'),
+    kRaw: make('k raw'),
+    qNormed: config.qkNorm ? make('q normed') : null,
+    kNormed: config.qkNorm ? make('k normed') : null,
+    q: make('q'),
+    k: make('k'),
+    v: make('v'),
     vRaw: null,
-    attn: make('attn', Q),
-    lse: make('lse', H),
-    afterAttn: make('after attention', D),
-    normed2: make('normed2', D),
-    gate: make('gate', F),
-    up: make('up', F),
-    act: make('act', F),
+    attn: make('attn'),
+    lse: make('lse'),
+    afterAttn: make('after attention'),
+    normed2: make('normed2'),
+    gate: make('gate'),
+    up: make('up'),
+    act: make('act'),
     xa: xa as Record<Projection, GPUBuffer>,
   };
-}
-
-/** Bytes that `createTrainingActivations` takes. */
-export function trainingActivationBytes(config: ModelConfig, rank: number, tokens: number): number {
-  const { D, F, Q, K, H, R } = widths(config, rank);
-  const heads = (config.qkNorm ? 4 : 3) * Q + (config.qkNorm ? 4 : 3) * K + H;
-  return tokens * 4 * (3 * D + heads + 3 * F + PROJECTIONS.length * R);
 }
 
 /** A small set of buffers that the layers of a generation step share; keys and values live in `cache`. */
@@ -305,34 +287,28 @@ export function createSharedActivations(
   rank: number,
   tokens: number,
 ): Omit<LayerActivations, 'k' | 'v'> {
-  const { D, F, Q, K, H, R } = widths(config, rank);
-  const make = (name: string, width: number): GPUBuffer => gpu.buffer(`shared ${name}`, tokens * width * 4);
-  const hidden = make('hidden', D);
-  const normed = make('normed', D);
-  const shrunk = make('xa', R);
+  const bytes = sharedActivationSizes(config, rank, tokens);
+  const make = (name: keyof typeof bytes): GPUBuffer => gpu.buffer(`shared ${name}`, bytes[name]);
+  const hidden = make('hidden');
+  const normed = make('normed');
+  const shrunk = make('xa');
   return {
     x: hidden,
     out: hidden,
     normed1: normed,
     normed2: normed,
-    qRaw: make('q raw', Q),
-    kRaw: make('k raw', K),
-    qNormed: config.qkNorm ? make('q normed', Q) : null,
-    kNormed: config.qkNorm ? make('k normed', K) : null,
-    q: make('q', Q),
-    vRaw: make('v raw', K),
-    attn: make('attn', Q),
-    lse: make('lse', H),
-    afterAttn: make('after attention', D),
-    gate: make('gate', F),
-    up: make('up', F),
-    act: make('act', F),
+    qRaw: make('q raw'),
+    kRaw: make('k raw'),
+    qNormed: config.qkNorm ? make('q normed') : null,
+    kNormed: config.qkNorm ? make('k normed') : null,
+    q: make('q'),
+    vRaw: make('v raw'),
+    attn: make('attn'),
+    lse: make('lse'),
+    afterAttn: make('after attention'),
+    gate: make('gate'),
+    up: make('up'),
+    act: make('act'),
     xa: Object.fromEntries(PROJECTIONS.map((name) => [name, shrunk])) as Record<Projection, GPUBuffer>,
   };
-}
-
-/** Bytes that `createSharedActivations` takes. */
-export function sharedActivationBytes(config: ModelConfig, rank: number, tokens: number): number {
-  const { D, F, Q, K, H, R } = widths(config, rank);
-  return tokens * 4 * (3 * D + (config.qkNorm ? 4 : 3) * Q + (config.qkNorm ? 3 : 2) * K + H + 3 * F + R);
 }

@@ -1,8 +1,9 @@
 /** Generation: rows join the batch as there is room, decode together several tokens per read, leave as they end. */
 
 import { drawWords } from '../../random';
+import { padRows, SETTINGS_WORDS, STATE_WORDS } from '../buffers';
 import type { GenerateOptions, GenerateRequest, GenerateResult, Projection } from '../types';
-import { padRows, SETTINGS_WORDS, STATE_WORDS, type Decoder } from './decoder';
+import type { Decoder } from './decoder';
 
 interface ActiveRow {
   /** Index of the request. */

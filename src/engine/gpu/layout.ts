@@ -5,6 +5,7 @@
  * zero, so it stays zero. Gradients and AdamW's moments use the same layout in pools of their own.
  */
 
+import { allocatedRank, slotElements } from '../buffers';
 import { projectionShape as weightShape } from '../config';
 import { AdapterError } from '../errors';
 import { adapterTensorName } from '../peft';
@@ -35,7 +36,7 @@ export class AdapterLayout {
     readonly config: ModelConfig,
     maxRank: number,
   ) {
-    this.rank = Math.max(4, Math.ceil(maxRank / 4) * 4);
+    this.rank = allocatedRank(maxRank);
     let next = 0;
     for (let layer = 0; layer < config.numLayers; layer++) {
       for (const projection of PROJECTIONS) {
@@ -46,7 +47,7 @@ export class AdapterLayout {
         next += shape.out * this.rank;
       }
     }
-    this.slotElements = Math.ceil(next / 64) * 64;
+    this.slotElements = slotElements(config, this.rank);
   }
 
   /** First element of a tensor inside its slot, a multiple of 4. */

@@ -4,7 +4,7 @@
  */
 
 import { GROUP, matrixLayout, PACKED_BITS, type MatrixLayout } from '../matrixLayout';
-import type { WeightDtype } from '../types';
+import type { TensorError, WeightDtype } from '../types';
 import type { Gpu } from './device';
 import { Program } from './program';
 
@@ -17,16 +17,6 @@ const NO_FIRST = 0xffffffff;
 
 export interface WeightMatrix extends MatrixLayout {
   buffer: GPUBuffer;
-}
-
-/** How far a packed tensor is from the original. */
-export interface TensorError {
-  name: string;
-  values: number;
-  /** √(Σ (packed − original)² / Σ original²) */
-  relative: number;
-  /** Largest difference of any value. */
-  largest: number;
 }
 
 /** An empty matrix. @throws RequestError, MemoryPlanError when it is larger than one binding of the device may be */

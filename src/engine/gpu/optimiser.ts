@@ -1,11 +1,9 @@
 /** Records the optimiser's part of a step: squared gradient norm per track, then clipping and AdamW on the device. */
 
+import { NORM_CHUNKS, STEP_WORDS } from '../buffers';
 import type { OptimiserSettings } from '../types';
-import { STEP_WORDS, type TrainedPool, type TrainedTokens } from './backward';
+import type { TrainedPool, TrainedTokens } from './backward';
 import type { Program } from './program';
-
-/** Partial sums of squares per track. */
-export const NORM_CHUNKS = 1024;
 
 /** Squared gradient norm of every track into `results`, from the gradient pool; `partials` is f32 [G, NORM_CHUNKS]. */
 export function encodeGradientNorm(

@@ -102,7 +102,7 @@ export class Program {
 
   /** Frees the parameters; the buffers bound belong to their makers. */
   dispose(): void {
-    this.uniforms?.destroy();
+    if (this.uniforms !== null) this.gpu.destroyUniforms(this.uniforms);
     this.steps.length = 0;
   }
 
@@ -113,12 +113,9 @@ export class Program {
   private seal(): void {
     if (this.uniforms !== null) return;
     const { device } = this.gpu;
-    const size = Math.max(1, this.params.length) * UNIFORM_STRIDE;
-    const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
-    const uniforms = device.createBuffer({ label: `${this.label} params`, size, usage });
-    const packed = new Uint32Array(size / 4);
+    const packed = new Uint32Array((Math.max(1, this.params.length) * UNIFORM_STRIDE) / 4);
     this.params.forEach((words, i) => packed.set(words, (i * UNIFORM_STRIDE) / 4));
-    device.queue.writeBuffer(uniforms, 0, packed);
+    const uniforms = this.gpu.uniforms(`${this.label} params`, packed);
     this.uniforms = uniforms;
     let index = 0;
     for (const step of this.steps) {
@@ -136,6 +133,51 @@ export class Program {
       });
       index++;
     }
+  }
+}
+
+/**
+ * Programs by what they were recorded for. Each holds a bind group per dispatch and its parameters on the device, so only the
+ * last used are kept: sizes that differ from call to call must not fill a device over a long run.
+ */
+export class ProgramCache {
+  private readonly programs = new Map<string, Program>();
+
+  constructor(
+    private readonly gpu: Gpu,
+    /** Programs kept. */
+    readonly limit: number,
+  ) {}
+
+  get size(): number {
+    return this.programs.size;
+  }
+
+  /** The program of this key, recorded if it is not there; to be encoded or submitted before the next is asked for. */
+  get(key: string, record: (program: Program) => void): Program {
+    let program = this.programs.get(key);
+    if (program === undefined) {
+      program = new Program(this.gpu, key);
+      record(program);
+      for (const oldest of this.programs.keys()) {
+        if (this.programs.size < this.limit) break;
+        this.drop(oldest);
+      }
+    } else {
+      this.programs.delete(key);
+    }
+    // A map keeps the order of insertion: the last used stands last.
+    this.programs.set(key, program);
+    return program;
+  }
+
+  clear(): void {
+    for (const key of [...this.programs.keys()]) this.drop(key);
+  }
+
+  private drop(key: string): void {
+    this.programs.get(key)?.dispose();
+    this.programs.delete(key);
   }
 }
 

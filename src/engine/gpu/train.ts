@@ -4,6 +4,7 @@
  */
 
 import { RequestError } from '../errors';
+import type { TrainMemory } from '../plan';
 import { checkJob, checkTrack, weightSum, type Limits } from '../requests';
 import { learningRate } from '../schedule';
 import type {
@@ -20,7 +21,6 @@ import { microBatch, type BatchTrack } from './batch';
 import type { ForwardParts } from './forward';
 import type { AdapterLayout } from './layout';
 import { TrainDevice, type Moments } from './trainDevice';
-import type { TrainMemory } from './trainBuffers';
 
 /** What the trainer needs of the engine that owns it. */
 export interface TrainerParts {
@@ -29,6 +29,8 @@ export interface TrainerParts {
   /** Slot and configuration of an adapter that is loaded. @throws RequestError */
   adapterOf(id: AdapterId): { slot: number; config: AdapterConfig };
   memory?: TrainMemory;
+  /** Told when the weights of an adapter were updated. */
+  updated?(id: AdapterId): void;
   /** Runs an operation when all operations before it have ended. */
   enqueue<T>(operation: () => Promise<T>): Promise<T>;
 }
@@ -170,6 +172,7 @@ export class Trainer {
       active.map(({ slot, updates }, g) => ({ slot, lr: rates[g], update: updates + 1 })),
       job.optimiser,
     );
+    for (const { track } of active) this.parts.updated?.(track.adapter);
     const results = await device.results(active.length);
     return active.map((entry, g) => {
       entry.updates++;

@@ -1,29 +1,15 @@
 /** The buffers of a training step, sized for the largest batch of a job. */
 
+import { headBlock, headSizes, stepSizes, type TrainingSize } from '../buffers';
 import { MemoryPlanError } from '../errors';
-import { createGradientBuffers, STEP_WORDS, TRACK_WORDS, type GradientBuffers } from './backward';
-import type { BatchSize } from './batch';
+import { keptLayers, stepCapacity, type TrainMemory } from '../plan';
+import type { ModelConfig } from '../types';
+import { createGradientBuffers, type GradientBuffers } from './backward';
 import type { Gpu } from './device';
-import {
-  createTrainingActivations,
-  trainingActivationBytes,
-  type ForwardParts,
-  type LayerActivations,
-  type TokenList,
-} from './forward';
-import { NORM_CHUNKS } from './optimiser';
+import { createTrainingActivations, type ForwardParts, type LayerActivations, type TokenList } from './forward';
 
-/** How much memory a step may spend on saving time; the results are the same bit for bit. */
-export interface TrainMemory {
-  /** All layers' activations are kept while they take at most this many bytes, else each layer is computed twice. */
-  activationBytes: number;
-  /** Logits of a block of targets take at most this many bytes (or 64 targets', if that is more). */
-  logitsBytes: number;
-}
-
-export const DEFAULT_MEMORY: TrainMemory = { activationBytes: 256 << 20, logitsBytes: 64 << 20 };
-/** Largest batch that the buffers hold. */
-export type Capacity = BatchSize & { tracks: number };
+/** Largest batch that the buffers hold; stretches for attention are bounded by its tokens. */
+export type Capacity = TrainingSize;
 
 /** What depends on the batch's largest size. */
 export interface StepBuffers {
@@ -67,48 +53,41 @@ export function tooLarge({ tokens }: Capacity, problem: string): MemoryPlanError
 
 export function createStepBuffers(parts: ForwardParts, size: Capacity, memory: TrainMemory): StepBuffers {
   const { gpu, config, adapters } = parts;
-  const { numLayers, hiddenSize } = config;
   const { rank } = adapters.layout;
-  // Padding a batch to the next size that programs are recorded for adds at most a tile for every TOKEN_TILE tokens.
-  const capacity = { ...size, targets: roundUp(size.targets, 64), tiles: roundUp(size.tiles, 64) + size.tokens };
-  const words = (name: string, count: number): GPUBuffer => gpu.buffer(`training ${name}`, count * 4);
-  const each = trainingActivationBytes(config, rank, capacity.tokens);
-  const sets = each * numLayers <= memory.activationBytes ? numLayers : 1;
+  const capacity = stepCapacity(size);
+  const { tokens, targets } = capacity;
+  const bytes = stepSizes(capacity);
+  const make = (name: keyof typeof bytes): GPUBuffer => gpu.buffer(`training ${name}`, bytes[name]);
+  const hidden = tokens * config.hiddenSize * 4;
+  const sets = keptLayers(config, rank, tokens, memory);
   return {
     capacity,
-    list: {
-      ids: words('ids', capacity.tokens),
-      row: words('row', capacity.tokens),
-      pos: words('pos', capacity.tokens),
-      slot: words('slot', capacity.tokens),
-      rowBase: words('rowBase', capacity.tokens),
-    },
-    tiles: words('tiles', 4 * capacity.tiles),
-    positions: words('positions', capacity.targets),
-    targets: words('targets', 2 * capacity.targets),
-    loss: words('loss', capacity.targets),
-    tracks: words('tracks', TRACK_WORDS * capacity.tracks),
-    steps: words('steps', STEP_WORDS * capacity.tracks),
-    results: words('results', 2 * capacity.tracks),
-    partials: words('partial norms', NORM_CHUNKS * capacity.tracks),
-    hidden: Array.from({ length: numLayers + 1 }, (_, l) => words(`hidden ${l}`, capacity.tokens * hiddenSize)),
-    activations: Array.from({ length: sets }, () => createTrainingActivations(gpu, config, rank, capacity.tokens)),
-    gradients: createGradientBuffers(gpu, config, rank, capacity.tokens),
-    head: createHeadBuffers(gpu, hiddenSize, config.vocabSize, capacity.targets, memory.logitsBytes),
+    list: { ids: make('ids'), row: make('row'), pos: make('pos'), slot: make('slot'), rowBase: make('rowBase') },
+    tiles: make('tiles'),
+    positions: make('positions'),
+    targets: make('targets'),
+    loss: make('loss'),
+    tracks: make('tracks'),
+    steps: make('steps'),
+    results: make('results'),
+    partials: make('partial norms'),
+    hidden: Array.from({ length: config.numLayers + 1 }, (_, l) => gpu.buffer(`training hidden ${l}`, hidden)),
+    activations: Array.from({ length: sets }, () => createTrainingActivations(gpu, config, rank, tokens)),
+    gradients: createGradientBuffers(gpu, config, rank, tokens),
+    head: createHeadBuffers(gpu, config, headBlock(config, targets, memory.logitsBytes)),
   };
 }
 
-function createHeadBuffers(gpu: Gpu, D: number, V: number, targets: number, logitsBytes: number): HeadBuffers {
-  // A block begins at a multiple of 64 targets, so that a binding of `positions` may begin there.
-  const block = Math.min(targets, Math.max(64, Math.floor(logitsBytes / (4 * V) / 64) * 64));
-  const make = (name: string, width: number): GPUBuffer => gpu.buffer(`head ${name}`, block * width * 4);
+function createHeadBuffers(gpu: Gpu, config: ModelConfig, block: number): HeadBuffers {
+  const bytes = headSizes(config, block);
+  const make = (name: keyof typeof bytes): GPUBuffer => gpu.buffer(`head ${name}`, bytes[name]);
   return {
     block,
-    hidden: make('hidden', D),
-    normed: make('normed', D),
-    dNormed: make('gradient normed', D),
-    dHidden: make('gradient hidden', D),
-    logits: make('logits', V),
+    hidden: make('hidden'),
+    normed: make('normed'),
+    dNormed: make('gradient normed'),
+    dHidden: make('gradient hidden'),
+    logits: make('logits'),
   };
 }
 
@@ -117,9 +96,4 @@ export function buffersOf(value: unknown): GPUBuffer[] {
   if (typeof value !== 'object' || value === null) return [];
   if (value instanceof GPUBuffer) return [value];
   return Object.values(value).flatMap(buffersOf);
-}
-
-/** `value` or the next multiple of `step` above it. */
-export function roundUp(value: number, step: number): number {
-  return Math.ceil(value / step) * step;
 }

@@ -4,7 +4,9 @@
  * are read back.
  */
 
+import { roundUp } from '../buffers';
 import { MemoryPlanError } from '../errors';
+import { DEFAULT_MEMORY, type TrainMemory } from '../plan';
 import type { OptimiserSettings, Projection } from '../types';
 import { attentionTile } from './attention';
 import {
@@ -21,19 +23,15 @@ import { encodeEmbedding, encodeHead, encodeLayer, type ForwardParts, type Layer
 import { encodeLinearBackwardInput } from './linear';
 import { encodeAdamW, encodeGradientNorm, packSteps, type TrackStep } from './optimiser';
 import { encodeRmsNormBackward } from './norm';
-import { Program } from './program';
-import {
-  buffersOf,
-  createStepBuffers,
-  DEFAULT_MEMORY,
-  roundUp,
-  tooLarge,
-  type StepBuffers,
-  type TrainMemory,
-} from './trainBuffers';
+import { ProgramCache, type Program } from './program';
+import { buffersOf, createStepBuffers, tooLarge, type StepBuffers } from './trainBuffers';
 
 /** A batch is padded to the next of about this many sizes, so that few programs are recorded. */
 const SIZES = 32;
+/** Of these sizes, so many are kept recorded: two programs a layer each. */
+const KEPT_SIZES = 16;
+/** And the heads, of as many sizes as there are, and the updates. */
+const OTHER_PROGRAMS = 64;
 
 /** AdamW's moments of one adapter, laid out as a slot [P]. */
 export interface Moments {
@@ -45,13 +43,14 @@ export class TrainDevice {
   private readonly pool: TrainedPool;
   private buffers: StepBuffers | null = null;
   private bufferBytes = 0;
-  private readonly programs = new Map<string, Program>();
+  private readonly programs: ProgramCache;
 
   private constructor(
     private readonly parts: ForwardParts,
     private readonly memory: TrainMemory,
   ) {
-    const { gpu, adapters } = parts;
+    const { gpu, adapters, config } = parts;
+    this.programs = new ProgramCache(gpu, 2 * config.numLayers * KEPT_SIZES + OTHER_PROGRAMS);
     const make = (name: string): GPUBuffer => gpu.buffer(name, adapters.weights.size);
     this.pool = { ...adapters, gradients: make('adapter gradients'), m: make('AdamW m'), v: make('AdamW v') };
   }
@@ -76,12 +75,11 @@ export class TrainDevice {
    */
   async reserve(size: BatchSize, tracks: number): Promise<void> {
     const now = this.buffers?.capacity;
-    const names = ['tokens', 'targets', 'tiles'] as const;
+    const names = ['tokens', 'targets'] as const;
     if (now && now.tracks >= tracks && names.every((name) => now[name] >= size[name])) return;
     const capacity = {
       tokens: Math.max(size.tokens, now?.tokens ?? 0),
       targets: Math.max(size.targets, now?.targets ?? 0),
-      tiles: Math.max(size.tiles, now?.tiles ?? 0),
       tracks: Math.max(tracks, now?.tracks ?? 0),
     };
     this.free();
@@ -277,13 +275,7 @@ export class TrainDevice {
   }
 
   private program(key: string, record: (program: Program) => void): Program {
-    let program = this.programs.get(key);
-    if (program === undefined) {
-      program = new Program(this.parts.gpu, `training ${key}`);
-      record(program);
-      this.programs.set(key, program);
-    }
-    return program;
+    return this.programs.get(`training ${key}`, record);
   }
 
   private async readSlot(pool: GPUBuffer, slot: number): Promise<Float32Array> {
@@ -292,7 +284,6 @@ export class TrainDevice {
   }
 
   private free(): void {
-    for (const program of this.programs.values()) program.dispose();
     this.programs.clear();
     for (const buffer of buffersOf(this.buffers)) this.parts.gpu.destroyBuffer(buffer);
     this.buffers = null;

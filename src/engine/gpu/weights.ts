@@ -3,9 +3,9 @@
 import { projectionName, tensorShapes } from '../config';
 import { SafetensorsError } from '../errors';
 import type { ModelStream, ReadOptions, TensorPiece } from '../stream';
-import { PROJECTIONS, type ModelConfig, type Projection, type WeightDtype } from '../types';
+import { PROJECTIONS, type ModelConfig, type Projection, type TensorError, type WeightDtype } from '../types';
 import type { Gpu } from './device';
-import { createMatrix, matrixLayout, MatrixPacker, type TensorError, type WeightMatrix } from './matrix';
+import { createMatrix, MatrixPacker, type WeightMatrix } from './matrix';
 
 /** Frozen weights of one decoder layer; norms [D], projections [out, in], biases [out], q/k norms [Dh]. */
 export interface DeviceLayer {
@@ -52,12 +52,23 @@ export async function loadWeights(
   return room.weights;
 }
 
-/** Reads the tensors to their places. @throws what the stream throws; as `Gpu.read` */
-export async function fillRoom(gpu: Gpu, room: Room, stream: ModelStream, options: ReadOptions = {}): Promise<void> {
+/**
+ * Reads the tensors to their places.
+ * @param watch sees every piece on its way
+ * @throws what the stream throws; as `Gpu.read`
+ */
+export async function fillRoom(
+  gpu: Gpu,
+  room: Room,
+  stream: ModelStream,
+  options: ReadOptions = {},
+  watch: (piece: TensorPiece) => void = () => {},
+): Promise<void> {
   const packer = new MatrixPacker(gpu);
   const sink = async (piece: TensorPiece): Promise<void> => {
     // A lost device swallows what is written: nobody should go on reading for it.
     gpu.check();
+    watch(piece);
     await place(gpu, packer, room.tensors, piece);
   };
   try {
@@ -67,16 +78,6 @@ export async function fillRoom(gpu: Gpu, room: Room, stream: ModelStream, option
   } finally {
     packer.dispose();
   }
-}
-
-/** Bytes that `loadWeights` takes, scratch aside. */
-export function weightBytes(config: ModelConfig, dtype: WeightDtype): number {
-  let bytes = 0;
-  for (const shape of tensorShapes(config).values()) {
-    const [rows, columns] = shape as [number, number?];
-    bytes += columns === undefined ? rows * 4 : matrixLayout(dtype, rows, columns).bytes;
-  }
-  return bytes;
 }
 
 /** Every matrix and vector by the name of its tensor. */

@@ -1,0 +1,271 @@
+/**
+ * The sizes of all buffers that the WebGPU engine makes. It makes them from these lists, and a plan adds them up
+ * (plan.ts), so neither can forget one. Nothing here needs a device.
+ *
+ * Letters as in types.ts; Q = H·Dh, K = K·Dh of a token.
+ */
+import { projectionShape, tensorShapes } from './config';
+import { matrixLayout } from './matrixLayout';
+import { PROJECTIONS, type ModelConfig, type WeightDtype } from './types';
+
+/** Bytes of buffers by name; a buffer of 0 bytes is not made. */
+export type Sizes<Name extends string = string> = Record<Name, number>;
+
+/** Tokens of one prefill or scoring batch; more give no more speed on the devices tried. */
+const BATCH_TOKENS = 512;
+/** A block of logits takes at most this many bytes unless the rows decoded together need more. */
+const LOGITS_BYTES = 32 << 20;
+/** Decode steps that are submitted before the host looks at their tokens, at most. */
+export const MOST_STEPS_PER_READ = 8;
+/** u32 words of one row's sampling settings (`Settings` in sample_tokens.wgsl). */
+export const SETTINGS_WORDS = 8;
+/** u32 words of one row's state and of one sampled token. */
+export const STATE_WORDS = 4;
+/** u32 words of one entry of the list of copies between rows of the cache. */
+export const COPY_WORDS = 4;
+/** 32-bit words of one entry of the track list: slot, first token, tokens, first target, targets, three unused. */
+export const TRACK_WORDS = 8;
+/** 32-bit words of one entry of the step list of `adamw`: slot, clip, step size, √bias2, decay, three unused. */
+export const STEP_WORDS = 8;
+/** Partial sums of squares per track. */
+export const NORM_CHUNKS = 1024;
+
+/** What a device allocates for so many bytes. */
+export function bufferBytes(bytes: number): number {
+  return Math.max(4, Math.ceil(bytes / 4) * 4);
+}
+
+/** Frozen weights by the names of their tensors. @throws RequestError when the format cannot pack a width */
+export function weightSizes(config: ModelConfig, dtype: WeightDtype): Sizes {
+  const sizes: Sizes = {};
+  for (const [name, shape] of tensorShapes(config)) {
+    const [rows, columns] = shape as [number, number?];
+    sizes[name] = columns === undefined ? rows * 4 : matrixLayout(dtype, rows, columns).bytes;
+  }
+  return sizes;
+}
+
+/** Rank that adapters are given room for: a multiple of 4, so that rows of B load as vec4. */
+export function allocatedRank(maxRank: number): number {
+  return Math.max(4, Math.ceil(maxRank / 4) * 4);
+}
+
+/** P: elements of one adapter's slot, a multiple of 64 (one storage binding alignment). */
+export function slotElements(config: ModelConfig, rank: number): number {
+  let layer = 0;
+  for (const projection of PROJECTIONS) {
+    const [outputs, inputs] = projectionShape(config, projection);
+    layer += rank * (inputs + outputs);
+  }
+  return roundUp(config.numLayers * layer, 64);
+}
+
+/** The pool of adapters. */
+export function adapterSizes(config: ModelConfig, maxAdapters: number, maxRank: number) {
+  const slots = Math.max(1, maxAdapters);
+  const pool = slots * slotElements(config, allocatedRank(maxRank)) * 4;
+  return { pool, scales: slots * 4 } satisfies Sizes;
+}
+
+/** Sizes of what a decoder allocates. */
+export interface DecoderSizes {
+  maxRows: number;
+  maxLength: number;
+  /** Tokens of a batch. */
+  tokens: number;
+  /** Lines of the block of logits. */
+  logitsRows: number;
+}
+
+export function decoderSizes(config: ModelConfig, maxRows: number, maxLength: number): DecoderSizes {
+  const tokens = padTokens(Math.max(BATCH_TOKENS, maxRows));
+  const fitting = Math.floor(LOGITS_BYTES / (4 * config.vocabSize));
+  return { maxRows, maxLength, tokens, logitsRows: Math.min(tokens, Math.max(padRows(maxRows), fitting)) };
+}
+
+/** Keys of one layer for all rows and one idle row; values take as much. */
+export function cacheBytes(config: ModelConfig, { maxRows, maxLength }: DecoderSizes): number {
+  return (maxRows + 1) * maxLength * config.numKvHeads * config.headDim * 4;
+}
+
+/** What a decoder keeps beside the cache and the activations. */
+export function decoderBufferSizes(config: ModelConfig, sizes: DecoderSizes) {
+  const { maxRows, tokens, logitsRows } = sizes;
+  const { hiddenSize: D, vocabSize: V } = config;
+  const rows = maxRows + 1;
+  const lines = padRows(maxRows);
+  const elements = {
+    ids: tokens,
+    row: tokens,
+    pos: tokens,
+    slot: tokens,
+    'row base': rows,
+    'wanted tokens': logitsRows,
+    'target ids': logitsRows,
+    'active rows': lines,
+    gathered: logitsRows * D,
+    'final norm': logitsRows * D,
+    'logits (maxRows)': logitsRows * V,
+    'log-probabilities': logitsRows,
+    'sampling weights (maxRows)': lines * V,
+    'sampling settings': rows * SETTINGS_WORDS,
+    'slots of rows': rows,
+    'row states': rows * STATE_WORDS,
+    'copies of rows': lines * COPY_WORDS,
+    sampled: lines * STATE_WORDS,
+    'sampled in several steps': MOST_STEPS_PER_READ * lines * STATE_WORDS,
+  };
+  return times(elements, 4);
+}
+
+/** cos and sin of all positions. */
+export function turnsBytes(config: ModelConfig, positions: number): number {
+  return positions * config.headDim * 4;
+}
+
+/** The small set that the layers of a generation step share. */
+export function sharedActivationSizes(config: ModelConfig, rank: number, tokens: number) {
+  const { D, F, Q, K, H, R, normedQ, normedK } = widths(config, rank);
+  const elements = {
+    hidden: D,
+    normed: D,
+    xa: R,
+    'q raw': Q,
+    'k raw': K,
+    'q normed': normedQ,
+    'k normed': normedK,
+    q: Q,
+    'v raw': K,
+    attn: Q,
+    lse: H,
+    'after attention': D,
+    gate: F,
+    up: F,
+    act: F,
+  };
+  return times(elements, 4 * tokens);
+}
+
+/** The intermediates of one layer that its backward pass reads; `xa` once for every projection. */
+export function trainingActivationSizes(config: ModelConfig, rank: number, tokens: number) {
+  const { D, F, Q, K, H, R, normedQ, normedK } = widths(config, rank);
+  const elements = {
+    normed1: D,
+    'q raw': Q,
+    'k raw': K,
+    'q normed': normedQ,
+    'k normed': normedK,
+    q: Q,
+    k: K,
+    v: K,
+    attn: Q,
+    lse: H,
+    'after attention': D,
+    normed2: D,
+    gate: F,
+    up: F,
+    act: F,
+  };
+  const xa = Object.fromEntries(PROJECTIONS.map((name) => [`xa ${name}`, R]));
+  return times({ ...elements, ...(xa as Record<`xa ${(typeof PROJECTIONS)[number]}`, number>) }, 4 * tokens);
+}
+
+/** Scratch of the backward sweep. */
+export function gradientSizes(config: ModelConfig, rank: number, tokens: number) {
+  const { D, F, Q, K, H, R } = widths(config, rank);
+  const elements = {
+    hidden: D,
+    normed: D,
+    attn: Q,
+    q: Q,
+    k: K,
+    v: K,
+    'q before norm': config.qkNorm ? Q : 0,
+    'k before norm': config.qkNorm ? K : 0,
+    gate: F,
+    up: F,
+    dxa: R,
+    'attention stats': 2 * H,
+  };
+  return times(elements, 4 * tokens);
+}
+
+/** Largest batch that the buffers of a training step hold. */
+export interface TrainingSize {
+  /** Tokens that matter of all rows, padded as `measureBatch` does. */
+  tokens: number;
+  /** Tokens whose next token has a weight. */
+  targets: number;
+  tracks: number;
+}
+
+/** Stretches of rows for attention that a batch has at most: each has at least one token. */
+export function mostTiles(tokens: number): number {
+  return roundUp(tokens, 64);
+}
+
+/** The lists of a training step; `targets` is a multiple of 64. */
+export function stepSizes({ tokens, targets, tracks }: TrainingSize) {
+  const words = {
+    ids: tokens,
+    row: tokens,
+    pos: tokens,
+    slot: tokens,
+    rowBase: tokens,
+    tiles: 4 * mostTiles(tokens),
+    positions: targets,
+    targets: 2 * targets,
+    loss: targets,
+    tracks: TRACK_WORDS * tracks,
+    steps: STEP_WORDS * tracks,
+    results: 2 * tracks,
+    'partial norms': NORM_CHUNKS * tracks,
+  };
+  return times(words, 4);
+}
+
+/** Targets of one block at the head, a multiple of 64: a binding of `positions` may begin there. */
+export function headBlock(config: ModelConfig, targets: number, logitsBytes: number): number {
+  return Math.min(targets, Math.max(64, Math.floor(logitsBytes / (4 * config.vocabSize) / 64) * 64));
+}
+
+/** One block of targets at the head. */
+export function headSizes({ hiddenSize: D, vocabSize: V }: ModelConfig, block: number) {
+  return times({ hidden: D, normed: D, 'gradient normed': D, 'gradient hidden': D, logits: V }, 4 * block);
+}
+
+/** Next of the few row counts that programs are recorded for. */
+export function padRows(rows: number): number {
+  return roundUp(rows, rows <= 64 ? 8 : 32);
+}
+
+/** Next of the few token counts that programs are recorded for. */
+export function padTokens(tokens: number): number {
+  return roundUp(tokens, tokens <= 128 ? 16 : 64);
+}
+
+/** `value` or the next multiple of `step` above it. */
+export function roundUp(value: number, step: number): number {
+  return Math.ceil(value / step) * step;
+}
+
+/** Widths of the activations, in elements per token. */
+function widths(config: ModelConfig, rank: number) {
+  const Q = config.numHeads * config.headDim;
+  const K = config.numKvHeads * config.headDim;
+  return {
+    D: config.hiddenSize,
+    F: config.intermediateSize,
+    Q,
+    K,
+    H: config.numHeads,
+    R: rank,
+    normedQ: config.qkNorm ? Q : 0,
+    normedK: config.qkNorm ? K : 0,
+  };
+}
+
+function times<Name extends string>(elements: Record<Name, number>, bytes: number): Sizes<Name> {
+  const entries = Object.entries<number>(elements).map(([name, count]) => [name, count * bytes]);
+  return Object.fromEntries(entries) as Sizes<Name>;
+}

@@ -1,0 +1,78 @@
+/** A driver that computes something else is found out when the model is loaded. */
+import { describe, expect, it } from 'vitest';
+import { SelfCheckError } from '../../src/engine/errors';
+import { WebGpuEngine } from '../../src/engine/gpu/engine';
+import { openNodeGpu } from '../../src/engine/gpu/node';
+import { folderSource } from '../../src/engine/loader-node';
+import { openModelStream } from '../../src/engine/stream';
+import type { EngineOptions } from '../../src/engine/types';
+import { GOLDEN_MODELS, goldenDir } from './golden';
+
+const OPTIONS: EngineOptions = { maxRows: 3, maxAdapters: 2, maxRank: 4, maxLength: 40 };
+
+/** A GPU whose driver mistranslates one kernel. */
+async function faulty(kernel: string, right: string, wrong: string): Promise<GPU> {
+  const gpu = await openNodeGpu();
+  const requestAdapter = async (options?: GPURequestAdapterOptions): Promise<GPUAdapter | null> => {
+    const adapter = await gpu.requestAdapter(options);
+    if (adapter === null) return null;
+    const requestDevice = adapter.requestDevice.bind(adapter);
+    adapter.requestDevice = async (descriptor) => {
+      const device = await requestDevice(descriptor);
+      const createShaderModule = device.createShaderModule.bind(device);
+      device.createShaderModule = (module) => {
+        const own = module.label?.startsWith(`${kernel} `);
+        if (own && !module.code.includes(right)) throw new Error(`${kernel} has no "${right}"`);
+        return createShaderModule(own ? { ...module, code: module.code.replace(right, wrong) } : module);
+      };
+      return device;
+    };
+    return adapter;
+  };
+  return { requestAdapter } as GPU;
+}
+
+async function open(gpu: GPU, model: string, options: EngineOptions): Promise<WebGpuEngine> {
+  return WebGpuEngine.create(gpu, await openModelStream(folderSource(goldenDir(model))), options);
+}
+
+describe.each(GOLDEN_MODELS)('%s', (model) => {
+  it.each(['f32', 'f16', 'int8', 'int4'] as const)('passes as %s', async (dtype) => {
+    const engine = await open(await openNodeGpu(), model, { ...OPTIONS, dtype });
+    const { selfCheck } = await engine.report();
+    expect(selfCheck).toMatchObject({ layers: 1, tokens: 24 });
+    expect(selfCheck!.error).toBeLessThan(1e-5);
+    // It leaves nothing behind.
+    expect(engine.adapters()).toEqual([]);
+    await engine.dispose();
+  });
+});
+
+it.each([
+  ['rope_forward', 'f32', '-(high * turn.y)', 'high * turn.y'],
+  ['swiglu_forward', 'f32', 'exp(-z)', 'exp(z)'],
+  [
+    'linear_forward',
+    'f32',
+    'let tile = mat4x4f(w[rows.x + k], w[rows.y + k]',
+    'let tile = mat4x4f(w[rows.y + k], w[rows.x + k]',
+  ],
+  ['lora_shrink', 'f32', 'scaled = value * scale[own]', 'scaled = value'],
+  ['unpack_rows', 'int4', 'vec4u(0u, 4u, 8u, 12u)', 'vec4u(4u, 0u, 8u, 12u)'],
+  ['linear_forward_packed', 'int4', '- 8.0', '- 7.0'],
+  ['linear_forward_packed', 'int8', '(group & 1u) == 1u', '(group & 1u) == 0u'],
+  ['quantise', 'int4', 'extreme / -8.0', 'extreme / -7.0'],
+] as const)('refuses a driver that mistranslates %s (%s)', async (kernel, dtype, right, wrong) => {
+  const gpu = await faulty(kernel, right, wrong);
+  await expect(open(gpu, 'llama', { ...OPTIONS, dtype, tiles: 'cpu' })).rejects.toThrow(SelfCheckError);
+});
+
+it('can be left out, and does without room for adapters or long texts', async () => {
+  const gpu = await openNodeGpu();
+  const without = await open(gpu, 'llama', { ...OPTIONS, selfCheck: false });
+  expect((await without.report()).selfCheck).toBeNull();
+  await without.dispose();
+  const small = await open(gpu, 'llama', { maxRows: 1, maxAdapters: 0, maxRank: 1, maxLength: 2 });
+  expect((await small.report()).selfCheck).toMatchObject({ tokens: 2 });
+  await small.dispose();
+});
