@@ -12,7 +12,7 @@ describe('the preset of a task', () => {
   it.each([
     ['gsm8k', 'arithmetic-quick', 'gsm8k-quick'],
     ['gsm8k', 'arithmetic', 'gsm8k'],
-    ['gsm8k', 'arithmetic-tiny', 'gsm8k'],
+    ['gsm8k', 'arithmetic-tiny', 'gsm8k-quick'],
     ['gsm8k', 'gsm8k', 'gsm8k'],
     ['arithmetic-chat', 'gsm8k-quick', 'arithmetic-chat-quick'],
     ['arithmetic', 'gsm8k-quick', 'arithmetic-quick'],
