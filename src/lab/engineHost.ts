@@ -9,6 +9,7 @@ import type {
   Engine,
   EngineInfo,
   EngineOptions,
+  EngineReport,
   GenerateRequest,
   GenerateResult,
   HostTensor,
@@ -37,6 +38,8 @@ export interface ReadyEngine {
   /** sha-256 of the model's weight files, hex. */
   hash: string;
   plan: MemoryPlan;
+  /** What was found out while loading; null of engines that have nothing to say. */
+  report: EngineReport | null;
   /** Why the reference engine stands in for WebGPU; null when it does not. */
   fallbackReason: string | null;
 }
@@ -128,6 +131,7 @@ export function createEngineHost(
         info: made.engine.info,
         hash: made.hash,
         plan: made.engine.plan(),
+        report: (await made.engine.report?.()) ?? null,
         fallbackReason: made.fallbackReason,
       };
     },

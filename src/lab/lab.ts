@@ -2,24 +2,24 @@
  * The lab worker's side of `LabApi`: one experiment at a time, on the engine worker's device, with its log in the store.
  */
 import type { Remote } from 'comlink';
-import { readConfig, type FileSource } from '../engine/loader';
-import type { EngineOptions, ModelConfig } from '../engine/types';
-import { folderAddress, modelAddress, modelTitle } from '../models/address';
+import { planModel } from '../engine/plan';
+import type { MemoryPlan } from '../engine/types';
+import { folderAddress } from '../models/address';
 import type { ModelFolder } from '../models/folder';
 import { addFolder } from '../models/source';
 import type { ExperimentConfig } from '../recipes/config';
 import { RECIPES } from '../recipes';
 import { checkConfig } from '../recipes/resolve';
-import { ModelSociety, type ModelSocietyOptions } from '../recipes/modelSociety';
+import { ModelSociety } from '../recipes/modelSociety';
 import type { Question } from '../recipes/types';
 import { bundleRun } from '../store/bundle';
 import type { ProblemsEntry, RunRecord, RunStore } from '../store/types';
-import { checkDialect } from '../tasks/dialect';
 import type { Task } from '../tasks/types';
 import { controlled, RunControl } from './control';
 import { SpeedMeter } from './cost';
 import type { EngineHostApi } from './engineHost';
 import { LabBusyError, LabStateError } from './errors';
+import { checkModel, openParts, type ModelParts, type ModelSources } from './model';
 import { Neighbours } from './neighbours';
 import { Outbox } from './outbox';
 import { pacedSociety } from './pacing';
@@ -28,7 +28,7 @@ import { RemainingTime } from './progress';
 import { connectEngineHost, RemoteEngine } from './remoteEngine';
 import { createRun, Runner } from './runner';
 import { runScore } from './score';
-import { described, engineOptions } from './setup';
+import { described, trainingSize } from './setup';
 import { debateActivity, Showing } from './showing';
 import type {
   Activity,
@@ -39,36 +39,21 @@ import type {
   LabState,
   LabStatus,
   LoopPhase,
+  ModelCheck,
+  ModelCheckRequest,
   PartialDebate,
   ProblemsSummary,
   StepUnit,
   StoredRuns,
 } from './types';
 
-type Tokenizer = ModelSocietyOptions['tokenizer'];
-
 /** What the lab needs of its surroundings. */
-export interface LabParts {
+export interface LabParts extends ModelSources {
   openStore(): Promise<RunStore>;
-  /** Files of the model at an address (`openModel` in src/models). */
-  openModel(address: string): Promise<FileSource>;
-  loadTokenizer(source: FileSource): Promise<Tokenizer>;
   /** null where the platform has none: then only this worker's own runs are guarded. */
   locks: LockManager | null;
   /** To the labs of other tabs (`LAB_CHANNEL`); null where there are none. */
   channel: BroadcastChannel | null;
-}
-
-type ReadyTask = Awaited<ReturnType<typeof readyTask>>;
-
-/** A model as it is known without its weights. */
-interface ModelParts {
-  /** See `openModel`. */
-  address: string;
-  model: ModelConfig;
-  tokenizer: Tokenizer;
-  /** What its engine must have room for. */
-  options: EngineOptions;
 }
 
 /** The experiment at work. */
@@ -130,7 +115,7 @@ export class Lab implements LabApi {
     if (this.#work) throw new LabBusyError('The speed of this device cannot be measured while a run is at work.');
     const store = await this.#openStore();
     return this.#speeds.measure(config, choice, async () => {
-      const parts = await this.#openParts(config, await readyTask(store, config));
+      const parts = await openParts(this.#parts, this.#base, config, await readyTask(store, config));
       return this.#loadModel(host, config, choice, parts);
     });
   }
@@ -248,6 +233,24 @@ export class Lab implements LabApi {
     await (await this.#openStore()).deleteProblems(sha256);
   }
 
+  async plan(config: ExperimentConfig): Promise<MemoryPlan> {
+    const checked = checkConfig(config);
+    const ready = await readyTask(await this.#openStore(), checked);
+    const { model, options } = await openParts(this.#parts, this.#base, checked, ready);
+    return planModel(model, options, checked.iterations > 0 ? trainingSize(checked) : undefined);
+  }
+
+  async checkModel(request: ModelCheckRequest, port: MessagePort): Promise<ModelCheck> {
+    const { host } = this.#connected();
+    if (this.#work) throw new LabBusyError(`The run ${this.#work.record.name} is at work. Stop it first.`);
+    await this.#speeds.abandon();
+    try {
+      return await checkModel(this.#parts, this.#base, host, request, (progress) => port.postMessage(progress));
+    } finally {
+      port.close();
+    }
+  }
+
   async addFolder(folder: ModelFolder): Promise<string> {
     const { host } = this.#connected();
     const address = folderAddress(folder.name);
@@ -328,7 +331,7 @@ export class Lab implements LabApi {
       const ready = await readyTask(store, config);
       task = ready.task;
       await this.#speeds.abandon();
-      parts = await this.#openParts(config, ready);
+      parts = await openParts(this.#parts, this.#base, config, ready);
       remote = await this.#loadModel(host, config, choice, parts, (bytes) => {
         work.activity = { kind: 'preparing', what: 'Loading the model', bytes };
         this.#tell(work);
@@ -377,15 +380,6 @@ export class Lab implements LabApi {
     work.runner = runner;
     this.#setState(work, record.events > 0 ? 'replaying' : 'running');
     await runner.run(record.id);
-  }
-
-  /** What of a model is looked at before its weights are loaded. Refuses a model that cannot play the task. */
-  async #openParts(config: ExperimentConfig, { task, measured }: ReadyTask): Promise<ModelParts> {
-    const address = modelAddress(config.model, this.#base);
-    const source = await this.#parts.openModel(address);
-    const [model, tokenizer] = await Promise.all([readConfig(source), this.#parts.loadTokenizer(source)]);
-    if (measured[0]) checkDialect(task, measured[0], tokenizer, modelTitle(config.model));
-    return { address, model, tokenizer, options: engineOptions(config, { task, measured, model, tokenizer }) };
   }
 
   async #loadModel(

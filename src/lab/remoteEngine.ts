@@ -6,6 +6,7 @@ import type {
   AdapterWeights,
   Engine,
   EngineInfo,
+  EngineReport,
   GenerateOptions,
   GenerateRequest,
   GenerateResult,
@@ -55,6 +56,11 @@ export class RemoteEngine implements Engine {
 
   get info(): EngineInfo {
     return this.#ready.info;
+  }
+
+  /** What the worker's engine found out while it loaded the model; null when it has nothing to say. */
+  get loadingReport(): EngineReport | null {
+    return this.#ready.report;
   }
 
   get modelHash(): string {

@@ -1,11 +1,15 @@
 /** Small helpers of the lab: what an engine must have room for, and errors as messages. */
+import type { TrainingSize } from '../engine/plan';
 import type { EngineOptions, ModelConfig } from '../engine/types';
 import type { ExperimentConfig } from '../recipes/config';
+import { ARITHMETIC_WORK, CHAT_WORK } from '../recipes/resolve';
 import { longestChat } from '../tasks/dialect';
 import type { Problem, Task } from '../tasks/types';
 
 /** Bytes of keys and values at most, where prompts are long. */
 const CHAT_CACHE = 2 ** 30;
+/** Tokens that a training step takes to the device at once, where examples are so short that it can choose. */
+const TRAIN_TOKENS = 8192;
 /** Rows decoded together at most. */
 const MOST_ROWS = 128;
 
@@ -51,6 +55,21 @@ export function engineOptions(
 function chatRows(model: ModelConfig, maxLength: number): number {
   const rowBytes = 4 * 2 * model.numLayers * model.numKvHeads * model.headDim * maxLength;
   return Math.max(1, Math.floor(CHAT_CACHE / rowBytes));
+}
+
+/**
+ * The largest training step that a run is expected to make: one batch of every adapter, or as few examples of each as
+ * `TRAIN_TOKENS` leave room for.
+ */
+export function trainingSize(config: ExperimentConfig): TrainingSize {
+  const { solvePrompt, revisePrompt, response } = config.summary === undefined ? ARITHMETIC_WORK : CHAT_WORK;
+  const { agents, rounds, finetune, singleAgentBaseline } = config;
+  const generators = agents + (singleAgentBaseline ? 1 : 0);
+  const critics = rounds > 1 ? agents : 0;
+  const each = generators * (solvePrompt + response) + critics * (revisePrompt + response);
+  const examples = Math.min(finetune.batchSize, Math.max(1, Math.floor(TRAIN_TOKENS / each)));
+  const tracks = generators + critics;
+  return { tokens: examples * each, targets: examples * tracks * response, tracks };
 }
 
 /** An error as it is told to the page, which cannot receive classes. */

@@ -7,8 +7,9 @@ import type { RunEvent, Team } from '../events';
 import type { ModelFolder } from '../models/folder';
 import type { ExperimentConfig } from '../recipes/config';
 import type { ProblemsEntry, RunRecord } from '../store/types';
-import type { EngineInfo, MemoryPlan } from '../engine/types';
+import type { EngineInfo, EngineReport, MemoryPlan, WeightDtype } from '../engine/types';
 import type { Problem, Split } from '../tasks/types';
+import type { Perplexity } from './perplexity';
 
 /** What the lab is doing as a whole. */
 export type LabState =
@@ -113,6 +114,26 @@ export interface DeviceSpeed {
   rank: number;
 }
 
+/** A model to be looked at on this device. */
+export interface ModelCheckRequest {
+  /** As `config.model`. */
+  model: string;
+  dtype: WeightDtype;
+  engine: EngineChoice;
+  /** Its perplexity is measured as well. */
+  text?: string;
+}
+
+/** How a model does on this device. */
+export interface ModelCheck {
+  engine: EngineSummary;
+  /** sha-256 of the weight files, hex. */
+  hash: string;
+  /** Null of engines that keep weights as they are. */
+  report: EngineReport | null;
+  perplexity: Perplexity | null;
+}
+
 export type EngineChoice = 'auto' | 'webgpu' | 'reference';
 
 /** Where a run stands, for lists: debates on the held-out problems. */
@@ -197,6 +218,16 @@ export interface LabApi {
   /** The kept files of problems, newest first. */
   problemFiles(): Promise<ProblemsEntry[]>;
   deleteProblems(sha256: string): Promise<void>;
+  /**
+   * Bytes that a run of the configuration takes on a device, by the model's config.json; no weights are read. Rejects when the
+   * model is not there or cannot play the task.
+   */
+  plan(config: ExperimentConfig): Promise<MemoryPlan>;
+  /**
+   * Loads a model and says how it does on this device. Rejects while a run is at work.
+   * @param port is told of the loading (`LoadProgress`)
+   */
+  checkModel(request: ModelCheckRequest, port: MessagePort): Promise<ModelCheck>;
   /** Makes a folder that the visitor chose usable in this visit; resolves with what `config.model` calls it. */
   addFolder(folder: ModelFolder): Promise<string>;
   /** The run as a zip: run.json, log.jsonl, results.json and its adapters as PEFT directories. */

@@ -7,11 +7,17 @@ import type {
   LabApi,
   LabMessage,
   LabStatus,
+  ModelCheck,
+  ModelCheckRequest,
+  ProblemsSummary,
   StepUnit,
   StoredRuns,
 } from '../lab/types';
+import type { MemoryPlan } from '../engine/types';
+import type { LoadProgress } from '../lab/engineHost';
+import type { ModelFolder } from '../models/folder';
 import type { ExperimentConfig } from '../recipes/config';
-import type { RunRecord } from '../store/types';
+import type { ProblemsEntry, RunRecord } from '../store/types';
 import { prepareTask, RunReader } from './runReader';
 import { RunView } from './runView.svelte';
 import { pageFolder, startWorkers } from './workers';
@@ -125,6 +131,33 @@ export class LabClient {
     return this.#lab.measure(config, engine);
   }
 
+  /** Reads a file of problems with a task and keeps it in this browser. Rejects with what is wrong, and in which line. */
+  async keepProblems(
+    task: string,
+    name: string,
+    bytes: Uint8Array,
+    expected?: { name: string; sha256: string },
+  ): Promise<ProblemsSummary> {
+    await this.#ready;
+    return this.#lab.keepProblems(task, name, transfer(bytes, [bytes.buffer]), expected);
+  }
+
+  /** Reads a kept file again. Rejects as `keepProblems`. */
+  async readProblems(task: string, sha256: string): Promise<ProblemsSummary> {
+    await this.#ready;
+    return this.#lab.readProblems(task, sha256);
+  }
+
+  /** Files of problems in this browser, newest first. */
+  async problemFiles(): Promise<ProblemsEntry[]> {
+    await this.#ready;
+    return this.#lab.problemFiles();
+  }
+
+  deleteProblems(sha256: string): Promise<void> {
+    return this.#attempt(() => this.#lab.deleteProblems(sha256));
+  }
+
   /** Goes on until the next unit is done, and holds there. */
   step(unit: StepUnit): Promise<void> {
     return this.#attempt(() => this.#lab.step(unit));
@@ -168,6 +201,30 @@ export class LabClient {
       for (const id of runIds) views.push(await this.#view(id));
       this.compared = views;
     });
+  }
+
+  /** Bytes that a run takes on a device. Rejects with a reason for people. */
+  async plan(config: ExperimentConfig): Promise<MemoryPlan> {
+    await this.#ready;
+    return this.#lab.plan(config);
+  }
+
+  /** Loads a model and says how it does on this device. Rejects with a reason for people. */
+  async checkModel(request: ModelCheckRequest, onProgress: (progress: LoadProgress) => void): Promise<ModelCheck> {
+    await this.#ready;
+    const { port1: port, port2 } = new MessageChannel();
+    port.onmessage = (event: MessageEvent<LoadProgress>) => onProgress(event.data);
+    try {
+      return await this.#lab.checkModel(request, transfer(port2, [port2]));
+    } finally {
+      port.close();
+    }
+  }
+
+  /** Makes a folder that the visitor chose usable in this visit; resolves with its address. Rejects with a reason for people. */
+  async addFolder(folder: ModelFolder): Promise<string> {
+    await this.#ready;
+    return this.#lab.addFolder(folder);
   }
 
   rename(runId: string, name: string): Promise<void> {

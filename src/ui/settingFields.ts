@@ -131,7 +131,40 @@ export const ADVANCED_FIELDS: readonly SettingField[] = [
   },
 ];
 
-export const FIELDS: readonly SettingField[] = [...MAIN_FIELDS, ...ADVANCED_FIELDS];
+/** Of real models a main setting; the embedded one is small in any format. */
+export const WEIGHTS_FIELD: SettingField = {
+  key: 'dtype',
+  label: 'Weights',
+  line: 'How the frozen model is kept on the GPU. Fewer bits take less memory and answer sooner, a little less exactly.',
+  options: [
+    { value: 'int4', label: '4 bits (int4)' },
+    { value: 'int8', label: '8 bits (int8)' },
+    { value: 'f16', label: '16 bits (f16)' },
+    { value: 'f32', label: '32 bits (f32)' },
+  ],
+};
+
+export const FIELDS: readonly SettingField[] = [...MAIN_FIELDS, WEIGHTS_FIELD, ...ADVANCED_FIELDS];
+
+/** Of tasks in words only. */
+export const CHAT_FIELDS: readonly SettingField[] = [
+  {
+    key: 'sampling.maxTokens',
+    label: 'Longest response',
+    line: 'In tokens. What is cut off has no answer; longer ones need more memory. The paper’s code allows 2,048.',
+    options: numbers(64, 128, 256, 384, 512, 768, 1024, 2048),
+  },
+  {
+    key: 'summary',
+    label: 'What critics read of the others',
+    line: 'The paper lets the untouched model summarise. As they are is quicker, and longer to read.',
+    options: [
+      { value: 'base-model', label: 'a summary by the base model' },
+      { value: 'concatenate', label: 'the responses as they are' },
+    ],
+    paper: 'base-model',
+  },
+];
 
 /** The value under a dotted key. */
 export function settingAt(config: ExperimentConfig, key: string): SettingValue {

@@ -2,7 +2,7 @@
 import type { Component } from 'svelte';
 import type { RunEvent } from '../events';
 
-export type TabKey = 'lab' | 'results' | 'debates' | 'votes' | 'datasets' | 'runs';
+export type TabKey = 'lab' | 'results' | 'debates' | 'votes' | 'datasets' | 'models' | 'runs';
 
 export const TABS: readonly { key: TabKey; label: string }[] = [
   { key: 'lab', label: 'Lab' },
@@ -10,13 +10,16 @@ export const TABS: readonly { key: TabKey; label: string }[] = [
   { key: 'debates', label: 'Debates' },
   { key: 'votes', label: 'Votes' },
   { key: 'datasets', label: 'Data sets' },
+  { key: 'models', label: 'Models' },
   { key: 'runs', label: 'Runs' },
 ];
 
 /** Views of one log. */
 export type LogView = Component<{ events: readonly RunEvent[]; runName?: string }>;
 
-export const LOG_VIEWS: Readonly<Record<Exclude<TabKey, 'lab' | 'runs'>, () => Promise<{ default: LogView }>>> = {
+export const LOG_VIEWS: Readonly<
+  Record<Exclude<TabKey, 'lab' | 'models' | 'runs'>, () => Promise<{ default: LogView }>>
+> = {
   results: () => import('./views/Results.svelte'),
   debates: () => import('./views/Debates.svelte'),
   votes: () => import('./views/VoteFlow.svelte'),

@@ -12,6 +12,11 @@ export function startWorkers(): LabWorkers {
   };
 }
 
+/** The worker that downloads and keeps models; started when models are first looked at. */
+export function startModelWorker(): Worker {
+  return new Worker(new URL('../../workers/models.ts', import.meta.url), { type: 'module', name: 'models' });
+}
+
 /** Folder of the page, from which models are served. */
 export function pageFolder(): string {
   return new URL('.', document.baseURI).href;

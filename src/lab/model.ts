@@ -1,0 +1,77 @@
+/** Models in the lab: what is known of one before its weights are loaded, its loading, and how it does on this device. */
+import type { Remote } from 'comlink';
+import { readConfig, type FileSource } from '../engine/loader';
+import type { EngineOptions, ModelConfig } from '../engine/types';
+import { modelAddress, modelTitle } from '../models/address';
+import type { ExperimentConfig } from '../recipes/config';
+import type { ModelSocietyOptions } from '../recipes/modelSociety';
+import { checkDialect } from '../tasks/dialect';
+import type { EngineHostApi, LoadProgress } from './engineHost';
+import { perplexity, PERPLEXITY_WINDOW } from './perplexity';
+import type { readyTask } from './problems';
+import { RemoteEngine } from './remoteEngine';
+import { engineOptions } from './setup';
+import type { ModelCheck, ModelCheckRequest } from './types';
+
+export type Tokenizer = ModelSocietyOptions['tokenizer'];
+export type ReadyTask = Awaited<ReturnType<typeof readyTask>>;
+
+/** Where models come from. */
+export interface ModelSources {
+  /** Files of the model at an address (`openModel` in src/models). */
+  openModel(address: string): Promise<FileSource>;
+  loadTokenizer(source: FileSource): Promise<Tokenizer>;
+}
+
+/** A model as it is known without its weights. */
+export interface ModelParts {
+  /** See `openModel`. */
+  address: string;
+  model: ModelConfig;
+  tokenizer: Tokenizer;
+  /** What its engine must have room for. */
+  options: EngineOptions;
+}
+
+/**
+ * Opens a run's model as far as it can be without its weights.
+ *
+ * @param base the page's address, below which served models are
+ * @throws TaskError when the model cannot play the task; what `openModel` and `loadTokenizer` throw
+ */
+export async function openParts(
+  sources: ModelSources,
+  base: string,
+  config: ExperimentConfig,
+  { task, measured }: ReadyTask,
+): Promise<ModelParts> {
+  const address = modelAddress(config.model, base);
+  const source = await sources.openModel(address);
+  const [model, tokenizer] = await Promise.all([readConfig(source), sources.loadTokenizer(source)]);
+  if (measured[0]) checkDialect(task, measured[0], tokenizer, modelTitle(config.model));
+  return { address, model, tokenizer, options: engineOptions(config, { task, measured, model, tokenizer }) };
+}
+
+/** Loads a model as small as it can be for scoring, and says how it does. The engine keeps it until another is opened. */
+export async function checkModel(
+  sources: ModelSources,
+  base: string,
+  host: Remote<EngineHostApi>,
+  { model, dtype, engine: choice, text }: ModelCheckRequest,
+  onProgress: (progress: LoadProgress) => void,
+): Promise<ModelCheck> {
+  const address = modelAddress(model, base);
+  const source = await sources.openModel(address);
+  const { maxPositions } = await readConfig(source);
+  const maxLength = Math.min(maxPositions, PERPLEXITY_WINDOW);
+  const options: EngineOptions = { maxRows: 1, maxAdapters: 1, maxRank: 1, maxLength, dtype };
+  const engine = await RemoteEngine.open(host, { model: address, choice, options }, onProgress);
+  const { kind, device } = engine.info;
+  const tokenizer = text === undefined ? null : await sources.loadTokenizer(source);
+  return {
+    engine: { kind, device, fallbackReason: engine.fallbackReason },
+    hash: engine.modelHash,
+    report: engine.loadingReport,
+    perplexity: tokenizer && (await perplexity(engine, tokenizer.encode(text ?? ''), maxLength)),
+  };
+}

@@ -1,0 +1,18 @@
+/** The models that the next run can use. Small, because the first paint has it; `manager.svelte.ts` fills it later. */
+import { EMBEDDED_MODEL } from '../../recipes/presets';
+
+export interface ModelChoice {
+  /** As `config.model` names it. */
+  address: string;
+  label: string;
+}
+
+/** The model that comes with the page. */
+export const OWN_MODEL: ModelChoice = { address: EMBEDDED_MODEL, label: 'Arithmetic 0.4M (comes with the page)' };
+
+class ModelChoices {
+  /** Complete models in this browser, and folders of this visit. */
+  others = $state.raw<readonly ModelChoice[]>([]);
+}
+
+export const modelChoices = new ModelChoices();

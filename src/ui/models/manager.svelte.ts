@@ -1,0 +1,192 @@
+/**
+ * The models of this browser as the page knows them, and the transfers under way. There is one for the whole visit, so going to
+ * another part of the page cancels nothing.
+ */
+import { transfer, wrap, type Remote } from 'comlink';
+import type { ModelConfig } from '../../engine/types';
+import { folderAddress, modelTitle, storedAddress } from '../../models/address';
+import type { ModelFolder } from '../../models/folder';
+import { HUB } from '../../models/hub';
+import { keepStorage } from '../../models/opfs';
+import type { ModelManifest } from '../../models/manifest';
+import type { HubLogin, ModelOffer, ModelServiceApi, ModelShelf, TransferMessage } from '../../models/service';
+import type { LabClient } from '../labClient.svelte';
+import { startModelWorker } from '../workers';
+import { modelChoices } from './choices.svelte';
+
+/** A download or a copy. */
+export interface Transfer {
+  /** The model's id in the store; of a folder that is being copied its address. */
+  key: string;
+  title: string;
+  progress: TransferMessage | null;
+  /** Why it ended early; null while it goes on. */
+  problem: string | null;
+  cancel: () => void;
+}
+
+/** A folder used where it lies, in this visit. */
+export interface ChosenFolder {
+  address: string;
+  folder: ModelFolder;
+  config: ModelConfig;
+  bytes: number;
+}
+
+export class ModelManager {
+  shelf = $state.raw<ModelShelf | null>(null);
+  /** Why the models of this browser cannot be listed. */
+  trouble = $state.raw<string | null>(null);
+  folders = $state.raw<readonly ChosenFolder[]>([]);
+  transfers = $state.raw<readonly Transfer[]>([]);
+  /** What is known of the model that was asked for last. */
+  offer = $state.raw<ModelOffer | null>(null);
+  asking = $state.raw<string | null>(null);
+  /** Why there is no offer. */
+  refusal = $state.raw<{ problem: string; needsToken: boolean } | null>(null);
+  /** Of the hub's account. In memory only: never stored, gone with the page. */
+  token = $state('');
+  endpoint = $state(HUB);
+
+  readonly #lab: LabClient;
+  /** A field: Comlink drops calls in flight when their proxy is garbage-collected. */
+  readonly #service: Remote<ModelServiceApi>;
+  /** Counts what was asked, so that a slow answer does not replace a later one. */
+  #turn = 0;
+
+  constructor(lab: LabClient) {
+    this.#lab = lab;
+    const worker = startModelWorker();
+    this.#service = wrap<ModelServiceApi>(worker);
+    worker.onerror = (event) => {
+      this.trouble = event.message || 'The part of the lab that keeps models could not be loaded. Reload the page.';
+    };
+  }
+
+  get login(): HubLogin {
+    return { endpoint: this.endpoint.trim() || HUB, token: this.token.trim() || null };
+  }
+
+  /** Bytes that this browser would still store; null when it does not say. */
+  get freeBytes(): number | null {
+    const storage = this.shelf?.storage;
+    return storage ? Math.max(0, storage.quotaBytes - storage.usedBytes) : null;
+  }
+
+  transferOf(key: string): Transfer | undefined {
+    return this.transfers.find((one) => one.key === key);
+  }
+
+  /** Reads again what this browser has stored. */
+  async refresh(): Promise<void> {
+    try {
+      this.shelf = await this.#service.shelf();
+      this.trouble = null;
+    } catch (error) {
+      this.trouble = reason(error);
+    }
+    this.#offerChoices();
+  }
+
+  /** Looks a model up on the hub: `offer` or `refusal` is set. */
+  async ask(repo: string, revision = 'main'): Promise<void> {
+    const turn = ++this.#turn;
+    this.asking = repo;
+    this.offer = null;
+    this.refusal = null;
+    const answer = await this.#service
+      .ask(repo, revision, this.login)
+      .catch((error: unknown) => ({ problem: reason(error), needsToken: false }));
+    if (turn !== this.#turn) return;
+    this.asking = null;
+    if ('offer' in answer) this.offer = answer.offer;
+    else this.refusal = answer;
+    if (this.shelf === null) await this.refresh();
+  }
+
+  closeOffer(): void {
+    this.#turn++;
+    this.asking = this.offer = this.refusal = null;
+  }
+
+  /** Downloads what is missing of a model. */
+  async download(manifest: ModelManifest): Promise<void> {
+    void keepStorage();
+    const login = this.login;
+    await this.#carry(manifest.id, manifest.repo, (port) => this.#service.download(manifest, login, port));
+  }
+
+  /** Makes a folder usable in this visit. @throws with a reason for people when it holds no usable model */
+  async choose(folder: ModelFolder): Promise<ChosenFolder> {
+    const { config, bytes } = await this.#service.look(folder);
+    const address = await this.#lab.addFolder(folder);
+    const chosen = { address, folder, config, bytes };
+    this.folders = [chosen, ...this.folders.filter((one) => one.address !== address)];
+    this.#offerChoices();
+    return chosen;
+  }
+
+  /** Copies a folder into this browser, where it survives a reload. */
+  async copy({ folder }: ChosenFolder): Promise<void> {
+    void keepStorage();
+    await this.#carry(folderAddress(folder.name), folder.name, (port) => this.#service.copyFolder(folder, port));
+  }
+
+  /** Deletes a stored model. Rejects with a reason for people. */
+  async remove(id: string): Promise<void> {
+    await this.#service.remove(id);
+    this.transfers = this.transfers.filter(({ key }) => key !== id);
+    await this.refresh();
+  }
+
+  /** Shape of a stored model. */
+  config(id: string): Promise<ModelConfig> {
+    return this.#service.config(id);
+  }
+
+  dismiss(key: string): void {
+    this.transfers = this.transfers.filter((one) => one.key !== key);
+  }
+
+  async #carry(key: string, title: string, work: (port: MessagePort) => Promise<unknown>): Promise<void> {
+    if (this.transferOf(key)?.problem === null) return;
+    const { port1, port2 } = new MessageChannel();
+    const cancel = () => port1.postMessage('cancel');
+    const put = (change: Partial<Transfer>) => {
+      const others = this.transfers.filter((one) => one.key !== key);
+      const before = this.transferOf(key) ?? { key, title, progress: null, problem: null, cancel };
+      this.transfers = [...others, { ...before, ...change }];
+    };
+    put({ progress: null, problem: null, cancel });
+    port1.onmessage = (event: MessageEvent<TransferMessage>) => put({ progress: event.data });
+    try {
+      await work(transfer(port2, [port2]));
+      port1.onmessage = null;
+      this.dismiss(key);
+      if (this.offer?.manifest.id === key) this.closeOffer();
+    } catch (error) {
+      port1.onmessage = null;
+      put({ problem: reason(error) });
+    } finally {
+      port1.close();
+      await this.refresh();
+    }
+  }
+
+  #offerChoices(): void {
+    const stored = (this.shelf?.models ?? []).filter(({ complete }) => complete).map(({ id }) => storedAddress(id));
+    const addresses = [...this.folders.map(({ address }) => address), ...stored];
+    modelChoices.others = addresses.map((address) => ({ address, label: modelTitle(address) }));
+  }
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+let manager: ModelManager | null = null;
+
+/** The visit's one manager, with a worker of its own. */
+export function modelManager(lab: LabClient): ModelManager {
+  return (manager ??= new ModelManager(lab));
+}

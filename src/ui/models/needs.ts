@@ -1,0 +1,37 @@
+/** What a model takes on the device, for people who have not decided yet. */
+import { planModel } from '../../engine/plan';
+import { WEIGHT_DTYPES, type EngineOptions, type ModelConfig, type WeightDtype } from '../../engine/types';
+import { bytesText } from '../bytes';
+
+/** A society of three with a single model beside it, prompts and answers of some hundred tokens. */
+const SOCIETY: EngineOptions = { maxRows: 16, maxAdapters: 7, maxRank: 8 };
+const LENGTH = 1536;
+/** One example of every adapter in a training step. */
+const TRAINING = { tokens: 4096, targets: 2048, tracks: 7 };
+
+export interface Need {
+  dtype: WeightDtype;
+  weights: number;
+  /** With the caches, adapters and activations of a society that answers and learns. */
+  total: number;
+}
+
+/** Bytes in each format, smallest first; formats that cannot pack the model's widths are left out. */
+export function deviceNeeds(config: ModelConfig): Need[] {
+  const needs: Need[] = [];
+  for (const dtype of [...WEIGHT_DTYPES].reverse()) {
+    try {
+      const options = { ...SOCIETY, maxLength: Math.min(config.maxPositions, LENGTH), dtype };
+      const { weights, total } = planModel(config, options, TRAINING);
+      needs.push({ dtype, weights, total });
+    } catch {
+      // The width is no multiple of what the format packs.
+    }
+  }
+  return needs;
+}
+
+/** Two digits: what is not known exactly does not look it. */
+export function roughBytes(bytes: number): string {
+  return bytesText(Number(bytes.toPrecision(2)));
+}

@@ -1,0 +1,39 @@
+/** Bytes that the run as set would take on a device, asked of the lab a moment after the last change. */
+import type { MemoryPlan } from '../engine/types';
+import type { ExperimentConfig } from '../recipes/config';
+
+/** Milliseconds without a change before the lab is asked. */
+const PAUSE = 250;
+
+export class RunPlan {
+  bytes = $state.raw<MemoryPlan | null>(null);
+  /** Why there is none, for people. */
+  problem = $state.raw<string | null>(null);
+
+  /** @param config what is set now; null = nothing that could run */
+  constructor(config: () => ExperimentConfig | null, ask: (config: ExperimentConfig) => Promise<MemoryPlan>) {
+    $effect(() => {
+      const wanted = config();
+      let outdated = false;
+      const timer = setTimeout(() => {
+        if (!wanted) return void (this.bytes = this.problem = null);
+        ask(wanted).then(
+          (bytes) => {
+            if (outdated) return;
+            this.bytes = bytes;
+            this.problem = null;
+          },
+          (error: unknown) => {
+            if (outdated) return;
+            this.bytes = null;
+            this.problem = error instanceof Error ? error.message : String(error);
+          },
+        );
+      }, PAUSE);
+      return () => {
+        outdated = true;
+        clearTimeout(timer);
+      };
+    });
+  }
+}

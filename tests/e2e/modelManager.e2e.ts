@@ -1,0 +1,216 @@
+/** A visitor and models: look up, download, reload in the middle, go on, use in a run, delete; a folder from the disk. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { writeSafetensors } from '../../src/engine/safetensors';
+import { HubServer } from '../models/hubServer';
+import { COMMIT } from '../models/samples';
+import { tinyFiles, tinyWeights } from '../tasks/tinyChatModel';
+import { axe } from './axe';
+import { launch, OUT, serveLab } from './browser';
+import { Visit } from './visit';
+
+const REPO = 'tiny/chat';
+const TOKEN = 'hf_secret';
+/** So many bytes of the weights arrive before the connection falls silent: two chunks, and a part of the third. */
+const BEFORE_SILENCE = 9 * 2 ** 20;
+
+const hub = new HubServer();
+let lab: Awaited<ReturnType<typeof serveLab>>;
+let browser: Browser;
+let folder: string;
+
+/** The tiny model with a tensor that no model asks for, so that there is something to download. */
+function repoFiles(): Map<string, Uint8Array> {
+  const weights = tinyWeights();
+  weights.tensors.set('padding', { shape: [3 * 2 ** 20], data: new Float32Array(3 * 2 ** 20).fill(0.5) });
+  return new Map(Object.entries({ ...tinyFiles(weights), 'model.safetensors': writeSafetensors(weights.tensors) }));
+}
+
+beforeAll(async () => {
+  mkdirSync(join(OUT, 'screenshots'), { recursive: true });
+  folder = join(mkdtempSync(join(tmpdir(), 'polylogue-')), 'my-model');
+  mkdirSync(folder);
+  for (const [name, bytes] of Object.entries(tinyFiles(tinyWeights()))) writeFileSync(join(folder, name), bytes);
+  [lab, browser] = await Promise.all([serveLab(), launch(), hub.start()]);
+});
+afterAll(async () => {
+  await browser?.close();
+  await lab?.close();
+  await hub.stop();
+  rmSync(join(folder, '..'), { recursive: true, force: true });
+});
+beforeEach(() => {
+  hub.reset();
+  hub.repos.set(REPO, { commit: COMMIT, files: repoFiles(), token: null });
+});
+
+async function visitModels(visit: Visit): Promise<void> {
+  await visit.page.getByTestId('engine').filter({ hasText: 'Runs on' }).waitFor();
+  await visit.tab('Models').click();
+  await visit.page.getByRole('heading', { name: 'Models here' }).waitFor();
+}
+
+async function begin(options: Parameters<typeof Visit.begin>[1] = {}): Promise<Visit> {
+  const visit = await Visit.begin(browser, options);
+  await visit.page.goto(lab.url);
+  await visitModels(visit);
+  return visit;
+}
+
+async function lookUp(visit: Visit, name: string, token = ''): Promise<void> {
+  const { page } = visit;
+  const hubPart = page.getByRole('region', { name: 'Models from the hub' });
+  if (!(await hubPart.getByLabel('Hub or mirror').isVisible())) await hubPart.getByText('Token and address').click();
+  await hubPart.getByLabel('Hub or mirror').fill(hub.endpoint);
+  await hubPart.getByLabel('Access token').fill(token);
+  await hubPart.getByLabel('Any other').fill(name);
+  await hubPart.getByRole('button', { name: 'Look up', exact: true }).last().click();
+}
+
+const here = (visit: Visit, name: string) =>
+  visit.page.getByRole('region', { name: 'Models here' }).getByRole('listitem').filter({ hasText: name });
+
+/** The smallest run that asks, answers, revises and is evaluated. */
+async function tinyRun(visit: Visit): Promise<void> {
+  const { form } = visit;
+  await form.getByLabel('Agents').selectOption('2');
+  await form.getByLabel('Training problems').selectOption('3');
+  await form.getByLabel('Held-out problems').selectOption('3');
+  await visit.chooseEngine('webgpu');
+  await form.getByLabel('Longest response').selectOption('64');
+  await visit.start();
+  await visit.untilState('finished');
+}
+
+describe('a model from the hub', () => {
+  it('is looked up, downloaded, interrupted by a reload, finished, used in a run and deleted', async () => {
+    const visit = await begin();
+    const { page } = visit;
+    await lookUp(visit, `${REPO}@main`);
+    const offer = page.getByRole('group', { name: `Offer: ${REPO}` });
+    const bytes = [...repoFiles().values()].reduce((sum, file) => sum + file.length, 0);
+    await offer.getByText(`${bytes.toLocaleString('en')} bytes`).waitFor();
+    expect(await offer.getByRole('row').filter({ hasText: 'int4' }).innerText()).toMatch(/kB.*about.*[kM]B/);
+    expect(await axe(visit, 'offer')).toEqual([]);
+    await visit.shot('models-offer');
+
+    hub.fault = ({ place }) => (place === 'cdn' ? { kind: 'stall', after: BEFORE_SILENCE } : null);
+    await offer.getByRole('button', { name: 'Download' }).click();
+    // Going elsewhere on the page cancels nothing.
+    await visit.tab('Lab').click();
+    await visit.tab('Models').click();
+    await here(visit, REPO)
+      .getByText('8.4 MB of 12.6 MB')
+      .or(here(visit, REPO).getByText(/9\.\d MB of/))
+      .first()
+      .waitFor();
+    expect(await axe(visit, 'download')).toEqual([]);
+    await visit.shot('models-download');
+    await page.reload();
+    await visitModels(visit);
+    await here(visit, REPO).getByText('interrupted at 8.4 MB').waitFor();
+    await visit.shot('models-interrupted');
+
+    hub.reset();
+    await here(visit, REPO).getByRole('button', { name: 'Go on' }).click();
+    await here(visit, REPO).getByRole('button', { name: 'Use in the next run' }).waitFor();
+    expect(hub.sentBytes).toBeLessThan(bytes - 2 * 4 * 2 ** 20 + 1);
+    await here(visit, REPO).getByRole('button', { name: 'Use in the next run' }).click();
+
+    expect(await visit.form.getByLabel('Model').inputValue()).toBe(`stored:${REPO}@${COMMIT}`);
+    expect(await visit.form.getByLabel('Weights').inputValue()).toBe('int4');
+    const memory = visit.form.getByText('Memory on the device');
+    await memory.waitFor();
+    await memory.click();
+    await visit.form.getByText('keys and values').waitFor();
+    await visit.shot('models-settings');
+    await tinyRun(visit);
+    await visit.shot('models-run');
+
+    await visit.tab('Models').click();
+    await here(visit, REPO)
+      .getByRole('button', { name: `Delete ${REPO}` })
+      .click();
+    await here(visit, REPO).getByRole('button', { name: 'Really delete?' }).click();
+    await expect.poll(() => here(visit, REPO).count()).toBe(0);
+    await visit.tab('Lab').click();
+    expect(await visit.form.getByLabel('Model').inputValue()).toBe('arithmetic-0.4m');
+    expect(visit.complaints).toEqual([]);
+    await visit.end();
+  });
+
+  it('that is gated asks for a token and keeps it in memory; one that is not there is named', async () => {
+    hub.repos.set(REPO, { commit: COMMIT, files: repoFiles(), token: TOKEN });
+    const visit = await begin({ viewport: { width: 360, height: 740 }, colorScheme: 'dark' });
+    const { page } = visit;
+    await lookUp(visit, REPO);
+    await page.getByText('is gated: accept its licence').waitFor();
+    await visit.shot('models-gated-phone-dark');
+    await lookUp(visit, 'no/where');
+    await page.getByText('There is no model no/where').waitFor();
+    await lookUp(visit, REPO, TOKEN);
+    await page.getByRole('group', { name: `Offer: ${REPO}` }).waitFor();
+    expect(await visit.overflow()).toBeLessThanOrEqual(0);
+    expect(await axe(visit, 'gated')).toEqual([]);
+    await visit.shot('models-offer-phone-dark');
+    expect(await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]))).not.toContain(
+      TOKEN,
+    );
+    expect(await page.getByLabel('Access token').getAttribute('autocomplete')).toBe('off');
+    await visit.end();
+  });
+});
+
+describe('a model from a folder', () => {
+  it('is read where it lies, checked, copied, and asked for again after a reload', async () => {
+    const visit = await begin();
+    const { page } = visit;
+    await page.getByLabel("Files of a model's folder").setInputFiles(folder);
+    const row = here(visit, 'my-model (folder)');
+    await row.waitFor();
+    await row.getByRole('button', { name: 'Check' }).click();
+    await row.getByLabel('Text for the perplexity').fill('The quick brown fox jumps over the lazy dog.');
+    await row.getByLabel('also with f32').check();
+    await row.getByRole('button', { name: 'Load and check' }).click();
+    await row.getByText('Perplexity, int4').waitFor({ timeout: 60_000 });
+    await row.getByText('Perplexity, f32').waitFor({ timeout: 60_000 });
+    // Random weights know nothing: every token is about equally unlikely.
+    const [int4, f32] = await Promise.all(
+      ['int4', 'f32'].map(async (dtype) => {
+        const line = row.locator('dl > div').filter({ hasText: `Perplexity, ${dtype}` });
+        return Number.parseFloat(await line.locator('dd').innerText());
+      }),
+    );
+    expect(f32).toBeGreaterThan(100);
+    expect(int4).not.toBe(f32);
+    expect(Math.abs((int4 as number) / (f32 as number) - 1)).toBeLessThan(0.2);
+    await row.getByRole('button', { name: /^Show all/ }).click();
+    await row.getByText('model.layers.0.mlp.down_proj.weight').first().waitFor();
+    expect(await axe(visit, 'check')).toEqual([]);
+    await visit.shot('models-check');
+
+    await row.getByRole('button', { name: 'Copy into this browser' }).click();
+    await here(visit, 'my-model (copied folder)').getByRole('button', { name: 'Use in the next run' }).waitFor();
+    await row.getByRole('button', { name: 'Use in the next run' }).click();
+    expect(await visit.form.getByLabel('Model').inputValue()).toBe('folder:my-model');
+    await visit.form.getByText('Memory on the device').waitFor();
+
+    await page.reload();
+    await visitModels(visit);
+    await expect.poll(() => here(visit, 'my-model').count()).toBe(1);
+    await here(visit, 'my-model (copied folder)')
+      .getByText(/^\d.* kB$/)
+      .waitFor();
+    await visit.end();
+  });
+
+  it('without a model says what is missing', async () => {
+    const visit = await begin();
+    await visit.page.getByLabel("Files of a model's folder").setInputFiles(join('tests', 'ui'));
+    await visit.page.getByText('no config.json was found').waitFor();
+    await visit.end();
+  });
+});
