@@ -286,6 +286,8 @@ export interface EngineOptions {
   dtype?: WeightDtype;
   /** Which kernels: those for software drivers, those for GPUs, or by the device's own account (default). */
   tiles?: 'auto' | 'cpu' | 'gpu';
+  /** Keep keys and values of what was computed for prompts that begin alike; the results are the same; default true. */
+  prefixCache?: boolean;
   /** Compare a few tokens of the first layer with the reference engine when the model is loaded; default true. */
   selfCheck?: boolean;
 }

@@ -28,17 +28,32 @@ import type {
   TrainStepEvent,
   TrainTrack,
 } from '../types';
-import { AdapterStore } from './adapters';
+import { AdapterStore, BASE_VERSION } from './adapters';
 import { Decoder } from './decoder';
 import { Gpu } from './device';
 import { uploadTurns, type ForwardParts } from './forward';
 import { generateRows } from './generate';
 import { NO_SLOT } from './layout';
+import type { RowWeights } from './prefill';
 import { logitsOfRow, scoreRows } from './score';
 import { Trainer } from './train';
 import { fillRoom, makeRoom, type Room } from './weights';
 
 const NO_TARGETS: ReadonlySet<Projection> = new Set();
+
+/** For tests, measurements and the curious. */
+export interface EngineCounters {
+  /** Tokens of prompts and scored sequences that were computed, decoding not counted. */
+  prefilled: number;
+  /** Tokens whose keys and values were taken over from a row that had them. */
+  reused: number;
+  /** Recorded programs that are kept. */
+  programs: number;
+  /** Buffers ever made. */
+  buffersCreated: number;
+  /** Bytes of all living buffers: the plan's, parameters of programs, staging. */
+  deviceBytes: number;
+}
 
 export class WebGpuEngine implements Engine {
   readonly info: EngineInfo;
@@ -59,6 +74,7 @@ export class WebGpuEngine implements Engine {
       forward: parts,
       limits,
       adapterOf: (id) => parts.adapters.get(id),
+      updated: (id) => parts.adapters.changed(id),
       enqueue: (operation) => this.enqueue(operation),
     });
   }
@@ -81,6 +97,7 @@ export class WebGpuEngine implements Engine {
     const resolved: Required<EngineOptions> = {
       ...engineRoom(config, options),
       tiles: options.tiles ?? 'auto',
+      prefixCache: options.prefixCache ?? true,
       selfCheck: options.selfCheck ?? true,
     };
     const device = await Gpu.open(gpu, { tiles: resolved.tiles });
@@ -102,7 +119,8 @@ export class WebGpuEngine implements Engine {
     return this.enqueue(async () => {
       checkGenerate(requests, this.limits);
       const targets = this.targetsOf(requests);
-      return generateRows(this.decoder, requests, (request) => this.slotOf(request.adapter), targets, options);
+      const weightsOf = (request: GenerateRequest): RowWeights => this.weightsOf(request.adapter);
+      return generateRows(this.decoder, requests, weightsOf, targets, options, this.options.prefixCache);
     });
   }
 
@@ -110,15 +128,16 @@ export class WebGpuEngine implements Engine {
     return this.enqueue(async () => {
       checkScore(requests, this.limits);
       const targets = this.targetsOf(requests);
-      return scoreRows(this.decoder, requests, (request) => this.slotOf(request.adapter), targets);
+      const weightsOf = (request: ScoreRequest): RowWeights => this.weightsOf(request.adapter);
+      return scoreRows(this.decoder, requests, weightsOf, targets, this.options.prefixCache);
     });
   }
 
   logits(request: ScoreRequest): Promise<Float32Array> {
     return this.enqueue(async () => {
       checkLogits(request, this.limits);
-      const slot = this.slotOf(request.adapter);
-      return logitsOfRow(this.decoder, request, slot, this.targetsOf([request]), this.info.config.vocabSize);
+      const weights = this.weightsOf(request.adapter);
+      return logitsOfRow(this.decoder, request, weights, this.targetsOf([request]), this.info.config.vocabSize);
     });
   }
 
@@ -181,6 +200,17 @@ export class WebGpuEngine implements Engine {
     return this.parts.adapters.ids();
   }
 
+  /** What the engine did since it was made, and what it has on the device. */
+  get counters(): EngineCounters {
+    const { gpu } = this.parts;
+    return {
+      ...this.decoder.tokensRun,
+      programs: this.decoder.programCount + this.trainer.programCount,
+      buffersCreated: gpu.buffersCreated,
+      deviceBytes: gpu.bytesAllocated + gpu.bytesBeside,
+    };
+  }
+
   plan(): MemoryPlan {
     const made = planModel(this.parts.config, this.options);
     const { activations, optimiser } = this.trainer.bytes;
@@ -194,8 +224,10 @@ export class WebGpuEngine implements Engine {
     });
   }
 
-  private slotOf(adapter: AdapterId | null): number {
-    return adapter === null ? NO_SLOT : this.parts.adapters.get(adapter).slot;
+  private weightsOf(adapter: AdapterId | null): RowWeights {
+    if (adapter === null) return { slot: NO_SLOT, version: BASE_VERSION };
+    const { slot, version } = this.parts.adapters.get(adapter);
+    return { slot, version };
   }
 
   /** Projections for which a LoRA path is recorded: none when no request has an adapter. */

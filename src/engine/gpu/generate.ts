@@ -1,67 +1,131 @@
-/** Generation: rows join the batch as there is room, decode together several tokens per read, leave as they end. */
+/**
+ * Generation: rows join the batch as there is room, decode together several tokens per read, leave as they end.
+ *
+ * Newcomers are prefilled in one go while the rows that decode wait. Nothing is lost by that: what counts is when all rows have
+ * ended, prefill and decoding are the same work in any order, and the later the decoding, the more rows share its reads of
+ * the weights. Only the first wave of a call is large; from then on a row joins when one has left.
+ */
 
 import { drawWords } from '../../random';
 import { padRows, SETTINGS_WORDS, STATE_WORDS } from '../buffers';
+import { HashedIds, LEAST_SHARED, type Sharing } from '../prefix';
 import type { GenerateOptions, GenerateRequest, GenerateResult, Projection } from '../types';
 import type { Decoder } from './decoder';
+import { prefill, startSequence, type Prefilled, type RowWeights, type Stretch } from './prefill';
 
-interface ActiveRow {
+interface ActiveRow extends Prefilled {
   /** Index of the request. */
   index: number;
   request: GenerateRequest;
-  /** Region of the cache. */
-  row: number;
-  slot: number;
-  /** Prompt ids that are in the cache or in the batch being filled. */
-  prefilled: number;
   result: GenerateResult;
   ended: boolean;
 }
 
-/** The requests are valid. Results in the order of the requests; `slotOf` is the slot of a request's adapter. */
+/** The requests are valid. Results in the order of the requests. */
 export async function generateRows(
   decoder: Decoder,
   requests: readonly GenerateRequest[],
-  slotOf: (request: GenerateRequest) => number,
+  weightsOf: (request: GenerateRequest) => RowWeights,
   targets: ReadonlySet<Projection>,
   options: GenerateOptions,
+  shareBeginnings: boolean,
 ): Promise<GenerateResult[]> {
   const results = new Array<GenerateResult>(requests.length);
-  const free = Array.from({ length: decoder.sizes.maxRows }, (_, i) => decoder.sizes.maxRows - 1 - i);
+  const free = new Set(Array.from({ length: decoder.sizes.maxRows }, (_, row) => row));
+  const sharing: Sharing = {
+    rows: shareBeginnings,
+    sequences: shareBeginnings,
+    // The last token of a prompt is always computed: its logits are wanted.
+    reusable: (common, { length }) => Math.min(common, length - 1),
+  };
+  const waiting = shareBeginnings ? heldFirst(decoder, requests, weightsOf) : requests.map((_, index) => index);
   let next = 0;
   let active: ActiveRow[] = [];
+  const leave = (row: ActiveRow): void => {
+    // The last token sampled was not computed for certain.
+    if (row.cached === row.length) decoder.contents.append(row.row, row.result.ids.slice(0, -1));
+    free.add(row.row);
+  };
   const retire = (): void => {
-    for (const row of active) {
-      if (!row.ended) continue;
+    const ended = active.filter((row) => row.ended);
+    active = active.filter((row) => !row.ended);
+    for (const row of ended) {
       results[row.index] = row.result;
-      free.push(row.row);
+      leave(row);
       options.onRow?.(row.index, row.result);
     }
-    active = active.filter((row) => !row.ended);
   };
-  while (active.length > 0 || next < requests.length) {
-    options.signal?.throwIfAborted();
-    const newcomers: ActiveRow[] = [];
-    while (free.length > 0 && next < requests.length) {
-      const request = requests[next] as GenerateRequest;
-      newcomers.push(startRow(decoder, request, next, free.pop() as number, slotOf(request)));
-      next += 1;
-    }
-    if (newcomers.length > 0) {
-      await prefill(decoder, newcomers, targets, options);
-      active.push(...newcomers);
-      // Rows of one adapter side by side: four of them share its loads.
-      active.sort((a, b) => a.slot - b.slot || a.row - b.row);
+  try {
+    while (active.length > 0 || next < requests.length) {
+      options.signal?.throwIfAborted();
+      const newcomers = waiting.slice(next, next + free.size).map((index) => {
+        const request = requests[index] as GenerateRequest;
+        return startRow(request, index, weightsOf(request));
+      });
+      if (newcomers.length > 0) {
+        next += newcomers.length;
+        await admit(decoder, newcomers, free, sharing, targets, options);
+        newcomers.forEach(({ row }) => free.delete(row));
+        active.push(...newcomers);
+        // Rows of one adapter side by side: four of them share its loads.
+        active.sort((a, b) => a.slot - b.slot || a.row - b.row);
+        retire();
+      }
+      if (active.length === 0) continue;
+      await decode(decoder, active, targets, options);
       retire();
     }
-    if (active.length === 0) continue;
-    await decode(decoder, active, targets, options);
-    retire();
+  } finally {
+    active.forEach(leave);
   }
   return results;
 }
 
-function startRow(decoder: Decoder, request: GenerateRequest, index: number, row: number, slot: number): ActiveRow {
+/** Indices of the requests: those that a row can help most first, before others take that row. */
+function heldFirst(
+  { contents, sizes }: Decoder,
+  requests: readonly GenerateRequest[],
+  weightsOf: (request: GenerateRequest) => RowWeights,
+): number[] {
+  const indices = requests.map((_, index) => index);
+  if (requests.length <= sizes.maxRows) return indices;
+  const held = requests.map((request) => {
+    const longest = contents.longest({ hashed: HashedIds.of(request.ids), version: weightsOf(request).version });
+    return longest < LEAST_SHARED ? 0 : longest;
+  });
+  return indices.sort((a, b) => (held[b] as number) - (held[a] as number));
+}
+
+function startRow(request: GenerateRequest, index: number, weights: RowWeights): ActiveRow {
+  const result: GenerateResult = { ids: [], logprobs: [], margins: [], finish: 'length' };
+  const sequence = startSequence(HashedIds.of(request.ids), request.ids.length, weights);
+  return { ...sequence, index, request, result, ended: false };
+}
+
+/** Brings the newcomers' prompts into the cache and samples each row's first token. */
+async function admit(
+  decoder: Decoder,
+  newcomers: readonly ActiveRow[],
+  free: ReadonlySet<number>,
+  sharing: Sharing,
+  targets: ReadonlySet<Projection>,
+  options: GenerateOptions,
+): Promise<void> {
+  const visit = async (stretches: Stretch<ActiveRow>[]): Promise<void> => {
+    const complete = stretches.filter(({ sequence, to }) => to === sequence.length);
+    if (complete.length === 0) return;
+    const rows = complete.map(({ sequence }) => sequence);
+    rows.forEach((row) => setRow(decoder, row));
+    const sampled = await decoder.sample(
+      rows.map(({ row }) => row),
+      complete.map(({ at, from, to }) => at + to - from - 1),
+    );
+    rows.forEach((row, i) => takeTokens(row, sampled, [i], options));
+  };
+  await prefill(decoder, newcomers, free, sharing, targets, visit, options.signal);
+}
+
+function setRow(decoder: Decoder, { request, row, slot }: ActiveRow): void {
   const { temperature, topP, topK } = request.sampling;
   const [, counter1, counter2, counter3, key0, key1] = drawWords(request.key, 0);
   const settings = new Uint32Array(SETTINGS_WORDS);
@@ -71,46 +135,12 @@ function startRow(decoder: Decoder, request: GenerateRequest, index: number, row
   const state = new Uint32Array(STATE_WORDS);
   state[0] = request.ids.length - 1;
   decoder.setRow(row, settings, state, slot);
-  const result: GenerateResult = { ids: [], logprobs: [], margins: [], finish: 'length' };
-  return { index, request, row, slot, prefilled: 0, result, ended: false };
 }
 
-/** Brings prompts into the cache, batch by batch, and samples each row's first token. */
-async function prefill(
-  decoder: Decoder,
-  rows: readonly ActiveRow[],
-  targets: ReadonlySet<Projection>,
-  options: GenerateOptions,
-): Promise<void> {
-  const { batch } = decoder;
-  let from = 0;
-  while (from < rows.length) {
-    options.signal?.throwIfAborted();
-    batch.clear();
-    const complete: ActiveRow[] = [];
-    const at: number[] = [];
-    while (from < rows.length && batch.room > 0) {
-      const row = rows[from] as ActiveRow;
-      const { ids } = row.request;
-      for (; row.prefilled < ids.length && batch.room > 0; row.prefilled++) {
-        batch.add(ids[row.prefilled] as number, row.row, row.prefilled, row.slot);
-      }
-      if (row.prefilled < ids.length) break;
-      complete.push(row);
-      at.push(batch.count - 1);
-      from++;
-    }
-    decoder.run(targets);
-    if (complete.length === 0) continue;
-    const sampled = await decoder.sample(
-      complete.map((row) => row.row),
-      at,
-    );
-    complete.forEach((row, i) => takeTokens(row, sampled, [i], options));
-  }
-}
-
-/** Several decode steps of all rows; rows that end in between idle until the next read. */
+/**
+ * Several decode steps of all rows; rows that end in between idle until the next read. Idling wastes half a read's steps
+ * of a row at its end; reading oftener would make the device wait for the host at every read of the whole generation.
+ */
 async function decode(
   decoder: Decoder,
   rows: readonly ActiveRow[],

@@ -1,30 +1,45 @@
-/** Scoring: whole sequences through the decoder in batches, logits block by block, never all at once. */
+/**
+ * Scoring: whole sequences through the decoder in batches, logits block by block, never all at once. What the sequences of
+ * one call have in common at their beginnings is computed and scored once.
+ */
 
+import { HashedIds, type Sharing } from '../prefix';
 import type { Projection, ScoreRequest } from '../types';
 import type { Decoder } from './decoder';
+import { prefill, startSequence, type Prefilled, type RowWeights, type Stretch } from './prefill';
 
-/** A sequence and the tokens of it that are asked about. */
-interface Scored {
-  request: ScoreRequest;
-  /** Logits are wanted after positions 0..wanted − 1. */
-  wanted: number;
-  slot: number;
+/** A sequence whose logits are wanted after each of its first `length` tokens. */
+interface Scored extends Prefilled {
+  index: number;
 }
 
 /** For each request the log-probability of ids[1], ids[2], …; the requests are valid. */
 export async function scoreRows(
   decoder: Decoder,
   requests: readonly ScoreRequest[],
-  slotOf: (request: ScoreRequest) => number,
+  weightsOf: (request: ScoreRequest) => RowWeights,
   targets: ReadonlySet<Projection>,
+  shareBeginnings: boolean,
 ): Promise<Float32Array[]> {
-  const scored = requests.map((request) => ({ request, wanted: request.ids.length - 1, slot: slotOf(request) }));
-  const results = scored.map(({ wanted }) => new Float32Array(wanted));
-  await forEachBlock(decoder, scored, targets, async (at, places) => {
-    const ids = places.map(({ index, position }) => requests[index]!.ids[position + 1] as number);
-    const logprobs = await decoder.score(at, ids);
-    places.forEach(({ index, position }, i) => (results[index]![position] = logprobs[i] as number));
-  });
+  const results = requests.map(({ ids }) => new Float32Array(ids.length - 1));
+  const { maxRows } = decoder.sizes;
+  for (let first = 0; first < requests.length; first += maxRows) {
+    const scored = requests
+      .slice(first, first + maxRows)
+      .map((request, i) => startScored(request, first + i, request.ids.length - 1, weightsOf(request)));
+    await forEachBlock(decoder, scored, targets, shareBeginnings, async (at, places) => {
+      const ids = places.map(({ index, position }) => (requests[index] as ScoreRequest).ids[position + 1] as number);
+      const logprobs = await decoder.score(at, ids);
+      places.forEach(({ index, position }, i) => {
+        (results[index] as Float32Array)[position] = logprobs[i] as number;
+      });
+    });
+    for (const { index, copy } of scored) {
+      if (!copy?.of) continue;
+      const source = results[(copy.of as Scored).index] as Float32Array;
+      (results[index] as Float32Array).set(source.subarray(0, copy.length));
+    }
+  }
   return results;
 }
 
@@ -32,18 +47,23 @@ export async function scoreRows(
 export async function logitsOfRow(
   decoder: Decoder,
   request: ScoreRequest,
-  slot: number,
+  weights: RowWeights,
   targets: ReadonlySet<Projection>,
   vocabSize: number,
 ): Promise<Float32Array> {
   const result = new Float32Array(request.ids.length * vocabSize);
-  await forEachBlock(decoder, [{ request, wanted: request.ids.length, slot }], targets, async (at, places) => {
+  const scored = [startScored(request, 0, request.ids.length, weights)];
+  await forEachBlock(decoder, scored, targets, false, async (at, places) => {
     const logits = await decoder.readLogits(at);
     places.forEach(({ position }, i) => {
       result.set(logits.subarray(i * vocabSize, (i + 1) * vocabSize), position * vocabSize);
     });
   });
   return result;
+}
+
+function startScored(request: ScoreRequest, index: number, length: number, weights: RowWeights): Scored {
+  return { ...startSequence(HashedIds.of(request.ids), length, weights), index };
 }
 
 /** Where a line of logits belongs: after `position` of the sequence `index`. */
@@ -53,41 +73,33 @@ interface Place {
 }
 
 /**
- * Runs all sequences, several in a batch, long ones through several batches, and calls `visit` with tokens of the current
- * batch whose logits are wanted, at most a block of logits at a time.
+ * Runs at most maxRows sequences and calls `visit` with tokens of the current batch and their places, at most a block of
+ * logits at a time. With `shareBeginnings` the places that a sequence shares with another (`copy`) are left out.
  */
 async function forEachBlock(
   decoder: Decoder,
   scored: readonly Scored[],
   targets: ReadonlySet<Projection>,
+  shareBeginnings: boolean,
   visit: (at: number[], places: Place[]) => Promise<void>,
 ): Promise<void> {
-  const { batch } = decoder;
   const { maxRows, logitsRows } = decoder.sizes;
-  let index = 0;
-  let position = 0;
-  while (index < scored.length) {
-    batch.clear();
-    const at: number[] = [];
-    const places: Place[] = [];
-    // The row of a sequence that began in an earlier batch is kept: rows are numbered by index.
-    const last = index + maxRows;
-    while (index < scored.length && index < last && batch.room > 0) {
-      const { request, wanted, slot } = scored[index] as Scored;
-      for (; position < request.ids.length && batch.room > 0; position++) {
-        if (position < wanted) {
-          at.push(batch.count);
-          places.push({ index, position });
-        }
-        batch.add(request.ids[position] as number, index % maxRows, position, slot);
-      }
-      if (position < request.ids.length) break;
-      index++;
-      position = 0;
-    }
-    decoder.run(targets);
+  const free = Array.from({ length: maxRows }, (_, row) => row);
+  const sharing: Sharing = {
+    // Rows have keys and values from earlier calls, but nobody has kept the scores.
+    rows: false,
+    sequences: shareBeginnings,
+    // After its last token in common a sequence asks for another token than the one it shares with.
+    reusable: (common) => common - 1,
+  };
+  const visitBatch = async (stretches: Stretch<Scored>[]): Promise<void> => {
+    const places = stretches.flatMap(({ sequence, from, to }) =>
+      Array.from({ length: to - from }, (_, i) => ({ index: sequence.index, position: from + i })),
+    );
+    const at = places.map((_, i) => i);
     for (let first = 0; first < at.length; first += logitsRows) {
       await visit(at.slice(first, first + logitsRows), places.slice(first, first + logitsRows));
     }
-  }
+  };
+  await prefill(decoder, scored, free, sharing, targets, visitBatch);
 }

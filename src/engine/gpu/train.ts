@@ -112,6 +112,11 @@ export class Trainer {
     return this.device?.bytes ?? { activations: 0, optimiser: 0 };
   }
 
+  /** Recorded programs that are kept; at most a fixed number. */
+  get programCount(): number {
+    return this.device?.programCount ?? 0;
+  }
+
   dispose(): void {
     this.device?.dispose();
     this.device = null;

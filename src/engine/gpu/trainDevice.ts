@@ -180,6 +180,10 @@ export class TrainDevice {
     return { activations: this.bufferBytes, optimiser: 3 * this.pool.weights.size };
   }
 
+  get programCount(): number {
+    return this.programs.size;
+  }
+
   dispose(): void {
     this.free();
     const { gpu } = this.parts;
