@@ -217,7 +217,7 @@ describe('attention_backward and rope_backward', () => {
 });
 
 describe('cross_entropy and track_loss', () => {
-  it.each([24, 37, 512, 1733])('give losses and dLogits in place, V = %d', async (V) => {
+  it.each([24, 37, 512, 1733, 17_001])('give losses and dLogits in place, V = %d', async (V) => {
     const { parts } = makeParts(gpu, configOf({}), 4);
     const count = 5;
     const logits = random(count * V).map((x) => 20 * x);

@@ -1,8 +1,10 @@
-/** The sampling kernel alone: its draws, its distribution, its ties, at small and large vocabularies. */
+/** The sampling kernels alone: their draws, distribution and ties, at small and large vocabularies; and the scoring kernel. */
 
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Gpu } from '../../src/engine/gpu/device';
 import { Program } from '../../src/engine/gpu/program';
+import { encodeScore } from '../../src/engine/gpu/vocabulary';
+import { sampleToken, type SampledToken } from '../../src/engine/reference/sampler';
 import { drawUniform, drawWords } from '../../src/random';
 import { openTestGpu } from './gpu';
 
@@ -24,8 +26,12 @@ interface Draw {
   index: number;
 }
 
+/** Lanes of `sample_tokens`, or the kernel made for GPUs. */
+type Variant = 8 | 64 | 256 | 'wide';
+let variant: Variant = 8;
+
 /** Samples `lines` rows with the same logits and settings; row n is problem n, completion token `token`. */
-async function sample(logits: Float32Array, settings: Settings, lines: number, token = 0, lanes = 8): Promise<Draw[]> {
+async function sample(logits: Float32Array, settings: Settings, lines: number, token = 0): Promise<Draw[]> {
   const V = logits.length;
   const rows = gpu.upload(
     'rows',
@@ -46,8 +52,8 @@ async function sample(logits: Float32Array, settings: Settings, lines: number, t
   const states = gpu.upload('state', state);
   const program = new Program(gpu, 'test');
   program.add(
-    'sample_tokens',
-    { V, LANES: lanes },
+    variant === 'wide' ? 'sample_tokens_wide' : 'sample_tokens',
+    variant === 'wide' ? {} : { V, LANES: variant },
     [
       gpu.upload('logits', repeated),
       rows,
@@ -56,7 +62,7 @@ async function sample(logits: Float32Array, settings: Settings, lines: number, t
       gpu.buffer('weights', lines * V * 4),
       results,
     ],
-    [lines],
+    variant === 'wide' ? [V, 128] : [lines],
     [lines],
   );
   program.submit();
@@ -91,7 +97,9 @@ function randomLogits(V: number, spread: number): Float32Array {
   return Float32Array.from({ length: V }, (_, i) => spread * (drawUniform({ seed: 1, stream: V }, i) - 0.5));
 }
 
-describe('sample_tokens', () => {
+describe.each(['wide', 8] as const)('sampling, variant %s', (chosen) => {
+  beforeEach(() => void (variant = chosen));
+
   it.each([
     ['all tokens', { temperature: 1, topK: 0, topP: 1 }],
     ['a low temperature', { temperature: 0.5, topK: 0, topP: 1 }],
@@ -100,7 +108,7 @@ describe('sample_tokens', () => {
     ['top-k, then top-p', { temperature: 1, topK: 9, topP: 0.8 }],
   ])('draws from the distribution of %s', async (_, settings) => {
     const logits = randomLogits(24, 4);
-    const draws = 20_000;
+    const draws = variant === 'wide' ? 5000 : 20_000;
     const p = distribution(logits, settings);
     const counts = new Array<number>(24).fill(0);
     for (const { id } of await sample(logits, settings, draws)) counts[id]!++;
@@ -151,21 +159,109 @@ describe('sample_tokens', () => {
     const zeros = await sample(logits, { temperature: 30, topK: 6, topP: 1 }, 600);
     expect([...new Set(zeros.map(({ id }) => id))].sort()).toEqual([0, 1, 3, 4, 5, 6, 8]);
   });
+});
 
-  it.each([8, 64, 256])('works at a vocabulary of 151,936 with %i lanes', async (lanes) => {
-    const V = 151_936;
+const LARGE = 151_936;
+
+/** Three peaks of equal height, some forty lower ones, and more equals at the fortieth place. */
+function tiedLogits(): Float32Array {
+  const logits = randomLogits(LARGE, 4).map((z, i) => (i % 3701 === 11 ? z + 6 : z));
+  for (const i of [151_900, 75, 140_000]) logits[i] = 9;
+  const fortieth = logits.slice().sort()[LARGE - 40]!;
+  for (const i of [3, 99_999, 151_935]) logits[i] = fortieth;
+  return logits;
+}
+
+let reference: { settings: Settings; wanted: SampledToken[] }[] | null = null;
+/** What the reference engine draws from `tiedLogits` for token 2 of rows 0 to 11. */
+function referenceDraws() {
+  const logits = tiedLogits();
+  reference ??= [
+    { temperature: 0, topK: 0, topP: 1 },
+    { temperature: 0.7, topK: 1, topP: 1 },
+    { temperature: 2, topK: 40, topP: 1 },
+    { temperature: 0.6, topK: 0, topP: 0.35 },
+    { temperature: 1.5, topK: 60, topP: 0.8 },
+  ].map((settings) => {
+    const sampling = { ...settings, maxTokens: 1, stopIds: [] };
+    const draw = (_: unknown, n: number): SampledToken => sampleToken(logits, 0, LARGE, sampling, name(n), 2);
+    return { settings, wanted: Array.from({ length: 12 }, draw) };
+  });
+  return reference;
+}
+
+describe.each([8, 64, 256, 'wide'] as const)('a vocabulary of 151,936, variant %s', (chosen) => {
+  beforeEach(() => void (variant = chosen));
+
+  it('is searched and drawn from', async () => {
+    const V = LARGE;
     const logits = randomLogits(V, 20);
     logits[140_000] = 18;
     logits[77] = 17.5;
-    const [best] = await sample(logits, { temperature: 0, topK: 0, topP: 1 }, 1, 0, lanes);
+    const [best] = await sample(logits, { temperature: 0, topK: 0, topP: 1 }, 1);
     expect(best!.id).toBe(140_000);
     expect(best!.margin).toBeCloseTo(0.5, 5);
     const p = distribution(logits, { temperature: 1, topK: 0, topP: 1 });
     expect(best!.logprob).toBeCloseTo(Math.log(p[140_000]!), 4);
-    const two = await sample(logits, { temperature: 1, topK: 2, topP: 1 }, 24, 0, lanes);
+    const two = await sample(logits, { temperature: 1, topK: 2, topP: 1 }, 24);
     expect([...new Set(two.map(({ id }) => id))].sort()).toEqual([140_000, 77].sort());
     const settings = { temperature: 1, topK: 0, topP: 0.3 };
     const kept = distribution(logits, settings);
-    for (const { id } of await sample(logits, settings, 4, 0, lanes)) expect(kept[id]).toBeGreaterThan(0);
+    for (const { id } of await sample(logits, settings, 4)) expect(kept[id]).toBeGreaterThan(0);
+  });
+  it('keeps what the reference keeps, ties included, and draws the same tokens', async () => {
+    const logits = tiedLogits();
+    for (const { settings, wanted } of referenceDraws()) {
+      const draws = await sample(logits, settings, wanted.length, 2);
+      draws.forEach((found, n) => {
+        expect(found.id, `${JSON.stringify(settings)}, row ${n}`).toBe(wanted[n]!.id);
+        expect(found.margin).toBe(wanted[n]!.margin);
+        expect(found.logprob).toBeCloseTo(wanted[n]!.logprob, 3);
+      });
+    }
+  });
+
+  it('is drawn from in index order', async () => {
+    const logits = randomLogits(LARGE, 6);
+    const settings = { temperature: 0.9, topK: 0, topP: 1 };
+    const p = distribution(logits, settings);
+    const cumulative = new Float64Array(LARGE + 1);
+    p.forEach((probability, i) => (cumulative[i + 1] = cumulative[i]! + probability));
+    const draws = await sample(logits, settings, 24, 5);
+    draws.forEach(({ id }, n) => {
+      const u = drawUniform(name(n), 5);
+      expect(u).toBeGreaterThan(cumulative[id]! - 1e-5);
+      expect(u).toBeLessThan(cumulative[id + 1]! + 1e-5);
+    });
+    expect(new Set(draws.map(({ id }) => id)).size).toBeGreaterThan(20);
+  });
+});
+
+describe('score_tokens', () => {
+  it.each([
+    { tiles: 'cpu', V: 37 },
+    { tiles: 'gpu', V: 37 },
+    { tiles: 'cpu', V: LARGE },
+    { tiles: 'gpu', V: LARGE },
+  ] as const)('gives the log-probabilities of targets with $tiles kernels, V = $V', async ({ tiles, V }) => {
+    const lines = 3;
+    const logits = Float32Array.from({ length: lines * V }, (_, i) => 9 * Math.sin(i * 0.7 + (i % 13)));
+    const targets = [0, V - 1, V >> 1];
+    const device = await openTestGpu({ tiles });
+    const logprobs = device.buffer('logprobs', lines * 4);
+    const program = new Program(device, 'test');
+    const buffers = {
+      logits: device.upload('logits', logits),
+      targets: device.upload('targets', Uint32Array.from(targets)),
+      logprobs,
+    };
+    encodeScore(device, program, { vocabulary: V, lines }, buffers);
+    program.submit();
+    const found = new Float32Array(await device.read(logprobs));
+    targets.forEach((target, n) => {
+      const line = logits.subarray(n * V, (n + 1) * V);
+      const total = line.reduce((sum, z) => sum + Math.exp(z), 0);
+      expect(found[n]! / (line[target]! - Math.log(total))).toBeCloseTo(1, 5);
+    });
   });
 });

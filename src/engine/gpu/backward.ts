@@ -20,8 +20,9 @@ import type { DeviceLayer } from './weights';
 
 /** Tokens that one invocation of the backward GEMMs works on. */
 export const TOKEN_TILE = 4;
-/** From this vocabulary on, 64 invocations share a token in cross_entropy. */
+/** Vocabularies from which on 64 and 256 invocations share a token in cross_entropy. */
 const LARGE_VOCABULARY = 512;
+const HUGE_VOCABULARY = 16384;
 
 /** The adapters of an engine on the device, with the gradients and AdamW's moments of those in training, each [slots, P]. */
 export interface TrainedPool extends AdapterPool {
@@ -271,8 +272,8 @@ export function encodeCrossEntropy(
   shape: { vocabulary: number; first: number; count: number },
   buffers: { logits: GPUBuffer; targets: GPUBuffer; loss: GPUBuffer },
 ): void {
-  const lanes = shape.vocabulary < LARGE_VOCABULARY ? 1 : 64;
-  const tokens = 64 / lanes;
+  const lanes = shape.vocabulary < LARGE_VOCABULARY ? 1 : shape.vocabulary < HUGE_VOCABULARY ? 64 : 256;
+  const tokens = lanes === 1 ? 64 : 1;
   program.add(
     'cross_entropy',
     { V: shape.vocabulary, LANES: lanes, TOKENS: tokens },

@@ -28,6 +28,7 @@ import {
 } from './forward';
 import { NO_SLOT } from './layout';
 import { ProgramCache, type Program } from './program';
+import { encodeSample, encodeScore } from './vocabulary';
 
 /**
  * Recorded programs that are kept. About 90 serve every padded size with and without adapters; other sets of projections come
@@ -239,10 +240,10 @@ export class Decoder {
     const lines = this.padLines(at.length);
     this.writePadded(this.targetIds, targets, lines, 0);
     this.wantLogits(at, lines);
-    const lanes = this.vocabularyLanes();
     this.program(`score ${lines}`, (program) => {
-      const bindings = [this.logits, this.targetIds, this.logprobs];
-      program.add('score_tokens', { V: this.parts.config.vocabSize, LANES: lanes }, bindings, [0], [lines]);
+      const shape = { vocabulary: this.parts.config.vocabSize, lines };
+      const { logits, targetIds: targets, logprobs } = this;
+      encodeScore(this.parts.gpu, program, shape, { logits, targets, logprobs });
     }).submit();
     return new Float32Array(await this.parts.gpu.read(this.logprobs, 0, at.length * 4));
   }
@@ -297,19 +298,9 @@ export class Decoder {
   }
 
   private recordSample(program: Program, lines: number): void {
-    program.add(
-      'sample_tokens',
-      { V: this.parts.config.vocabSize, LANES: this.vocabularyLanes() },
-      [this.logits, this.activeRows, this.settings, this.state, this.weights, this.sampled],
-      [lines],
-      [lines],
-    );
-  }
-
-  /** Invocations that share one line of logits. */
-  private vocabularyLanes(): number {
-    if (this.parts.gpu.isCpu) return 8;
-    return this.parts.config.vocabSize < 4096 ? 32 : 256;
+    const { logits, activeRows: rows, settings, state, weights, sampled: results } = this;
+    const shape = { vocabulary: this.parts.config.vocabSize, lines };
+    encodeSample(this.parts.gpu, program, shape, { logits, rows, settings, state, weights, results });
   }
 
   private writePadded(buffer: GPUBuffer, values: readonly number[], length: number, padding: number): void {

@@ -22,6 +22,7 @@ import rmsnormForward from '../kernels/rmsnorm_forward.wgsl?raw';
 import rmsnormForwardWide from '../kernels/rmsnorm_forward_wide.wgsl?raw';
 import ropeForward from '../kernels/rope_forward.wgsl?raw';
 import sampleTokens from '../kernels/sample_tokens.wgsl?raw';
+import sampleTokensWide from '../kernels/sample_tokens_wide.wgsl?raw';
 import scoreTokens from '../kernels/score_tokens.wgsl?raw';
 import swigluForward from '../kernels/swiglu_forward.wgsl?raw';
 
@@ -75,6 +76,7 @@ export const KERNELS = {
   rmsnorm_forward_wide: rmsnormForwardWide,
   rope_forward: ropeForward,
   sample_tokens: sampleTokens,
+  sample_tokens_wide: sampleTokensWide,
   score_tokens: scoreTokens,
   swiglu_forward: swigluForward,
 

@@ -5,8 +5,8 @@
 //   targets [..]    (target id, bits of the f32 weight w), loss [..]; the block's first element is p.first
 //
 // w already carries the division by the track's Σ w. Grid: x over p.count in TOKENS. LANES invocations share a token: one
-// for a small vocabulary, 64 for a large one; LANES · TOKENS ≤ 256. Every lane strides over the vocabulary, then the lanes'
-// maxima and sums are combined in lane order.
+// for a small vocabulary, 64 or 256 for larger ones; LANES · TOKENS ≤ 256. Every lane strides over the vocabulary, then the
+// lanes' maxima and sums are combined in lane order.
 
 override V: u32;
 override LANES: u32;

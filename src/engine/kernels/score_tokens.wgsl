@@ -2,13 +2,15 @@
 //
 //   logits [N, V], targets [..], logprobs [..]; the block's first target is p.first
 //
-// Grid: x over N. LANES invocations share a token, each takes a contiguous part of the vocabulary; partial sums are
-// added in lane order.
+// Grid: x over N. LANES invocations share a token. Each takes a contiguous part of the vocabulary, or with STRIDED elements lane,
+// lane + LANES, …, where neighbouring lanes had better read neighbouring words. Partial sums are added in lane order.
 
 override V: u32;
 override LANES: u32;
+override STRIDED: bool;
 
 const CHUNK = (V + LANES - 1u) / LANES;
+const STEP = select(1u, LANES, STRIDED);
 
 struct Params {
   first: u32,
@@ -24,10 +26,10 @@ var<workgroup> partial: array<f32, LANES>;
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let base = group.x * V;
-  let start = lane * CHUNK;
-  let end = min(start + CHUNK, V);
+  let start = select(lane * CHUNK, lane, STRIDED);
+  let end = select(min(start + CHUNK, V), V, STRIDED);
   var highest = -3.0e38;
-  for (var v = start; v < end; v++) {
+  for (var v = start; v < end; v += STEP) {
     highest = max(highest, logits[base + v]);
   }
   partial[lane] = highest;
@@ -37,7 +39,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
   workgroupBarrier();
   var sum = 0.0;
-  for (var v = start; v < end; v++) {
+  for (var v = start; v < end; v += STEP) {
     sum += exp(logits[base + v] - highest);
   }
   partial[lane] = sum;
