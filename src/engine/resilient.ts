@@ -134,9 +134,8 @@ export class ResilientEngine implements Engine {
   optimiserState(id: AdapterId): Promise<OptimiserState | null> {
     return this.enqueue(() =>
       this.keeper.persist(async (engine) => {
-        const training = this.trainingOf(id);
         // A new engine knows nothing of trainings before it; the shelf has their states.
-        const onShelf = this.shelf.has(id) && (training === undefined || training.unsaved === 0);
+        const onShelf = this.shelf.has(id) && !this.trainingOf(id)?.changed(id);
         return onShelf ? this.shelf.state(id) : engine.optimiserState(id);
       }),
     );

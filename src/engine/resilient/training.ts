@@ -57,6 +57,12 @@ export class Training {
     return this.adapters.has(id);
   }
 
+  /** The adapter was trained since the checkpoint. */
+  changed(id: AdapterId): boolean {
+    const track = this.job.tracks.find(({ adapter }) => adapter === id);
+    return track !== undefined && this.unsaved > 0 && track.batches.length > this.checkpointStep;
+  }
+
   /** An adapter that both train, if there is one. */
   sharedWith(other: Training): AdapterId | undefined {
     return [...this.adapters].find((id) => other.trains(id));
@@ -70,8 +76,8 @@ export class Training {
 
   /** The next step's event, or null after the last one. @throws what the engine throws; RequestError */
   async next(engine: Engine): Promise<TrainStepEvent | null> {
+    if (this.complete && this.done > (this.job.resume?.step ?? 0)) return null;
     if (this.replaced !== null) {
-      if (this.complete) return null;
       throw new RequestError(`adapter ${this.replaced} was replaced or deleted while it was being trained`);
     }
     this.steps ??= this.start(engine);
@@ -101,11 +107,12 @@ export class Training {
     if (this.unsaved === 0) return;
     const saved: { id: AdapterId; weights: AdapterWeights; state: OptimiserState | null }[] = [];
     for (const id of this.adapters) {
+      if (!this.changed(id)) continue;
       saved.push({ id, weights: await engine.exportAdapter(id), state: await engine.optimiserState(id) });
     }
     // All or nothing: the loss of the device in between leaves the checkpoint before.
     for (const { id, weights, state } of saved) shelf.trained(id, weights, state);
-    this.states = new Map(saved.flatMap(({ id, state }) => (state ? [[id, state]] : [])));
+    this.states = new Map([...this.states, ...saved.flatMap(({ id, state }) => (state ? [[id, state] as const] : []))]);
     this.checkpointStep = this.done;
     this.events = [];
     this.comparable = true;
