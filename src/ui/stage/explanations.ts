@@ -52,3 +52,14 @@ export const EXPLANATIONS: Readonly<Record<LoopPhase, Explanation>> = {
     why: 'The same problems are put to the untouched model. What lies between the two is what finetuning gained.',
   },
 };
+
+/** What differs where agents write in words and read whole responses instead of answers. */
+const IN_WORDS: Partial<Record<LoopPhase, string>> = {
+  answer: "Each agent's generator writes its reasoning and puts its answer into a box.",
+  read: 'Each agent gets its own response and what the others said, or the untouched model’s summary of it.',
+};
+
+/** One line on a part of the loop. */
+export function whatHappens(phase: LoopPhase, inWords: boolean): string {
+  return (inWords ? IN_WORDS[phase] : undefined) ?? EXPLANATIONS[phase].what;
+}
