@@ -1,6 +1,7 @@
 /** The engine worker: owns the GPU device, the base weights and every adapter. Everything heavy is loaded on `open`. */
 import { expose } from 'comlink';
 import { NoWebGpuError, RequestError } from '../src/engine/errors';
+import type { EngineNotice } from '../src/engine/resilient';
 import type { FileSource } from '../src/engine/source';
 import type { ReadOptions } from '../src/engine/stream';
 import type { EngineOptions } from '../src/engine/types';
@@ -25,6 +26,7 @@ function noWebGpu(): string {
 async function make(
   { model, choice, options }: EngineSetup,
   onProgress: (progress: LoadProgress) => void,
+  onNotice: (notice: EngineNotice) => void,
 ): Promise<MadeEngine> {
   const { openModel } = await import('../src/models/source');
   const source = await openModel(model);
@@ -33,7 +35,7 @@ async function make(
   if (choice !== 'reference') {
     try {
       if (!navigator.gpu) throw new NoWebGpuError(noWebGpu());
-      return await makeWebGpu(source, options, reading);
+      return await makeWebGpu(source, options, reading, onNotice);
     } catch (error) {
       if (choice === 'webgpu' || !(error instanceof NoWebGpuError)) throw error;
       fallbackReason = error.message;
@@ -42,13 +44,21 @@ async function make(
   return makeReference(source, options, reading, fallbackReason);
 }
 
-async function makeWebGpu(source: FileSource, options: EngineOptions, reading: ReadOptions): Promise<MadeEngine> {
-  const [{ openModelStream }, { WebGpuEngine }] = await Promise.all([
+async function makeWebGpu(
+  source: FileSource,
+  options: EngineOptions,
+  reading: ReadOptions,
+  onNotice: (notice: EngineNotice) => void,
+): Promise<MadeEngine> {
+  const [{ openModelStream }, { WebGpuEngine }, { ResilientEngine }] = await Promise.all([
     import('../src/engine/stream'),
     import('../src/engine/gpu/engine'),
+    import('../src/engine/resilient'),
   ]);
   const stream = await openModelStream(source);
-  const engine = await WebGpuEngine.create(navigator.gpu, stream, options, reading);
+  // Called again when the device is lost: the weights are read once more.
+  const open = (wanted: EngineOptions) => WebGpuEngine.create(navigator.gpu, stream, wanted, reading);
+  const engine = await ResilientEngine.open(open, options, { onNotice });
   return { engine, hash: stream.hash as string, fallbackReason: null };
 }
 

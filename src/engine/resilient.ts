@@ -3,7 +3,7 @@
  * opened, the adapters are put back from the host's copies, the steps of a training after its last checkpoint are repeated,
  * and the operation goes on. When the device has too little memory, a smaller plan is tried, then refused in words.
  */
-import type { MemoryPlanError } from './errors';
+import { RequestError, type MemoryPlanError } from './errors';
 import { copyAdapterWeights } from './peft';
 import { Generation } from './resilient/generation';
 import { EngineKeeper, sentence, type EngineNotice, type OpenEngine } from './resilient/keeper';
@@ -16,6 +16,7 @@ import type {
   Engine,
   EngineInfo,
   EngineOptions,
+  EngineReport,
   GenerateOptions,
   GenerateRequest,
   GenerateResult,
@@ -173,6 +174,16 @@ export class ResilientEngine implements Engine {
       await this.change(id, (engine) => engine.deleteAdapter(id));
       this.shelf.deleted(id);
     });
+  }
+
+  /** What the engine found out about the weights while it was loaded. @throws RequestError when it keeps no account */
+  report(): Promise<EngineReport> {
+    return this.enqueue(() =>
+      this.keeper.persist(async (engine) => {
+        if (!engine.report) throw new RequestError(`the ${engine.info.kind} engine gives no report`);
+        return engine.report();
+      }),
+    );
   }
 
   adapters(): AdapterId[] {

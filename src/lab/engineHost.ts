@@ -22,6 +22,7 @@ import type {
 } from '../engine/types';
 import { addFolder } from '../models/source';
 import type { ModelFolder } from '../models/folder';
+import type { EngineNotice } from '../engine/resilient';
 import { LabStateError } from './errors';
 import type { EngineChoice, EngineSummary } from './types';
 
@@ -69,6 +70,8 @@ export interface EngineHostApi {
   probe(): Promise<EngineSummary>;
   /** @param port is told of the loading (`LoadProgress`) */
   open(setup: EngineSetup, port?: MessagePort): Promise<ReadyEngine>;
+  /** The port is told of what is no error (`EngineNotice`), of every engine from now on, instead of a port before. */
+  watch(port: MessagePort): Promise<void>;
   /** Makes a folder known that a set-up can name from then on, until the page is reloaded. */
   addFolder(folder: ModelFolder): Promise<void>;
   /** Tokens of the first `watchRows` rows are passed on while they are sampled. */
@@ -95,9 +98,14 @@ const REPORT_INTERVAL_MS = 100;
  */
 export function createEngineHost(
   probe: () => Promise<EngineSummary>,
-  make: (setup: EngineSetup, onProgress: (progress: LoadProgress) => void) => Promise<MadeEngine>,
+  make: (
+    setup: EngineSetup,
+    onProgress: (progress: LoadProgress) => void,
+    onNotice: (notice: EngineNotice) => void,
+  ) => Promise<MadeEngine>,
 ): EngineHostApi {
   let current: { key: string; model: string; made: MadeEngine } | null = null;
+  let watcher: MessagePort | null = null;
 
   const engine = (): Engine => {
     if (!current) throw new LabStateError('The engine has not been opened.');
@@ -119,7 +127,7 @@ export function createEngineHost(
         // First the old one goes: two models may not fit the device.
         await close();
         try {
-          const made = await make(setup, reporter(port));
+          const made = await make(setup, reporter(port), (notice) => watcher?.postMessage(notice));
           current = { key, model: setup.model, made };
         } finally {
           port?.close();
@@ -188,6 +196,11 @@ export function createEngineHost(
     exportAdapter: async (id) => engine().exportAdapter(id),
     copyAdapter: async (from, to) => engine().copyAdapter(from, to),
     deleteAdapter: async (id) => engine().deleteAdapter(id),
+
+    async watch(port) {
+      watcher?.close();
+      watcher = port;
+    },
 
     async addFolder(folder) {
       // Another folder of the same name has other weights.

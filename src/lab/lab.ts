@@ -25,7 +25,7 @@ import { Outbox } from './outbox';
 import { pacedSociety } from './pacing';
 import { keepProblems, readKeptProblems, readyTask, requireProblems } from './problems';
 import { RemainingTime } from './progress';
-import { connectEngineHost, RemoteEngine } from './remoteEngine';
+import { connectEngineHost, RemoteEngine, watchEngine } from './remoteEngine';
 import { createRun, Runner } from './runner';
 import { runScore } from './score';
 import { described, trainingSize } from './setup';
@@ -103,6 +103,9 @@ export class Lab implements LabApi {
       if (own) this.#neighbours.tell(batch);
     });
     this.#base = base;
+    watchEngine(this.#host, (notice) =>
+      this.#outbox?.now({ type: 'notice', runId: this.#work?.record.id ?? null, notice }),
+    );
   }
 
   async probe(): Promise<EngineSummary> {

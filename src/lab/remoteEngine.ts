@@ -1,5 +1,6 @@
 /** An `Engine` whose work is done by an engine worker (`engineHost.ts`). */
 import { transfer, wrap, type Remote } from 'comlink';
+import type { EngineNotice } from '../engine/resilient';
 import type {
   AdapterConfig,
   AdapterId,
@@ -25,6 +26,14 @@ export function connectEngineHost(port: MessagePort): Remote<EngineHostApi> {
   const host = wrap<EngineHostApi>(port);
   keptAlive.add(host);
   return host;
+}
+
+/** Passes on what happens to the worker's engines that is no error. */
+export function watchEngine(host: Remote<EngineHostApi>, onNotice: (notice: EngineNotice) => void): void {
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = (event: MessageEvent<EngineNotice>) => onNotice(event.data);
+  // A worker that does not answer is reported by the first call whose answer is needed.
+  host.watch(transfer(port2, [port2])).catch(() => {});
 }
 
 export class RemoteEngine implements Engine {

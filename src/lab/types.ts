@@ -7,6 +7,7 @@ import type { RunEvent, Team } from '../events';
 import type { ModelFolder } from '../models/folder';
 import type { ExperimentConfig } from '../recipes/config';
 import type { ProblemsEntry, RunRecord } from '../store/types';
+import type { EngineNotice } from '../engine/resilient';
 import type { EngineInfo, EngineReport, MemoryPlan, WeightDtype } from '../engine/types';
 import type { Problem, Split } from '../tasks/types';
 import type { Perplexity } from './perplexity';
@@ -99,6 +100,8 @@ export type LabMessage =
   | { type: 'deleted'; runId: string }
   /** What another tab of this browser is at work on, whose stored log can be watched; null = no other tab works. */
   | { type: 'elsewhere'; status: LabStatus | null }
+  /** Something happened to the device that did no harm: one or two sentences for people. */
+  | { type: 'notice'; runId: string | null; notice: EngineNotice }
   /** Something went wrong: one sentence for people. */
   | { type: 'error'; runId: string | null; name: string; message: string };
 

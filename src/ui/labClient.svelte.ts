@@ -50,6 +50,8 @@ export class LabClient {
   /** Runs on show beside each other. */
   compared = $state.raw<RunView[]>([]);
   error = $state.raw<string | null>(null);
+  /** What happened to the device last that did no harm, in words. */
+  notice = $state.raw<string | null>(null);
   /** Whether the browser promised to keep the stored runs; null before it was asked. */
   persisted = $state.raw<boolean | null>(null);
 
@@ -258,6 +260,10 @@ export class LabClient {
     this.error = null;
   }
 
+  dismissNotice(): void {
+    this.notice = null;
+  }
+
   dismissInterrupted(): void {
     this.interrupted = [];
   }
@@ -348,6 +354,9 @@ export class LabClient {
         break;
       case 'deleted':
         this.#remove(message.runId);
+        break;
+      case 'notice':
+        this.notice = message.notice.message;
         break;
       case 'error':
         this.#fail(new Error(message.message));
