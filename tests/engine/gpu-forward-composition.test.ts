@@ -55,23 +55,6 @@ function randomAdapter(rank: number): AdapterWeights {
   return adapter;
 }
 
-let engine: WebGpuEngine;
-/** Two rows at a time: another chunking of the same work. */
-let narrow: WebGpuEngine;
-beforeAll(async () => {
-  const model = randomModel();
-  const gpu = await openNodeGpu();
-  const options = { maxAdapters: 2, maxRank: 6, maxLength: 700 };
-  engine = await WebGpuEngine.create(gpu, model, { ...options, maxRows: 24 });
-  narrow = await WebGpuEngine.create(gpu, model, { ...options, maxRows: 2 });
-  for (const rank of [3, 6]) {
-    const adapter = randomAdapter(rank);
-    await engine.importAdapter(`rank ${rank}`, adapter);
-    await narrow.importAdapter(`rank ${rank}`, adapter);
-  }
-});
-afterAll(() => Promise.all([engine?.dispose(), narrow?.dispose()]));
-
 /** Prompts of 1 to 90 ids, every twentieth longer than a prefill batch; greedy, full, top-k and top-p sampling. */
 function request(i: number): GenerateRequest {
   const length = i % 20 === 7 ? 600 : 1 + ((i * 37) % 90);
@@ -89,7 +72,24 @@ function request(i: number): GenerateRequest {
   };
 }
 
-describe('a row of the batch', () => {
+describe.each(['cpu', 'gpu'] as const)('a row of the batch, %s kernels', (tiles) => {
+  let engine: WebGpuEngine;
+  /** Two rows at a time: another chunking of the same work. */
+  let narrow: WebGpuEngine;
+  beforeAll(async () => {
+    const model = randomModel();
+    const gpu = await openNodeGpu();
+    const options = { maxAdapters: 2, maxRank: 6, maxLength: 700, tiles };
+    engine = await WebGpuEngine.create(gpu, model, { ...options, maxRows: 24 });
+    narrow = await WebGpuEngine.create(gpu, model, { ...options, maxRows: 2 });
+    for (const rank of [3, 6]) {
+      const adapter = randomAdapter(rank);
+      await engine.importAdapter(`rank ${rank}`, adapter);
+      await narrow.importAdapter(`rank ${rank}`, adapter);
+    }
+  });
+  afterAll(() => Promise.all([engine?.dispose(), narrow?.dispose()]));
+
   it('generates the same ids, log-probabilities and margins alone and among fifty others', async () => {
     const requests = Array.from({ length: 51 }, (_, i) => request(i));
     const together = await engine.generate(requests);
