@@ -13,9 +13,12 @@ const TRAIN_TOKENS = 8192;
 /** Rows decoded together at most. */
 const MOST_ROWS = 128;
 
-/** Rows that a run asks for at once where there is room for them: a whole chunk of a debate. */
-export function wantedRows(config: Pick<ExperimentConfig, 'agents' | 'chunk'>, most = MOST_ROWS): number {
-  return Math.min(most, config.chunk * config.agents);
+type Rows = Pick<ExperimentConfig, 'agents' | 'chunk' | 'trainProblems' | 'evaluationProblems'>;
+
+/** Rows that a run asks for at once where there is room for them: a whole chunk of a debate, or all of its problems. */
+export function wantedRows(config: Rows, most = MOST_ROWS): number {
+  const problems = Math.min(config.chunk, Math.max(config.trainProblems, config.evaluationProblems));
+  return Math.min(most, problems * config.agents);
 }
 
 /** Adapters that are held at the same time: generators, critics and the single model's. */

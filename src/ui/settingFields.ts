@@ -19,7 +19,7 @@ export interface SettingField {
 }
 
 const numbers = (...values: number[]) => values.map((value) => ({ value, label: String(value) }));
-const PROBLEMS = numbers(3, 6, 12, 24, 50, 100, 200, 500, 1000);
+const PROBLEMS = numbers(1, 3, 6, 12, 24, 50, 100, 200, 500, 1000);
 
 export const MAIN_FIELDS: readonly SettingField[] = [
   {
@@ -152,7 +152,7 @@ export const CHAT_FIELDS: readonly SettingField[] = [
     key: 'sampling.maxTokens',
     label: 'Longest response',
     line: 'In tokens. What is cut off has no answer; longer ones need more memory. The paper’s code allows 2,048.',
-    options: numbers(64, 128, 256, 384, 512, 768, 1024, 2048),
+    options: numbers(8, 16, 32, 64, 128, 256, 384, 512, 768, 1024, 2048),
   },
   {
     key: 'summary',
