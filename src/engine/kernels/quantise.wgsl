@@ -6,10 +6,12 @@
 //   error  [rows, PAIRS, 3]  of every pair of groups: Σ (w − x)², Σ x², max |w − x|
 //
 // Groups have 32 weights along IN, PAIRS = ⌈⌈IN / 32⌉ / 2⌉. The scale of a group is f16:
-//   int8  largest magnitude / 127
+//   int8  largest magnitude / 127 (times the f32 nearest to 1 / 127)
 //   int4  the weight of largest magnitude, with its sign, / −8: that weight becomes −8 exactly, and the 16 values are all used
 //         (as in llama.cpp's Q4_0)
 // Values are rounded to the nearest, ties to even. Packing what was unpacked changes nothing: the largest gives the same scale.
+// Drivers may take f16 numbers below 2^-14 for zero, and some do. So none is stored: scales are kept 64 times as large (largest
+// magnitudes of 1.3e-4 in int8 and 8e-6 in int4 still have one), and what is smaller still becomes zero here, not on some devices.
 //
 // Host guarantees: IN is a multiple of 4. Grid: x over PAIRS in 64, y over rows. An invocation does two groups, because
 // their scales share a word.
@@ -18,6 +20,12 @@ override BITS: u32;
 
 const GROUP = 32u;
 const LARGEST_F16 = 65504.0;
+/** Below it f16 numbers are subnormal. */
+const SMALLEST_F16 = 0x1p-14;
+/** Products are exact to the last bit everywhere, quotients are not. */
+const INVERSE_127 = 0x1.020408p-7;
+/** Scales are stored times this. */
+const SCALE_UNIT = 64.0;
 
 struct Params {
   // IN
@@ -49,6 +57,37 @@ fn count(stats: ptr<function, Stats>, value: f32, kept: f32) {
   (*stats).largest = max((*stats).largest, abs(off));
 }
 
+/**
+ * The f16 nearest to a number of at most LARGEST_F16, ties to even, subnormal ones as zero: as it is stored. In whole numbers, because
+ * quantizeToF16 may cut off (SwiftShader's does), and packing and unpacking may be taken for doing nothing (Mesa does).
+ */
+fn asF16(value: f32) -> f32 {
+  if (abs(value) < SMALLEST_F16) {
+    return 0.0;
+  }
+  let bits = bitcast<u32>(value);
+  return bitcast<f32>((bits + 0xfffu + ((bits >> 13u) & 1u)) & 0xffffe000u);
+}
+
+/** A group's scale as it is read back. */
+fn storedScale(scale: f32) -> f32 {
+  return asF16(clamp(scale * SCALE_UNIT, -LARGEST_F16, LARGEST_F16)) * (1.0 / SCALE_UNIT);
+}
+
+/**
+ * The whole number nearest to value / scale, ties to even, the same on every device: a quotient may be some units off, but a
+ * small number times an f16 is exact, and so is its distance to a value beside it.
+ */
+fn nearest(value: f32, scale: f32, inverse: f32) -> f32 {
+  let q = round(value * inverse);
+  let off = value - q * scale;
+  let half = 0.5 * abs(scale);
+  if (abs(off) > half || (abs(off) == half && fract(0.5 * q) != 0.0)) {
+    return q + sign(off) * sign(scale);
+  }
+  return q;
+}
+
 /** Packs group g of row r and returns its scale. */
 fn packGroup(r: u32, g: u32, stats: ptr<function, Stats>) -> f32 {
   let begin = r * p.width + g * GROUP;
@@ -63,9 +102,9 @@ fn packGroup(r: u32, g: u32, stats: ptr<function, Stats>) -> f32 {
   }
   var scale = 1.0;
   if (BITS == 8u) {
-    scale = quantizeToF16(abs(extreme) / 127.0);
+    scale = storedScale(abs(extreme) * INVERSE_127);
   } else if (BITS == 4u) {
-    scale = quantizeToF16(extreme / -8.0);
+    scale = storedScale(extreme * -0.125);
   }
   // A group of zeros, or of numbers that f16 cannot tell from them.
   let inverse = select(1.0 / scale, 0.0, scale == 0.0);
@@ -79,15 +118,15 @@ fn packGroup(r: u32, g: u32, stats: ptr<function, Stats>) -> f32 {
       }
       let value = x[begin + i];
       if (BITS == 16u) {
-        let kept = clamp(value, -LARGEST_F16, LARGEST_F16);
+        let kept = asF16(clamp(value, -LARGEST_F16, LARGEST_F16));
         word |= (pack2x16float(vec2f(kept, 0.0)) & 0xffffu) << (16u * j);
-        count(stats, value, quantizeToF16(kept));
+        count(stats, value, kept);
       } else if (BITS == 8u) {
-        let q = clamp(round(value * inverse), -127.0, 127.0);
+        let q = clamp(nearest(value, scale, inverse), -127.0, 127.0);
         word |= (u32(i32(q)) & 0xffu) << (8u * j);
         count(stats, value, q * scale);
       } else {
-        let q = clamp(round(value * inverse), -8.0, 7.0);
+        let q = clamp(nearest(value, scale, inverse), -8.0, 7.0);
         word = (word & ~(15u << (4u * j))) | (u32(i32(q) + 8) << (4u * j));
         count(stats, value, q * scale);
       }
@@ -112,7 +151,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     scales.y = packGroup(r, 2u * pair + 1u, &stats);
   }
   if (BITS != 16u) {
-    w[p.scales + (p.first + r) * p.pairs + pair] = pack2x16float(scales);
+    w[p.scales + (p.first + r) * p.pairs + pair] = pack2x16float(scales * SCALE_UNIT);
   }
   let at = 3u * (r * p.pairs + pair);
   error[at] = stats.squares;

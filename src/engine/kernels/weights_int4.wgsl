@@ -5,11 +5,12 @@
 //
 // Layout: weight i of a row in nibble i % 32 of the row's vec4u i / 32, offset by 8; the scale of group g of a row is half
 // g % 2 of word scales + row · ⌈groups / 2⌉ + g / 2. A weight is (nibble − 8) · scale.
+// Scales are stored 64 times as large: f16 numbers below 2^-14 might be read as zero.
 
 fn groupScale(row: u32, group: u32) -> f32 {
   let at = p.scales + row * ((p.stride + 1u) / 2u) + group / 2u;
   let both = unpack2x16float(w[at / 4u][at % 4u]);
-  return select(both.x, both.y, (group & 1u) == 1u);
+  return select(both.x, both.y, (group & 1u) == 1u) * 0x1p-6;
 }
 
 /** The lowest four nibbles of a word less their offset. */

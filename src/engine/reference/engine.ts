@@ -40,6 +40,7 @@ import { cacheLength, createCache, forEachLogitsBlock, forwardSpans } from './fo
 import { generateRows } from './generate';
 import { decoderOf, loadedAdapter, type Decoder, type LoadedAdapter } from './model';
 import { Pacer } from './pacer';
+import { quantiseWeights } from './quantise';
 import { Scratch } from './scratch';
 import { batchGradient, trainStep } from './train';
 
@@ -66,9 +67,13 @@ export class ReferenceEngine implements Engine {
     this.limits = { vocabSize: weights.config.vocabSize, maxLength, adapters: this.loaded };
   }
 
-  /** The weights are read, never written, and not copied. @throws RequestError for impossible options */
-  static async create(weights: ModelWeights, options: EngineOptions = {}): Promise<ReferenceEngine> {
-    const maxLength = resolveMaxLength(weights.config, options);
+  /**
+   * The weights are read, never written, and not copied; with another dtype than f32 the engine computes in f32 with a copy of
+   * them that was packed and unpacked. @throws RequestError for impossible options
+   */
+  static async create(model: ModelWeights, options: EngineOptions = {}): Promise<ReferenceEngine> {
+    const maxLength = resolveMaxLength(model.config, options);
+    const weights = quantiseWeights(model, options.dtype ?? 'f32');
     return new ReferenceEngine(weights, decoderOf(weights, maxLength), options, maxLength);
   }
 

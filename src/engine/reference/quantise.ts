@@ -9,15 +9,16 @@ import type { HostTensor, ModelWeights, WeightDtype } from '../types';
 const LARGEST_F16 = 65504;
 /** Smallest normal f16. */
 const NORMAL_F16 = 2 ** -14;
+const INVERSE_127 = Math.fround(1 / 127);
+/** Scales are stored times this. */
+const SCALE_UNIT = 64;
 
 const bits = new Uint32Array(1);
 const float = new Float32Array(bits.buffer);
 
-/** The f16 nearest to an f32, ties to even; above the largest, infinity. */
+/** The f16 nearest to an f32, ties to even; subnormal ones as zero, because drivers may read them so; above the largest, infinity. */
 export function roundToHalf(value: number): number {
-  const size = Math.abs(value);
-  // Below the normal numbers f16 steps by 2⁻²⁴, as f32 does from a half on.
-  if (size < NORMAL_F16) return Math.sign(value) * (Math.fround(size + 0.5) - 0.5);
+  if (Math.abs(value) < NORMAL_F16) return 0;
   float[0] = value;
   const word = bits[0] as number;
   bits[0] = (word + 0xfff + ((word >>> 13) & 1)) & ~0x1fff;
@@ -69,10 +70,11 @@ function quantiseGroup(data: Float32Array, kept: Float32Array, from: number, to:
     if (Math.abs(value) > Math.abs(extreme)) extreme = value;
   }
   const [least, most] = dtype === 'int8' ? [-127, 127] : [-8, 7];
-  const scale = roundToHalf(Math.fround(dtype === 'int8' ? Math.abs(extreme) / 127 : extreme / -8));
-  const inverse = scale === 0 ? 0 : Math.fround(1 / scale);
+  const exact = dtype === 'int8' ? Math.fround(Math.abs(extreme) * INVERSE_127) : extreme / -8;
+  const scale = roundToHalf(clamp(exact * SCALE_UNIT, -LARGEST_F16, LARGEST_F16)) / SCALE_UNIT;
   for (let i = from; i < to; i++) {
-    const q = clamp(roundToEven(Math.fround((data[i] as number) * inverse)), least, most);
+    // In 64 bits the quotient is a tie only where the exact one is.
+    const q = scale === 0 ? 0 : clamp(roundToEven((data[i] as number) / scale), least, most);
     kept[i] = q * scale;
   }
 }

@@ -1,0 +1,97 @@
+/** The host's quantiser against the device's. */
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Gpu } from '../../src/engine/gpu/device';
+import { createMatrix, MatrixPacker, readRows } from '../../src/engine/gpu/matrix';
+import { ReferenceEngine } from '../../src/engine/reference/engine';
+import { quantiseValues, quantiseWeights, roundToHalf } from '../../src/engine/reference/quantise';
+import { WebGpuEngine } from '../../src/engine/gpu/engine';
+import { openNodeGpu } from '../../src/engine/gpu/node';
+import { drawUniform } from '../../src/random';
+import type { WeightDtype } from '../../src/engine/types';
+import { openTestGpu } from './gpu';
+import { readGolden, relativeErrors } from './golden';
+
+const PACKED = ['f16', 'int8', 'int4'] as const;
+let gpu: Gpu;
+beforeAll(async () => {
+  gpu = await openTestGpu();
+});
+
+/** Numbers of all the sizes that weights have, some groups with a single large one, some all zero. */
+function values(rows: number, columns: number, seed: number): Float32Array {
+  const draw = (i: number): number => drawUniform({ seed, stream: 99 }, i);
+  return Float32Array.from({ length: rows * columns }, (_, i) => {
+    const group = Math.floor(i / 32);
+    const size = 10 ** (-7 + 8 * draw(1e6 + group));
+    if (group % 11 === 5) return 0;
+    return size * (2 * draw(i) - 1) * (group % 7 === 3 && i % 32 === 9 ? 40 : 1);
+  });
+}
+
+const words = (data: Float32Array): Uint32Array => new Uint32Array(data.buffer, data.byteOffset, data.length);
+
+async function onDevice(data: Float32Array, columns: number, dtype: WeightDtype): Promise<Float32Array> {
+  const packer = new MatrixPacker(gpu);
+  const rows = data.length / columns;
+  const matrix = createMatrix(gpu, 'test', dtype, rows, columns);
+  await packer.write('test', matrix, 0, data);
+  const kept = await readRows(gpu, matrix, 0, rows);
+  packer.dispose();
+  gpu.destroyBuffer(matrix.buffer);
+  return kept;
+}
+
+describe('the host quantises as the device does', () => {
+  for (const dtype of PACKED) {
+    it(`${dtype}, bit for bit`, async () => {
+      for (const [rows, columns] of [
+        [64, 576],
+        [37, 36],
+        [5, 4],
+        [9, 100],
+      ] as const) {
+        const data = values(rows, columns, rows);
+        const kept = quantiseValues(data, columns, dtype);
+        expect(words(kept)).toEqual(words(await onDevice(data, columns, dtype)));
+        // Packing what was unpacked changes nothing.
+        expect(words(quantiseValues(kept, columns, dtype))).toEqual(words(kept));
+      }
+    });
+  }
+
+  it('rounds to f16 as IEEE 754 says', () => {
+    const cases: [number, number][] = [
+      [1 + 2 ** -11, 1],
+      [1 + 3 * 2 ** -11, 1 + 2 ** -9],
+      [2 ** -15, 0],
+      [-(2 ** -14) - 2 ** -26, -(2 ** -14)],
+      [65504, 65504],
+      [65519.99, 65504],
+      [65520, Infinity],
+      [0, 0],
+    ];
+    for (const [value, wanted] of cases) expect(roundToHalf(Math.fround(value))).toBe(wanted);
+  });
+});
+
+describe('the reference engine in a format', () => {
+  it('computes with the weights that the device has, norms and biases untouched', async () => {
+    const { weights, sequences } = await readGolden('qwen2');
+    const ids = sequences[0]!.ids;
+    for (const dtype of PACKED) {
+      const kept = quantiseWeights(weights, dtype);
+      const bias = 'model.layers.0.self_attn.q_proj.bias';
+      expect(kept.tensors.get(bias)).toBe(weights.tensors.get(bias));
+      const options = { maxRows: 1, maxAdapters: 1, maxRank: 4, maxLength: 64, dtype };
+      const reference = await ReferenceEngine.create(weights, options);
+      const device = await WebGpuEngine.create(await openNodeGpu(), weights, options);
+      const plain = await ReferenceEngine.create(weights, { ...options, dtype: 'f32' });
+      const request = { ids, adapter: null };
+      const wanted = await reference.logits(request);
+      expect(relativeErrors(await device.logits(request), wanted).norm).toBeLessThan(1e-5);
+      // The fixture's weights are f16 numbers.
+      if (dtype !== 'f16') expect(relativeErrors(await plain.logits(request), wanted).norm).toBeGreaterThan(1e-3);
+      await device.dispose();
+    }
+  });
+});
