@@ -5,12 +5,20 @@ import { ReferenceEngine } from '../../src/engine/reference/engine';
 import { ResilientEngine, type EngineNotice, type ResilienceOptions } from '../../src/engine/resilient';
 import type { Engine, EngineOptions, TrainJob, TrainStepEvent } from '../../src/engine/types';
 import { drawUint } from '../../src/random';
+import { folderSource } from '../../src/engine/loader-node';
+import { loadModel } from '../../src/engine/loader';
+import { conformance } from './conformance';
 import { readGolden, type Golden } from './golden';
 import { Fate, mortal } from './mortalEngine';
 import { doWork, workJob, workRequests, type WorkRecord } from './societyWork';
 
 const OPTIONS: EngineOptions = { maxRows: 3, maxAdapters: 5, maxRank: 8, maxLength: 40 };
 const PAUSES = [0, 0, 0];
+
+conformance('the resilient engine', async (dir, options) => {
+  const { weights } = await loadModel(folderSource(dir));
+  return ResilientEngine.open((wanted) => ReferenceEngine.create(weights, wanted), options, { checkpointSteps: 3 });
+});
 
 let golden: Golden;
 let expected: WorkRecord;
