@@ -12,7 +12,8 @@ import { encodeAttentionBackward } from './attention';
 import type { Gpu } from './device';
 import type { AdapterPool, LayerActivations } from './forward';
 import { projectionShape } from './layout';
-import { encodeLinearBackwardInput, lanesFor, type LoraPath } from './linear';
+import { encodeLinearBackwardInput, type LoraPath } from './linear';
+import { encodeLoraBackwardShrink, encodeLoraWeights } from './lora';
 import type { WeightMatrix } from './matrix';
 import { encodeRmsNormBackward } from './norm';
 import type { Program } from './program';
@@ -126,54 +127,31 @@ export function encodeProjectionBackward(parts: BackwardParts, program: Program,
   const shape = projectionShape(config, job.projection);
   let lora: LoraPath | null = null;
   if (parts.targets.has(job.projection)) {
-    const a = layout.offset(job.layer, job.projection, 'A');
-    const b = layout.offset(job.layer, job.projection, 'B');
-    lora = {
-      dxa: gradients.dxa,
-      pool: pool.weights,
-      slot: tokens.slot,
-      rank: layout.rank,
-      slotElements: layout.slotElements,
-      offset: a,
-    };
-    const lanes = lanesFor(gpu, layout.rank);
-    program.add(
-      shape.out % 4 === 0 ? 'lora_backward_shrink' : 'lora_backward_shrink_scalar',
-      { LANES: lanes },
-      [job.dy, pool.weights, pool.scale, tokens.slot, gradients.dxa],
-      [shape.out, layout.rank, layout.slotElements, b],
-      [Math.ceil(layout.rank / lanes), tokens.count / TOKEN_TILE],
-    );
-    encodeLoraWeights(parts, program, shape.out, true, job.dy, job.xa, b);
-    encodeLoraWeights(parts, program, shape.in, false, job.x, gradients.dxa, a);
+    const { rank, slotElements } = layout;
+    const a = { rank, slotElements, offset: layout.offset(job.layer, job.projection, 'A') };
+    const b = { rank, slotElements, offset: layout.offset(job.layer, job.projection, 'B') };
+    const { dxa } = gradients;
+    const { slot, tracks, trackCount, count } = tokens;
+    lora = { ...a, dxa, slot, pool: pool.weights };
+    encodeLoraBackwardShrink(gpu, program, {
+      tokens: count,
+      width: shape.out,
+      dy: job.dy,
+      b: { ...b, pool: pool.weights },
+      slot,
+      scale: pool.scale,
+      dxa,
+    });
+    for (const matrix of [
+      { expand: true, width: shape.out, wide: job.dy, narrow: job.xa, gradient: { ...b, pool: pool.gradients } },
+      { expand: false, width: shape.in, wide: job.x, narrow: dxa, gradient: { ...a, pool: pool.gradients } },
+    ]) {
+      encodeLoraWeights(gpu, program, { ...matrix, tracks, trackCount });
+    }
   }
   if (job.dx === null) return;
   const { dy, weight, dx, accumulate } = job;
   encodeLinearBackwardInput(gpu, program, { tokens: tokens.count, dy, weight, dx, lora, accumulate });
-}
-
-/** dB (`expand`: wide = dY, narrow = A·x) or dA (wide = x, narrow = dXA) of every track, added to the gradient pool. */
-function encodeLoraWeights(
-  parts: BackwardParts,
-  program: Program,
-  width: number,
-  expand: boolean,
-  wide: GPUBuffer,
-  narrow: GPUBuffer,
-  offset: number,
-): void {
-  const { gpu, pool, tokens } = parts;
-  const { rank, slotElements } = pool.layout;
-  const vector = width % 4 === 0;
-  const columns = vector ? width / 4 : width;
-  const lanes = lanesFor(gpu, columns);
-  program.add(
-    vector ? 'lora_backward_weights' : 'lora_backward_weights_scalar',
-    { EXPAND: expand, LANES: lanes },
-    [wide, narrow, tokens.tracks, pool.gradients],
-    [width, rank, slotElements, offset],
-    [Math.ceil(columns / lanes), vector ? rank / 4 : rank, tokens.trackCount],
-  );
 }
 
 /** dAct in `gradients.gate` to dGate (in its place) and dUp. */

@@ -4,7 +4,7 @@
  */
 
 import { DeviceError, DeviceLostError, MemoryPlanError, NoWebGpuError, PolylogueError } from '../errors';
-import { KERNELS, PACKED_FORMATS, type KernelName } from './kernels';
+import { FRAGMENTS, KERNELS, PACKED_FORMATS, type KernelName } from './kernels';
 
 /** Values for a kernel's `override` declarations; `FORMAT` names the file that takes the place of its line `//@weights`. */
 export type KernelConstants = Readonly<Record<string, number | boolean | string>>;
@@ -337,7 +337,7 @@ function firstLine(message: string): string {
 /** `override NAME: u32 = 4;` becomes `const NAME: u32 = <value>;`. */
 function substituteConstants(name: string, source: string, constants: KernelConstants): string {
   const unused = new Set(Object.keys(constants));
-  const code = includeFormat(name, source, constants, unused).replace(
+  const code = include(name, source, constants, unused).replace(
     /^override\s+(\w+)\s*:\s*(\w+)\s*(?:=\s*([^;]+))?;/gm,
     (_line, constant: string, type: string, fallback: string | undefined) => {
       unused.delete(constant);
@@ -350,13 +350,16 @@ function substituteConstants(name: string, source: string, constants: KernelCons
   return code;
 }
 
-/** The line `//@weights` becomes the text that reads weights of this format. */
-function includeFormat(name: string, source: string, constants: KernelConstants, unused: Set<string>): string {
-  return source.replace(/^\/\/@weights$/m, () => {
-    unused.delete('FORMAT');
-    const format = String(constants['FORMAT']);
-    if (!Object.hasOwn(PACKED_FORMATS, format)) throw new DeviceError(`kernel ${name}: there is no format ${format}`);
-    return PACKED_FORMATS[format as keyof typeof PACKED_FORMATS];
+/** The line `//@weights` becomes the text that reads weights of this format, `//@name` the fragment of this name. */
+function include(name: string, source: string, constants: KernelConstants, unused: Set<string>): string {
+  return source.replace(/^\/\/@(\w+)$/gm, (_line, fragment: string) => {
+    const weights = fragment === 'weights';
+    if (weights) unused.delete('FORMAT');
+    const key = weights ? String(constants['FORMAT']) : fragment;
+    const texts: Readonly<Record<string, string>> = weights ? PACKED_FORMATS : FRAGMENTS;
+    const text = Object.hasOwn(texts, key) ? texts[key] : undefined;
+    if (text === undefined) throw new DeviceError(`kernel ${name}: there is nothing for //@${fragment} (${key})`);
+    return text;
   });
 }
 

@@ -13,6 +13,7 @@ import { encodeRmsNorm } from './norm';
 import type { Program } from './program';
 import { ropeTable } from '../reference/rope';
 import { encodeLinear, type LoraExpansion } from './linear';
+import { encodeLoraShrink } from './lora';
 import { encodeUnpack } from './matrix';
 import type { DeviceWeights } from './weights';
 
@@ -189,24 +190,12 @@ function encodeShrink(
   x: GPUBuffer,
   xa: GPUBuffer,
 ): LoraExpansion {
-  const { layout, weights, scale } = parts.adapters;
+  const { layout, weights: pool, scale } = parts.adapters;
   const { rank, slotElements } = layout;
   const width = projectionShape(parts.config, projection).in;
-  const offset = layout.offset(layer, projection, 'A');
-  const bindings = [x, weights, tokens.slot, scale, xa];
-  const params = [tokens.count, slotElements, offset, width % 4 === 0 ? width / 4 : width, rank];
-  if (width % 4 === 0) {
-    const lanes = Math.min(parts.gpu.isCpu ? 8 : 64, rank);
-    const tiles = parts.gpu.isCpu ? 1 : Math.max(1, Math.floor(64 / lanes));
-    const constants = { LANES: lanes, TILES: tiles };
-    const groups: [number, number] = [Math.ceil(rank / lanes), Math.ceil(tokens.count / (4 * tiles))];
-    program.add('lora_shrink', constants, bindings, params, groups);
-  } else {
-    const groups: [number, number] = [Math.ceil(rank / 64), tokens.count];
-    program.add('lora_shrink_scalar', {}, bindings, params, groups);
-  }
-  const b = layout.offset(layer, projection, 'B');
-  return { xa, pool: weights, slot: tokens.slot, rank, slotElements, offset: b };
+  const a = { pool, rank, slotElements, offset: layout.offset(layer, projection, 'A') };
+  encodeLoraShrink(parts.gpu, program, { tokens: tokens.count, width, x, a, slot: tokens.slot, scale, xa });
+  return { xa, pool, slot: tokens.slot, rank, slotElements, offset: layout.offset(layer, projection, 'B') };
 }
 
 /** Norm per head where the model has one, RoPE, and keys and values to their places. */

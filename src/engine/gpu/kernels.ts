@@ -15,9 +15,12 @@ import embedTokens from '../kernels/embed_tokens.wgsl?raw';
 import gatherRows from '../kernels/gather_rows.wgsl?raw';
 import linearForwardPacked from '../kernels/linear_forward_packed.wgsl?raw';
 import linearForward from '../kernels/linear_forward.wgsl?raw';
+import linearForwardColumns from '../kernels/linear_forward_columns.wgsl?raw';
 import linearForwardScalar from '../kernels/linear_forward_scalar.wgsl?raw';
+import linearForwardTiled from '../kernels/linear_forward_tiled.wgsl?raw';
 import loraShrink from '../kernels/lora_shrink.wgsl?raw';
 import loraShrinkScalar from '../kernels/lora_shrink_scalar.wgsl?raw';
+import loraShrinkWide from '../kernels/lora_shrink_wide.wgsl?raw';
 import rmsnormForward from '../kernels/rmsnorm_forward.wgsl?raw';
 import rmsnormForwardWide from '../kernels/rmsnorm_forward_wide.wgsl?raw';
 import ropeForward from '../kernels/rope_forward.wgsl?raw';
@@ -25,6 +28,10 @@ import sampleTokens from '../kernels/sample_tokens.wgsl?raw';
 import sampleTokensWide from '../kernels/sample_tokens_wide.wgsl?raw';
 import scoreTokens from '../kernels/score_tokens.wgsl?raw';
 import swigluForward from '../kernels/swiglu_forward.wgsl?raw';
+
+// parts of several kernels
+import columnsStore from '../kernels/columns_store.wgsl?raw';
+import linearStore from '../kernels/linear_store.wgsl?raw';
 
 // frozen weights
 import quantise from '../kernels/quantise.wgsl?raw';
@@ -45,14 +52,18 @@ import crossEntropy from '../kernels/cross_entropy.wgsl?raw';
 import linearBackwardInput from '../kernels/linear_backward_input.wgsl?raw';
 import linearBackwardInputPacked from '../kernels/linear_backward_input_packed.wgsl?raw';
 import linearBackwardInputScalar from '../kernels/linear_backward_input_scalar.wgsl?raw';
+import linearBackwardInputTiled from '../kernels/linear_backward_input_tiled.wgsl?raw';
 import loraBackwardShrink from '../kernels/lora_backward_shrink.wgsl?raw';
 import loraBackwardShrinkScalar from '../kernels/lora_backward_shrink_scalar.wgsl?raw';
+import loraBackwardShrinkWide from '../kernels/lora_backward_shrink_wide.wgsl?raw';
 import loraBackwardWeights from '../kernels/lora_backward_weights.wgsl?raw';
 import loraBackwardWeightsScalar from '../kernels/lora_backward_weights_scalar.wgsl?raw';
+import loraBackwardWeightsWide from '../kernels/lora_backward_weights_wide.wgsl?raw';
 import rmsnormBackward from '../kernels/rmsnorm_backward.wgsl?raw';
 import rmsnormBackwardWide from '../kernels/rmsnorm_backward_wide.wgsl?raw';
 import ropeBackward from '../kernels/rope_backward.wgsl?raw';
 import scatterRows from '../kernels/scatter_rows.wgsl?raw';
+import sumSplits from '../kernels/sum_splits.wgsl?raw';
 import sumOfSquares from '../kernels/sum_of_squares.wgsl?raw';
 import sumOfSquaresTotal from '../kernels/sum_of_squares_total.wgsl?raw';
 import swigluBackward from '../kernels/swiglu_backward.wgsl?raw';
@@ -69,9 +80,12 @@ export const KERNELS = {
   gather_rows: gatherRows,
   linear_forward: linearForward,
   linear_forward_packed: linearForwardPacked,
+  linear_forward_columns: linearForwardColumns,
   linear_forward_scalar: linearForwardScalar,
+  linear_forward_tiled: linearForwardTiled,
   lora_shrink: loraShrink,
   lora_shrink_scalar: loraShrinkScalar,
+  lora_shrink_wide: loraShrinkWide,
   rmsnorm_forward: rmsnormForward,
   rmsnorm_forward_wide: rmsnormForwardWide,
   rope_forward: ropeForward,
@@ -95,14 +109,18 @@ export const KERNELS = {
   linear_backward_input: linearBackwardInput,
   linear_backward_input_packed: linearBackwardInputPacked,
   linear_backward_input_scalar: linearBackwardInputScalar,
+  linear_backward_input_tiled: linearBackwardInputTiled,
   lora_backward_shrink: loraBackwardShrink,
   lora_backward_shrink_scalar: loraBackwardShrinkScalar,
+  lora_backward_shrink_wide: loraBackwardShrinkWide,
   lora_backward_weights: loraBackwardWeights,
   lora_backward_weights_scalar: loraBackwardWeightsScalar,
+  lora_backward_weights_wide: loraBackwardWeightsWide,
   rmsnorm_backward: rmsnormBackward,
   rmsnorm_backward_wide: rmsnormBackwardWide,
   rope_backward: ropeBackward,
   scatter_rows: scatterRows,
+  sum_splits: sumSplits,
   sum_of_squares: sumOfSquares,
   sum_of_squares_total: sumOfSquaresTotal,
   swiglu_backward: swigluBackward,
@@ -118,3 +136,9 @@ export const PACKED_FORMATS = {
   int8: weightsInt8,
   int4: weightsInt4,
 } as const satisfies Record<WeightDtype, string>;
+
+/** Text that several kernels share: what takes the place of the line `//@name` in them. */
+export const FRAGMENTS: Readonly<Record<string, string>> = {
+  columns_store: columnsStore,
+  linear_store: linearStore,
+};

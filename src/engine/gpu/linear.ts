@@ -2,14 +2,33 @@
  * Products with frozen weights and their LoRA, forward and backward: which kernel, by the weights' format and the device.
  */
 
+import { GROUP } from '../matrixLayout';
 import type { Gpu } from './device';
 import { matrixParams, type WeightMatrix } from './matrix';
-import type { Program } from './program';
+import { flatGroups, type Program } from './program';
 
 /** Outputs and tokens that one invocation of linear_forward makes, each way. */
 const TILE = 4;
 /** Tokens that one invocation of the kernels for packed weights makes. */
 const PACKED_TILE = 8;
+
+/** Tokens and outputs of a workgroup of the tiled kernels, each way. */
+const GPU_TILE = 64;
+/** Lanes of a workgroup of linear_forward_columns. */
+const COLUMN_LANES = 64;
+/** Most tokens of one of its workgroups. */
+const MAX_COLUMNS = 8;
+/**
+ * Most tokens that linear_forward_columns is used for. A block of 8 columns reaches about two thirds of what the tiled kernel does
+ * with 64 tokens, which computes 64 however few there are.
+ */
+const FEW_TOKENS = 32;
+/** Groups of 32 weights that a part of a row has at least: adding a part up costs the tiled kernel as much as a group. */
+const PART_GROUPS = 7;
+const MAX_PARTS = 8;
+/** Outputs from which on their sum is split over workgroups: with few tokens there are too few of them otherwise. */
+const SPLIT_OUTPUTS = 16384;
+export const OUTPUT_SPLITS = 8;
 
 /** LoRA's half of a projection: xa [T, R] is already A·x times the scale; `offset` is B's first element in a slot. */
 export interface LoraExpansion {
@@ -55,6 +74,19 @@ export function encodeLinear(gpu: Gpu, program: Program, job: LinearJob): void {
     residual === undefined ? 0 : 1,
   ];
   const LORA = lora != null;
+  if (vector && !gpu.isCpu) {
+    const parts = partsOf(columns);
+    const all = [...params, ...matrixParams(weight), parts];
+    if (job.tokens > FEW_TOKENS) {
+      const groups: [number, number] = [Math.ceil(job.tokens / GPU_TILE), Math.ceil(rows / GPU_TILE)];
+      program.add('linear_forward_tiled', { FORMAT: dtype }, bindings, all, groups);
+    } else {
+      const block = columnsFor(job.tokens);
+      const groups: [number, number] = [Math.ceil((rows * parts) / COLUMN_LANES), Math.ceil(job.tokens / block)];
+      program.add('linear_forward_columns', { FORMAT: dtype, COLUMNS: block }, bindings, all, groups);
+    }
+    return;
+  }
   if (dtype !== 'f32') {
     const constants = { FORMAT: dtype, LANES: lanes, LORA };
     const groups: [number, number] = [Math.ceil(rows / (4 * lanes)), Math.ceil(job.tokens / PACKED_TILE)];
@@ -65,6 +97,21 @@ export function encodeLinear(gpu: Gpu, program: Program, job: LinearJob): void {
   } else {
     program.add('linear_forward_scalar', { LORA }, bindings, params, [Math.ceil(rows / 64), job.tokens]);
   }
+}
+
+/** Parts that the kernels for GPUs add a row of W up in: by the row's width alone, so that a token's bits are the same always. */
+function partsOf(columns: number): number {
+  const groups = Math.ceil(columns / GROUP);
+  let parts = 1;
+  while (2 * parts <= MAX_PARTS && 2 * parts * PART_GROUPS <= groups) parts *= 2;
+  return parts;
+}
+
+/** The smallest power of two of columns that holds the tokens. */
+function columnsFor(tokens: number): number {
+  let columns = 1;
+  while (columns < Math.min(tokens, MAX_COLUMNS)) columns *= 2;
+  return columns;
 }
 
 /** Lanes of a workgroup: one SIMD register on a CPU driver, one or two warps on a GPU. */
@@ -96,12 +143,18 @@ export interface LinearBackwardJob {
   /** null leaves the second product out. */
   lora: LoraPath | null;
   accumulate: boolean;
+  /** [OUTPUT_SPLITS, T, in] scratch: many outputs may then be split over workgroups. Without LoRA and accumulate only. */
+  splits?: GPUBuffer;
 }
 
 /** Records dX[T, in] (+)= dY[T, out] · W[out, in] + dXA · A. */
 export function encodeLinearBackwardInput(gpu: Gpu, program: Program, job: LinearBackwardJob): void {
   const { dy, weight, dx, lora, tokens } = job;
   const { rows, columns, dtype, buffer } = weight;
+  if (columns % 4 === 0 && !gpu.isCpu) {
+    encodeTiledBackward(program, job);
+    return;
+  }
   const vector = columns % 4 === 0 && (dtype !== 'f32' || rows % 4 === 0);
   const width = vector ? columns / 4 : columns;
   const lanes = lanesFor(gpu, width);
@@ -124,6 +177,37 @@ export function encodeLinearBackwardInput(gpu: Gpu, program: Program, job: Linea
     Math.ceil(width / lanes),
     Math.ceil(tokens / TILE),
   ]);
+}
+
+/** `encodeLinearBackwardInput` on a GPU. */
+function encodeTiledBackward(
+  program: Program,
+  { dy, weight, dx, lora, tokens, accumulate, splits }: LinearBackwardJob,
+): void {
+  const { rows, columns, dtype, buffer } = weight;
+  const parts = splits !== undefined && rows >= SPLIT_OUTPUTS && lora === null && !accumulate ? OUTPUT_SPLITS : 1;
+  const result = parts > 1 && splits !== undefined ? splits : dx;
+  program.add(
+    'linear_backward_input_tiled',
+    { FORMAT: dtype, VECTOR: rows % 4 === 0 },
+    [dy, dy, buffer, lora?.dxa ?? dy, lora?.pool ?? dy, lora?.slot ?? dy, result],
+    [
+      columns,
+      rows,
+      lora?.rank ?? 0,
+      lora?.slotElements ?? 0,
+      lora?.offset ?? 0,
+      accumulate ? 1 : 0,
+      tokens,
+      ...matrixParams(weight),
+      parts,
+    ],
+    [Math.ceil(tokens / GPU_TILE), Math.ceil(columns / GPU_TILE), parts],
+  );
+  if (parts === 1) return;
+  const quads = (tokens * columns) / 4;
+  const groups = flatGroups(quads, 64);
+  program.add('sum_splits', {}, [result, dx], [quads, parts, groups[0]], groups);
 }
 
 /** Lanes of a workgroup whose lanes share a token tile: one SIMD register on a CPU driver, one or two warps on a GPU. */

@@ -1,0 +1,168 @@
+// A projection with its bias, LoRA update and residual for many tokens, on GPUs:
+//   y = residual + (bias + (W x + B xa)), each term but W x optional.
+//
+//   x        [T, IN]
+//   w        [OUT, IN] in any format; see weights_int4 and its siblings
+//   bias     [OUT]       if p.bias is 1
+//   xa       [T, RANK]   with LoRA: scale · A x, from lora_shrink
+//   b        pool        with LoRA: adapters; this projection's B [OUT, RANK] starts at slot · p.slotElements + p.offset
+//   slot     [T]         with LoRA: adapter slot of each token, 0xffffffff = none
+//   residual [T, OUT]    if p.residual is 1
+//   y        [T, OUT]
+//
+// Host guarantees: IN and RANK are multiples of 4. Grid: x over T in 64, y over OUT in 64: workgroups that run at the same
+// time share rows of W.
+//
+// Order of additions, the same in linear_forward_columns to the bit: the weights of an output in groups of 32 along IN;
+// part j of p.parts has the groups j, j + parts, …; slice s of a part has weights 8s .. 8s + 7 of each of its groups and is
+// added up in ascending order with fma; a part is (s0 + s1) + (s2 + s3); parts are added in ascending order. Then
+// B xa (ascending over RANK) is added as one number.
+//
+// A workgroup makes 64 tokens × 64 outputs; its 4 · 64 invocations are the 4 slices of 8 × 8 tiles in registers. Per group of
+// 32 it copies 64 · 32 inputs and unpacks 64 · 32 weights into workgroup memory, 8 of each per invocation: every packed
+// word is read once for 64 tokens. An invocation then does 512 fma on 32 16-byte reads of workgroup memory (a 4 × 4 tile
+// would need 64 for as many), unpacking being about 30 operations. At the end of a part the slices are added through workgroup
+// memory: 32 reads and writes, as much as one group costs, so parts have 7 groups or more. Global reads per
+// 64 × 64 × 32 products: 8 KiB of x and 1.1 KiB of int4 weights, 58 fma a byte.
+//
+// Registers: 64 sums, 32 weights, 16 totals. Workgroup memory: all of the portable 16 KiB. Quad q of row r lies at q ^ (r % 8),
+// so that neither the copying nor the reading lanes meet in a bank.
+
+const NO_SLOT = 0xffffffffu;
+const TILE = 64u;
+// Quads of a group.
+const QUADS = 8u;
+// Where the weights begin in `tile`.
+const WEIGHTS = TILE * QUADS;
+
+struct Params {
+  tokens: u32,
+  slotElements: u32,
+  offset: u32,
+  // IN / 4, OUT, RANK / 4 (0 without LoRA: then xa, b and slot are not read)
+  quads: u32,
+  outputs: u32,
+  rankQuads: u32,
+  bias: u32,
+  residual: u32,
+  stride: u32,
+  scales: u32,
+  parts: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read> w: array<vec4u>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read> xa: array<vec4f>;
+@group(0) @binding(5) var<storage, read> b: array<vec4f>;
+@group(0) @binding(6) var<storage, read> slot: array<u32>;
+@group(0) @binding(7) var<storage, read> residual: array<f32>;
+@group(0) @binding(8) var<storage, read_write> y: array<f32>;
+
+// A group's inputs [64, 8] and weights [64, 8]; at the end of a part a quarter of the slices' sums [4, 256].
+var<workgroup> tile: array<vec4f, 1024>;
+
+//@weights
+
+/** Adds four terms of four outputs' sums in ascending order; columns of `w` are the outputs' four weights each. */
+fn along(x: vec4f, w: mat4x4f, sum: vec4f) -> vec4f {
+  return vec4f(
+    fma(x.w, w[0].w, fma(x.z, w[0].z, fma(x.y, w[0].y, fma(x.x, w[0].x, sum.x)))),
+    fma(x.w, w[1].w, fma(x.z, w[1].z, fma(x.y, w[1].y, fma(x.x, w[1].x, sum.y)))),
+    fma(x.w, w[2].w, fma(x.z, w[2].z, fma(x.y, w[2].y, fma(x.x, w[2].x, sum.z)))),
+    fma(x.w, w[3].w, fma(x.z, w[3].z, fma(x.y, w[3].y, fma(x.x, w[3].x, sum.w)))),
+  );
+}
+
+/** Fills the tile with group g of 64 tokens and 64 outputs; inputs past IN are zero, rows past the end repeat the last. */
+fn stage(lane: u32, g: u32, firstToken: u32, firstOutput: u32) {
+  let row = lane / 4u;
+  let oct = lane % 4u;
+  let token = min(firstToken + row, p.tokens - 1u) * p.quads;
+  let quad = g * QUADS + 2u * oct;
+  var low = vec4f();
+  var high = vec4f();
+  if (quad < p.quads) {
+    low = x[token + quad];
+  }
+  if (quad + 1u < p.quads) {
+    high = x[token + quad + 1u];
+  }
+  let weights = weight8(min(firstOutput + row, p.outputs - 1u), g * 4u + oct);
+  let even = row * QUADS + ((2u * oct) ^ (row % QUADS));
+  tile[even] = low;
+  tile[even ^ 1u] = high;
+  tile[WEIGHTS + even] = weights[0];
+  tile[WEIGHTS + (even ^ 1u)] = weights[1];
+}
+
+/** Adds the slices' sums of two tokens per invocation; returns one token's four outputs for every invocation. */
+fn exchange(lane: u32, sum0: vec4f, sum1: vec4f, sum2: vec4f, sum3: vec4f) -> vec4f {
+  let at = (lane / 64u) * 256u + (lane % 64u / 8u) * 16u + lane % 8u;
+  workgroupBarrier();
+  tile[at] = sum0;
+  tile[at + 8u] = sum1;
+  tile[at + 128u] = sum2;
+  tile[at + 136u] = sum3;
+  workgroupBarrier();
+  return (tile[lane] + tile[lane + 256u]) + (tile[lane + 512u] + tile[lane + 768u]);
+}
+
+//@linear_store
+
+@compute @workgroup_size(256)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let firstToken = group.x * TILE;
+  let firstOutput = group.y * TILE;
+  let slice = lane / 64u;
+  let tokenLane = lane % 64u / 8u;
+  let outputLane = lane % 8u;
+  let groups = (p.quads + QUADS - 1u) / QUADS;
+  var totals = array<vec4f, 4>();
+  for (var part = 0u; part < p.parts; part++) {
+    // Tokens tokenLane + 8 m in 2m and 2m + 1: outputs outputLane + 8 (0, 1, 2, 3) and + 8 (4, 5, 6, 7).
+    var c = array<vec4f, 16>();
+    for (var g = part; g < groups; g += p.parts) {
+      workgroupBarrier();
+      stage(lane, g, firstToken, firstOutput);
+      workgroupBarrier();
+      for (var half = 0u; half < 2u; half++) {
+        let quad = 2u * slice + half;
+        let i = tokenLane * QUADS + (quad ^ tokenLane);
+        let j = WEIGHTS + outputLane * QUADS + (quad ^ outputLane);
+        let low = mat4x4f(tile[j], tile[j + 64u], tile[j + 128u], tile[j + 192u]);
+        let high = mat4x4f(tile[j + 256u], tile[j + 320u], tile[j + 384u], tile[j + 448u]);
+        let x0 = tile[i];
+        c[0] = along(x0, low, c[0]);
+        c[1] = along(x0, high, c[1]);
+        let x1 = tile[i + 64u];
+        c[2] = along(x1, low, c[2]);
+        c[3] = along(x1, high, c[3]);
+        let x2 = tile[i + 128u];
+        c[4] = along(x2, low, c[4]);
+        c[5] = along(x2, high, c[5]);
+        let x3 = tile[i + 192u];
+        c[6] = along(x3, low, c[6]);
+        c[7] = along(x3, high, c[7]);
+        let x4 = tile[i + 256u];
+        c[8] = along(x4, low, c[8]);
+        c[9] = along(x4, high, c[9]);
+        let x5 = tile[i + 320u];
+        c[10] = along(x5, low, c[10]);
+        c[11] = along(x5, high, c[11]);
+        let x6 = tile[i + 384u];
+        c[12] = along(x6, low, c[12]);
+        c[13] = along(x6, high, c[13]);
+        let x7 = tile[i + 448u];
+        c[14] = along(x7, low, c[14]);
+        c[15] = along(x7, high, c[15]);
+      }
+    }
+    totals[0] += exchange(lane, c[0], c[1], c[2], c[3]);
+    totals[1] += exchange(lane, c[4], c[5], c[6], c[7]);
+    totals[2] += exchange(lane, c[8], c[9], c[10], c[11]);
+    totals[3] += exchange(lane, c[12], c[13], c[14], c[15]);
+  }
+  store(lane, firstToken, firstOutput, totals);
+}

@@ -1,0 +1,108 @@
+// lora_shrink for GPUs: xa[t] = scale · A x[t] with the adapter of token t, zeros for a token without one.
+//
+//   x [T, IN], a pool, slot [T], scale [slots], xa [T, RANK]; see lora_shrink
+//
+// Host guarantees: IN and RANK are multiples of 4. Grid: x over RANK in 4, y over T in TOKENS.
+//
+// A workgroup makes 4 ranks of TOKENS tokens. Lane i of 64 adds up quads i, i + 64, … of IN with fma in ascending order; 16
+// neighbouring lanes' sums are added in ascending order, then the four of those. TOKENS has no part in that order.
+//
+// With IN = 4864 a lane has 19 steps where one lane per rank would have 1216. A step reads TOKENS + 4 quads (neighbouring lanes
+// neighbouring quads) for 16 · TOKENS fma; four tokens read A once where they have one slot. TOKENS = 1 when decoding: each
+// token has a slot of its own, and four times the workgroups hide the latency that is the cost there.
+
+override TOKENS: u32;
+
+const NO_SLOT = 0xffffffffu;
+const LANES = 64u;
+
+struct Params {
+  tokens: u32,
+  slotElements: u32,
+  offset: u32,
+  // IN / 4, RANK
+  quads: u32,
+  rank: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read> a: array<vec4f>;
+@group(0) @binding(3) var<storage, read> slot: array<u32>;
+@group(0) @binding(4) var<storage, read> scale: array<f32>;
+@group(0) @binding(5) var<storage, read_write> xa: array<f32>;
+
+// [TOKENS, LANES], four ranks each
+var<workgroup> partial: array<vec4f, TOKENS * LANES>;
+// [TOKENS, 4 ranks, 4 runs of lanes]
+var<workgroup> runs: array<f32, TOKENS * 16>;
+
+fn along(x: vec4f, w: mat4x4f, sum: vec4f) -> vec4f {
+  return vec4f(
+    fma(x.w, w[0].w, fma(x.z, w[0].z, fma(x.y, w[0].y, fma(x.x, w[0].x, sum.x)))),
+    fma(x.w, w[1].w, fma(x.z, w[1].z, fma(x.y, w[1].y, fma(x.x, w[1].x, sum.y)))),
+    fma(x.w, w[2].w, fma(x.z, w[2].z, fma(x.y, w[2].y, fma(x.x, w[2].x, sum.z)))),
+    fma(x.w, w[3].w, fma(x.z, w[3].z, fma(x.y, w[3].y, fma(x.x, w[3].x, sum.w)))),
+  );
+}
+
+/** Quad k of four rows of A; `row` is the first row's first quad. */
+fn four(row: u32, k: u32) -> mat4x4f {
+  let at = row + k;
+  return mat4x4f(a[at], a[at + p.quads], a[at + 2u * p.quads], a[at + 3u * p.quads]);
+}
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let first = group.y * TOKENS;
+  let last = p.tokens - 1u;
+  let own = slot[min(first, last)];
+  var sharedSlot = true;
+  for (var i = 1u; i < TOKENS; i++) {
+    sharedSlot = sharedSlot && slot[min(first + i, last)] == own;
+  }
+  var sums = array<vec4f, TOKENS>();
+  if (sharedSlot) {
+    if (own != NO_SLOT) {
+      let row = (own * p.slotElements + p.offset) / 4u + group.x * 4u * p.quads;
+      for (var k = lane; k < p.quads; k += LANES) {
+        let rows = four(row, k);
+        for (var i = 0u; i < TOKENS; i++) {
+          sums[i] = along(x[min(first + i, last) * p.quads + k], rows, sums[i]);
+        }
+      }
+    }
+  } else {
+    for (var i = 0u; i < TOKENS; i++) {
+      let t = min(first + i, last);
+      if (slot[t] != NO_SLOT) {
+        let row = (slot[t] * p.slotElements + p.offset) / 4u + group.x * 4u * p.quads;
+        for (var k = lane; k < p.quads; k += LANES) {
+          sums[i] = along(x[t * p.quads + k], four(row, k), sums[i]);
+        }
+      }
+    }
+  }
+  for (var i = 0u; i < TOKENS; i++) {
+    partial[i * LANES + lane] = sums[i];
+  }
+  workgroupBarrier();
+  if (lane < TOKENS * 16u) {
+    let at = (lane / 16u) * LANES + (lane % 4u) * 16u;
+    let rank = lane % 16u / 4u;
+    var sum = 0.0;
+    for (var i = 0u; i < 16u; i++) {
+      sum += partial[at + i][rank];
+    }
+    runs[lane] = sum;
+  }
+  workgroupBarrier();
+  let t = first + lane / 4u;
+  if (lane < TOKENS * 4u && t < p.tokens) {
+    var value = 0.0;
+    if (slot[t] != NO_SLOT) {
+      value = ((runs[4u * lane] + runs[4u * lane + 1u]) + (runs[4u * lane + 2u] + runs[4u * lane + 3u])) * scale[slot[t]];
+    }
+    xa[t * p.rank + group.x * 4u + lane % 4u] = value;
+  }
+}
