@@ -27,6 +27,10 @@ export const COPY_WORDS = 4;
 export const TRACK_WORDS = 8;
 /** 32-bit words of one entry of the step list of `adamw`: slot, clip, step size, √bias2, decay, three unused. */
 export const STEP_WORDS = 8;
+/** Outputs of a matrix from which on a sum over them is split over workgroups: few tokens have too few of those otherwise. */
+export const SPLIT_OUTPUTS = 16384;
+/** Into how many. */
+export const OUTPUT_SPLITS = 8;
 /** Partial sums of squares per track. */
 export const NORM_CHUNKS = 1024;
 
@@ -231,11 +235,23 @@ export function headBlock(config: ModelConfig, targets: number, logitsBytes: num
 
 /** One block of targets at the head. */
 export function headSizes({ hiddenSize: D, vocabSize: V }: ModelConfig, block: number) {
-  return times({ hidden: D, normed: D, 'gradient normed': D, 'gradient hidden': D, logits: V }, 4 * block);
+  // Partial sums of the gradient through the head where there are many outputs.
+  const splits = V >= SPLIT_OUTPUTS ? OUTPUT_SPLITS * D : 0;
+  const widths = {
+    hidden: D,
+    normed: D,
+    'gradient normed': D,
+    'gradient hidden': D,
+    'gradient splits': splits,
+    logits: V,
+  };
+  return times(widths, 4 * block);
 }
 
 /** Next of the few row counts that programs are recorded for. */
 export function padRows(rows: number): number {
+  // Decoding one row is most of what a visitor waits for: it is not computed eight times.
+  if (rows <= 4) return rows <= 2 ? rows : 4;
   return roundUp(rows, rows <= 64 ? 8 : 32);
 }
 

@@ -1,13 +1,12 @@
 /** The products as GPUs compute them, in every format of the weights, against plain sums in 64 bits, on odd sizes. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TRACK_WORDS } from '../../src/engine/buffers';
+import { OUTPUT_SPLITS, TRACK_WORDS } from '../../src/engine/buffers';
 import { Gpu } from '../../src/engine/gpu/device';
 import { NO_SLOT } from '../../src/engine/gpu/layout';
 import {
   encodeLinear,
   encodeLinearBackwardInput,
-  OUTPUT_SPLITS,
   type LinearJob,
   type LoraExpansion,
 } from '../../src/engine/gpu/linear';

@@ -2,6 +2,7 @@
  * Products with frozen weights and their LoRA, forward and backward: which kernel, by the weights' format and the device.
  */
 
+import { OUTPUT_SPLITS, SPLIT_OUTPUTS } from '../buffers';
 import { GROUP } from '../matrixLayout';
 import type { Gpu } from './device';
 import { matrixParams, type WeightMatrix } from './matrix';
@@ -26,9 +27,6 @@ const FEW_TOKENS = 32;
 /** Groups of 32 weights that a part of a row has at least: adding a part up costs the tiled kernel as much as a group. */
 const PART_GROUPS = 7;
 const MAX_PARTS = 8;
-/** Outputs from which on their sum is split over workgroups: with few tokens there are too few of them otherwise. */
-const SPLIT_OUTPUTS = 16384;
-export const OUTPUT_SPLITS = 8;
 
 /** LoRA's half of a projection: xa [T, R] is already A·x times the scale; `offset` is B's first element in a slot. */
 export interface LoraExpansion {
@@ -144,7 +142,7 @@ export interface LinearBackwardJob {
   lora: LoraPath | null;
   accumulate: boolean;
   /** [OUTPUT_SPLITS, T, in] scratch: many outputs may then be split over workgroups. Without LoRA and accumulate only. */
-  splits?: GPUBuffer;
+  splits?: GPUBuffer | null;
 }
 
 /** Records dX[T, in] (+)= dY[T, out] · W[out, in] + dXA · A. */
@@ -185,8 +183,8 @@ function encodeTiledBackward(
   { dy, weight, dx, lora, tokens, accumulate, splits }: LinearBackwardJob,
 ): void {
   const { rows, columns, dtype, buffer } = weight;
-  const parts = splits !== undefined && rows >= SPLIT_OUTPUTS && lora === null && !accumulate ? OUTPUT_SPLITS : 1;
-  const result = parts > 1 && splits !== undefined ? splits : dx;
+  const parts = splits && rows >= SPLIT_OUTPUTS && lora === null && !accumulate ? OUTPUT_SPLITS : 1;
+  const result = parts > 1 && splits ? splits : dx;
   program.add(
     'linear_backward_input_tiled',
     { FORMAT: dtype, VECTOR: rows % 4 === 0 },

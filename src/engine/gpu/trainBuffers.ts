@@ -40,6 +40,8 @@ export interface HeadBuffers {
   normed: GPUBuffer;
   dNormed: GPUBuffer;
   dHidden: GPUBuffer;
+  /** [OUTPUT_SPLITS, block, D]; large vocabularies only */
+  splits: GPUBuffer | null;
   /** [block, V] */
   logits: GPUBuffer;
 }
@@ -87,6 +89,7 @@ function createHeadBuffers(gpu: Gpu, config: ModelConfig, block: number): HeadBu
     normed: make('normed'),
     dNormed: make('gradient normed'),
     dHidden: make('gradient hidden'),
+    splits: bytes['gradient splits'] > 0 ? make('gradient splits') : null,
     logits: make('logits'),
   };
 }

@@ -224,7 +224,7 @@ export class TrainDevice {
       program.add('gather_rows', { WIDTH: D }, [range, hidden[config.numLayers], head.hidden], [count], groups);
       encodeHead(this.parts, program, count, head.hidden, head.normed, head.logits);
       encodeCrossEntropy(program, { vocabulary: V, first, count }, { logits: head.logits, targets: ids, loss });
-      const through = { dy: head.logits, weight: weights.head, dx: head.dNormed };
+      const through = { dy: head.logits, weight: weights.head, dx: head.dNormed, splits: head.splits };
       encodeLinearBackwardInput(gpu, program, { tokens: count, ...through, lora: null, accumulate: false });
       const norm = { x: head.hidden, gain: weights.norm, dy: head.dNormed, dx: head.dHidden };
       encodeRmsNormBackward(gpu, program, { rows: count, width: D, eps }, norm, false);
