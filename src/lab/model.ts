@@ -64,7 +64,7 @@ export async function checkModel(
   const source = await sources.openModel(address);
   const { maxPositions } = await readConfig(source);
   const maxLength = Math.min(maxPositions, PERPLEXITY_WINDOW);
-  const options: EngineOptions = { maxRows: 1, maxAdapters: 1, maxRank: 1, maxLength, dtype };
+  const options: EngineOptions = { maxRows: 1, maxAdapters: 2, maxRank: 8, maxLength, dtype };
   const engine = await RemoteEngine.open(host, { model: address, choice, options }, onProgress);
   const { kind, device } = engine.info;
   const tokenizer = text === undefined ? null : await sources.loadTokenizer(source);

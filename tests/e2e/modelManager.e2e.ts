@@ -24,7 +24,7 @@ let folder: string;
 
 /** The tiny model with a tensor that no model asks for, so that there is something to download. */
 function repoFiles(): Map<string, Uint8Array> {
-  const weights = tinyWeights();
+  const weights = tinyWeights(true);
   weights.tensors.set('padding', { shape: [3 * 2 ** 20], data: new Float32Array(3 * 2 ** 20).fill(0.5) });
   return new Map(Object.entries({ ...tinyFiles(weights), 'model.safetensors': writeSafetensors(weights.tensors) }));
 }
@@ -111,16 +111,19 @@ describe('a model from the hub', () => {
     await visit.shot('models-download');
     await page.reload();
     await visitModels(visit);
-    await here(visit, REPO).getByText('interrupted at 8.4 MB').waitFor();
+    // A chunk that had arrived may not have been written yet.
+    await expect
+      .poll(() => here(visit, REPO).allInnerTexts(), { timeout: 10_000 })
+      .toEqual([expect.stringMatching(/interrupted at (4\.2|8\.4) MB of 12\.6 MB/)]);
     await visit.shot('models-interrupted');
 
     hub.reset();
     await here(visit, REPO).getByRole('button', { name: 'Go on' }).click();
     await here(visit, REPO).getByRole('button', { name: 'Use in the next run' }).waitFor();
-    expect(hub.sentBytes).toBeLessThan(bytes - 2 * 4 * 2 ** 20 + 1);
+    expect(hub.sentBytes).toBeLessThanOrEqual(bytes - 4 * 2 ** 20);
     await here(visit, REPO).getByRole('button', { name: 'Use in the next run' }).click();
 
-    expect(await visit.form.getByLabel('Model').inputValue()).toBe(`stored:${REPO}@${COMMIT}`);
+    expect(await visit.form.getByLabel('Model', { exact: true }).inputValue()).toBe(`stored:${REPO}@${COMMIT}`);
     expect(await visit.form.getByLabel('Weights').inputValue()).toBe('int4');
     const memory = visit.form.getByText('Memory on the device');
     await memory.waitFor();
@@ -137,7 +140,7 @@ describe('a model from the hub', () => {
     await here(visit, REPO).getByRole('button', { name: 'Really delete?' }).click();
     await expect.poll(() => here(visit, REPO).count()).toBe(0);
     await visit.tab('Lab').click();
-    expect(await visit.form.getByLabel('Model').inputValue()).toBe('arithmetic-0.4m');
+    expect(await visit.form.getByLabel('Model', { exact: true }).inputValue()).toBe('arithmetic-0.4m');
     expect(visit.complaints).toEqual([]);
     await visit.end();
   });
@@ -175,8 +178,8 @@ describe('a model from a folder', () => {
     await row.getByLabel('Text for the perplexity').fill('The quick brown fox jumps over the lazy dog.');
     await row.getByLabel('also with f32').check();
     await row.getByRole('button', { name: 'Load and check' }).click();
-    await row.getByText('Perplexity, int4').waitFor({ timeout: 60_000 });
-    await row.getByText('Perplexity, f32').waitFor({ timeout: 60_000 });
+    await row.getByText('Perplexity, f32').or(row.locator('.notice.bad')).waitFor({ timeout: 60_000 });
+    expect(await row.locator('.notice.bad').allInnerTexts()).toEqual([]);
     // Random weights know nothing: every token is about equally unlikely.
     const [int4, f32] = await Promise.all(
       ['int4', 'f32'].map(async (dtype) => {
@@ -195,7 +198,7 @@ describe('a model from a folder', () => {
     await row.getByRole('button', { name: 'Copy into this browser' }).click();
     await here(visit, 'my-model (copied folder)').getByRole('button', { name: 'Use in the next run' }).waitFor();
     await row.getByRole('button', { name: 'Use in the next run' }).click();
-    expect(await visit.form.getByLabel('Model').inputValue()).toBe('folder:my-model');
+    expect(await visit.form.getByLabel('Model', { exact: true }).inputValue()).toBe('folder:my-model');
     await visit.form.getByText('Memory on the device').waitFor();
 
     await page.reload();

@@ -35,3 +35,9 @@ export function deviceNeeds(config: ModelConfig): Need[] {
 export function roughBytes(bytes: number): string {
   return bytesText(Number(bytes.toPrecision(2)));
 }
+
+/** "qwen2, 24 layers, width 896, 151,936 tokens" */
+export function shapeText({ modelType, numLayers, hiddenSize, vocabSize }: ModelConfig): string {
+  const layers = numLayers === 1 ? '1 layer' : `${numLayers} layers`;
+  return `${modelType}, ${layers}, width ${hiddenSize}, ${vocabSize.toLocaleString('en')} tokens`;
+}
