@@ -54,29 +54,40 @@ export function writeSafetensors(
   tensors: ReadonlyMap<string, HostTensor>,
   metadata: Record<string, string> = { format: 'pt' },
 ): Uint8Array<ArrayBuffer> {
-  const names = [...tensors.keys()].sort();
-  const header: Record<string, unknown> = { __metadata__: metadata };
-  let offset = 0;
-  for (const name of names) {
-    const { shape, data } = tensors.get(name) as HostTensor;
-    header[name] = { dtype: 'F32', shape, data_offsets: [offset, offset + data.byteLength] };
-    offset += data.byteLength;
-  }
-  const json = JSON.stringify(header);
-  const utf8 = new TextEncoder().encode(json);
-  // Spaces up to a multiple of 8, as the reference implementation does, so that the data is aligned.
-  const headerLength = Math.ceil(utf8.length / 8) * 8;
-  const bytes = new Uint8Array(8 + headerLength + offset);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(headerLength), true);
-  bytes.set(utf8, 8);
-  bytes.fill(0x20, 8 + utf8.length, 8 + headerLength);
-  let at = 8 + headerLength;
-  for (const name of names) {
-    const { data } = tensors.get(name) as HostTensor;
-    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
-    at += data.byteLength;
+  const { head, places, size } = layOutSafetensors(
+    new Map([...tensors].map(([name, { shape }]) => [name, shape])),
+    metadata,
+  );
+  const bytes = new Uint8Array(size);
+  bytes.set(head);
+  for (const [name, { data }] of tensors) {
+    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), places.get(name));
   }
   return bytes;
+}
+
+/** Where F32 tensors of these shapes go in a file, sorted by name: its first bytes, the first byte of each tensor, its size. */
+export function layOutSafetensors(
+  shapes: ReadonlyMap<string, number[]>,
+  metadata: Record<string, string> = { format: 'pt' },
+): { head: Uint8Array; places: Map<string, number>; size: number } {
+  const header: Record<string, unknown> = { __metadata__: metadata };
+  const offsets = new Map<string, number>();
+  let end = 0;
+  for (const [name, shape] of [...shapes].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    offsets.set(name, end);
+    const begin = end;
+    end += 4 * shape.reduce((product, length) => product * length, 1);
+    header[name] = { dtype: 'F32', shape, data_offsets: [begin, end] };
+  }
+  const utf8 = new TextEncoder().encode(JSON.stringify(header));
+  // Spaces up to a multiple of 8, as the reference implementation does, so that the data is aligned.
+  const headerLength = Math.ceil(utf8.length / 8) * 8;
+  const head = new Uint8Array(8 + headerLength).fill(0x20);
+  new DataView(head.buffer).setBigUint64(0, BigInt(headerLength), true);
+  head.set(utf8, 8);
+  const places = new Map([...offsets].map(([name, offset]) => [name, head.length + offset]));
+  return { head, places, size: head.length + end };
 }
 
 /** Shard file names of a `model.safetensors.index.json`, each once, in name order, and the shard of each tensor. */

@@ -1,6 +1,7 @@
 /** Reading of command-line options with errors a person can act on. */
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { PolylogueError } from '../../src/engine/errors';
+import { WEIGHT_DTYPES, type WeightDtype } from '../../src/engine/types';
 
 /** The command line asks for something that cannot be understood. */
 export class UsageError extends PolylogueError {}
@@ -73,3 +74,13 @@ export function idList(given: string): number[] {
 
 export const ENGINES = ['auto', 'webgpu', 'reference', 'torch'] as const;
 export type EngineChoice = (typeof ENGINES)[number];
+
+/** `--dtype`: how the frozen weights are kept. */
+export function dtypeOption(values: Values, fallback: WeightDtype = 'f32'): WeightDtype {
+  return choice(values, 'dtype', WEIGHT_DTYPES, fallback);
+}
+
+/** The same line in every command's help; `width` is its column of names. */
+export function dtypeHelp(width: number): string {
+  return `  ${'--dtype NAME'.padEnd(width)} frozen weights as f32, f16, int8 or int4 (groups of 32); default f32`;
+}

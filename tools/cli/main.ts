@@ -4,14 +4,16 @@ import { UsageError } from './args';
 
 const HELP = `polylogue: multiagent finetuning on this machine
 
-  run       run an experiment: a society debates, votes and finetunes itself
-  generate  sample from a model, with or without an adapter
-  score     log-probability of every token of a sequence after the first
-  train     finetune a LoRA adapter on a JSONL file
-  bench     how fast this machine generates and trains
+  run         run an experiment: a society debates, votes and finetunes itself
+  generate    sample from a model, with or without an adapter
+  score       log-probability of every token of a sequence, or perplexity of a text
+  train       finetune a LoRA adapter on a JSONL file
+  plan        bytes that a model takes on a device, before it is loaded
+  dequantize  write the weights that a device computes with as F32
+  bench       how fast this machine generates and trains, against what its device can do
 
   polylogue COMMAND --help lists the options of a command.
-  Every command takes --engine auto|webgpu|reference and --json.`;
+  Those that compute take --engine auto|webgpu|reference, all take --json.`;
 
 interface Command {
   help: string;
@@ -23,6 +25,8 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   generate: () => import('./commands/generate'),
   score: () => import('./commands/score'),
   train: () => import('./commands/train'),
+  plan: () => import('./commands/plan'),
+  dequantize: () => import('./commands/dequantize'),
   bench: () => import('./commands/bench'),
 };
 

@@ -1,29 +1,63 @@
 /** Opens what a command works with: the model, an engine that executes it, its tokenizer. */
-import type { Engine, EngineOptions } from '../../src/engine/types';
-import { FileError } from '../../src/engine/errors';
 import { readFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
-import { loadModel } from '../../src/engine/loader';
+import { DeviceError, FileError, NoWebGpuError } from '../../src/engine/errors';
 import { folderSource } from '../../src/engine/loader-node';
 import { loadAdapter } from '../../src/engine/peft';
-import type { AdapterWeights, ModelWeights } from '../../src/engine/types';
-import type { EngineChoice } from './args';
+import { randomStream, shapeConfig } from '../../src/engine/shapes';
+import { collect, openModelStream, readConfig, type ModelStream } from '../../src/engine/stream';
+import type { AdapterWeights, Engine, EngineOptions, ModelConfig } from '../../src/engine/types';
+import { required, text, UsageError, type EngineChoice, type Values } from './args';
 import type { Output } from './output';
 
+/** A model whose weights are not read yet. */
 export interface OpenedModel {
+  /** For people, and where its tokenizer is: a folder, or the name of a shape. */
   dir: string;
-  weights: ModelWeights;
-  /** sha-256 of the weight files, hex. */
-  hash: string;
+  config: ModelConfig;
+  stream: ModelStream;
 }
 
-/** Loads a model folder in Hugging Face layout. Errors: FileError and its kinds. */
+/** Opens a model folder in Hugging Face layout: configuration and headers are checked. Errors: FileError and its kinds. */
 export async function openModel(dir: string): Promise<OpenedModel> {
   if (!existsSync(dir)) throw new FileError(dir, 'there is no such folder');
-  return { dir, ...(await loadModel(folderSource(dir))) };
+  const stream = await openModelStream(folderSource(dir));
+  return { dir, config: stream.config, stream };
 }
 
-/** The engine the user asked for; `auto` is WebGPU where there is a device, the reference engine elsewhere. */
+/** The model that --model or --shape names; a shape has random weights. Errors: UsageError, FileError and its kinds */
+export async function openModelOrShape(values: Values, fallback?: string): Promise<OpenedModel> {
+  const shape = text(values, 'shape');
+  if (shape === undefined) return openModel(text(values, 'model') ?? fallback ?? required(values, 'model'));
+  if (values['model'] !== undefined) throw new UsageError('give either --model or --shape');
+  const stream = randomStream(shapeConfig(shape));
+  return { dir: `${shape} (random weights)`, config: stream.config, stream };
+}
+
+/** Configuration of what --model or --shape names, without its weights. Errors: UsageError, FileError, ConfigError */
+export async function openConfig(values: Values): Promise<{ name: string; config: ModelConfig }> {
+  const shape = text(values, 'shape');
+  if (shape === undefined) {
+    if (values['model'] === undefined) throw new UsageError('--model or --shape is missing');
+    const dir = required(values, 'model');
+    if (!existsSync(dir)) throw new FileError(dir, 'there is no such folder');
+    return { name: dir, config: await readConfig(folderSource(dir)) };
+  }
+  if (values['model'] !== undefined) throw new UsageError('give either --model or --shape');
+  return { name: shape, config: shapeConfig(shape) };
+}
+
+/** sha-256 of the weight files, hex; reads them when nobody did before. */
+export async function hashOf({ dir, stream }: OpenedModel): Promise<string> {
+  if (stream.hash === null) await stream.read(() => {});
+  if (stream.hash === null) throw new FileError(dir, 'there are no weight files to hash');
+  return stream.hash;
+}
+
+/**
+ * The engine the user asked for; `auto` is WebGPU where there is a device, the reference engine elsewhere.
+ * @throws UsageError, and what reading a model and making an engine throw
+ */
 export async function openEngine(
   choice: EngineChoice,
   model: OpenedModel,
@@ -31,29 +65,53 @@ export async function openEngine(
   output: Output,
 ): Promise<Engine> {
   if (choice === 'torch') {
+    if (options.dtype !== undefined && options.dtype !== 'f32') {
+      throw new UsageError(
+        `--engine torch computes in f32 only, not ${options.dtype}; write the weights with dequantize and give that folder`,
+      );
+    }
     const { TorchEngine } = await import('./torchEngine');
-    return TorchEngine.start(model.dir, model.weights.config);
+    return TorchEngine.start(model.dir, model.config);
   }
   if (choice !== 'reference') {
     try {
-      const [{ openNodeGpu }, { WebGpuEngine }] = await Promise.all([
-        import('../../src/engine/gpu/node'),
-        import('../../src/engine/gpu/engine'),
-      ]);
-      return await WebGpuEngine.create(await openNodeGpu(), model.weights, options);
+      return await openWebGpu(model, options, output);
     } catch (error) {
-      if (choice === 'webgpu') throw error;
-      output.note(`No WebGPU here (${(error as Error).message}); using the reference engine, which is slower.`);
+      const fallBack = error instanceof NoWebGpuError || error instanceof DeviceError;
+      if (choice === 'webgpu' || !fallBack) throw error;
+      output.note(`No WebGPU here (${error.message}); using the reference engine, which is slower.`);
     }
   }
   const { ReferenceEngine } = await import('../../src/engine/reference/engine');
-  return ReferenceEngine.create(model.weights, options);
+  const weights = await collect(model.stream, { onProgress: loading(output) });
+  output.clearProgress();
+  return ReferenceEngine.create(weights, options);
+}
+
+async function openWebGpu(model: OpenedModel, options: EngineOptions, output: Output): Promise<Engine> {
+  const [{ openNodeGpu }, { WebGpuEngine }, { ResilientEngine }] = await Promise.all([
+    import('../../src/engine/gpu/node'),
+    import('../../src/engine/gpu/engine'),
+    import('../../src/engine/resilient'),
+  ]);
+  const gpu = await openNodeGpu();
+  const open = (wanted: EngineOptions): Promise<Engine> =>
+    WebGpuEngine.create(gpu, model.stream, wanted, { onProgress: loading(output) });
+  try {
+    return await ResilientEngine.open(open, options, { onNotice: ({ message }) => output.note(message) });
+  } finally {
+    output.clearProgress();
+  }
+}
+
+function loading(output: Output): (done: number, total: number) => void {
+  return (done, total) => output.progress(`loading the model: ${Math.floor((100 * done) / total)} %`);
 }
 
 /** Reads a PEFT directory. Errors: FileError, SafetensorsError, AdapterError. */
-export async function readAdapter(dir: string, model: ModelWeights): Promise<AdapterWeights> {
+export async function readAdapter(dir: string, config: ModelConfig): Promise<AdapterWeights> {
   if (!existsSync(dir)) throw new FileError(dir, 'there is no such adapter folder');
-  return loadAdapter(folderSource(dir), model.config);
+  return loadAdapter(folderSource(dir), config);
 }
 
 export async function readBytes(path: string): Promise<Uint8Array> {

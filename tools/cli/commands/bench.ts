@@ -1,152 +1,195 @@
-/** `bench`: how fast an engine generates and trains on this machine, with the operations counted. */
-import {
-  DEFAULT_OPTIMISER,
-  PROJECTIONS,
-  type Engine,
-  type GenerateRequest,
-  type ModelConfig,
-} from '../../../src/engine/types';
-import { projectionShape } from '../../../src/engine/config';
-import { STREAMS } from '../../../src/random';
-import { choice, ENGINES, number, readOptions, text } from '../args';
+/** `bench`: how fast an engine generates and trains on this machine, against what the device can do at most. */
+import { SHAPE_NAMES } from '../../../src/engine/shapes';
+import { PROJECTIONS, type Engine } from '../../../src/engine/types';
+import { choice, dtypeHelp, dtypeOption, ENGINES, idList, number, readOptions, text, UsageError } from '../args';
+import type { Ceilings } from '../bench/ceilings';
+import { boundOf, Roofline, type Work } from '../bench/roofline';
+import { adapterName, best, requests, timed, trainStep, type Timing } from '../bench/work';
 import { Output } from '../output';
-import { openEngine, openModel } from '../session';
+import { openEngine, openModelOrShape } from '../session';
 
-export const help = `polylogue bench [options]
+export const help = `polylogue bench [--model DIR | --shape NAME] [options]
 
   --model DIR      folder in Hugging Face layout; default the embedded model
+  --shape NAME     random weights of ${SHAPE_NAMES.join(', ')}
+${dtypeHelp(16)}
   --engine NAME    auto, webgpu or reference; default auto
-  --rank R         rank of the adapters, default 8
-  --repeat N       timed repetitions after one that is not counted; the best counts; default 3
+  --rows 1,8,24    rows that decode together
+  --rank R         rank of the adapters (six of them, on all projections), default 8
+  --repeat N       repetitions at most, after one that is not counted; the quickest counts; default 3
+  --quick          a second for each measurement in place of six
   --json           one JSON object per measurement
 
-  Operations are counted as 2·P per token generated or prefilled and 6·P per token trained (forward, recomputation and
-  the way back through frozen weights), P = parameters that multiply an activation, the head included; attention and adapters come on top.`;
+  First the device's own ceiling: bandwidth of a copy (bytes read and written), f32 multiply-adds from registers, and the engine's
+  matrix product of 1024³. Then decoding, prefill and training, each beside the least time that its bytes and its
+  operations need on this device, and its share of that speed. A decode step reads all weights, the adapters in use, keys and values;
+  operations are 2 a multiplying parameter and token forward, as many for the way back, and once more where layers are recomputed.
+  On slow devices batches are smaller, completions shorter and repetitions fewer: every line says how many tokens were timed.`;
 
-const PROMPT = 16;
-const COMPLETION = 48;
 const ADAPTERS = 6;
+/** Tokens of a completion and of a training row at most. */
+const LENGTH = 64;
+const SHORT = 16;
+/** Rows of an adapter in a training step, and of a prefill, at most. */
+const TRAIN_ROWS = 16;
+const PREFILL_ROWS = 24;
 
-interface Measurement {
-  what: 'decode' | 'prefill' | 'train';
-  rows: number;
-  adapters: number;
-  tokens: number;
-  seconds: number;
-  tokensPerSecond: number;
-  gflopPerSecond: number;
+interface Bench {
+  engine: Engine;
+  roofline: Roofline;
+  ceilings: Ceilings | null;
+  /** Seconds for a measurement. */
+  budget: number;
+  repeat: number;
+  output: Output;
 }
 
 export async function main(args: string[]): Promise<void> {
   const values = readOptions(args, {
     model: { type: 'string' },
+    shape: { type: 'string' },
+    dtype: { type: 'string' },
     engine: { type: 'string' },
+    rows: { type: 'string' },
     rank: { type: 'string' },
     repeat: { type: 'string' },
+    quick: { type: 'boolean' },
     json: { type: 'boolean' },
   });
   const output = new Output(Boolean(values['json']));
+  const dtype = dtypeOption(values);
   const rank = number(values, 'rank', 8, { integer: true, min: 1 });
   const repeat = number(values, 'repeat', 3, { integer: true, min: 1 });
-  const model = await openModel(text(values, 'model') ?? 'static/models/arithmetic-0.4m');
-  const { config } = model.weights;
+  const rows = idList(text(values, 'rows') ?? '1,8,24');
+  if (rows.some((count) => count === 0 || count > 256)) throw new UsageError('--rows: from 1 to 256 rows');
+  const budget = values['quick'] ? 1 : 6;
+  const engineChoice = choice(values, 'engine', ENGINES, 'auto');
+  const model = await openModelOrShape(values, 'static/models/arithmetic-0.4m');
   const options = {
-    maxRows: 96,
+    maxRows: Math.max(PREFILL_ROWS, ...rows),
     maxAdapters: ADAPTERS,
     maxRank: rank,
-    maxLength: Math.min(PROMPT + COMPLETION + 1, config.maxPositions),
+    maxLength: Math.min(2 * LENGTH, model.config.maxPositions),
+    dtype,
+    // Every repetition is to compute all of its tokens.
+    prefixCache: false,
   };
-  const engine = await openEngine(choice(values, 'engine', ENGINES, 'auto'), model, options, output);
-  for (let i = 0; i < ADAPTERS; i++)
-    await engine.createAdapter(name(i), { rank, alpha: 2 * rank, targets: [...PROJECTIONS] }, i);
-  const parameters = multiplyingParameters(config);
+  const engine = await openEngine(engineChoice, model, options, output);
+  for (let i = 0; i < ADAPTERS; i++) {
+    await engine.createAdapter(adapterName(i), { rank, alpha: 2 * rank, targets: [...PROJECTIONS] }, i);
+  }
+  const roofline = new Roofline(model.config, dtype, rank);
+  const { layers, head } = roofline.parameters;
   const { kind, device } = engine.info;
-  output.object({ what: 'device', engine: kind, device, model: model.dir, parameters, rank, hash: model.hash });
-  output.line(`${device}, ${model.dir}, ${parameters.toLocaleString('en')} multiplying parameters, rank ${rank}`);
+  const about = { engine: kind, device, model: model.dir, dtype, parameters: layers + head, rank };
+  output.object({ what: 'device', ...about, plan: engine.plan(), hash: model.stream.hash });
+  output.line(
+    `${device}\n${model.dir}, ${(layers + head).toLocaleString('en')} multiplying parameters in ${dtype}, rank ${rank}`,
+  );
+  const ceilings =
+    kind === 'webgpu' ? await (await import('../bench/ceilings')).measureCeilings(dtype, budget / 2) : null;
+  if (ceilings) reportCeilings(ceilings, output);
 
-  const report = (what: Measurement['what'], rows: number, adapters: number, tokens: number, seconds: number): void => {
-    const operations = (what === 'train' ? 6 : 2) * parameters * tokens;
-    const m: Measurement = {
-      what,
-      rows,
-      adapters,
-      tokens,
-      seconds: round(seconds),
-      tokensPerSecond: round(tokens / seconds),
-      gflopPerSecond: round(operations / seconds / 1e9),
-    };
-    output.object(m);
-    output.line(
-      `${what.padEnd(8)} ${String(rows).padStart(3)} rows, ${adapters} adapters  ${m.tokensPerSecond.toFixed(0).padStart(8)} tokens/s  ${m.gflopPerSecond.toFixed(2).padStart(8)} GFLOP/s`,
-    );
-  };
-
-  for (const rows of [1, 8, 24, 96]) {
-    for (const adapters of [0, 1, ADAPTERS]) {
-      const short = requests(config, rows, adapters, 1, COMPLETION);
-      const seconds = await best(repeat, () => engine.generate(short));
-      report('decode', rows, adapters, rows * COMPLETION, seconds);
-    }
+  const bench: Bench = { engine, roofline, ceilings, budget, repeat, output };
+  let rate = 0;
+  for (const count of rows) {
+    for (const adapters of [0, 1, ADAPTERS]) rate = Math.max(rate, await benchDecode(bench, count, adapters));
   }
-  const long = requests(config, 96, ADAPTERS, PROMPT + COMPLETION - 1, 1);
-  report('prefill', 96, ADAPTERS, 96 * (PROMPT + COMPLETION - 1), await best(repeat, () => engine.generate(long)));
-  for (const adapters of [1, ADAPTERS]) {
-    const tokens = adapters * 16 * (PROMPT + COMPLETION);
-    report('train', 16 * adapters, adapters, tokens, await best(repeat, () => trainStep(engine, config, adapters)));
-  }
+  rate = await benchPrefill(bench, rate);
+  for (const adapters of [1, ADAPTERS]) await benchTraining(bench, adapters, rate);
   await engine.dispose();
 }
 
-function name(adapter: number): string {
-  return `bench-${adapter}`;
+/** @returns tokens a second */
+async function benchDecode(bench: Bench, rows: number, adapters: number): Promise<number> {
+  const { engine, budget, repeat, roofline } = bench;
+  const generate = (maxTokens: number) => () =>
+    engine.generate(requests(engine.info.config, { rows, adapters, prompt: 1, maxTokens }));
+  await engine.generate(requests(engine.info.config, { rows, adapters, prompt: 1, maxTokens: 2 }));
+  // The prompt's only token takes a step as every other: n tokens are n steps.
+  const step = (await timed(generate(4))) / 4;
+  const steps = clamp(Math.floor(budget / repeat / step), 4, LENGTH);
+  const timing = await best(generate(steps), repeat, budget);
+  const work = roofline.decodeStep(rows, Math.min(rows, adapters), steps / 2);
+  return report(bench, { what: 'decode', rows, adapters, tokens: rows * steps }, timing, times(work, steps));
 }
 
-/** Rows of arbitrary ids, adapter i mod `adapters`; nothing stops them early. */
-function requests(
-  config: ModelConfig,
-  rows: number,
-  adapters: number,
-  prompt: number,
-  maxTokens: number,
-): GenerateRequest[] {
-  return Array.from({ length: rows }, (_, row) => ({
-    ids: Array.from({ length: prompt }, (_, t) => (7 * row + 5 * t) % config.vocabSize),
-    adapter: adapters === 0 ? null : name(row % adapters),
-    sampling: { temperature: 1, topK: 0, topP: 1, maxTokens, stopIds: [] },
-    key: { seed: 1, stream: STREAMS.sample, iteration: 0, agent: 0, problem: row, round: 1 },
-  }));
+async function benchPrefill(bench: Bench, rate: number): Promise<number> {
+  const { engine, budget, repeat, roofline } = bench;
+  const tokens = (budget / repeat) * rate;
+  const length = tokens >= LENGTH ? LENGTH : SHORT;
+  const rows = clamp(Math.floor(tokens / length), 1, PREFILL_ROWS);
+  const prefill = () =>
+    engine.generate(requests(engine.info.config, { rows, adapters: ADAPTERS, prompt: length, maxTokens: 1 }));
+  await prefill();
+  const timing = await best(prefill, repeat, budget);
+  const work = roofline.prefill(rows, length, Math.min(rows, ADAPTERS));
+  return report(bench, { what: 'prefill', rows, adapters: ADAPTERS, tokens: rows * length }, timing, work);
 }
 
-/** One optimiser step with 16 rows of each adapter. */
-async function trainStep(engine: Engine, config: ModelConfig, adapters: number): Promise<void> {
-  const length = PROMPT + COMPLETION + 1;
-  const example = (row: number): { ids: number[]; weights: number[] } => ({
-    ids: Array.from({ length }, (_, t) => (7 * row + 5 * t) % config.vocabSize),
-    weights: Array.from({ length }, (_, t) => (t < PROMPT ? 0 : 1)),
+async function benchTraining(bench: Bench, adapters: number, rate: number): Promise<number> {
+  const { engine, budget, repeat, roofline } = bench;
+  // The way back takes about twice the way forth.
+  const tokens = (budget / repeat) * (rate / 3);
+  const length = tokens >= adapters * LENGTH ? LENGTH : SHORT;
+  const rows = clamp(Math.floor(tokens / length / adapters), 1, TRAIN_ROWS);
+  await trainStep(engine, adapters, 1, SHORT);
+  const timing = await best(() => trainStep(engine, adapters, rows, length), repeat, budget);
+  const count = adapters * rows * length;
+  const work = roofline.trainStep(count, adapters);
+  return report(bench, { what: 'train', rows: adapters * rows, adapters, tokens: count }, timing, work);
+}
+
+function reportCeilings({ copyBandwidth, copyBytes, peak, gemm }: Ceilings, output: Output): void {
+  output.object({ what: 'copy', bytes: copyBytes, gigabytesPerSecond: round(copyBandwidth / 1e9) });
+  output.object({ what: 'fma', gflopPerSecond: round(peak / 1e9) });
+  output.object({ what: 'gemm', size: 1024, gflopPerSecond: round(gemm / 1e9), share: round(gemm / peak) });
+  output.line(`copy     ${(copyBandwidth / 1e9).toFixed(1)} GB/s read and written (${copyBytes >> 20} MiB)`);
+  output.line(`fma      ${(peak / 1e9).toFixed(1)} GFLOP/s`);
+  output.line(`gemm     ${(gemm / 1e9).toFixed(1)} GFLOP/s at 1024³, ${percent(gemm / peak)} of it`);
+}
+
+interface Measured {
+  what: 'decode' | 'prefill' | 'train';
+  rows: number;
+  adapters: number;
+  tokens: number;
+}
+
+/** @returns tokens a second */
+function report({ ceilings, output }: Bench, measured: Measured, timing: Timing, work: Work): number {
+  const { what, rows, adapters, tokens } = measured;
+  const { seconds, repetitions } = timing;
+  const bound = ceilings && boundOf(work, ceilings);
+  const share = bound && bound.seconds / seconds;
+  output.object({
+    ...measured,
+    seconds: round(seconds),
+    repetitions,
+    tokensPerSecond: round(tokens / seconds),
+    gflopPerSecond: round(work.operations / seconds / 1e9),
+    gigabytesPerSecond: round(work.bytes / seconds / 1e9),
+    ...(bound && { predicted: round(tokens / bound.seconds), bound: bound.by, share: round(share as number) }),
   });
-  const examples = Array.from({ length: 16 }, (_, row) => example(row));
-  const batch = examples.map((_, row) => row);
-  const tracks = Array.from({ length: adapters }, (_, i) => ({ adapter: name(i), examples, batches: [batch] }));
-  for await (const event of engine.train({ objective: 'sft', tracks, optimiser: DEFAULT_OPTIMISER })) void event;
+  const name = `${what.padEnd(8)} ${String(rows).padStart(3)} rows, ${adapters} adapters`;
+  const speed = `${(tokens / seconds).toPrecision(3).padStart(8)} tokens/s`;
+  const against = bound
+    ? `  at most ${(tokens / bound.seconds).toPrecision(3).padStart(8)} by ${bound.by.padEnd(10)}  ${percent(share as number).padStart(6)}`
+    : '';
+  output.line(`${name}  ${speed}${against}  (${tokens} tokens, ${repetitions} ×)`);
+  return tokens / seconds;
 }
 
-/** Shortest time of `repeat` runs in seconds, after one that compiles and fills caches. */
-async function best(repeat: number, work: () => Promise<unknown>): Promise<number> {
-  let shortest = Infinity;
-  for (let i = 0; i <= repeat; i++) {
-    const start = performance.now();
-    await work();
-    if (i > 0) shortest = Math.min(shortest, (performance.now() - start) / 1000);
-  }
-  return shortest;
+function times({ bytes, operations }: Work, count: number): Work {
+  return { bytes: count * bytes, operations: count * operations };
 }
 
-function multiplyingParameters(config: ModelConfig): number {
-  const layer = PROJECTIONS.reduce((sum, projection) => {
-    const [outputs, inputs] = projectionShape(config, projection);
-    return sum + outputs * inputs;
-  }, 0);
-  return config.numLayers * layer + config.vocabSize * config.hiddenSize;
+function clamp(value: number, least: number, most: number): number {
+  return Math.min(most, Math.max(least, value));
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toPrecision(3)} %`;
 }
 
 function round(value: number): number {

@@ -1,6 +1,18 @@
 /** `generate`: sample one completion. */
 import { STREAMS } from '../../../src/random';
-import { choice, ENGINES, idList, number, readOptions, required, text, UsageError, type Values } from '../args';
+import {
+  choice,
+  dtypeHelp,
+  dtypeOption,
+  ENGINES,
+  idList,
+  number,
+  readOptions,
+  required,
+  text,
+  UsageError,
+  type Values,
+} from '../args';
 import { Output } from '../output';
 import { openEngine, openModel, readAdapter } from '../session';
 import { openTokenizer } from '../tokenizer';
@@ -17,6 +29,7 @@ export const help = `polylogue generate --model DIR (--prompt TEXT | --ids 1,2,3
   --top-k K            keep the K most probable tokens; default 0, all
   --top-p P            keep the most probable tokens with mass P; default 1, all
   --seed N             default 0
+${dtypeHelp(20)}
   --engine NAME        auto, webgpu or reference; default auto
   --json               one JSON object: ids, text, logprobs, margins, finish`;
 
@@ -32,6 +45,7 @@ export async function main(args: string[]): Promise<void> {
     'top-k': { type: 'string' },
     'top-p': { type: 'string' },
     seed: { type: 'string' },
+    dtype: { type: 'string' },
     engine: { type: 'string' },
     json: { type: 'boolean' },
   });
@@ -41,19 +55,20 @@ export async function main(args: string[]): Promise<void> {
   const topP = number(values, 'top-p', 1, { above: 0, max: 1 });
   const wanted = number(values, 'max-tokens', undefined, { integer: true, min: 1 });
   const seed = number(values, 'seed', 0, { integer: true, min: 0 });
+  const dtype = dtypeOption(values);
   const choiceOfEngine = choice(values, 'engine', ENGINES, 'auto');
   const model = await openModel(required(values, 'model'));
   const ids = await promptIds(values, model.dir);
-  const room = model.weights.config.maxPositions - ids.length;
+  const room = model.config.maxPositions - ids.length;
   if (room < (wanted ?? 1))
     throw new UsageError(`${ids.length} prompt tokens leave room for ${Math.max(0, room)}, not ${wanted ?? 1}`);
   const maxTokens = wanted ?? Math.min(128, room);
   const adapterDir = text(values, 'adapter');
-  const adapter = adapterDir === undefined ? null : await readAdapter(adapterDir, model.weights);
+  const adapter = adapterDir === undefined ? null : await readAdapter(adapterDir, model.config);
   const engine = await openEngine(
     choiceOfEngine,
     model,
-    { maxRows: 1, maxAdapters: 1, maxRank: adapter?.config.rank ?? 1, maxLength: ids.length + maxTokens },
+    { maxRows: 1, maxAdapters: 1, maxRank: adapter?.config.rank ?? 1, maxLength: ids.length + maxTokens, dtype },
     output,
   );
   if (adapter) await engine.importAdapter('adapter', adapter);
@@ -61,7 +76,7 @@ export async function main(args: string[]): Promise<void> {
     {
       ids,
       adapter: adapter ? 'adapter' : null,
-      sampling: { temperature, topK, topP, maxTokens, stopIds: model.weights.config.eosTokenIds },
+      sampling: { temperature, topK, topP, maxTokens, stopIds: model.config.eosTokenIds },
       key: { seed, stream: STREAMS.sample, iteration: 0, agent: 0, problem: 0, round: 0 },
     },
   ]);

@@ -16,10 +16,10 @@ import { isFileTask, taskFor, taskNamed, TASKS } from '../../../src/tasks';
 import { checkDialect, measuredProblems } from '../../../src/tasks/dialect';
 import { readProblemFile } from '../../../src/tasks/importer';
 import type { ProblemFile } from '../../../src/tasks/types';
-import { choice, ENGINES, number, readOptions, text, UsageError } from '../args';
+import { choice, dtypeHelp, dtypeOption, ENGINES, number, readOptions, text, UsageError } from '../args';
 import { Output } from '../output';
 import { describeEvent, finalReport, summary } from '../runReport';
-import { openEngine, openModel, readBytes } from '../session';
+import { hashOf, openEngine, openModel, readBytes } from '../session';
 import { openTokenizer } from '../tokenizer';
 
 const FILE_TASKS = TASKS.filter(isFileTask).map((task) => task.name);
@@ -31,8 +31,9 @@ export const help = `polylogue run [options]
                       (model=FOLDER takes any folder in Hugging Face layout, with a slash in its name)
   --data FILE.jsonl   problems of a task that reads a file: --set task=${FILE_TASKS.join('|')}
   --seed N            default: the preset's
+${dtypeHelp(19)} or the preset's
   --engine NAME       auto, webgpu or reference; default auto
-                      (torch: PyTorch in a child process, for long runs on a CPU; see tools/torch)
+                      (torch: PyTorch in a child process, for long runs on a CPU, f32 only; see tools/torch)
   --out FILE.zip      log, results and adapters (PEFT directories)
   --json              JSON lines: what happens, then one last object with accuracies, dataset sizes and the log's digest`;
 
@@ -47,6 +48,7 @@ export async function main(args: string[]): Promise<void> {
     set: { type: 'string', multiple: true },
     data: { type: 'string' },
     seed: { type: 'string' },
+    dtype: { type: 'string' },
     engine: { type: 'string' },
     out: { type: 'string' },
     json: { type: 'boolean' },
@@ -59,6 +61,7 @@ export async function main(args: string[]): Promise<void> {
   const config = resolveConfig(preset, {
     ...settings,
     ...(seed === undefined ? {} : { seed }),
+    ...(values['dtype'] === undefined ? {} : { dtype: dtypeOption(values) }),
     ...(data && { 'data.name': data.name, 'data.sha256': data.sha256 }),
   });
   const task = taskFor(config, data);
@@ -69,7 +72,7 @@ export async function main(args: string[]): Promise<void> {
   const tokenizer = await openTokenizer(model.dir);
   const problems = measuredProblems(task, config.seed, data);
   if (problems[0]) checkDialect(task, problems[0], tokenizer, config.model);
-  const parts = { task, measured: problems, model: model.weights.config, tokenizer, mostRows: MOST_ROWS };
+  const parts = { task, measured: problems, model: model.config, tokenizer, mostRows: MOST_ROWS };
   const options = engineOptions(config, parts);
   const engine = await openEngine(choice(values, 'engine', ENGINES, 'auto'), model, options, output);
   const control = new RunControl();
@@ -83,7 +86,7 @@ export async function main(args: string[]): Promise<void> {
   const society = new ModelSociety({
     engine,
     tokenizer,
-    model: { name: config.model, hash: model.hash },
+    model: { name: config.model, hash: await hashOf(model) },
     config,
     ...(options.maxLength !== undefined && { maxLength: options.maxLength }),
     signal: control.signal,

@@ -1,43 +1,117 @@
-/** `score`: log-probability of every token of a sequence after the first. */
-import { choice, ENGINES, idList, readOptions, required, text } from '../args';
+/** `score`: log-probability of every token of a sequence after the first, or the perplexity of a text. */
+import type { Engine, WeightDtype } from '../../../src/engine/types';
+import { UsageError } from '../args';
+import { choice, dtypeHelp, dtypeOption, ENGINES, idList, number, readOptions, required, text } from '../args';
+import type { EngineChoice, Values } from '../args';
 import { Output } from '../output';
-import { openEngine, openModel, readAdapter } from '../session';
+import { perplexityOf, type Perplexity, windowsOf } from '../perplexity';
+import { openEngine, openModel, readAdapter, readBytes, type OpenedModel } from '../session';
+import { openTokenizer } from '../tokenizer';
 
-export const help = `polylogue score --model DIR --ids 1,2,3 [options]
+export const help = `polylogue score --model DIR (--ids 1,2,3 | --text FILE) [options]
 
   --model DIR      folder in Hugging Face layout
   --ids 1,2,3      at least two token ids
+  --text FILE      UTF-8 text whose perplexity is measured
+  --window N       tokens of a window, with --text; default 512, or what the model has room for
+  --limit N        only the first N tokens of the text
+  --against NAME   measure the text with the weights in this format too, for example f32
   --adapter DIR    PEFT adapter to apply
+${dtypeHelp(16)}
   --engine NAME    auto, webgpu or reference; default auto
-  --json           one JSON object: ids, logprobs (natural logarithm, one fewer than ids), sum, perplexity`;
+  --json           one JSON object: with --ids ids, logprobs (natural logarithm, one fewer than ids), sum, perplexity;
+                   with --text tokens, windows, and for each format nll and perplexity
+
+  Perplexity of a text: its tokens (no special ones are added) are cut into windows of N tokens that overlap by one, so that every
+  token but the first is predicted exactly once, from what stands before it in its window. nll is the mean of
+  −log p over these tokens, natural logarithm; perplexity is exp(nll).`;
 
 export async function main(args: string[]): Promise<void> {
   const values = readOptions(args, {
     model: { type: 'string' },
     ids: { type: 'string' },
+    text: { type: 'string' },
+    window: { type: 'string' },
+    limit: { type: 'string' },
+    against: { type: 'string' },
     adapter: { type: 'string' },
+    dtype: { type: 'string' },
     engine: { type: 'string' },
     json: { type: 'boolean' },
   });
   const output = new Output(Boolean(values['json']));
+  if ((values['ids'] === undefined) === (values['text'] === undefined)) {
+    throw new UsageError('give either --ids or --text');
+  }
+  const dtype = dtypeOption(values);
+  const engine = choice(values, 'engine', ENGINES, 'auto');
+  if (values['text'] === undefined) await scoreIds(values, dtype, engine, output);
+  else await scoreText(values, dtype, engine, output);
+}
+
+async function scoreIds(values: Values, dtype: WeightDtype, choice: EngineChoice, output: Output): Promise<void> {
   const ids = idList(required(values, 'ids'));
-  const choiceOfEngine = choice(values, 'engine', ENGINES, 'auto');
+  for (const name of ['window', 'limit', 'against']) {
+    if (values[name] !== undefined) throw new UsageError(`--${name} goes with --text`);
+  }
   const model = await openModel(required(values, 'model'));
-  const adapterDir = text(values, 'adapter');
-  const adapter = adapterDir === undefined ? null : await readAdapter(adapterDir, model.weights);
-  const engine = await openEngine(
-    choiceOfEngine,
-    model,
-    { maxRows: 1, maxAdapters: 1, maxRank: adapter?.config.rank ?? 1, maxLength: Math.max(2, ids.length) },
-    output,
-  );
-  if (adapter) await engine.importAdapter('adapter', adapter);
-  const [row] = await engine.score([{ ids, adapter: adapter ? 'adapter' : null }]);
+  const { engine, adapter } = await engineFor(values, model, 1, Math.max(2, ids.length), dtype, choice, output);
+  const [row] = await engine.score([{ ids, adapter }]);
   const logprobs = Array.from(row ?? []);
   const sum = logprobs.reduce((a, b) => a + b, 0);
   const perplexity = Math.exp(-sum / logprobs.length);
-  output.object({ ids, logprobs, sum, perplexity, engine: engine.info.kind });
+  output.object({ ids, logprobs, sum, perplexity, dtype, engine: engine.info.kind });
   logprobs.forEach((value, i) => output.line(`${String(ids[i + 1]).padStart(7)}  ${value.toFixed(6)}`));
   output.line(`sum ${sum.toFixed(6)}, perplexity ${perplexity.toFixed(4)}`);
   await engine.dispose();
+}
+
+async function scoreText(values: Values, dtype: WeightDtype, choice: EngineChoice, output: Output): Promise<void> {
+  const file = required(values, 'text');
+  const against = values['against'] === undefined ? null : dtypeOption({ dtype: values['against'] });
+  const limit = number(values, 'limit', Infinity, { integer: true, min: 2 });
+  const model = await openModel(required(values, 'model'));
+  const most = model.config.maxPositions;
+  const window = number(values, 'window', Math.min(512, most), { integer: true, min: 2, max: most });
+  const content = new TextDecoder().decode(await readBytes(file));
+  const ids = (await openTokenizer(model.dir)).encode(content).slice(0, limit);
+  if (ids.length < 2) throw new UsageError(`--text: ${file} has ${ids.length} tokens, at least 2 are needed`);
+
+  const results: (Perplexity & { dtype: WeightDtype })[] = [];
+  let kind = '';
+  // One after the other: two models at once might not fit the device.
+  for (const format of against === null || against === dtype ? [dtype] : [dtype, against]) {
+    const { engine, adapter } = await engineFor(values, model, 4, window, format, choice, output);
+    kind = engine.info.kind;
+    const progress = (done: number, all: number): void => output.progress(`${format}: window ${done} of ${all}`);
+    results.push({ dtype: format, ...(await perplexityOf(engine, adapter, ids, window, progress)) });
+    await engine.dispose();
+  }
+  const windows = windowsOf(ids, window).length;
+  output.object({ text: file, tokens: ids.length, scored: ids.length - 1, window, windows, engine: kind, results });
+  output.line(`${file}: ${ids.length} tokens, ${ids.length - 1} of them predicted, in ${windows} windows of ${window}`);
+  for (const { dtype: format, nll, perplexity } of results) {
+    output.line(`${format.padEnd(4)}  nll ${nll.toFixed(5)}  perplexity ${perplexity.toFixed(4)}`);
+  }
+  const [measured, full] = results;
+  if (!measured || !full) return;
+  const ratio = full.perplexity === 0 ? NaN : measured.perplexity / full.perplexity;
+  output.line(`${measured.dtype} against ${full.dtype}: perplexity × ${ratio.toFixed(4)}`);
+}
+
+async function engineFor(
+  values: Values,
+  model: OpenedModel,
+  maxRows: number,
+  maxLength: number,
+  dtype: WeightDtype,
+  choice: EngineChoice,
+  output: Output,
+): Promise<{ engine: Engine; adapter: string | null }> {
+  const dir = text(values, 'adapter');
+  const adapter = dir === undefined ? null : await readAdapter(dir, model.config);
+  const options = { maxRows, maxAdapters: 1, maxRank: adapter?.config.rank ?? 1, maxLength, dtype };
+  const engine = await openEngine(choice, model, options, output);
+  if (adapter) await engine.importAdapter('adapter', adapter);
+  return { engine, adapter: adapter ? 'adapter' : null };
 }

@@ -3,7 +3,18 @@ import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PROJECTIONS, type AdapterConfig, type OptimiserSettings } from '../../../src/engine/types';
 import { STREAMS, shuffled } from '../../../src/random';
-import { choice, ENGINES, number, readOptions, required, text, UsageError, type Values } from '../args';
+import {
+  choice,
+  dtypeHelp,
+  dtypeOption,
+  ENGINES,
+  number,
+  readOptions,
+  required,
+  text,
+  UsageError,
+  type Values,
+} from '../args';
 import { Output } from '../output';
 import { serialiseAdapter } from '../../../src/engine/peft';
 import { FileError } from '../../../src/engine/errors';
@@ -30,6 +41,7 @@ export const help = `polylogue train --model DIR --data FILE.jsonl --out DIR [op
   --seed N           initial weights and order of the data; default 0
   --shuffle false    keep the order of the file
   --raw              no chat template around text prompts
+${dtypeHelp(18)}
   --engine NAME      auto, webgpu or reference; default auto
   --json             one JSON line per step: step, loss, grad_norm, lr, tokens`;
 
@@ -53,6 +65,7 @@ export async function main(args: string[]): Promise<void> {
     seed: { type: 'string' },
     shuffle: { type: 'string' },
     raw: { type: 'boolean' },
+    dtype: { type: 'string' },
     engine: { type: 'string' },
     json: { type: 'boolean' },
   });
@@ -62,19 +75,20 @@ export async function main(args: string[]): Promise<void> {
   const batchSize = number(values, 'batch', 8, { integer: true, min: 1 });
   const out = required(values, 'out');
   const dataFile = required(values, 'data');
+  const dtype = dtypeOption(values);
   const choiceOfEngine = choice(values, 'engine', ENGINES, 'auto');
   const model = await openModel(required(values, 'model'));
   const content = new TextDecoder().decode(await readBytes(dataFile));
   const examples = await readTrainingData(
     dataFile,
     content,
-    model.weights.config.vocabSize,
+    model.config.vocabSize,
     () => openTokenizer(model.dir),
     Boolean(values['raw']),
   );
   const batches = planBatches(values, examples.length, batchSize, seed);
   const from = text(values, 'adapter');
-  const start = from === undefined ? null : await readAdapter(from, model.weights);
+  const start = from === undefined ? null : await readAdapter(from, model.config);
   const config = start?.config ?? newAdapterConfig(values);
   const engine = await openEngine(
     choiceOfEngine,
@@ -83,6 +97,7 @@ export async function main(args: string[]): Promise<void> {
       maxRows: 1,
       maxAdapters: 1,
       maxRank: config.rank,
+      dtype,
       maxLength: Math.max(...examples.map((example) => example.ids.length)),
     },
     output,
@@ -101,7 +116,7 @@ export async function main(args: string[]): Promise<void> {
       `step ${step}/${event.totalSteps}  loss ${t.loss.toFixed(5)}  gradient norm ${t.gradNorm.toFixed(4)}  lr ${t.lr.toExponential(2)}`,
     );
   }
-  await writeAdapter(out, serialiseAdapter(await engine.exportAdapter(ADAPTER), model.weights.config));
+  await writeAdapter(out, serialiseAdapter(await engine.exportAdapter(ADAPTER), model.config));
   output.note(`adapter written to ${out} (${engine.info.device})`);
   await engine.dispose();
 }

@@ -1,0 +1,165 @@
+/** `dequantize`: write the weights that a device computes with, so that anybody can load them elsewhere. */
+import { copyFile, mkdir, open, readFile, rename, rm, writeFile, type FileHandle } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { tensorShapes } from '../../../src/engine/config';
+import { FileError } from '../../../src/engine/errors';
+import { layOutSafetensors } from '../../../src/engine/safetensors';
+import type { TensorPiece } from '../../../src/engine/stream';
+import type { TensorError, WeightDtype } from '../../../src/engine/types';
+import { choice, dtypeOption, readOptions, required, UsageError } from '../args';
+import { Output } from '../output';
+import { openRepacker, type Repack } from '../repack';
+import { openModel, problem } from '../session';
+
+export const help = `polylogue dequantize --model DIR --dtype NAME --out DIR [options]
+
+  --model DIR      folder in Hugging Face layout
+  --dtype NAME     f16, int8 or int4 (groups of 32); f32 copies the values
+  --out DIR        new folder: F32 safetensors with the values that the device computes with in this format, under the
+                   names of Hugging Face, and the model's configuration and tokenizer
+  --engine NAME    which quantiser: auto, webgpu (packed and unpacked on the device) or reference (the host's); default auto
+  --json           one JSON object per matrix: name, values, relative error √(Σ(w′ − w)² / Σw²), largest |w′ − w|; one more
+                   with the worst and the mean (weighted by values) relative error`;
+
+/** What is copied beside the weights, where there is such a file. */
+const COPIED = [
+  'generation_config.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'chat_template.jinja',
+  'vocab.json',
+  'merges.txt',
+  'tokenizer.model',
+];
+const WEIGHTS = 'model.safetensors';
+
+export async function main(args: string[]): Promise<void> {
+  const values = readOptions(args, {
+    model: { type: 'string' },
+    dtype: { type: 'string' },
+    out: { type: 'string' },
+    engine: { type: 'string' },
+    json: { type: 'boolean' },
+  });
+  const output = new Output(Boolean(values['json']));
+  required(values, 'dtype');
+  const dtype = dtypeOption(values);
+  const out = required(values, 'out');
+  const engine = choice(values, 'engine', ['auto', 'webgpu', 'reference'] as const, 'auto');
+  const model = await openModel(required(values, 'model'));
+  if (existsSync(join(out, WEIGHTS))) throw new UsageError(`--out: ${join(out, WEIGHTS)} is there already`);
+
+  const { head, places } = layOutSafetensors(tensorShapes(model.config));
+  const repacker = await openRepacker(engine, dtype, output);
+  const file = await createFile(out);
+  const errors = new Map<string, ErrorSum>();
+  try {
+    await writeAt(file, head, 0);
+    const sink = async (piece: TensorPiece): Promise<void> => {
+      const kept = await repackPiece(repacker.repack, piece, dtype, errors);
+      const first = (places.get(piece.name) as number) + 4 * piece.firstRow * rowLength(piece.shape);
+      await writeAt(file, new Uint8Array(kept.buffer, kept.byteOffset, kept.byteLength), first);
+    };
+    const onProgress = (done: number, all: number): void => output.progress(`${Math.floor((100 * done) / all)} %`);
+    await model.stream.read(sink, { onProgress });
+    await file.close();
+    await rename(join(out, `${WEIGHTS}.part`), join(out, WEIGHTS));
+  } catch (error) {
+    await file.close().catch(() => {});
+    await rm(join(out, `${WEIGHTS}.part`), { force: true });
+    throw error;
+  } finally {
+    repacker.dispose();
+  }
+  await writeConfig(model.dir, out);
+  for (const name of COPIED) {
+    if (existsSync(join(model.dir, name))) await copyFile(join(model.dir, name), join(out, name));
+  }
+  report([...errors].map(errorOf), { dtype, out, quantiser: repacker.name, hash: model.stream.hash }, output);
+}
+
+interface ErrorSum {
+  values: number;
+  squares: number;
+  total: number;
+  largest: number;
+}
+
+/** The piece's values in the format, its share of the tensor's error counted. */
+async function repackPiece(
+  repack: Repack,
+  { name, shape, data }: TensorPiece,
+  dtype: WeightDtype,
+  errors: Map<string, ErrorSum>,
+): Promise<Float32Array> {
+  // Norms and biases stay as they are.
+  if (shape.length === 1 || dtype === 'f32') return data;
+  const kept = await repack(data, rowLength(shape));
+  const sum = errors.get(name) ?? { values: 0, squares: 0, total: 0, largest: 0 };
+  sum.values += data.length;
+  for (let i = 0; i < data.length; i++) {
+    const value = data[i] as number;
+    const off = Math.abs((kept[i] as number) - value);
+    sum.squares += off * off;
+    sum.total += value * value;
+    if (off > sum.largest) sum.largest = off;
+  }
+  errors.set(name, sum);
+  return kept;
+}
+
+function errorOf([name, { values, squares, total, largest }]: [string, ErrorSum]): TensorError {
+  return { name, values, relative: total === 0 ? 0 : Math.sqrt(squares / total), largest };
+}
+
+function report(
+  errors: TensorError[],
+  what: { dtype: WeightDtype; out: string } & Record<string, unknown>,
+  output: Output,
+): void {
+  for (const error of errors) {
+    output.object(error);
+    const { name, relative, largest } = error;
+    output.line(`${name.padEnd(44)} relative error ${relative.toExponential(3)}  largest ${largest.toExponential(3)}`);
+  }
+  const count = errors.reduce((sum, { values }) => sum + values, 0);
+  const mean = count === 0 ? 0 : errors.reduce((sum, { values, relative }) => sum + values * relative, 0) / count;
+  const worst = errors.reduce<TensorError | null>((most, e) => (most && most.relative >= e.relative ? most : e), null);
+  output.object({ ...what, mean, worst: worst && { name: worst.name, relative: worst.relative } });
+  output.line(`written to ${what.out}: values of ${what.dtype} as F32`);
+  if (worst) {
+    output.line(
+      `relative error: mean ${mean.toExponential(3)}, worst ${worst.relative.toExponential(3)} (${worst.name})`,
+    );
+  }
+}
+
+function rowLength(shape: readonly number[]): number {
+  return shape.slice(1).reduce((product, size) => product * size, 1);
+}
+
+async function createFile(out: string): Promise<FileHandle> {
+  try {
+    await mkdir(out, { recursive: true });
+    return await open(join(out, `${WEIGHTS}.part`), 'w');
+  } catch (error) {
+    throw new FileError(out, problem(error), { cause: error });
+  }
+}
+
+async function writeAt(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  let done = 0;
+  while (done < bytes.length) {
+    done += (await file.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
+  }
+}
+
+/** The model's configuration, except that the weights are F32 now: readers that believe it would round them again. */
+async function writeConfig(from: string, to: string): Promise<void> {
+  const config = JSON.parse(await readFile(join(from, 'config.json'), 'utf8')) as Record<string, unknown>;
+  delete config['dtype'];
+  await writeFile(join(to, 'config.json'), JSON.stringify({ ...config, torch_dtype: 'float32' }, null, 2) + '\n');
+}

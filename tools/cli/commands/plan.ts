@@ -1,0 +1,87 @@
+/** `plan`: the bytes that a model takes on a device, before anything is loaded. */
+import { planModel, type ModelPlan, type TrainingSize } from '../../../src/engine/plan';
+import { parameterCount, SHAPE_NAMES } from '../../../src/engine/shapes';
+import type { EngineOptions } from '../../../src/engine/types';
+import { dtypeHelp, dtypeOption, number, readOptions, type Values } from '../args';
+import { Output } from '../output';
+import { openConfig } from '../session';
+
+export const help = `polylogue plan (--model DIR | --shape NAME) [options]
+
+  --model DIR        folder in Hugging Face layout; only config.json is read
+  --shape NAME       ${SHAPE_NAMES.join(', ')}
+${dtypeHelp(18)}
+  --rows N           rows decoded together, default 64
+  --length N         longest sequence, default the model's, at most 1024
+  --adapters N       default 16
+  --rank R           largest rank of an adapter, default 16
+  --train-tokens N   tokens of a training batch, padded; default none, no training
+  --json             one JSON object
+
+  These are the buffers that the WebGPU engine allocates, to the byte, before and (with --train-tokens) after its first
+  training job. Parameters of kernels and one staging buffer come on top, some MiB for a large model. A device limits
+  the size of one buffer: 128 MiB at least, 1 to 4 GiB on most.`;
+
+export async function main(args: string[]): Promise<void> {
+  const values = readOptions(args, {
+    model: { type: 'string' },
+    shape: { type: 'string' },
+    dtype: { type: 'string' },
+    rows: { type: 'string' },
+    length: { type: 'string' },
+    adapters: { type: 'string' },
+    rank: { type: 'string' },
+    'train-tokens': { type: 'string' },
+    json: { type: 'boolean' },
+  });
+  const output = new Output(Boolean(values['json']));
+  const { name, config } = await openConfig(values);
+  const options = planOptions(values);
+  const training = trainingSize(values, options.maxAdapters ?? 1);
+  const plan = planModel(config, options, training);
+  const parameters = parameterCount(config);
+  output.object({ model: name, parameters, options, training: training ?? null, plan });
+  output.line(`${name}: ${parameters.toLocaleString('en')} parameters in ${options.dtype}`);
+  for (const line of table(plan)) output.line(line);
+}
+
+function planOptions(values: Values): EngineOptions {
+  const whole = { integer: true, min: 1 };
+  const optional = (option: string, key: keyof EngineOptions): EngineOptions => {
+    const given = number(values, option, undefined, whole);
+    return given === undefined ? {} : { [key]: given };
+  };
+  return {
+    dtype: dtypeOption(values),
+    ...optional('rows', 'maxRows'),
+    ...optional('length', 'maxLength'),
+    ...optional('adapters', 'maxAdapters'),
+    ...optional('rank', 'maxRank'),
+  };
+}
+
+/** A batch in which every token is a target: the largest that so many tokens can be. */
+function trainingSize(values: Values, tracks: number): TrainingSize | undefined {
+  const tokens = number(values, 'train-tokens', undefined, { integer: true, min: 1 });
+  return tokens === undefined ? undefined : { tokens, targets: tokens, tracks };
+}
+
+function table(plan: ModelPlan): string[] {
+  const parts = [
+    ['weights', plan.weights],
+    ['keys and values', plan.kvCache],
+    ['activations', plan.activations],
+    ['adapters', plan.adapters],
+    ['gradients and moments', plan.optimiser],
+    ['total', plan.total],
+  ] as const;
+  const { name, bytes } = plan.largestBuffer;
+  return [
+    ...parts.map(([part, size]) => `${part.padEnd(22)} ${size.toLocaleString('en').padStart(16)}  ${mebibytes(size)}`),
+    `${'largest buffer'.padEnd(22)} ${bytes.toLocaleString('en').padStart(16)}  ${mebibytes(bytes)}  ${name}`,
+  ];
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1).padStart(9)} MiB`;
+}

@@ -1,0 +1,36 @@
+/** Perplexity of a text under a model. */
+import type { AdapterId, Engine } from '../../src/engine/types';
+
+export interface Perplexity {
+  /** Mean of −log p of the predicted tokens, natural logarithm. */
+  nll: number;
+  perplexity: number;
+}
+
+/** Windows of at most `size` tokens that overlap by one: every token but the first is predicted in exactly one of them. */
+export function windowsOf(ids: readonly number[], size: number): number[][] {
+  const windows: number[][] = [];
+  for (let at = 0; at + 1 < ids.length; at += size - 1) windows.push(ids.slice(at, at + size));
+  return windows;
+}
+
+/** @throws what `Engine.score` throws */
+export async function perplexityOf(
+  engine: Engine,
+  adapter: AdapterId | null,
+  ids: readonly number[],
+  window: number,
+  onWindow: (done: number, all: number) => void,
+): Promise<Perplexity> {
+  const windows = windowsOf(ids, window);
+  let sum = 0;
+  let done = 0;
+  // A few at a time: enough to fill a batch, and progress can be told.
+  for (let from = 0; from < windows.length; from += 4) {
+    const rows = await engine.score(windows.slice(from, from + 4).map((row) => ({ ids: row, adapter })));
+    for (const row of rows) for (const logprob of row) sum += logprob;
+    onWindow((done += rows.length), windows.length);
+  }
+  const nll = -sum / (ids.length - 1);
+  return { nll, perplexity: Math.exp(nll) };
+}
