@@ -10,10 +10,17 @@ export class RunPlan {
   /** Why there is none, for people. */
   problem = $state.raw<string | null>(null);
 
+  /** Model and format that the bytes are about. */
+  #about: string | null = null;
+
   /** @param config what is set now; null = nothing that could run */
   constructor(config: () => ExperimentConfig | null, ask: (config: ExperimentConfig) => Promise<MemoryPlan>) {
     $effect(() => {
       const wanted = config();
+      const about = wanted && `${wanted.model} ${wanted.dtype}`;
+      // Bytes of another model would mislead; those of other settings stand until the new ones come.
+      if (about !== this.#about) this.bytes = this.problem = null;
+      this.#about = about;
       let outdated = false;
       const timer = setTimeout(() => {
         if (!wanted) return void (this.bytes = this.problem = null);
