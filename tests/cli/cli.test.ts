@@ -1,10 +1,10 @@
 /** The command line as a program: what it prints, and how it fails. */
-import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readSafetensors, writeSafetensors } from '../../src/engine/safetensors';
+import { expectRefusal, objects, polylogue, type Ended } from './program';
 
 const LLAMA = 'tests/fixtures/golden/llama';
 let scratch = '';
@@ -13,32 +13,6 @@ beforeAll(() => {
   scratch = mkdtempSync(join(tmpdir(), 'polylogue-cli-'));
 });
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
-
-interface Ended {
-  code: number | null;
-  out: string;
-  err: string;
-}
-
-function polylogue(...args: string[]): Ended {
-  const command = ['--import', 'tsx', '--import', './tools/cli/register.mjs', 'tools/cli/main.ts', ...args];
-  const { status, stdout, stderr } = spawnSync(process.execPath, command, { encoding: 'utf8' });
-  return { code: status, out: stdout, err: stderr };
-}
-
-const objects = (out: string): Record<string, unknown>[] =>
-  out
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
-
-/** Exit code 1, nothing on stdout, one line on stderr that holds all of the words. */
-function expectRefusal(ended: Ended, ...words: string[]): void {
-  expect(ended.code).toBe(1);
-  expect(ended.out).toBe('');
-  expect(ended.err.trimEnd().split('\n')).toHaveLength(1);
-  for (const word of words) expect(ended.err).toContain(word);
-}
 
 function brokenModel(name: string, change: (dir: string) => void): string {
   const dir = join(scratch, name);

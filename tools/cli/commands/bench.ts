@@ -93,7 +93,9 @@ export async function main(args: string[]): Promise<void> {
   const bench: Bench = { engine, roofline, ceilings, budget, repeat, output };
   let rate = 0;
   for (const count of rows) {
-    for (const adapters of [0, 1, ADAPTERS]) rate = Math.max(rate, await benchDecode(bench, count, adapters));
+    // A row has one adapter: fewer rows than adapters would repeat the measurement before.
+    const adapters = [0, 1, ADAPTERS].filter((wanted) => wanted <= 1 || count >= wanted);
+    for (const wanted of adapters) rate = Math.max(rate, await benchDecode(bench, count, wanted));
   }
   rate = await benchPrefill(bench, rate);
   for (const adapters of [1, ADAPTERS]) await benchTraining(bench, adapters, rate);
@@ -172,9 +174,9 @@ function report({ ceilings, output }: Bench, measured: Measured, timing: Timing,
     ...(bound && { predicted: round(tokens / bound.seconds), bound: bound.by, share: round(share as number) }),
   });
   const name = `${what.padEnd(8)} ${String(rows).padStart(3)} rows, ${adapters} adapters`;
-  const speed = `${(tokens / seconds).toPrecision(3).padStart(8)} tokens/s`;
+  const speed = `${short(tokens / seconds)} tokens/s`;
   const against = bound
-    ? `  at most ${(tokens / bound.seconds).toPrecision(3).padStart(8)} by ${bound.by.padEnd(10)}  ${percent(share as number).padStart(6)}`
+    ? `  at most ${short(tokens / bound.seconds)} by ${bound.by.padEnd(10)}  ${percent(share as number).padStart(6)}`
     : '';
   output.line(`${name}  ${speed}${against}  (${tokens} tokens, ${repetitions} ×)`);
   return tokens / seconds;
@@ -186,6 +188,12 @@ function times({ bytes, operations }: Work, count: number): Work {
 
 function clamp(value: number, least: number, most: number): number {
   return Math.min(most, Math.max(least, value));
+}
+
+/** Three digits, no exponent. */
+function short(value: number): string {
+  const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
+  return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits }).padStart(9);
 }
 
 function percent(share: number): string {
