@@ -286,6 +286,11 @@ export interface EngineOptions {
   dtype?: WeightDtype;
   /** Which kernels: those for software drivers, those for GPUs, or by the device's own account (default). */
   tiles?: 'auto' | 'cpu' | 'gpu';
+  /**
+   * How products with packed weights (f16, int8, int4) are computed forward: f16 rounds them to 11 bits and adds eight at a time in
+   * f16, the rest in f32. Default: f16 where a GPU has it. Gradients, and products with f32 weights, are f32 always.
+   */
+  arithmetic?: 'auto' | 'f32' | 'f16';
   /** Keep keys and values of what was computed for prompts that begin alike; the results are the same; default true. */
   prefixCache?: boolean;
   /** Compare a few tokens of the first layer with the reference engine when the model is loaded; default true. */

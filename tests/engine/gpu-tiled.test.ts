@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OUTPUT_SPLITS, TRACK_WORDS } from '../../src/engine/buffers';
+import { RequestError } from '../../src/engine/errors';
 import { Gpu } from '../../src/engine/gpu/device';
 import { NO_SLOT } from '../../src/engine/gpu/layout';
 import {
@@ -19,7 +20,7 @@ import { random, relativeError } from './backwardFixture';
 
 let gpu: Gpu;
 beforeAll(async () => {
-  gpu = await Gpu.open(await openNodeGpu(), { tiles: 'gpu' });
+  gpu = await Gpu.open(await openNodeGpu(), { tiles: 'gpu', arithmetic: 'f32' });
 });
 afterAll(() => gpu.destroy());
 
@@ -123,7 +124,7 @@ function expansion(lora: Lora, xa: Float32Array): LoraExpansion {
   };
 }
 
-describe.each(WEIGHT_DTYPES)('products with %s weights', (dtype) => {
+describe.each(WEIGHT_DTYPES)('products with %s weights', { timeout: 180_000 }, (dtype) => {
   it.each([
     [37, 36, 1],
     [37, 36, 40],
@@ -219,7 +220,81 @@ describe.each(WEIGHT_DTYPES)('products with %s weights', (dtype) => {
   });
 });
 
-describe('gradient through the head', () => {
+const adapter = await (await openNodeGpu()).requestAdapter();
+/** With tokens for either kernel; formats differ in how they are unpacked only, and software drivers compile long. */
+const PACKED = [
+  ['f16', 12],
+  ['int8', 12],
+  ['int4', 12],
+  ['int4', 70],
+] as const;
+
+describe.runIf(adapter?.features.has('shader-f16'))('products in f16', { timeout: 180_000 }, () => {
+  let f32: Gpu;
+  beforeAll(async () => {
+    f32 = gpu;
+    gpu = await Gpu.open(await openNodeGpu(), { tiles: 'gpu' });
+  });
+  afterAll(() => {
+    gpu.destroy();
+    gpu = f32;
+  });
+
+  it('is what a GPU does that can, unless f32 is asked for', async () => {
+    expect(gpu.arithmetic).toBe('f16');
+    expect(f32.arithmetic).toBe('f32');
+    await expect(Gpu.open(await openNodeGpu(), { tiles: 'cpu', arithmetic: 'f16' })).rejects.toThrow(RequestError);
+  });
+
+  it.each(PACKED)('%s: within what rounding to f16 explains, for %i tokens', async (dtype, tokens) => {
+    const [outputs, inputs] = [75, 300];
+    const { matrix, values } = await matrixOf(dtype, outputs, inputs);
+    const x = random(tokens * inputs);
+    const wanted = product({ x, values, outputs }, tokens);
+    const y = await multiply(matrix, { tokens, x: gpu.upload('x', x) });
+    let squares = 0;
+    let furthest = 0;
+    for (let t = 0; t < tokens; t++) {
+      for (let o = 0; o < outputs; o++) {
+        let terms = 0;
+        for (let k = 0; k < inputs; k++) terms += (x[t * inputs + k]! * values[o * inputs + k]!) ** 2;
+        const off = Math.abs(y[t * outputs + o]! - wanted[t * outputs + o]!) / (2 ** -11 * Math.sqrt(terms));
+        squares += off ** 2;
+        furthest = Math.max(furthest, off);
+      }
+    }
+    // An input rounded once, 2^-11 / √3 of it at most; eight sums rounded, over four terms each in the mean.
+    const typical = Math.sqrt(squares / y.length);
+    expect(typical).toBeLessThan(Math.sqrt((1 + 4) / 3));
+    expect(furthest).toBeLessThan(8);
+    // Products in f32 would be closer.
+    expect(typical).toBeGreaterThan(0.1);
+  });
+
+  it('gives a token the same bits among any number of others, with adapters', async () => {
+    const [outputs, inputs, most] = [75, 1800, 70];
+    const { matrix } = await matrixOf('int4', outputs, inputs);
+    const x = random(most * inputs);
+    const lora = loraOf(8, inputs, outputs, mixedSlots(most));
+    const xa = random(most * 8);
+    const parts = { bias: gpu.upload('bias', random(outputs)), lora: expansion(lora, xa) };
+    const all = await multiply(matrix, { tokens: most, x: gpu.upload('x', x), ...parts });
+    for (const tokens of [1, 8, 17, 64]) {
+      const some = await multiply(matrix, { tokens, x: gpu.upload('x', x.slice(0, tokens * inputs)), ...parts });
+      expect(some, `${tokens} tokens`).toEqual(all.slice(0, tokens * outputs));
+    }
+  });
+
+  it.each(PACKED)('%s: inputs up to the largest of f16 do not overflow, for %i tokens', async (dtype, tokens) => {
+    const [outputs, inputs] = [40, 96];
+    const { matrix, values } = await matrixOf(dtype, outputs, inputs);
+    const x = Float32Array.from({ length: tokens * inputs }, () => 65000);
+    const y = await multiply(matrix, { tokens, x: gpu.upload('x', x) });
+    expect(relativeError(y, product({ x, values, outputs }, tokens))).toBeLessThan(3e-3);
+  });
+});
+
+describe('gradient through the head', { timeout: 180_000 }, () => {
   it('splits an odd vocabulary over workgroups, the same bits in every block', async () => {
     const [V, inputs, tokens] = [20011, 20, 9];
     const { matrix, values } = await matrixOf('int4', V, inputs);

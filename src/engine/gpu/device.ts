@@ -3,7 +3,7 @@
  * read-backs and a cache of pipelines. Nothing here knows of transformers.
  */
 
-import { DeviceError, DeviceLostError, MemoryPlanError, NoWebGpuError, PolylogueError } from '../errors';
+import { DeviceError, DeviceLostError, MemoryPlanError, NoWebGpuError, PolylogueError, RequestError } from '../errors';
 import { FRAGMENTS, KERNELS, PACKED_FORMATS, type KernelName } from './kernels';
 
 /** Values for a kernel's `override` declarations; `FORMAT` names the file that takes the place of its line `//@weights`. */
@@ -30,6 +30,8 @@ const MOST_STAGING = 1 << 23;
 export interface GpuOptions {
   /** Which kernels to use; default by what the device says of itself. */
   tiles?: 'auto' | 'cpu' | 'gpu' | undefined;
+  /** Products with packed weights; default f16 where a GPU has it. */
+  arithmetic?: 'auto' | 'f32' | 'f16' | undefined;
 }
 
 export class Gpu {
@@ -54,6 +56,8 @@ export class Gpu {
     readonly description: string,
     /** A software rasteriser, or to be treated as one: other kernels are quick there. */
     readonly isCpu: boolean,
+    /** Of forward products with packed weights. */
+    readonly arithmetic: 'f32' | 'f16',
   ) {
     const createBuffer = device.createBuffer.bind(device);
     device.createBuffer = (descriptor) => {
@@ -77,7 +81,7 @@ export class Gpu {
 
   /**
    * Opens the default adapter with its largest buffer limits.
-   * @throws NoWebGpuError when there is no adapter or it refuses a device.
+   * @throws NoWebGpuError when there is no adapter or it refuses a device, RequestError when f16 is asked for and it has none
    */
   static async open(gpu: GPU, options: GpuOptions = {}): Promise<Gpu> {
     const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
@@ -101,7 +105,14 @@ export class Gpu {
     const description = [...new Set(words)].join(' ') || 'unnamed adapter';
     const isCpu = /llvmpipe|swiftshader|lavapipe|basic render/i.test(description) || info.isFallbackAdapter === true;
     const tiles = options.tiles ?? 'auto';
-    return new Gpu(device, description, tiles === 'auto' ? isCpu : tiles === 'cpu');
+    const treatedAsCpu = tiles === 'auto' ? isCpu : tiles === 'cpu';
+    const wanted = options.arithmetic ?? 'auto';
+    const possible = device.features.has('shader-f16') && !treatedAsCpu;
+    if (wanted === 'f16' && !possible) {
+      device.destroy();
+      throw new RequestError(`arithmetic: f16 is not possible on ${description}; use auto or f32`);
+    }
+    return new Gpu(device, description, treatedAsCpu, possible && wanted !== 'f32' ? 'f16' : 'f32');
   }
 
   /**

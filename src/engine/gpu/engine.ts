@@ -97,10 +97,11 @@ export class WebGpuEngine implements Engine {
     const resolved: Required<EngineOptions> = {
       ...engineRoom(config, options),
       tiles: options.tiles ?? 'auto',
+      arithmetic: options.arithmetic ?? 'auto',
       prefixCache: options.prefixCache ?? true,
       selfCheck: options.selfCheck ?? true,
     };
-    const device = await Gpu.open(gpu, { tiles: resolved.tiles });
+    const device = await Gpu.open(gpu, { tiles: resolved.tiles, arithmetic: resolved.arithmetic });
     try {
       const { room, parts, decoder } = await allocate(device, config, resolved);
       const check = resolved.selfCheck ? await import('./selfCheck') : null;

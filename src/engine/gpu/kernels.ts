@@ -16,8 +16,10 @@ import gatherRows from '../kernels/gather_rows.wgsl?raw';
 import linearForwardPacked from '../kernels/linear_forward_packed.wgsl?raw';
 import linearForward from '../kernels/linear_forward.wgsl?raw';
 import linearForwardColumns from '../kernels/linear_forward_columns.wgsl?raw';
+import linearForwardColumnsHalf from '../kernels/linear_forward_columns_half.wgsl?raw';
 import linearForwardScalar from '../kernels/linear_forward_scalar.wgsl?raw';
 import linearForwardTiled from '../kernels/linear_forward_tiled.wgsl?raw';
+import linearForwardTiledHalf from '../kernels/linear_forward_tiled_half.wgsl?raw';
 import loraShrink from '../kernels/lora_shrink.wgsl?raw';
 import loraShrinkScalar from '../kernels/lora_shrink_scalar.wgsl?raw';
 import loraShrinkWide from '../kernels/lora_shrink_wide.wgsl?raw';
@@ -81,8 +83,10 @@ export const KERNELS = {
   linear_forward: linearForward,
   linear_forward_packed: linearForwardPacked,
   linear_forward_columns: linearForwardColumns,
+  linear_forward_columns_half: linearForwardColumnsHalf,
   linear_forward_scalar: linearForwardScalar,
   linear_forward_tiled: linearForwardTiled,
+  linear_forward_tiled_half: linearForwardTiledHalf,
   lora_shrink: loraShrink,
   lora_shrink_scalar: loraShrinkScalar,
   lora_shrink_wide: loraShrinkWide,

@@ -73,16 +73,7 @@ export function encodeLinear(gpu: Gpu, program: Program, job: LinearJob): void {
   ];
   const LORA = lora != null;
   if (vector && !gpu.isCpu) {
-    const parts = partsOf(columns);
-    const all = [...params, ...matrixParams(weight), parts];
-    if (job.tokens > FEW_TOKENS) {
-      const groups: [number, number] = [Math.ceil(job.tokens / GPU_TILE), Math.ceil(rows / GPU_TILE)];
-      program.add('linear_forward_tiled', { FORMAT: dtype }, bindings, all, groups);
-    } else {
-      const block = columnsFor(job.tokens);
-      const groups: [number, number] = [Math.ceil((rows * parts) / COLUMN_LANES), Math.ceil(job.tokens / block)];
-      program.add('linear_forward_columns', { FORMAT: dtype, COLUMNS: block }, bindings, all, groups);
-    }
+    encodeOnGpu(gpu, program, job, bindings, params);
     return;
   }
   if (dtype !== 'f32') {
@@ -95,6 +86,25 @@ export function encodeLinear(gpu: Gpu, program: Program, job: LinearJob): void {
   } else {
     program.add('linear_forward_scalar', { LORA }, bindings, params, [Math.ceil(rows / 64), job.tokens]);
   }
+}
+
+/** `encodeLinear` on a GPU: which kernel changes no bit of what a token gets. */
+function encodeOnGpu(gpu: Gpu, program: Program, job: LinearJob, bindings: GPUBuffer[], params: number[]): void {
+  const { weight, tokens } = job;
+  const { dtype, rows } = weight;
+  const half = gpu.arithmetic === 'f16' && dtype !== 'f32';
+  const parts = partsOf(weight.columns);
+  const all = [...params, ...matrixParams(weight), parts];
+  if (tokens > FEW_TOKENS) {
+    const name = half ? 'linear_forward_tiled_half' : 'linear_forward_tiled';
+    const groups: [number, number] = [Math.ceil(tokens / GPU_TILE), Math.ceil(rows / GPU_TILE)];
+    program.add(name, { FORMAT: dtype }, bindings, all, groups);
+    return;
+  }
+  const name = half ? 'linear_forward_columns_half' : 'linear_forward_columns';
+  const block = columnsFor(tokens);
+  const groups: [number, number] = [Math.ceil((rows * parts) / COLUMN_LANES), Math.ceil(tokens / block)];
+  program.add(name, { FORMAT: dtype, COLUMNS: block }, bindings, all, groups);
 }
 
 /** Parts that the kernels for GPUs add a row of W up in: by the row's width alone, so that a token's bits are the same always. */

@@ -65,15 +65,7 @@ var<workgroup> tile: array<vec4f, 1024>;
 
 //@weights
 
-/** Adds four terms of four outputs' sums in ascending order; columns of `w` are the outputs' four weights each. */
-fn along(x: vec4f, w: mat4x4f, sum: vec4f) -> vec4f {
-  return vec4f(
-    fma(x.w, w[0].w, fma(x.z, w[0].z, fma(x.y, w[0].y, fma(x.x, w[0].x, sum.x)))),
-    fma(x.w, w[1].w, fma(x.z, w[1].z, fma(x.y, w[1].y, fma(x.x, w[1].x, sum.y)))),
-    fma(x.w, w[2].w, fma(x.z, w[2].z, fma(x.y, w[2].y, fma(x.x, w[2].x, sum.z)))),
-    fma(x.w, w[3].w, fma(x.z, w[3].z, fma(x.y, w[3].y, fma(x.x, w[3].x, sum.w)))),
-  );
-}
+//@linear_store
 
 /** Fills the tile with group g of 64 tokens and 64 outputs; inputs past IN are zero, rows past the end repeat the last. */
 fn stage(lane: u32, g: u32, firstToken: u32, firstOutput: u32) {
@@ -108,8 +100,6 @@ fn exchange(lane: u32, sum0: vec4f, sum1: vec4f, sum2: vec4f, sum3: vec4f) -> ve
   workgroupBarrier();
   return (tile[lane] + tile[lane + 256u]) + (tile[lane + 512u] + tile[lane + 768u]);
 }
-
-//@linear_store
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -164,5 +154,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     totals[2] += exchange(lane, c[8], c[9], c[10], c[11]);
     totals[3] += exchange(lane, c[12], c[13], c[14], c[15]);
   }
-  store(lane, firstToken, firstOutput, totals);
+  // Four tokens, 16 apart, and four outputs, 8 apart: neighbouring lanes store neighbouring numbers.
+  let steps = vec4u(0u, 1u, 2u, 3u);
+  let tokens = firstToken + (lane / 128u) * 8u + lane % 128u / 16u + 16u * steps;
+  store(tokens, firstOutput + lane % 8u + (lane % 16u / 8u) * 32u + 8u * steps, totals);
 }

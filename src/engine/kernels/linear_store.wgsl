@@ -1,7 +1,15 @@
 // The last part of the tiled projections: takes the place of the line `//@linear_store` in a kernel with their bindings and
-// Params and with `along`.
-//
-// An invocation has four tokens, 16 apart, and four outputs, 8 apart: neighbouring lanes store neighbouring numbers.
+// Params.
+
+/** Adds four terms of four outputs' sums in ascending order; columns of `w` are the outputs' four weights each. */
+fn along(x: vec4f, w: mat4x4f, sum: vec4f) -> vec4f {
+  return vec4f(
+    fma(x.w, w[0].w, fma(x.z, w[0].z, fma(x.y, w[0].y, fma(x.x, w[0].x, sum.x)))),
+    fma(x.w, w[1].w, fma(x.z, w[1].z, fma(x.y, w[1].y, fma(x.x, w[1].x, sum.y)))),
+    fma(x.w, w[2].w, fma(x.z, w[2].z, fma(x.y, w[2].y, fma(x.x, w[2].x, sum.z)))),
+    fma(x.w, w[3].w, fma(x.z, w[3].z, fma(x.y, w[3].y, fma(x.x, w[3].x, sum.w)))),
+  );
+}
 
 /** B xa of one token for four outputs. */
 fn expand(t: u32, s: u32, outputs: vec4u) -> vec4f {
@@ -29,10 +37,8 @@ fn expandFour(tokens: vec4u, s: u32, outputs: vec4u) -> array<vec4f, 4> {
   return sums;
 }
 
-/** Adds LoRA, bias and residual to the totals of one invocation and stores them. */
-fn store(lane: u32, firstToken: u32, firstOutput: u32, totals: array<vec4f, 4>) {
-  let outputs = firstOutput + lane % 8u + (lane % 16u / 8u) * 32u + 8u * vec4u(0u, 1u, 2u, 3u);
-  let tokens = firstToken + (lane / 128u) * 8u + lane % 128u / 16u + 16u * vec4u(0u, 1u, 2u, 3u);
+/** Adds LoRA, bias and residual to one invocation's totals of four tokens × four outputs and stores them. */
+fn store(tokens: vec4u, outputs: vec4u, totals: array<vec4f, 4>) {
   var values = totals;
   if (p.rankQuads > 0u) {
     let bounded = min(tokens, vec4u(p.tokens - 1u));

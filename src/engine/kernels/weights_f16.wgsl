@@ -21,3 +21,12 @@ fn weight8(row: u32, oct: u32) -> mat2x4f {
     vec4f(unpack2x16float(words.z), unpack2x16float(words.w)),
   );
 }
+
+/** Weights 4·quad .. 4·quad + 3 of a row by `unitScale`. */
+fn unit4(row: u32, quad: u32) -> vec4f {
+  return weight4(row, quad);
+}
+
+fn unitScale(row: u32, group: u32) -> f32 {
+  return 1.0;
+}

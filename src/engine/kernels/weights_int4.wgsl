@@ -32,3 +32,13 @@ fn weight8(row: u32, oct: u32) -> mat2x4f {
   let scale = groupScale(row, group);
   return mat2x4f(scale * nibbles(word), scale * nibbles(word >> 16u));
 }
+
+/** Weights 4·quad .. 4·quad + 3 of a row by `unitScale`: eighths from −1 to 7/8, exact in f16. */
+fn unit4(row: u32, quad: u32) -> vec4f {
+  let word = w[row * p.stride + quad / 8u][(quad / 2u) % 4u];
+  return 0.125 * nibbles(word >> ((quad & 1u) * 16u));
+}
+
+fn unitScale(row: u32, group: u32) -> f32 {
+  return 8.0 * groupScale(row, group);
+}

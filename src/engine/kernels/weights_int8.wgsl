@@ -30,3 +30,12 @@ fn weight8(row: u32, oct: u32) -> mat2x4f {
   let scale = groupScale(row, oct / 4u);
   return mat2x4f(scale * signedBytes(pair.x), scale * signedBytes(pair.y));
 }
+
+/** Weights 4·quad .. 4·quad + 3 of a row by `unitScale`: 128ths between −1 and 1, exact in f16. */
+fn unit4(row: u32, quad: u32) -> vec4f {
+  return 0.0078125 * signedBytes(w[row * p.stride + quad / 4u][quad % 4u]);
+}
+
+fn unitScale(row: u32, group: u32) -> f32 {
+  return 128.0 * groupScale(row, group);
+}
