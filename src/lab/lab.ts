@@ -28,7 +28,7 @@ import { RemainingTime } from './progress';
 import { connectEngineHost, RemoteEngine, watchEngine } from './remoteEngine';
 import { createRun, Runner } from './runner';
 import { runScore } from './score';
-import { described, trainingSize } from './setup';
+import { described, societyLimits, trainingSize } from './setup';
 import { debateActivity, Showing } from './showing';
 import type {
   Activity,
@@ -350,7 +350,7 @@ export class Lab implements LabApi {
       tokenizer,
       model: { name: config.model, hash: remote.modelHash },
       config,
-      ...(options.maxLength !== undefined && { maxLength: options.maxLength }),
+      ...societyLimits(config, options),
       onText: (question, text) => this.#sampled(work, question, text),
     });
     const society = pacedSociety(model, control, (phase, first) => this.#enter(work, phase, first));

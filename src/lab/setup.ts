@@ -8,8 +8,8 @@ import type { Problem, Task } from '../tasks/types';
 
 /** Bytes of keys and values at most, where prompts are long. */
 const CHAT_CACHE = 2 ** 30;
-/** Tokens that a training step takes to the device at once, where examples are so short that it can choose. */
-const TRAIN_TOKENS = 8192;
+/** Tokens that a training step in chat takes to the device at once, where examples are so short that it can choose. */
+const TRAIN_TOKENS = 4096;
 /** Rows decoded together at most. */
 const MOST_ROWS = 128;
 
@@ -60,9 +60,25 @@ function chatRows(model: ModelConfig, maxLength: number): number {
   return Math.max(1, Math.floor(CHAT_CACHE / rowBytes));
 }
 
+/** How `ModelSociety` is to bound memory: chat's prompts are long, and their adapters learn in smaller parts. */
+export function societyLimits(
+  config: ExperimentConfig,
+  options: EngineOptions,
+): { maxLength?: number; trainTokens?: number } {
+  return {
+    ...(options.maxLength !== undefined && { maxLength: options.maxLength }),
+    ...(config.summary !== undefined && { trainTokens: TRAIN_TOKENS }),
+  };
+}
+
+function trainParts(config: ExperimentConfig, tokens: number): number {
+  if (config.summary === undefined) return 1;
+  return Math.min(config.finetune.batchSize, Math.max(1, Math.ceil(tokens / TRAIN_TOKENS)));
+}
+
 /**
- * The largest training step that a run is expected to make: one batch of every adapter, or as few examples of each as
- * `TRAIN_TOKENS` leave room for.
+ * The largest part of a training step that a run is expected to take to the device: a batch of every adapter, in chat as few
+ * examples of each as `TRAIN_TOKENS` leave room for.
  */
 export function trainingSize(config: ExperimentConfig): TrainingSize {
   const { solvePrompt, revisePrompt, response } = config.summary === undefined ? ARITHMETIC_WORK : CHAT_WORK;
@@ -70,7 +86,7 @@ export function trainingSize(config: ExperimentConfig): TrainingSize {
   const generators = agents + (singleAgentBaseline ? 1 : 0);
   const critics = rounds > 1 ? agents : 0;
   const each = generators * (solvePrompt + response) + critics * (revisePrompt + response);
-  const examples = Math.min(finetune.batchSize, Math.max(1, Math.floor(TRAIN_TOKENS / each)));
+  const examples = Math.ceil(finetune.batchSize / trainParts(config, finetune.batchSize * each));
   const tracks = generators + critics;
   return { tokens: examples * each, targets: examples * tracks * response, tracks };
 }

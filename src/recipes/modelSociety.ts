@@ -12,6 +12,7 @@ import type {
   TrainStepEvent,
 } from '../engine/types';
 import { hashAdapter } from '../log/digest';
+import { accumulationFor } from './accumulation';
 import type { ExperimentConfig } from './config';
 import {
   asksForSummary,
@@ -30,6 +31,8 @@ export interface ModelSocietyOptions {
   config: Pick<ExperimentConfig, 'seed' | 'sampling'>;
   /** Longest sequence of the engine (`EngineOptions.maxLength`); default the model's positions. */
   maxLength?: number;
+  /** Tokens that a training step takes to the device at once, about; default all of its batch. The result is the same. */
+  trainTokens?: number;
   /** Stops generation and training at the next step (the call rejects or ends as the engine says). */
   signal?: AbortSignal;
   /** A response grows: all of its text so far. Neither this nor `onResponse` is told of summaries. */
@@ -79,14 +82,17 @@ export class ModelSociety implements Society {
   async *finetune(tracks: FinetuneTrack[], optimiser: OptimiserSettings): AsyncGenerator<TrainStepEvent, void, void> {
     const trained = tracks.filter((track) => track.batches.length > 0);
     if (trained.length === 0) return;
+    const rendered = trained.map(({ adapter, examples, batches }) => ({
+      adapter,
+      examples: examples.map((example) => this.example(example)),
+      batches,
+    }));
+    const { trainTokens } = this.options;
+    const parts = trainTokens === undefined ? 1 : accumulationFor(rendered, trainTokens);
     yield* this.options.engine.train({
       objective: 'sft',
-      tracks: trained.map(({ adapter, examples, batches }) => ({
-        adapter,
-        examples: examples.map((example) => this.example(example)),
-        batches,
-      })),
-      optimiser,
+      tracks: rendered,
+      optimiser: { ...optimiser, accumulation: Math.max(optimiser.accumulation, parts) },
       signal: this.options.signal,
     });
   }

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { RunControl } from '../../../src/lab/control';
 import { createRun, Runner } from '../../../src/lab/runner';
-import { engineOptions } from '../../../src/lab/setup';
+import { engineOptions, societyLimits } from '../../../src/lab/setup';
 import { resultsOf } from '../../../src/log/results';
 import { RECIPES } from '../../../src/recipes';
 import { ModelSociety } from '../../../src/recipes/modelSociety';
@@ -88,7 +88,7 @@ export async function main(args: string[]): Promise<void> {
     tokenizer,
     model: { name: config.model, hash: await hashOf(model) },
     config,
-    ...(options.maxLength !== undefined && { maxLength: options.maxLength }),
+    ...societyLimits(config, options),
     signal: control.signal,
   });
   const started = performance.now();
