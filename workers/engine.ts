@@ -1,6 +1,6 @@
 /** The engine worker: owns the GPU device, the base weights and every adapter. Everything heavy is loaded on `open`. */
 import { expose } from 'comlink';
-import { NoWebGpuError, RequestError } from '../src/engine/errors';
+import { NoWebGpuError } from '../src/engine/errors';
 import type { EngineNotice } from '../src/engine/resilient';
 import type { FileSource } from '../src/engine/source';
 import type { ReadOptions } from '../src/engine/stream';
@@ -68,11 +68,6 @@ async function makeReference(
   reading: ReadOptions,
   fallbackReason: string | null,
 ): Promise<MadeEngine> {
-  const { dtype = 'f32' } = options;
-  if (dtype !== 'f32') {
-    const reason = fallbackReason === null ? '' : ` (no WebGPU here: ${fallbackReason})`;
-    throw new RequestError(`The reference engine computes with f32 weights only${reason}. Set the weights to f32.`);
-  }
   const [{ loadModel }, { ReferenceEngine }] = await Promise.all([
     import('../src/engine/loader'),
     import('../src/engine/reference/engine'),
