@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { openNodeGpu } from '../../src/engine/gpu/node';
 import { WebGpuEngine } from '../../src/engine/gpu/engine';
+import { TOKEN_TILE } from '../../src/engine/gpu/backward';
 import { measureBatch } from '../../src/engine/gpu/batch';
 import { allocatedRank } from '../../src/engine/buffers';
 import { keptLayers, planModel, DEFAULT_MEMORY } from '../../src/engine/plan';
@@ -61,48 +62,48 @@ const plain = ({ weights, kvCache, activations, adapters, optimiser, total }: Me
 describe('the plan is what the engine allocates', () => {
   for (const model of GOLDEN_MODELS) {
     it(`${model} in every format, before and after training`, async () => {
-      const { weights, sequences } = await readGolden(model);
-      const { config } = weights;
-      const track = (adapter: string): TrainTrack => ({
-        adapter,
-        examples: sequences,
-        batches: [sequences.map((_, index) => index)],
-      });
-      for (const dtype of WEIGHT_DTYPES) {
-        const { gpu, bytes, largest } = await countingGpu();
-        const options = { ...OPTIONS, dtype };
-        const engine = await WebGpuEngine.create(gpu, weights, options);
-        const before = planModel(config, options);
-        expect(bytes()).toBe(before.total);
-        expect(largest()).toBe(before.largestBuffer.bytes);
-        expect(engine.plan()).toEqual(plain(before));
-
-        const tracks = ['one', 'two'].map(track);
-        for (const { adapter } of tracks) {
-          await engine.createAdapter(adapter, { rank: 6, alpha: 12, targets: [...PROJECTIONS] }, 1);
-        }
-        for await (const step of engine.train({ objective: 'sft', tracks, optimiser: DEFAULT_OPTIMISER })) void step;
-        await engine.generate([
-          {
-            ids: [1, 2, 3],
-            adapter: 'one',
-            sampling: { temperature: 1, topK: 0, topP: 1, maxTokens: 4, stopIds: [] },
-            key: { seed: 0, stream: 1, iteration: 0, agent: 0, problem: 0, round: 0 },
-          },
-        ]);
-        const { tokens, targets } = measureBatch(
-          tracks.map(({ examples }) => ({ rows: examples })),
-          4,
-        );
-        const after = planModel(config, options, { tokens, targets, tracks: tracks.length });
-        expect(bytes()).toBe(after.total);
-        expect(largest()).toBe(after.largestBuffer.bytes);
-        expect(engine.plan()).toEqual(plain(after));
-        await engine.dispose();
-      }
+      for (const dtype of WEIGHT_DTYPES) await comparePlan(model, { ...OPTIONS, dtype });
     });
   }
+
+  it('with the kernels for GPUs, too', () => comparePlan('qwen3', { ...OPTIONS, dtype: 'int4', tiles: 'gpu' }));
 });
+
+async function comparePlan(model: string, options: EngineOptions): Promise<void> {
+  const { weights, sequences } = await readGolden(model);
+  const { config } = weights;
+  const { gpu, bytes, largest } = await countingGpu();
+  const engine = await WebGpuEngine.create(gpu, weights, options);
+  const before = planModel(config, options);
+  expect(bytes()).toBe(before.total);
+  expect(largest()).toBe(before.largestBuffer.bytes);
+  expect(engine.plan()).toEqual(plain(before));
+
+  const tracks = ['one', 'two'].map((adapter): TrainTrack => ({
+    adapter,
+    examples: sequences,
+    batches: [sequences.map((_, index) => index)],
+  }));
+  for (const { adapter } of tracks) {
+    await engine.createAdapter(adapter, { rank: 6, alpha: 12, targets: [...PROJECTIONS] }, 1);
+  }
+  for await (const step of engine.train({ objective: 'sft', tracks, optimiser: DEFAULT_OPTIMISER })) void step;
+  await engine.generate([
+    {
+      ids: [1, 2, 3],
+      adapter: 'one',
+      sampling: { temperature: 1, topK: 0, topP: 1, maxTokens: 4, stopIds: [] },
+      key: { seed: 0, stream: 1, iteration: 0, agent: 0, problem: 0, round: 0 },
+    },
+  ]);
+  const rows = tracks.map(({ examples }) => ({ rows: examples }));
+  const { tokens, targets } = measureBatch(rows, TOKEN_TILE);
+  const after = planModel(config, options, { tokens, targets, tracks: tracks.length });
+  expect(bytes()).toBe(after.total);
+  expect(largest()).toBe(after.largestBuffer.bytes);
+  expect(engine.plan()).toEqual(plain(after));
+  await engine.dispose();
+}
 
 describe('real models', () => {
   it('have the published numbers of parameters', () => {

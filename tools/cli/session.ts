@@ -56,6 +56,7 @@ export async function hashOf({ dir, stream }: OpenedModel): Promise<string> {
 
 /**
  * The engine the user asked for; `auto` is WebGPU where there is a device, the reference engine elsewhere.
+ * @param bare without the wrapper that outlives a lost device, which copies adapters to the host after training
  * @throws UsageError, and what reading a model and making an engine throw
  */
 export async function openEngine(
@@ -63,6 +64,7 @@ export async function openEngine(
   model: OpenedModel,
   options: EngineOptions,
   output: Output,
+  bare = false,
 ): Promise<Engine> {
   if (choice === 'torch') {
     if (options.dtype !== undefined && options.dtype !== 'f32') {
@@ -75,7 +77,7 @@ export async function openEngine(
   }
   if (choice !== 'reference') {
     try {
-      return await openWebGpu(model, options, output);
+      return await openWebGpu(model, options, output, bare);
     } catch (error) {
       const fallBack = error instanceof NoWebGpuError || error instanceof DeviceError;
       if (choice === 'webgpu' || !fallBack) throw error;
@@ -88,7 +90,7 @@ export async function openEngine(
   return ReferenceEngine.create(weights, options);
 }
 
-async function openWebGpu(model: OpenedModel, options: EngineOptions, output: Output): Promise<Engine> {
+async function openWebGpu(model: OpenedModel, options: EngineOptions, output: Output, bare: boolean): Promise<Engine> {
   const [{ openNodeGpu }, { WebGpuEngine }, { ResilientEngine }] = await Promise.all([
     import('../../src/engine/gpu/node'),
     import('../../src/engine/gpu/engine'),
@@ -98,6 +100,7 @@ async function openWebGpu(model: OpenedModel, options: EngineOptions, output: Ou
   const open = (wanted: EngineOptions): Promise<Engine> =>
     WebGpuEngine.create(gpu, model.stream, wanted, { onProgress: loading(output) });
   try {
+    if (bare) return await open(options);
     return await ResilientEngine.open(open, options, { onNotice: ({ message }) => output.note(message) });
   } finally {
     output.clearProgress();

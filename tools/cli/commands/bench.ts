@@ -74,7 +74,7 @@ export async function main(args: string[]): Promise<void> {
     // Every repetition is to compute all of its tokens.
     prefixCache: false,
   };
-  const engine = await openEngine(engineChoice, model, options, output);
+  const engine = await openEngine(engineChoice, model, options, output, true);
   for (let i = 0; i < ADAPTERS; i++) {
     await engine.createAdapter(adapterName(i), { rank, alpha: 2 * rank, targets: [...PROJECTIONS] }, i);
   }
