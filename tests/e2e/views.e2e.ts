@@ -1,16 +1,14 @@
 /** Looking at recorded runs: every part of the page, by keyboard, on a phone, with axe, and a log as large as the paper's. */
 import { mkdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import type { AxeResults } from 'axe-core';
 import type { Browser, Locator } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { axe } from './axe';
 import { launch, OUT, serveLab } from './browser';
 import { recordedRun, store, type Recorded } from './recorded';
 import { Visit } from './visit';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const PARTS = ['Lab', 'Results', 'Debates', 'Votes', 'Data sets', 'Runs'];
+const PARTS = ['Lab', 'Results', 'Debates', 'Votes', 'Data sets', 'Models', 'Runs'];
 const LONGEST_TASK = 100;
 const SMALL = { iterations: 2, trainProblems: 30, evaluationProblems: 40 };
 
@@ -50,16 +48,6 @@ async function openRun(visit: Visit, name: string): Promise<void> {
 async function download(visit: Visit, click: () => Promise<void>): Promise<{ name: string; text: string }> {
   const [file] = await Promise.all([visit.page.waitForEvent('download'), click()]);
   return { name: file.suggestedFilename(), text: readFileSync(await file.path(), 'utf8') };
-}
-
-async function axe(visit: Visit, where: string): Promise<string[]> {
-  await visit.page.evaluate(AXE);
-  const { violations } = await visit.page.evaluate(() =>
-    (globalThis as unknown as { axe: { run(): Promise<AxeResults> } }).axe.run(),
-  );
-  return violations.map(
-    ({ id, nodes }) => `${where}: ${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`,
-  );
 }
 
 describe('every part of the page', () => {
