@@ -149,6 +149,16 @@ describe('perplexity of a text', () => {
     expect(results.map(({ dtype }) => dtype)).toEqual(['int4', 'f32']);
     for (const { nll, perplexity } of results) expect(perplexity).toBeCloseTo(Math.exp(nll), 9);
     expect(results[0]?.nll).not.toBe(results[1]?.nll);
+    const device = [
+      ...args.filter((arg) => arg !== 'reference' && arg !== '--engine'),
+      '--engine',
+      'webgpu',
+      '--dtype',
+      'int4',
+    ];
+    const [onDevice] = objects(polylogue(...device).out) as [{ results: typeof results & { quantiser: unknown }[] }];
+    expect(onDevice.results[0]!.nll).toBeCloseTo(results[0]!.nll, 4);
+    expect(onDevice.results[0]!.quantiser).toMatchObject({ worst: { relative: expect.any(Number) as number } });
     const [limited] = objects(polylogue(...args, '--limit', '10').out);
     expect(limited).toMatchObject({ tokens: 10, windows: 1 });
     expectRefusal(polylogue('score', '--model', MODEL), '--ids', '--text');

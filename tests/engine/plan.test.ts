@@ -11,6 +11,7 @@ import {
   DEFAULT_OPTIMISER,
   PROJECTIONS,
   WEIGHT_DTYPES,
+  type EngineOptions,
   type MemoryPlan,
   type TrainTrack,
 } from '../../src/engine/types';

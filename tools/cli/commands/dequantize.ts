@@ -9,6 +9,7 @@ import type { TensorPiece } from '../../../src/engine/stream';
 import type { TensorError, WeightDtype } from '../../../src/engine/types';
 import { choice, dtypeOption, readOptions, required, UsageError } from '../args';
 import { Output } from '../output';
+import { describeErrors, summarise } from '../quantiserErrors';
 import { openRepacker, type Repack } from '../repack';
 import { openModel, problem } from '../session';
 
@@ -125,16 +126,10 @@ function report(
     const { name, relative, largest } = error;
     output.line(`${name.padEnd(44)} relative error ${relative.toExponential(3)}  largest ${largest.toExponential(3)}`);
   }
-  const count = errors.reduce((sum, { values }) => sum + values, 0);
-  const mean = count === 0 ? 0 : errors.reduce((sum, { values, relative }) => sum + values * relative, 0) / count;
-  const worst = errors.reduce<TensorError | null>((most, e) => (most && most.relative >= e.relative ? most : e), null);
-  output.object({ ...what, mean, worst: worst && { name: worst.name, relative: worst.relative } });
+  const summary = summarise(errors);
+  output.object({ ...what, mean: summary?.mean ?? 0, worst: summary?.worst ?? null });
   output.line(`written to ${what.out}: values of ${what.dtype} as F32`);
-  if (worst) {
-    output.line(
-      `relative error: mean ${mean.toExponential(3)}, worst ${worst.relative.toExponential(3)} (${worst.name})`,
-    );
-  }
+  if (summary) output.line(describeErrors(summary));
 }
 
 function rowLength(shape: readonly number[]): number {

@@ -5,6 +5,7 @@ import { choice, dtypeHelp, dtypeOption, ENGINES, idList, number, readOptions, r
 import type { EngineChoice, Values } from '../args';
 import { Output } from '../output';
 import { perplexityOf, type Perplexity, windowsOf } from '../perplexity';
+import { describeErrors, summarise, type ErrorSummary } from '../quantiserErrors';
 import { openEngine, openModel, readAdapter, readBytes, type OpenedModel } from '../session';
 import { openTokenizer } from '../tokenizer';
 
@@ -20,7 +21,8 @@ export const help = `polylogue score --model DIR (--ids 1,2,3 | --text FILE) [op
 ${dtypeHelp(16)}
   --engine NAME    auto, webgpu or reference; default auto
   --json           one JSON object: with --ids ids, logprobs (natural logarithm, one fewer than ids), sum, perplexity;
-                   with --text tokens, windows, and for each format nll and perplexity
+                   with --text tokens, windows, and for each format nll, perplexity and the quantiser's relative error
+                   (mean and worst; null where the engine is not WebGPU or nothing is packed)
 
   Perplexity of a text: its tokens (no special ones are added) are cut into windows of N tokens that overlap by one, so that every
   token but the first is predicted exactly once, from what stands before it in its window. nll is the mean of
@@ -77,21 +79,24 @@ async function scoreText(values: Values, dtype: WeightDtype, choice: EngineChoic
   const ids = (await openTokenizer(model.dir)).encode(content).slice(0, limit);
   if (ids.length < 2) throw new UsageError(`--text: ${file} has ${ids.length} tokens, at least 2 are needed`);
 
-  const results: (Perplexity & { dtype: WeightDtype })[] = [];
+  const results: (Perplexity & { dtype: WeightDtype; quantiser: ErrorSummary | null })[] = [];
   let kind = '';
   // One after the other: two models at once might not fit the device.
   for (const format of against === null || against === dtype ? [dtype] : [dtype, against]) {
     const { engine, adapter } = await engineFor(values, model, 4, window, format, choice, output);
     kind = engine.info.kind;
     const progress = (done: number, all: number): void => output.progress(`${format}: window ${done} of ${all}`);
-    results.push({ dtype: format, ...(await perplexityOf(engine, adapter, ids, window, progress)) });
+    const measured = await perplexityOf(engine, adapter, ids, window, progress);
+    const quantiser = summarise(kind === 'webgpu' ? ((await engine.report?.())?.errors ?? []) : []);
+    results.push({ dtype: format, ...measured, quantiser });
     await engine.dispose();
   }
   const windows = windowsOf(ids, window).length;
   output.object({ text: file, tokens: ids.length, scored: ids.length - 1, window, windows, engine: kind, results });
   output.line(`${file}: ${ids.length} tokens, ${ids.length - 1} of them predicted, in ${windows} windows of ${window}`);
-  for (const { dtype: format, nll, perplexity } of results) {
+  for (const { dtype: format, nll, perplexity, quantiser } of results) {
     output.line(`${format.padEnd(4)}  nll ${nll.toFixed(5)}  perplexity ${perplexity.toFixed(4)}`);
+    if (quantiser) output.line(`      ${describeErrors(quantiser)}`);
   }
   const [measured, full] = results;
   if (!measured || !full) return;
