@@ -54,8 +54,8 @@ export function engineOptions(
   return { ...options, maxLength, maxRows: Math.min(options.maxRows, chatRows(model, maxLength)) };
 }
 
-/** Rows whose keys and values fit the cache, at least one. */
-function chatRows(model: ModelConfig, maxLength: number): number {
+/** Rows in chat whose keys and values have room, at least one. */
+export function chatRows(model: ModelConfig, maxLength: number): number {
   const rowBytes = 4 * 2 * model.numLayers * model.numKvHeads * model.headDim * maxLength;
   return Math.max(1, Math.floor(CHAT_CACHE / rowBytes));
 }

@@ -1,10 +1,12 @@
 /** What a model takes on the device, for people who have not decided yet. */
 import { planModel } from '../../engine/plan';
 import { WEIGHT_DTYPES, type EngineOptions, type ModelConfig, type WeightDtype } from '../../engine/types';
+import { chatRows } from '../../lab/setup';
 import { bytesText } from '../bytes';
 
-/** A society of three with a single model beside it, prompts and answers of some hundred tokens. */
-const SOCIETY: EngineOptions = { maxRows: 16, maxAdapters: 7, maxRank: 8 };
+/** A society of three with a single model beside it that debates ten problems at once; prompts and answers of some hundred tokens. */
+const SOCIETY: EngineOptions = { maxAdapters: 7, maxRank: 8 };
+const ROWS = 30;
 const LENGTH = 1536;
 /** One example of every adapter in a training step. */
 const TRAINING = { tokens: 4096, targets: 2048, tracks: 7 };
@@ -21,7 +23,8 @@ export function deviceNeeds(config: ModelConfig): Need[] {
   const needs: Need[] = [];
   for (const dtype of [...WEIGHT_DTYPES].reverse()) {
     try {
-      const options = { ...SOCIETY, maxLength: Math.min(config.maxPositions, LENGTH), dtype };
+      const maxLength = Math.min(config.maxPositions, LENGTH);
+      const options = { ...SOCIETY, maxRows: Math.min(ROWS, chatRows(config, maxLength)), maxLength, dtype };
       const { weights, total } = planModel(config, options, TRAINING);
       needs.push({ dtype, weights, total });
     } catch {

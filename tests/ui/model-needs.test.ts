@@ -1,0 +1,40 @@
+/** What the page says of a model before and after it is loaded. */
+import { describe, expect, it } from 'vitest';
+import { SHAPE_NAMES, shapeConfig } from '../../src/engine/shapes';
+import { errorSummary } from '../../src/ui/models/errors';
+import { deviceNeeds, roughBytes, shapeText } from '../../src/ui/models/needs';
+
+describe('deviceNeeds', () => {
+  it('is smallest at four bits, and every model of the catalogue fits a device of six gigabytes there', () => {
+    for (const name of SHAPE_NAMES) {
+      const needs = deviceNeeds(shapeConfig(name));
+      expect(needs.map(({ dtype }) => dtype)).toEqual(['int4', 'int8', 'f16', 'f32']);
+      for (const [i, { weights, total }] of needs.entries()) {
+        expect(total).toBeGreaterThan(weights);
+        if (i > 0) expect(weights).toBeGreaterThan(needs[i - 1]!.weights);
+      }
+      expect(needs[0]!.total, name).toBeLessThan(6e9);
+    }
+  });
+
+  it('leaves out formats that cannot pack the widths', () => {
+    const odd = { ...shapeConfig('SmolLM2-135M'), hiddenSize: 18, numHeads: 3, numKvHeads: 3, headDim: 6 };
+    expect(deviceNeeds(odd).map(({ dtype }) => dtype)).toEqual(['f32']);
+  });
+});
+
+describe('words', () => {
+  it('are short', () => {
+    expect(shapeText(shapeConfig('Qwen2.5-0.5B'))).toBe('qwen2, 24 layers, width 896, 151,936 tokens');
+    expect(roughBytes(988_065_536)).toBe('990 MB');
+  });
+
+  it('sum the quantiser’s errors up by size', () => {
+    const errors = [
+      { name: 'a', values: 300, relative: 0.01, largest: 1 },
+      { name: 'b', values: 100, relative: 0.05, largest: 1 },
+    ];
+    expect(errorSummary(errors)).toEqual({ mean: 0.02, worst: errors[1] });
+    expect(errorSummary([])).toBeNull();
+  });
+});
