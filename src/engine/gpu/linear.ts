@@ -13,6 +13,8 @@ const TILE = 4;
 /** Tokens that one invocation of the kernels for packed weights makes. */
 const PACKED_TILE = 8;
 
+/** Lanes of a workgroup on a CPU driver: one SIMD register. */
+const CPU_LANES = 8;
 /** Tokens and outputs of a workgroup of the tiled kernels, each way. */
 const GPU_TILE = 64;
 /** Lanes of a workgroup of linear_forward_columns. */
@@ -57,7 +59,6 @@ export function encodeLinear(gpu: Gpu, program: Program, job: LinearJob): void {
   const { x, weight, y, bias, residual, lora } = job;
   const { rows, columns, buffer, dtype } = weight;
   const vector = columns % 4 === 0;
-  const lanes = linearLanes(gpu, rows);
   const rank = lora?.rank ?? 0;
   // A binding that is switched off goes unread; any buffer that is only read will do.
   const bindings = [x, buffer, bias ?? buffer, lora?.xa ?? x, lora?.pool ?? x, lora?.slot ?? x, residual ?? x, y];
@@ -77,12 +78,12 @@ export function encodeLinear(gpu: Gpu, program: Program, job: LinearJob): void {
     return;
   }
   if (dtype !== 'f32') {
-    const constants = { FORMAT: dtype, LANES: lanes, LORA };
-    const groups: [number, number] = [Math.ceil(rows / (4 * lanes)), Math.ceil(job.tokens / PACKED_TILE)];
+    const constants = { FORMAT: dtype, LANES: CPU_LANES, LORA };
+    const groups: [number, number] = [Math.ceil(rows / (4 * CPU_LANES)), Math.ceil(job.tokens / PACKED_TILE)];
     program.add('linear_forward_packed', constants, bindings, [...params, ...matrixParams(weight)], groups);
   } else if (vector) {
-    const groups: [number, number] = [Math.ceil(rows / (TILE * lanes)), Math.ceil(job.tokens / TILE)];
-    program.add('linear_forward', { LANES: lanes, LORA }, bindings, params, groups);
+    const groups: [number, number] = [Math.ceil(rows / (TILE * CPU_LANES)), Math.ceil(job.tokens / TILE)];
+    program.add('linear_forward', { LANES: CPU_LANES, LORA }, bindings, params, groups);
   } else {
     program.add('linear_forward_scalar', { LORA }, bindings, params, [Math.ceil(rows / 64), job.tokens]);
   }
@@ -120,12 +121,6 @@ function columnsFor(tokens: number): number {
   let columns = 1;
   while (columns < Math.min(tokens, MAX_COLUMNS)) columns *= 2;
   return columns;
-}
-
-/** Lanes of a workgroup: one SIMD register on a CPU driver, one or two warps on a GPU. */
-function linearLanes(gpu: Gpu, outputs: number): number {
-  if (gpu.isCpu) return 8;
-  return outputs > 128 ? 64 : 32;
 }
 
 /** The LoRA path of `encodeLinearBackwardInput`: dXA [T, R] and A inside the pool. */
@@ -220,6 +215,6 @@ function encodeTiledBackward(
 
 /** Lanes of a workgroup whose lanes share a token tile: one SIMD register on a CPU driver, one or two warps on a GPU. */
 export function lanesFor(gpu: Gpu, columns: number): number {
-  if (gpu.isCpu) return 8;
+  if (gpu.isCpu) return CPU_LANES;
   return columns > 32 ? 64 : 32;
 }

@@ -5,9 +5,9 @@
 // OUT in 4 · LANES / (4 · p.parts), y over T in COLUMNS.
 //
 // A matrix-vector product with several columns: 4 · parts lanes share 4 outputs, lane i taking the runs of 8 weights
-// i, i + 4 · parts, … of each, for all COLUMNS tokens; so the lanes of an output read neighbouring words (512 bytes of int4
-// weights a step and a workgroup of 64) and one read of the weights serves all tokens. Two runs are loaded before the first is
-// used: 8 words and scales in flight per lane. The lanes' sums meet in workgroup memory once, at the end.
+// i, i + 4 · parts, … of each, for all COLUMNS tokens; so the lanes of an output read neighbouring words (1 KiB of int4
+// weights a run and workgroup) and one read of the weights serves all tokens. Two runs are loaded before the first is used:
+// 8 words and scales in flight per lane. The lanes' sums meet in workgroup memory once, at the end.
 //
 // Per run a lane reads 4 · 4 bytes of int4 weights from memory and 32 · COLUMNS bytes of x from cache for 32 · COLUMNS fma and
 // about 100 operations of unpacking: bound by memory up to about 4 columns, by arithmetic from there. Workgroups

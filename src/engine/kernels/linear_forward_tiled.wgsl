@@ -23,7 +23,7 @@
 // word is read once for 64 tokens. An invocation then does 512 fma on 32 16-byte reads of workgroup memory (a 4 × 4 tile
 // would need 64 for as many), unpacking being about 30 operations. At the end of a part the slices are added through workgroup
 // memory: 32 reads and writes, as much as one group costs, so parts have 7 groups or more. Global reads per
-// 64 × 64 × 32 products: 8 KiB of x and 1.1 KiB of int4 weights, 58 fma a byte.
+// 64 × 64 × 32 products: 8 KiB of x and 1.1 KiB of int4 weights, 14 fma a byte, x from cache for all but the first outputs.
 //
 // Registers: 64 sums, 32 weights, 16 totals. Workgroup memory: all of the portable 16 KiB. Quad q of row r lies at q ^ (r % 8),
 // so that neither the copying nor the reading lanes meet in a bank.

@@ -11,13 +11,13 @@ enable f16;
 // Weights are multiplied without their scale, as integers over 8 or 128, which f16 has exactly; inputs over 8, with those beyond
 // ±65504 taken as that. So no sum of eight leaves the range of f16 (with f16 weights: while they are below 1), and what is
 // rounded is an input once (2^-11 of it) and eight sums: about 2^-11 of the eight products' magnitude, at random. int4 itself
-// rounds weights by about 2^-4 and int8 by 2^-8. Longer sums in f16 would be a fifth quicker and, where a few inputs are
-// large, wrong in the second digit.
+// rounds weights by about 2^-3 of their usual size and int8 by 2^-7. Longer sums in f16 would save a sixth of the operations and round
+// coarser, the more so the more the inputs differ in size.
 //
 // Workgroup memory: inputs [64, 8] and weights [32, 16] in quads of f16, 8 KiB, and 8 KiB for the scales and the slices' sums. The
 // weights' quads are four outputs of one k, so that f16 units that take two numbers at once get them side by side: 128 invocations
 // unpack 4 × 4 weights each, 128 others convert 16 inputs. Per group an invocation does 512 f16 fma (256 where they go in
-// pairs), 64 conversions and f32 fma, on 48 8-byte reads: two thirds of the bytes of the f32 kernel. Registers: 64 sums, 16 for 32
+// pairs), 64 conversions and f32 fma, on 48 8-byte reads: three quarters of the bytes of the f32 kernel. Registers: 64 sums, 16 for 32
 // products' sums, 16 totals. Quad q of k lies at q ^ (4 · (k / 4 % 4)), that of token t at q ^ (t % 8).
 
 const NO_SLOT = 0xffffffffu;
