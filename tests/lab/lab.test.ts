@@ -122,6 +122,30 @@ describe('Lab', () => {
     expect((await lab.runs()).runs).toEqual([]);
   });
 
+  it('plans bytes without loading weights, checks a model, and takes a folder', async () => {
+    const { lab } = newLab();
+    const plan = await lab.plan(config);
+    const { weights, kvCache, activations, adapters, optimiser, total } = plan;
+    expect(total).toBe(weights + kvCache + activations + adapters + optimiser);
+    expect((await lab.plan({ ...config, adapter: { ...config.adapter, rank: 16 } })).adapters).toBeGreaterThan(
+      adapters,
+    );
+    expect((await lab.plan({ ...config, dtype: 'int4' })).weights).toBeLessThan(weights / 4);
+
+    const request = { model: config.model, dtype: 'f32', engine: 'reference', text: '1+2=3' } as const;
+    const check = await lab.checkModel(request, new MessageChannel().port2);
+    expect(check).toMatchObject({ engine: { kind: 'reference' }, perplexity: { cut: false } });
+    expect(check.perplexity?.perplexity).toBeGreaterThan(1);
+    expect(check.hash).toMatch(/^[0-9a-f]{64}$/);
+
+    const folder = { name: 'mine', files: new Map([['config.json', new Blob(['{}'])]]) };
+    expect(await lab.addFolder(folder)).toBe('folder:mine');
+    const { id } = await lab.start(config, 'auto');
+    await expect(lab.checkModel(request, new MessageChannel().port2)).rejects.toBeInstanceOf(LabBusyError);
+    await lab.stop();
+    await lab.delete(id);
+  });
+
   it('pauses, is abandoned, and is offered to another page that resumes it to the same digest', async () => {
     const undisturbed = newLab();
     const { id: first } = await undisturbed.lab.start(config, 'auto');
