@@ -61,7 +61,7 @@ it.each([
   ['unpack_rows', 'int4', 'vec4u(0u, 4u, 8u, 12u)', 'vec4u(4u, 0u, 8u, 12u)'],
   ['linear_forward_packed', 'int4', '- 8.0', '- 7.0'],
   ['linear_forward_packed', 'int8', '(group & 1u) == 1u', '(group & 1u) == 0u'],
-  ['quantise', 'int4', 'extreme / -8.0', 'extreme / -7.0'],
+  ['quantise', 'int4', 'extreme * -0.125', 'extreme * -0.15'],
 ] as const)('refuses a driver that mistranslates %s (%s)', async (kernel, dtype, right, wrong) => {
   const gpu = await faulty(kernel, right, wrong);
   await expect(open(gpu, 'llama', { ...OPTIONS, dtype, tiles: 'cpu' })).rejects.toThrow(SelfCheckError);
