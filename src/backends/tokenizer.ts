@@ -70,6 +70,8 @@ function wrap(
         tokenize: true,
         return_tensor: false,
         return_dict: false,
+        // Qwen3 would think aloud for longer than a response may be; templates without the switch do not look at it.
+        enable_thinking: false,
       };
       try {
         return tokenizer.apply_chat_template([...messages], options) as unknown as number[];
