@@ -4,27 +4,15 @@
  */
 
 import { DeviceError, DeviceLostError, MemoryPlanError, NoWebGpuError, PolylogueError, RequestError } from '../errors';
-import { FRAGMENTS, KERNELS, PACKED_FORMATS, type KernelName } from './kernels';
-
-/** Values for a kernel's `override` declarations; `FORMAT` names the file that takes the place of its line `//@weights`. */
-export type KernelConstants = Readonly<Record<string, number | boolean | string>>;
-
-export interface Kernel {
-  pipeline: GPUComputePipeline;
-  layout: GPUBindGroupLayout;
-  /** Storage buffers the kernel declares, bindings 1.. */
-  storageBindings: number;
-}
+import { compileKernel, type Kernel, type KernelConstants } from './compile';
+import type { KernelName } from './kernels';
+import { ReadBack } from './readBack';
 
 /** Uniform block of one dispatch; also the largest alignment any device asks for. */
 export const UNIFORM_STRIDE = 256;
 
 /** Milliseconds that the failure of a read may come before the news that the device is lost. */
 const LOSS_PATIENCE = 1000;
-
-/** Bytes of the buffer that is read through, a power of two. */
-const LEAST_STAGING = 1 << 16;
-const MOST_STAGING = 1 << 23;
 
 /** How a device is opened. */
 export interface GpuOptions {
@@ -37,14 +25,13 @@ export interface GpuOptions {
 export class Gpu {
   /** Bytes of all living buffers that `buffer` made. */
   bytesAllocated = 0;
-  /** Bytes of the other living buffers: parameters of recorded programs, staging. */
-  bytesBeside = 0;
   /** Buffers ever made, whatever for: this stands still while a prepared engine works. */
   buffersCreated = 0;
   /** Resolves with the reason when the device is gone; stays pending after `destroy`. */
   readonly lost: Promise<DeviceLostError>;
   private readonly kernels = new Map<string, Kernel>();
-  private staging: GPUBuffer | null = null;
+  private readonly reading: ReadBack;
+  private uniformBytes = 0;
   private failure: PolylogueError | null = null;
   private destroyed = false;
   /** Operations in progress: how each is told that the device is gone. */
@@ -64,6 +51,7 @@ export class Gpu {
       this.buffersCreated++;
       return createBuffer(descriptor);
     };
+    this.reading = new ReadBack(device);
     device.addEventListener('uncapturederror', (event) => {
       this.failure ??= uncaptured((event as GPUUncapturedErrorEvent).error);
     });
@@ -135,13 +123,13 @@ export class Gpu {
   uniforms(label: string, data: Uint32Array): GPUBuffer {
     const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
     const buffer = this.device.createBuffer({ label, size: data.byteLength, usage });
-    this.bytesBeside += buffer.size;
+    this.uniformBytes += buffer.size;
     this.write(buffer, data);
     return buffer;
   }
 
   destroyUniforms(buffer: GPUBuffer): void {
-    this.bytesBeside -= buffer.size;
+    this.uniformBytes -= buffer.size;
     buffer.destroy();
   }
 
@@ -166,31 +154,18 @@ export class Gpu {
   }
 
   /**
-   * Copy of a range of a buffer after everything queued so far has run. More than MOST_STAGING bytes come piece by piece:
-   * nothing may be queued meanwhile that changes them.
+   * Copy of a range of a buffer after everything queued so far has run. What is too long to be staged at once comes piece by
+   * piece: nothing may be queued meanwhile that changes it.
    * @throws DeviceLostError when the device is lost, DeviceError when any earlier command was invalid, MemoryPlanError when
    * it had no memory for one
    */
   async read(buffer: GPUBuffer, byteOffset = 0, bytes = buffer.size - byteOffset): Promise<ArrayBuffer> {
     this.check();
-    const copy = new Uint8Array(bytes);
-    const staging = this.takeStaging(bytes);
-    for (let done = 0; done < bytes; done += staging.size) {
-      const piece = Math.min(staging.size, bytes - done);
-      const encoder = this.device.createCommandEncoder();
-      encoder.copyBufferToBuffer(buffer, byteOffset + done, staging, 0, piece);
-      this.device.queue.submit([encoder.finish()]);
-      try {
-        await staging.mapAsync(GPUMapMode.READ, 0, piece);
-        this.check();
-        copy.set(new Uint8Array(staging.getMappedRange(0, piece)), done);
-      } catch (error) {
-        throw await this.explained(error, buffer.label);
-      }
-      staging.unmap();
+    try {
+      return await this.reading.read(buffer, byteOffset, bytes, () => this.check());
+    } catch (error) {
+      throw await this.explained(error, buffer.label);
     }
-    this.giveStaging(staging);
-    return copy.buffer;
   }
 
   /** Waits until everything queued so far has run. @throws as `read` */
@@ -251,7 +226,7 @@ export class Gpu {
     const key = `${name} ${JSON.stringify(Object.entries(constants).sort())}`;
     let kernel = this.kernels.get(key);
     if (kernel === undefined) {
-      kernel = this.compile(name, key, constants);
+      kernel = compileKernel(this.device, name, key, constants);
       this.kernels.set(key, kernel);
     }
     return kernel;
@@ -259,6 +234,11 @@ export class Gpu {
 
   pipeline(name: KernelName, constants: KernelConstants = {}): GPUComputePipeline {
     return this.kernel(name, constants).pipeline;
+  }
+
+  /** Bytes of the other living buffers: parameters of recorded programs, staging. */
+  get bytesBeside(): number {
+    return this.uniformBytes + this.reading.bytes;
   }
 
   /** `enable f16;` may stand in a kernel. */
@@ -274,7 +254,7 @@ export class Gpu {
   destroy(): void {
     this.destroyed = true;
     this.failure ??= new DeviceError('the device was closed');
-    this.staging?.destroy();
+    this.reading.destroy();
     this.device.destroy();
   }
 
@@ -286,48 +266,6 @@ export class Gpu {
     return new DeviceError(`reading ${buffer}: ${error instanceof Error ? error.message : String(error)}`, {
       cause: error,
     });
-  }
-
-  private compile(name: KernelName, label: string, constants: KernelConstants): Kernel {
-    const source: string = KERNELS[name];
-    const code = substituteConstants(name, source, constants);
-    const module = this.device.createShaderModule({ label, code });
-    const entries = bindingEntries(source);
-    const layout = this.device.createBindGroupLayout({ label, entries });
-    const pipeline = this.device.createComputePipeline({
-      label,
-      layout: this.device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-      compute: { module },
-    });
-    return { pipeline, layout, storageBindings: entries.length - 1 };
-  }
-
-  private takeStaging(bytes: number): GPUBuffer {
-    const staging = this.staging;
-    this.staging = null;
-    const enough = Math.min(bytes, MOST_STAGING);
-    if (staging !== null && staging.size >= enough) return staging;
-    if (staging !== null) this.dropStaging(staging);
-    // Powers of two: whatever is read, it grows a few times in the life of a device.
-    let size = LEAST_STAGING;
-    while (size < enough) size *= 2;
-    this.bytesBeside += size;
-    return this.device.createBuffer({
-      label: 'staging',
-      size,
-      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
-    });
-  }
-
-  /** Keeps one staging buffer: reading ids every few steps should not allocate. */
-  private giveStaging(staging: GPUBuffer): void {
-    if (this.staging === null) this.staging = staging;
-    else this.dropStaging(staging);
-  }
-
-  private dropStaging(staging: GPUBuffer): void {
-    this.bytesBeside -= staging.size;
-    staging.destroy();
   }
 }
 
@@ -343,47 +281,4 @@ function uncaptured(error: GPUError): PolylogueError {
 /** Drivers add their call stack. */
 function firstLine(message: string): string {
   return (message.split('\n')[0] ?? '').trim();
-}
-
-/** `override NAME: u32 = 4;` becomes `const NAME: u32 = <value>;`. */
-function substituteConstants(name: string, source: string, constants: KernelConstants): string {
-  const unused = new Set(Object.keys(constants));
-  const code = include(name, source, constants, unused).replace(
-    /^override\s+(\w+)\s*:\s*(\w+)\s*(?:=\s*([^;]+))?;/gm,
-    (_line, constant: string, type: string, fallback: string | undefined) => {
-      unused.delete(constant);
-      const value = constants[constant] ?? fallback;
-      if (value === undefined) throw new DeviceError(`kernel ${name}: constant ${constant} has no value`);
-      return `const ${constant}: ${type} = ${type}(${String(value)});`;
-    },
-  );
-  if (unused.size > 0) throw new DeviceError(`kernel ${name}: no constant ${[...unused].join(', ')}`);
-  return code;
-}
-
-/** The line `//@weights` becomes the text that reads weights of this format, `//@name` the fragment of this name. */
-function include(name: string, source: string, constants: KernelConstants, unused: Set<string>): string {
-  return source.replace(/^\/\/@(\w+)$/gm, (_line, fragment: string) => {
-    const weights = fragment === 'weights';
-    if (weights) unused.delete('FORMAT');
-    const key = weights ? String(constants['FORMAT']) : fragment;
-    const texts: Readonly<Record<string, string>> = weights ? PACKED_FORMATS : FRAGMENTS;
-    const text = Object.hasOwn(texts, key) ? texts[key] : undefined;
-    if (text === undefined) throw new DeviceError(`kernel ${name}: there is nothing for //@${fragment} (${key})`);
-    return text;
-  });
-}
-
-/** Bind group layout from the kernel's own declarations, so a binding a constant switches off stays bindable. */
-function bindingEntries(source: string): GPUBindGroupLayoutEntry[] {
-  const declarations = source.matchAll(
-    /@group\(0\)\s*@binding\((\d+)\)\s*var<(uniform|storage)(?:,\s*(read_write|read))?>/g,
-  );
-  return [...declarations].map(([, binding, space, access]) => ({
-    binding: Number(binding),
-    visibility: GPUShaderStage.COMPUTE,
-    buffer: {
-      type: space === 'uniform' ? 'uniform' : access === 'read_write' ? 'storage' : 'read-only-storage',
-    },
-  }));
 }

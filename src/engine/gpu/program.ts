@@ -4,7 +4,8 @@
  */
 
 import { DeviceError } from '../errors';
-import { UNIFORM_STRIDE, type Gpu, type Kernel, type KernelConstants } from './device';
+import type { Kernel, KernelConstants } from './compile';
+import { UNIFORM_STRIDE, type Gpu } from './device';
 import type { KernelName } from './kernels';
 
 /** Workgroups that one dimension of a dispatch may have on every device. */

@@ -1,0 +1,71 @@
+/** From a kernel's text to its pipeline: constants and fragments are put in, the layout is read off its declarations. */
+
+import { DeviceError } from '../errors';
+import { FRAGMENTS, KERNELS, PACKED_FORMATS, type KernelName } from './kernels';
+
+/** Values for a kernel's `override` declarations; `FORMAT` names the file that takes the place of its line `//@weights`. */
+export type KernelConstants = Readonly<Record<string, number | boolean | string>>;
+
+export interface Kernel {
+  pipeline: GPUComputePipeline;
+  layout: GPUBindGroupLayout;
+  /** Storage buffers the kernel declares, bindings 1.. */
+  storageBindings: number;
+}
+
+/** @throws DeviceError when a constant is missing or unknown (a mistake of the caller) */
+export function compileKernel(device: GPUDevice, name: KernelName, label: string, constants: KernelConstants): Kernel {
+  const source: string = KERNELS[name];
+  const module = device.createShaderModule({ label, code: substituteConstants(name, source, constants) });
+  const entries = bindingEntries(source);
+  const layout = device.createBindGroupLayout({ label, entries });
+  const pipeline = device.createComputePipeline({
+    label,
+    layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+    compute: { module },
+  });
+  return { pipeline, layout, storageBindings: entries.length - 1 };
+}
+
+/** `override NAME: u32 = 4;` becomes `const NAME: u32 = <value>;`. */
+function substituteConstants(name: string, source: string, constants: KernelConstants): string {
+  const unused = new Set(Object.keys(constants));
+  const code = include(name, source, constants, unused).replace(
+    /^override\s+(\w+)\s*:\s*(\w+)\s*(?:=\s*([^;]+))?;/gm,
+    (_line, constant: string, type: string, fallback: string | undefined) => {
+      unused.delete(constant);
+      const value = constants[constant] ?? fallback;
+      if (value === undefined) throw new DeviceError(`kernel ${name}: constant ${constant} has no value`);
+      return `const ${constant}: ${type} = ${type}(${String(value)});`;
+    },
+  );
+  if (unused.size > 0) throw new DeviceError(`kernel ${name}: no constant ${[...unused].join(', ')}`);
+  return code;
+}
+
+/** The line `//@weights` becomes the text that reads weights of this format, `//@name` the fragment of this name. */
+function include(name: string, source: string, constants: KernelConstants, unused: Set<string>): string {
+  return source.replace(/^\/\/@(\w+)$/gm, (_line, fragment: string) => {
+    const weights = fragment === 'weights';
+    if (weights) unused.delete('FORMAT');
+    const key = weights ? String(constants['FORMAT']) : fragment;
+    const texts: Readonly<Record<string, string>> = weights ? PACKED_FORMATS : FRAGMENTS;
+    const text = Object.hasOwn(texts, key) ? texts[key] : undefined;
+    if (text === undefined) throw new DeviceError(`kernel ${name}: there is nothing for //@${fragment} (${key})`);
+    return text;
+  });
+}
+
+/** Bind group layout from the kernel's own declarations, so a binding a constant switches off stays bindable. */
+function bindingEntries(source: string): GPUBindGroupLayoutEntry[] {
+  const declarations = source.matchAll(
+    /@group\(0\)\s*@binding\((\d+)\)\s*var<(uniform|storage)(?:,\s*(read_write|read))?>/g,
+  );
+  return [...declarations].map(([, binding, space, access]) => ({
+    binding: Number(binding),
+    visibility: GPUShaderStage.COMPUTE,
+    buffer: {
+      type: space === 'uniform' ? 'uniform' : access === 'read_write' ? 'storage' : 'read-only-storage',
+    },
+  }));
+}
