@@ -78,8 +78,8 @@ describe('the memory of an engine', () => {
       await engine.deleteAdapter('c');
       return generated;
     };
-    // Which rows take over from which depends on the draws: two copies at once come first in the sixth cycle.
-    for (let i = 0; i < 6; i++) await cycle();
+    // Which rows take over from which depends on the draws: two copies at once come first in the seventh cycle.
+    for (let i = 0; i < 8; i++) await cycle();
     const before = allocated(engine);
     let generated = 0;
     while (generated < 1000) generated += await cycle();
