@@ -5,10 +5,12 @@
  */
 import { RequestError, type MemoryPlanError } from './errors';
 import { copyAdapterWeights } from './peft';
+import { OperationQueue } from './queue';
 import { Generation } from './resilient/generation';
-import { EngineKeeper, sentence, type EngineNotice, type OpenEngine } from './resilient/keeper';
+import { EngineKeeper, type EngineNotice, type OpenEngine } from './resilient/keeper';
 import { AdapterShelf } from './resilient/shelf';
 import { Training } from './resilient/training';
+import { Trainings } from './resilient/trainings';
 import type {
   AdapterConfig,
   AdapterId,
@@ -40,18 +42,15 @@ export interface ResilienceOptions {
 
 const CHECKPOINT_STEPS = 16;
 const PAUSES = [0, 500, 2_000, 8_000];
+
 export class ResilientEngine implements Engine {
   private readonly keeper: EngineKeeper;
   private readonly shelf = new AdapterShelf();
-  private readonly trainings = new Set<Training>();
-  private readonly checkpointSteps: number;
-  /** Of trainings that have ended. */
-  private pastMismatches = 0;
-  /** Settles when the operation before has ended: one runs at a time, so that nothing happens during a recovery. */
-  private tail: Promise<unknown> = Promise.resolve();
+  private readonly trainings: Trainings;
+  /** One operation runs at a time, so that nothing happens during a recovery. */
+  private readonly queue = new OperationQueue();
 
   private constructor(open: OpenEngine, options: EngineOptions, resilience: ResilienceOptions) {
-    this.checkpointSteps = Math.max(1, resilience.checkpointSteps ?? CHECKPOINT_STEPS);
     this.keeper = new EngineKeeper({
       open,
       options,
@@ -59,6 +58,8 @@ export class ResilientEngine implements Engine {
       restore: (engine) => this.restore(engine),
       onNotice: (notice) => resilience.onNotice?.(notice),
     });
+    const checkpointSteps = Math.max(1, resilience.checkpointSteps ?? CHECKPOINT_STEPS);
+    this.trainings = new Trainings(this.keeper, this.shelf, checkpointSteps);
   }
 
   /**
@@ -92,7 +93,7 @@ export class ResilientEngine implements Engine {
 
   /** Training steps that were repeated after a loss and came out differently, as they may on another device. */
   get mismatches(): number {
-    return [...this.trainings].reduce((sum, training) => sum + training.mismatches, this.pastMismatches);
+    return this.trainings.mismatches;
   }
 
   generate(requests: GenerateRequest[], options: GenerateOptions = {}): Promise<GenerateResult[]> {
@@ -123,12 +124,12 @@ export class ResilientEngine implements Engine {
     const training = new Training(job);
     try {
       for (;;) {
-        const event = await this.enqueue(() => this.step(training));
+        const event = await this.enqueue(() => this.trainings.step(training));
         if (event === null) return;
         yield event;
       }
     } finally {
-      await this.enqueue(() => this.leave(training));
+      await this.enqueue(() => this.trainings.leave(training));
     }
   }
 
@@ -136,7 +137,7 @@ export class ResilientEngine implements Engine {
     return this.enqueue(() =>
       this.keeper.persist(async (engine) => {
         // A new engine knows nothing of trainings before it; the shelf has their states.
-        const onShelf = this.shelf.has(id) && !this.trainingOf(id)?.changed(id);
+        const onShelf = this.shelf.has(id) && !this.trainings.of(id)?.changed(id);
         return onShelf ? this.shelf.state(id) : engine.optimiserState(id);
       }),
     );
@@ -144,7 +145,7 @@ export class ResilientEngine implements Engine {
 
   createAdapter(id: AdapterId, config: AdapterConfig, seed: number): Promise<void> {
     return this.enqueue(async () => {
-      await this.change(id, (engine) => engine.createAdapter(id, config, seed));
+      await this.trainings.replace(id, (engine) => engine.createAdapter(id, config, seed));
       this.shelf.created(id, config, seed);
     });
   }
@@ -152,7 +153,7 @@ export class ResilientEngine implements Engine {
   async importAdapter(id: AdapterId, weights: AdapterWeights): Promise<void> {
     const own = copyAdapterWeights(weights);
     await this.enqueue(async () => {
-      await this.change(id, (engine) => engine.importAdapter(id, own));
+      await this.trainings.replace(id, (engine) => engine.importAdapter(id, own));
       this.shelf.imported(id, own);
     });
   }
@@ -163,15 +164,15 @@ export class ResilientEngine implements Engine {
 
   copyAdapter(from: AdapterId, to: AdapterId): Promise<void> {
     return this.enqueue(async () => {
-      await this.save(this.trainingOf(from));
-      await this.change(to, (engine) => engine.copyAdapter(from, to));
+      await this.trainings.save(this.trainings.of(from));
+      await this.trainings.replace(to, (engine) => engine.copyAdapter(from, to));
       this.shelf.copied(from, to);
     });
   }
 
   deleteAdapter(id: AdapterId): Promise<void> {
     return this.enqueue(async () => {
-      await this.change(id, (engine) => engine.deleteAdapter(id));
+      await this.trainings.replace(id, (engine) => engine.deleteAdapter(id));
       this.shelf.deleted(id);
     });
   }
@@ -196,8 +197,7 @@ export class ResilientEngine implements Engine {
 
   dispose(): Promise<void> {
     return this.enqueue(async () => {
-      for (const training of this.trainings) training.drop();
-      this.trainings.clear();
+      this.trainings.drop();
       await this.keeper.close();
     });
   }
@@ -210,101 +210,17 @@ export class ResilientEngine implements Engine {
   /** Puts adapters and trainings into a new engine. */
   private async restore(engine: Engine): Promise<string> {
     await this.shelf.restore(engine);
-    for (const training of this.trainings) await training.restart(engine);
+    await this.trainings.restart(engine);
     const { mismatches } = this;
     if (mismatches === 0) return '';
     const steps = mismatches === 1 ? 'training step' : 'training steps';
     return `${mismatches} repeated ${steps} came out differently, as they may on another device.`;
   }
 
-  /** Changes which adapter has this name; a training of the former one has to end. */
-  private async change(id: AdapterId, operation: (engine: Engine) => Promise<void>): Promise<void> {
-    const training = this.trainingOf(id);
-    await this.save(training);
-    await this.keeper.persist(operation);
-    if (training) {
-      training.replace(id);
-      this.forget(training);
-    }
-  }
-
-  /** From now on the training is part of what is restored. One of the same adapters that is in progress has to end. */
-  private async begin(training: Training): Promise<void> {
-    for (const other of [...this.trainings]) {
-      const shared = training.sharedWith(other);
-      if (shared === undefined) continue;
-      await this.save(other);
-      other.replace(shared);
-      this.forget(other);
-    }
-    training.begun = true;
-    this.trainings.add(training);
-  }
-
-  private async step(training: Training): Promise<TrainStepEvent | null> {
-    try {
-      if (!training.begun) await this.begin(training);
-      const event = await this.keeper.persist((engine) => training.next(engine), {
-        signal: training.signal,
-        progress: () => training.done,
-        reduce: (error, engine) => this.smallerBatches(training, error, engine),
-      });
-      if (event && (training.complete || training.unsaved >= this.checkpointSteps)) await this.save(training);
-      return event;
-    } catch (error) {
-      training.failed = true;
-      throw error;
-    }
-  }
-
-  /** A job has ended, or the caller has left it. */
-  private async leave(training: Training): Promise<void> {
-    try {
-      // Without an engine all that is to be had is the checkpoint before.
-      if (!(training.failed && this.keeper.engine === null)) await this.save(training);
-    } catch (error) {
-      if (!training.failed) throw error;
-    } finally {
-      training.drop();
-      this.forget(training);
-    }
-  }
-
-  private async save(training: Training | undefined): Promise<void> {
-    if (!training || !this.trainings.has(training) || training.unsaved === 0) return;
-    await this.keeper.persist((engine) => training.checkpoint(engine, this.shelf));
-  }
-
-  private trainingOf(id: AdapterId): Training | undefined {
-    return [...this.trainings].find((training) => training.trains(id));
-  }
-
-  private forget(training: Training): void {
-    if (this.trainings.delete(training)) this.pastMismatches += training.mismatches;
-  }
-
-  /** Doubles the number of micro-batches; the engine is kept where nothing was computed on it yet. */
-  private async smallerBatches(training: Training, error: MemoryPlanError, engine: Engine): Promise<void> {
-    const before = training.accumulation;
-    training.split(error);
-    this.keeper.notice(
-      'smaller-plan',
-      `${sentence(error.message)} Going on with batches in ${training.accumulation} parts instead of ${before}: the same result with less memory.`,
-    );
-    const [adapter] = engine.adapters();
-    const healthy = adapter !== undefined && (await engine.exportAdapter(adapter).then(yes, no));
-    if (training.unsaved > 0 || !healthy) await this.keeper.abandon(engine);
-  }
-
   private enqueue<T>(operation: () => Promise<T>): Promise<T> {
-    const result = this.tail.then(operation);
-    this.tail = result.catch(() => undefined);
-    return result;
+    return this.queue.run(operation);
   }
 }
-
-const yes = (): boolean => true;
-const no = (): boolean => false;
 
 /** For work that cannot be made smaller. */
 async function refuse(error: MemoryPlanError): Promise<void> {

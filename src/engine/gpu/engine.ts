@@ -3,6 +3,7 @@
 import { decoderSizes } from '../buffers';
 import { MemoryPlanError } from '../errors';
 import { engineRoom, planModel, totalOf } from '../plan';
+import { OperationQueue } from '../queue';
 import { streamOf, type ModelStream, type ReadOptions } from '../stream';
 import { checkCapacity, checkGenerate, checkLogits, checkScore, type Limits } from '../requests';
 import type {
@@ -58,8 +59,7 @@ export interface EngineCounters {
 export class WebGpuEngine implements Engine {
   readonly info: EngineInfo;
   private readonly trainer: Trainer;
-  /** Settles when the operation before has ended: one runs at a time, in the order of the calls. */
-  private tail: Promise<unknown> = Promise.resolve();
+  private readonly queue = new OperationQueue();
 
   private constructor(
     private readonly parts: ForwardParts & { adapters: AdapterStore },
@@ -219,7 +219,7 @@ export class WebGpuEngine implements Engine {
   }
 
   dispose(): Promise<void> {
-    return this.queue(async () => {
+    return this.queue.run(async () => {
       this.trainer.dispose();
       this.parts.gpu.destroy();
     });
@@ -238,13 +238,7 @@ export class WebGpuEngine implements Engine {
 
   /** @throws DeviceLostError as soon as the device is lost */
   private enqueue<T>(operation: () => Promise<T>): Promise<T> {
-    return this.queue(() => this.parts.gpu.guard(operation));
-  }
-
-  private queue<T>(operation: () => Promise<T>): Promise<T> {
-    const result = this.tail.then(operation);
-    this.tail = result.catch(() => undefined);
-    return result;
+    return this.queue.run(() => this.parts.gpu.guard(operation));
   }
 }
 

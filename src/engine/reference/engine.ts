@@ -4,6 +4,7 @@
  */
 import { AdapterError, RequestError } from '../errors';
 import { checkAdapter, copyAdapterWeights, initAdapter } from '../peft';
+import { OperationQueue } from '../queue';
 import {
   checkAdapterId,
   checkCapacity,
@@ -53,8 +54,7 @@ export class ReferenceEngine implements Engine {
   private readonly scratch = new Scratch();
   private readonly limits: Limits;
   private readonly maxRows: number;
-  /** Settles when the operation before has ended: one runs at a time, in the order of the calls. */
-  private tail: Promise<unknown> = Promise.resolve();
+  private readonly queue = new OperationQueue();
 
   private constructor(
     private readonly weights: ModelWeights,
@@ -203,9 +203,7 @@ export class ReferenceEngine implements Engine {
   }
 
   private enqueue<T>(operation: () => Promise<T>): Promise<T> {
-    const result = this.tail.then(operation);
-    this.tail = result.catch(() => undefined);
-    return result;
+    return this.queue.run(operation);
   }
 
   private startJob(job: TrainJob): Map<AdapterId, OptimiserState> {
