@@ -12,9 +12,9 @@ import {
 import type { Gpu } from '../../src/engine/gpu/device';
 import type { LayerActivations } from '../../src/engine/gpu/forward';
 import { encodeLinearBackwardInput } from '../../src/engine/gpu/linear';
-import { projectionShape } from '../../src/engine/gpu/layout';
 import { encodeRmsNormBackward } from '../../src/engine/gpu/norm';
 import { NORM_CHUNKS } from '../../src/engine/buffers';
+import { projectionShape } from '../../src/engine/config';
 import { encodeAdamW, encodeGradientNorm, packSteps } from '../../src/engine/gpu/optimiser';
 import { Program } from '../../src/engine/gpu/program';
 import { DEFAULT_OPTIMISER, type ModelConfig, type Projection } from '../../src/engine/types';
@@ -82,15 +82,15 @@ describe('a projection with LoRA', () => {
       const config = configOf(changes);
       const { parts, pool } = makeParts(gpu, config, rank);
       const { layout } = parts.pool;
-      const shape = projectionShape(config, projection);
+      const [outputs, inputs] = projectionShape(config, projection);
       const R = layout.rank;
-      const [x, xa, dy, weight] = [T * shape.in, T * R, T * shape.out, shape.out * shape.in].map(random);
-      const dx = gpu.buffer('dx', T * shape.in * 4);
+      const [x, xa, dy, weight] = [T * inputs, T * R, T * outputs, outputs * inputs].map(random);
+      const dx = gpu.buffer('dx', T * inputs * 4);
       run((program) => {
         encodeProjectionBackward(parts, program, {
           layer: 0,
           projection,
-          weight: f32Matrix(gpu, weight, shape.out, shape.in),
+          weight: f32Matrix(gpu, weight, outputs, inputs),
           x: gpu.upload('x', x),
           xa: gpu.upload('xa', xa),
           dy: gpu.upload('dy', dy),
@@ -100,22 +100,22 @@ describe('a projection with LoRA', () => {
       });
       const a = layout.offset(0, projection, 'A');
       const b = layout.offset(0, projection, 'B');
-      const expectedDx = new Float64Array(T * shape.in);
+      const expectedDx = new Float64Array(T * inputs);
       const expectedGradient = new Float64Array(pool.length);
       for (let t = 0; t < T; t++) {
         const base = SLOT_OF[t] * layout.slotElements;
-        for (let o = 0; o < shape.out; o++) {
-          const d = dy[t * shape.out + o];
-          for (let i = 0; i < shape.in; i++) expectedDx[t * shape.in + i] += d * weight[o * shape.in + i];
+        for (let o = 0; o < outputs; o++) {
+          const d = dy[t * outputs + o];
+          for (let i = 0; i < inputs; i++) expectedDx[t * inputs + i] += d * weight[o * inputs + i];
           for (let r = 0; r < R; r++) expectedGradient[base + b + o * R + r] += d * xa[t * R + r];
         }
         for (let r = 0; r < R; r++) {
           let dxa = 0;
-          for (let o = 0; o < shape.out; o++) dxa += dy[t * shape.out + o] * pool[base + b + o * R + r];
+          for (let o = 0; o < outputs; o++) dxa += dy[t * outputs + o] * pool[base + b + o * R + r];
           dxa *= SCALE[SLOT_OF[t]];
-          for (let i = 0; i < shape.in; i++) {
-            expectedDx[t * shape.in + i] += dxa * pool[base + a + r * shape.in + i];
-            expectedGradient[base + a + r * shape.in + i] += dxa * x[t * shape.in + i];
+          for (let i = 0; i < inputs; i++) {
+            expectedDx[t * inputs + i] += dxa * pool[base + a + r * inputs + i];
+            expectedGradient[base + a + r * inputs + i] += dxa * x[t * inputs + i];
           }
         }
       }

@@ -12,12 +12,12 @@ import {
   type LayerActivations,
   type TokenList,
 } from '../../src/engine/gpu/forward';
-import { AdapterLayout, NO_SLOT, projectionShape } from '../../src/engine/gpu/layout';
+import { AdapterLayout, NO_SLOT } from '../../src/engine/gpu/layout';
 import { Program } from '../../src/engine/gpu/program';
 import { encodeLinear } from '../../src/engine/gpu/linear';
 import { loadWeights } from '../../src/engine/gpu/weights';
 import { streamOf } from '../../src/engine/stream';
-import { tensorShapes } from '../../src/engine/config';
+import { projectionShape, tensorShapes } from '../../src/engine/config';
 import { PROJECTIONS, type HostTensor, type ModelConfig, type Projection } from '../../src/engine/types';
 import { drawUniform } from '../../src/random';
 import { f32Matrix, openTestGpu } from './gpu';
@@ -192,21 +192,21 @@ function project(
 ): Float64Array {
   const { config, adapters } = parts;
   const { layout } = adapters;
-  const shape = projectionShape(config, projection);
+  const [outputs, inputs] = projectionShape(config, projection);
   const path = `model.layers.0.${'qkvo'.includes(projection[0]!) ? 'self_attn' : 'mlp'}.${projection}`;
-  const y = multiply(x, tensors.get(`${path}.weight`)!.data, T, shape.in, shape.out);
+  const y = multiply(x, tensors.get(`${path}.weight`)!.data, T, inputs, outputs);
   const bias = tensors.get(`${path}.bias`)?.data;
   for (let t = 0; t < T; t++) {
     const slot = TOKENS.slot[t]!;
-    for (let o = 0; o < shape.out; o++) {
-      if (bias) y[t * shape.out + o]! += bias[o]!;
+    for (let o = 0; o < outputs; o++) {
+      if (bias) y[t * outputs + o]! += bias[o]!;
       if (slot === NO_SLOT || !targets.has(projection)) continue;
       const a = slot * layout.slotElements + layout.offset(0, projection, 'A');
       const b = slot * layout.slotElements + layout.offset(0, projection, 'B') + o * layout.rank;
       for (let r = 0; r < layout.rank; r++) {
         let xa = 0;
-        for (let k = 0; k < shape.in; k++) xa += x[t * shape.in + k]! * pool[a + r * shape.in + k]!;
-        y[t * shape.out + o]! += scales[slot]! * xa * pool[b + r]!;
+        for (let k = 0; k < inputs; k++) xa += x[t * inputs + k]! * pool[a + r * inputs + k]!;
+        y[t * outputs + o]! += scales[slot]! * xa * pool[b + r]!;
       }
     }
   }

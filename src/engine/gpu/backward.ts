@@ -7,11 +7,11 @@
  */
 
 import { gradientSizes } from '../buffers';
+import { projectionShape } from '../config';
 import type { ModelConfig, Projection } from '../types';
 import { encodeAttentionBackward } from './attention';
 import type { Gpu } from './device';
 import type { AdapterPool, LayerActivations } from './forward';
-import { projectionShape } from './layout';
 import { encodeLinearBackwardInput, type LoraPath } from './linear';
 import { encodeLoraBackwardShrink, encodeLoraWeights } from './lora';
 import type { WeightMatrix } from './matrix';
@@ -124,7 +124,7 @@ export interface ProjectionBackward {
 export function encodeProjectionBackward(parts: BackwardParts, program: Program, job: ProjectionBackward): void {
   const { gpu, config, pool, tokens, gradients } = parts;
   const { layout } = pool;
-  const shape = projectionShape(config, job.projection);
+  const [outputs, inputs] = projectionShape(config, job.projection);
   let lora: LoraPath | null = null;
   if (parts.targets.has(job.projection)) {
     const { rank, slotElements } = layout;
@@ -135,7 +135,7 @@ export function encodeProjectionBackward(parts: BackwardParts, program: Program,
     lora = { ...a, dxa, slot, pool: pool.weights };
     encodeLoraBackwardShrink(gpu, program, {
       tokens: count,
-      width: shape.out,
+      width: outputs,
       dy: job.dy,
       b: { ...b, pool: pool.weights },
       slot,
@@ -143,8 +143,8 @@ export function encodeProjectionBackward(parts: BackwardParts, program: Program,
       dxa,
     });
     for (const matrix of [
-      { expand: true, width: shape.out, wide: job.dy, narrow: job.xa, gradient: { ...b, pool: pool.gradients } },
-      { expand: false, width: shape.in, wide: job.x, narrow: dxa, gradient: { ...a, pool: pool.gradients } },
+      { expand: true, width: outputs, wide: job.dy, narrow: job.xa, gradient: { ...b, pool: pool.gradients } },
+      { expand: false, width: inputs, wide: job.x, narrow: dxa, gradient: { ...a, pool: pool.gradients } },
     ]) {
       encodeLoraWeights(gpu, program, { ...matrix, tracks, trackCount });
     }

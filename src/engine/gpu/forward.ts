@@ -5,10 +5,11 @@
  */
 
 import { sharedActivationSizes, trainingActivationSizes } from '../buffers';
+import { projectionShape } from '../config';
 import { PROJECTIONS, type ModelConfig, type Projection } from '../types';
 import { encodeAttention } from './attention';
 import type { Gpu } from './device';
-import { projectionShape, type AdapterLayout } from './layout';
+import type { AdapterLayout } from './layout';
 import { encodeRmsNorm } from './norm';
 import type { Program } from './program';
 import { ropeTable } from '../reference/rope';
@@ -192,7 +193,7 @@ function encodeShrink(
 ): LoraExpansion {
   const { layout, weights: pool, scale } = parts.adapters;
   const { rank, slotElements } = layout;
-  const width = projectionShape(parts.config, projection).in;
+  const [, width] = projectionShape(parts.config, projection);
   const a = { pool, rank, slotElements, offset: layout.offset(layer, projection, 'A') };
   encodeLoraShrink(parts.gpu, program, { tokens: tokens.count, width, x, a, slot: tokens.slot, scale, xa });
   return { xa, pool, slot: tokens.slot, rank, slotElements, offset: layout.offset(layer, projection, 'B') };

@@ -6,24 +6,13 @@
  */
 
 import { allocatedRank, slotElements } from '../buffers';
-import { projectionShape as weightShape } from '../config';
+import { projectionShape } from '../config';
 import { AdapterError } from '../errors';
 import { adapterTensorName } from '../peft';
 import { PROJECTIONS, type AdapterConfig, type HostTensor, type ModelConfig, type Projection } from '../types';
 
 /** Slot number of a row without an adapter. */
 export const NO_SLOT = 0xffffffff;
-
-export interface ProjectionShape {
-  in: number;
-  out: number;
-}
-
-/** Input and output width of a projection: y[out] = W[out, in] x. */
-export function projectionShape(config: ModelConfig, projection: Projection): ProjectionShape {
-  const [outputs, inputs] = weightShape(config, projection);
-  return { in: inputs, out: outputs };
-}
 
 export class AdapterLayout {
   /** R: allocated rank, a multiple of 4 so that rows of B load as vec4. */
@@ -40,11 +29,11 @@ export class AdapterLayout {
     let next = 0;
     for (let layer = 0; layer < config.numLayers; layer++) {
       for (const projection of PROJECTIONS) {
-        const shape = projectionShape(config, projection);
+        const [outputs, inputs] = projectionShape(config, projection);
         this.offsets.set(`${layer} ${projection} A`, next);
-        next += this.rank * shape.in;
+        next += this.rank * inputs;
         this.offsets.set(`${layer} ${projection} B`, next);
-        next += shape.out * this.rank;
+        next += outputs * this.rank;
       }
     }
     this.slotElements = slotElements(config, this.rank);
@@ -96,11 +85,11 @@ export class AdapterLayout {
     for (let layer = 0; layer < this.config.numLayers; layer++) {
       for (const projection of PROJECTIONS) {
         if (!adapter.targets.includes(projection)) continue;
-        const shape = projectionShape(this.config, projection);
+        const [outputs, inputs] = projectionShape(this.config, projection);
         const a = this.offset(layer, projection, 'A');
         const b = this.offset(layer, projection, 'B');
-        visit(adapterTensorName(layer, projection, 'A'), [adapter.rank, shape.in], (i) => a + i);
-        visit(adapterTensorName(layer, projection, 'B'), [shape.out, adapter.rank], (i) => {
+        visit(adapterTensorName(layer, projection, 'A'), [adapter.rank, inputs], (i) => a + i);
+        visit(adapterTensorName(layer, projection, 'B'), [outputs, adapter.rank], (i) => {
           const row = Math.floor(i / adapter.rank);
           return b + row * this.rank + (i - row * adapter.rank);
         });
