@@ -1,4 +1,4 @@
-/** How a frozen weight matrix lies in its buffer, by its format. How kernels read it: src/engine/kernels/weights_*.wgsl. */
+/** How a frozen weight matrix lies in its buffer, by its format. How kernels read it: src/engine/kernels/fragments/weights_*.wgsl. */
 import { RequestError } from './errors';
 import type { WeightDtype } from './types';
 

@@ -15,9 +15,9 @@ export interface Kernel {
 
 /** @throws DeviceError when a constant is missing or unknown (a mistake of the caller) */
 export function compileKernel(device: GPUDevice, name: KernelName, label: string, constants: KernelConstants): Kernel {
-  const source: string = KERNELS[name];
-  const module = device.createShaderModule({ label, code: substituteConstants(name, source, constants) });
-  const entries = bindingEntries(source);
+  const code = kernelCode(name, constants);
+  const module = device.createShaderModule({ label, code });
+  const entries = bindingEntries(code);
   const layout = device.createBindGroupLayout({ label, entries });
   const pipeline = device.createComputePipeline({
     label,
@@ -27,10 +27,13 @@ export function compileKernel(device: GPUDevice, name: KernelName, label: string
   return { pipeline, layout, storageBindings: entries.length - 1 };
 }
 
-/** `override NAME: u32 = 4;` becomes `const NAME: u32 = <value>;`. */
-function substituteConstants(name: string, source: string, constants: KernelConstants): string {
+/**
+ * A kernel's text as the device gets it: fragments in place, `override NAME: u32 = 4;` become `const NAME: u32 = <value>;`.
+ * @throws DeviceError when a constant is missing or unknown (a mistake of the caller)
+ */
+export function kernelCode(name: KernelName, constants: KernelConstants): string {
   const unused = new Set(Object.keys(constants));
-  const code = include(name, source, constants, unused).replace(
+  const code = include(name, KERNELS[name], constants, unused).replace(
     /^override\s+(\w+)\s*:\s*(\w+)\s*(?:=\s*([^;]+))?;/gm,
     (_line, constant: string, type: string, fallback: string | undefined) => {
       unused.delete(constant);
@@ -56,9 +59,9 @@ function include(name: string, source: string, constants: KernelConstants, unuse
   });
 }
 
-/** Bind group layout from the kernel's own declarations, so a binding a constant switches off stays bindable. */
-function bindingEntries(source: string): GPUBindGroupLayoutEntry[] {
-  const declarations = source.matchAll(
+/** Bind group layout from what the kernel declares, so a binding a constant switches off stays bindable. */
+function bindingEntries(code: string): GPUBindGroupLayoutEntry[] {
+  const declarations = code.matchAll(
     /@group\(0\)\s*@binding\((\d+)\)\s*var<(uniform|storage)(?:,\s*(read_write|read))?>/g,
   );
   return [...declarations].map(([, binding, space, access]) => ({

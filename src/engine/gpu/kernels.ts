@@ -31,17 +31,9 @@ import sampleTokensWide from '../kernels/sample_tokens_wide.wgsl?raw';
 import scoreTokens from '../kernels/score_tokens.wgsl?raw';
 import swigluForward from '../kernels/swiglu_forward.wgsl?raw';
 
-// parts of several kernels
-import columnsStore from '../kernels/columns_store.wgsl?raw';
-import linearStore from '../kernels/linear_store.wgsl?raw';
-
 // frozen weights
 import quantise from '../kernels/quantise.wgsl?raw';
 import unpackRows from '../kernels/unpack_rows.wgsl?raw';
-import weightsF16 from '../kernels/weights_f16.wgsl?raw';
-import weightsF32 from '../kernels/weights_f32.wgsl?raw';
-import weightsInt4 from '../kernels/weights_int4.wgsl?raw';
-import weightsInt8 from '../kernels/weights_int8.wgsl?raw';
 
 // backward and optimiser
 import adamw from '../kernels/adamw.wgsl?raw';
@@ -70,6 +62,20 @@ import sumOfSquares from '../kernels/sum_of_squares.wgsl?raw';
 import sumOfSquaresTotal from '../kernels/sum_of_squares_total.wgsl?raw';
 import swigluBackward from '../kernels/swiglu_backward.wgsl?raw';
 import trackLoss from '../kernels/track_loss.wgsl?raw';
+
+// fragments
+import along from '../kernels/fragments/along.wgsl?raw';
+import linearBackwardCommon from '../kernels/fragments/linear_backward_common.wgsl?raw';
+import linearColumns from '../kernels/fragments/linear_columns.wgsl?raw';
+import linearCommon from '../kernels/fragments/linear_common.wgsl?raw';
+import linearExpand from '../kernels/fragments/linear_expand.wgsl?raw';
+import linearStoreSerial from '../kernels/fragments/linear_store_serial.wgsl?raw';
+import linearStoreTiled from '../kernels/fragments/linear_store_tiled.wgsl?raw';
+import slicedTile from '../kernels/fragments/sliced_tile.wgsl?raw';
+import weightsF16 from '../kernels/fragments/weights_f16.wgsl?raw';
+import weightsF32 from '../kernels/fragments/weights_f32.wgsl?raw';
+import weightsInt4 from '../kernels/fragments/weights_int4.wgsl?raw';
+import weightsInt8 from '../kernels/fragments/weights_int8.wgsl?raw';
 
 export const KERNELS = {
   // forward
@@ -141,8 +147,17 @@ export const PACKED_FORMATS = {
   int4: weightsInt4,
 } as const satisfies Record<WeightDtype, string>;
 
-/** Text that several kernels share: what takes the place of the line `//@name` in them. */
+/**
+ * Text that several kernels share, by its file's name without `.wgsl`: what takes the place of the line `//@name` in them.
+ * What a fragment brings and asks of the kernel stands on top of its file. Fragments take no fragments.
+ */
 export const FRAGMENTS: Readonly<Record<string, string>> = {
-  columns_store: columnsStore,
-  linear_store: linearStore,
+  along,
+  linear_backward_common: linearBackwardCommon,
+  linear_columns: linearColumns,
+  linear_common: linearCommon,
+  linear_expand: linearExpand,
+  linear_store_serial: linearStoreSerial,
+  linear_store_tiled: linearStoreTiled,
+  sliced_tile: slicedTile,
 };

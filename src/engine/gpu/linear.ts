@@ -193,7 +193,7 @@ function encodeTiledBackward(
   program.add(
     'linear_backward_input_tiled',
     { FORMAT: dtype, VECTOR: rows % 4 === 0 },
-    [dy, dy, buffer, lora?.dxa ?? dy, lora?.pool ?? dy, lora?.slot ?? dy, result],
+    [dy, buffer, lora?.dxa ?? dy, lora?.pool ?? dy, lora?.slot ?? dy, result, dy],
     [
       columns,
       rows,

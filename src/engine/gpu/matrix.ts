@@ -1,6 +1,6 @@
 /**
  * A frozen weight matrix on the device in one of the formats of `WeightDtype`: its layout, its way in (packed on the device,
- * some rows at a time) and its way out. How kernels read it: src/engine/kernels/weights_*.wgsl.
+ * some rows at a time) and its way out. How kernels read it: src/engine/kernels/fragments/weights_*.wgsl.
  */
 
 import { GROUP, matrixLayout, PACKED_BITS, type MatrixLayout } from '../matrixLayout';

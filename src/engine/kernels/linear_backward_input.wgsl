@@ -1,48 +1,24 @@
-// Gradient by the input of a frozen projection with LoRA: dX[T, IN] (+)= dY · W + dXA · A.
+// Gradient by the input of a frozen projection of f32 weights with LoRA, for software drivers:
+//   dX[T, IN] (+)= dY · W + dXA · A
 //
-//   dy  [T, OUT]   gradient by the projection's output
-//   w   [OUT, IN]  frozen weight, row-major as in the file
-//   dxa [T, RANK]  scale · dY · B, from lora_backward_shrink
-//   a   pool       adapters; this projection's A [RANK, IN] starts at slot · p.slotElements + p.offset
-//   slot [T]       adapter slot of each token
-//   dx  [T, IN]
+//   dy [T, OUT] gradient by the projection's output; w [OUT, IN] row-major as in the file; the other bindings: see
+//   linear_backward_common
 //
 // Host guarantees: IN, OUT and RANK are multiples of 4 (linear_backward_input_scalar takes the rest), T is a multiple of
-// TILE, every tile of TILE tokens has one slot, with LoRA that slot exists. Grid: x over IN/4 in LANES, y over T/TILE.
+// TILE, with LoRA every tile of TILE tokens has one slot, which exists. Grid: x over IN/4 in LANES, y over T/TILE.
 // Each sum runs over OUT, then over RANK, in ascending order.
 //
 // The token tile belongs to the workgroup, so dY loads are the same for all its lanes (one broadcast on a CPU driver) and
-// the lanes read neighbouring columns of W (coalesced on a GPU).
+// the lanes read neighbouring columns of W. Rows of A are read once for the tile, so `addLora` is not used.
 
 override LANES: u32 = 8;
 
 const TILE = 4u;
 
-struct Params {
-  // IN
-  in: u32,
-  // OUT
-  out: u32,
-  // RANK, 0 for a projection without LoRA (then dxa, a and slot are not read)
-  rank: u32,
-  slotElements: u32,
-  offset: u32,
-  // 1: add to dx
-  accumulate: u32,
-}
+//@linear_backward_common
 
-@group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> dy: array<vec4f>;
 @group(0) @binding(2) var<storage, read> w: array<vec4f>;
-@group(0) @binding(3) var<storage, read> dxa: array<vec4f>;
-@group(0) @binding(4) var<storage, read> a: array<vec4f>;
-@group(0) @binding(5) var<storage, read> slot: array<u32>;
-@group(0) @binding(6) var<storage, read_write> dx: array<vec4f>;
-
-/** Adds four terms of four columns' sums in ascending order; `w` holds the four rows of the columns. */
-fn along(d: vec4f, w: mat4x4f, sum: vec4f) -> vec4f {
-  return fma(vec4f(d.w), w[3], fma(vec4f(d.z), w[2], fma(vec4f(d.y), w[1], fma(vec4f(d.x), w[0], sum))));
-}
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {

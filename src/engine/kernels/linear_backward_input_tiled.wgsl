@@ -1,11 +1,7 @@
 // Gradient by the input of a frozen projection with LoRA, on GPUs: dX[T, IN] (+)= dY · W + dXA · A.
 //
 //   dy, dy4 [T, OUT]  gradient by the projection's output: one buffer bound twice, as f32 and (read if VECTOR) as vec4f
-//   w    [OUT, IN]    in any format; see weights_int4 and its siblings
-//   dxa  [T, RANK]    scale · dY · B, from lora_backward_shrink
-//   a    pool         adapters; this projection's A [RANK, IN] starts at slot · p.slotElements + p.offset
-//   slot [T]          adapter slot of each token; with LoRA it exists
-//   dx   [T, IN]
+//   w [OUT, IN]       in any format, see weights_int4 and its siblings; the other bindings: see linear_backward_common
 //
 // Host guarantees: IN and RANK are multiples of 4; OUT too with VECTOR. Grid: x over T in 64, y over IN in 64, z over p.splits.
 //
@@ -13,8 +9,8 @@
 // step and is added up in ascending order with fma; a run is (s0 + s1) + (s2 + s3). With one run dXA · A is added to that in
 // ascending order over RANK, then dX. With more, split z is stored at dx[z] of [splits, T, IN], for sum_splits to add.
 //
-// The frame is that of linear_forward_tiled with W's tile the other way round: 64 tokens × 64 inputs a workgroup, 4 slices of
-// 8 × 8 tiles in registers. Per step of 32 outputs 64 · 32 gradients and 32 · 64 weights (two groups of a row, so the tile is
+// The frame is that of linear_forward_tiled (sliced_tile) with W's tile, [32, 16], the other way round: 64 tokens × 64 inputs a
+// workgroup, 4 slices of 8 × 8 tiles in registers. Per step of 32 outputs 64 · 32 gradients and 32 · 64 weights (two groups of a row, so the tile is
 // right as it is stored) go through workgroup memory, each packed word read once for 64 tokens; 512 fma on 32 16-byte
 // reads an invocation. A row of the weights' tile is a run of eight columns side by side for the eight lanes that share
 // tokens: no two lanes of a quarter warp meet in a bank.
@@ -22,47 +18,17 @@
 // OUT is a multiple of 4.
 override VECTOR: bool = true;
 
-const TILE = 64u;
 const STEP = 32u;
-const QUADS = 8u;
-// Where the weights begin in `tile`.
-const WEIGHTS = TILE * QUADS;
 
-struct Params {
-  // IN
-  in: u32,
-  // OUT
-  out: u32,
-  // RANK, 0 for a projection without LoRA (then dxa, a and slot are not read)
-  rank: u32,
-  slotElements: u32,
-  offset: u32,
-  // 1: add to dx
-  accumulate: u32,
-  tokens: u32,
-  stride: u32,
-  scales: u32,
-  splits: u32,
-}
+//@linear_backward_common
 
-@group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
-@group(0) @binding(2) var<storage, read> dy4: array<vec4f>;
-@group(0) @binding(3) var<storage, read> w: array<vec4u>;
-@group(0) @binding(4) var<storage, read> dxa: array<vec4f>;
-@group(0) @binding(5) var<storage, read> a: array<vec4f>;
-@group(0) @binding(6) var<storage, read> slot: array<u32>;
-@group(0) @binding(7) var<storage, read_write> dx: array<vec4f>;
-
-// A step's gradients [64, 8] as in linear_forward_tiled and weights [32, 16]; at the end the slices' sums.
-var<workgroup> tile: array<vec4f, 1024>;
+@group(0) @binding(2) var<storage, read> w: array<vec4u>;
+@group(0) @binding(7) var<storage, read> dy4: array<vec4f>;
 
 //@weights
 
-/** Adds four terms of four columns' sums in ascending order; `w` holds the four rows of the columns. */
-fn along(d: vec4f, w: mat4x4f, sum: vec4f) -> vec4f {
-  return fma(vec4f(d.w), w[3], fma(vec4f(d.z), w[2], fma(vec4f(d.y), w[1], fma(vec4f(d.x), w[0], sum))));
-}
+//@sliced_tile
 
 /** Gradients o .. o + 3 of the token whose first is `start`; zero past OUT. */
 fn gradients(start: u32, o: u32) -> vec4f {
@@ -103,32 +69,6 @@ fn stage(lane: u32, o: u32, firstToken: u32, firstInput: u32) {
   }
   tile[at] = low;
   tile[at + 1u] = high;
-}
-
-/** Adds the slices' sums of two tokens per invocation; returns one token's four columns for every invocation. */
-fn exchange(lane: u32, sum0: vec4f, sum1: vec4f, sum2: vec4f, sum3: vec4f) -> vec4f {
-  let at = (lane / 64u) * 256u + (lane % 64u / 8u) * 16u + lane % 8u;
-  workgroupBarrier();
-  tile[at] = sum0;
-  tile[at + 8u] = sum1;
-  tile[at + 128u] = sum2;
-  tile[at + 136u] = sum3;
-  workgroupBarrier();
-  return (tile[lane] + tile[lane + 256u]) + (tile[lane + 512u] + tile[lane + 768u]);
-}
-
-/** dXA · A of one token and column quad on top of a sum. */
-fn shrunk(t: u32, column: u32, total: vec4f) -> vec4f {
-  let inQuads = p.in / 4u;
-  let rankQuads = p.rank / 4u;
-  var row = (slot[t] * p.slotElements + p.offset) / 4u + column;
-  var sum = total;
-  for (var r = 0u; r < rankQuads; r++) {
-    let rows = mat4x4f(a[row], a[row + inQuads], a[row + 2u * inQuads], a[row + 3u * inQuads]);
-    row += 4u * inQuads;
-    sum = along(dxa[t * rankQuads + r], rows, sum);
-  }
-  return sum;
 }
 
 @compute @workgroup_size(256)
@@ -195,7 +135,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     var sum = totals[i];
     if (p.splits == 1u) {
       if (p.rank > 0u) {
-        sum = shrunk(t, column, sum);
+        sum = addLora(t, column, sum);
       }
       if (p.accumulate == 1u) {
         sum += dx[at];

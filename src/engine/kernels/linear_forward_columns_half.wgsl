@@ -3,48 +3,17 @@ enable f16;
 // linear_forward_columns with products in f16, for devices with the feature shader-f16 and packed weights (f16, int8, int4):
 //   y = residual + (bias + (W x + B xa))
 //
-// Shapes, bindings, grid and host guarantees as there; the arithmetic, its error and, to the bit, the order of additions are those
-// of linear_forward_tiled_half. The frame is that of linear_forward_columns: 32 · COLUMNS f16 fma a run, half as many where they
-// go in pairs, and about 80 operations of unpacking, since scales stay outside.
+// Bindings, grid and host guarantees as there; the arithmetic, its error and, to the bit, the order of additions are those of
+// linear_forward_tiled_half. The frame, linear_columns, is that of linear_forward_columns: 32 · COLUMNS f16 fma a run, half as
+// many where they go in pairs, and about 80 operations of unpacking, since scales stay outside.
 
-// Tokens of a workgroup, at most 8.
-override COLUMNS: u32;
-
-const NO_SLOT = 0xffffffffu;
-const LANES = 64u;
 const LARGEST = 65504.0;
 
-struct Params {
-  tokens: u32,
-  slotElements: u32,
-  offset: u32,
-  // IN / 4, OUT, RANK / 4 (0 without LoRA: then xa, b and slot are not read)
-  quads: u32,
-  outputs: u32,
-  rankQuads: u32,
-  bias: u32,
-  residual: u32,
-  stride: u32,
-  scales: u32,
-  parts: u32,
-}
+//@linear_common
 
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> w: array<vec4u>;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read> xa: array<vec4f>;
-@group(0) @binding(5) var<storage, read> b: array<vec4f>;
-@group(0) @binding(6) var<storage, read> slot: array<u32>;
-@group(0) @binding(7) var<storage, read> residual: array<f32>;
-@group(0) @binding(8) var<storage, read_write> y: array<f32>;
-
-// Sums of each token's and lane's four outputs.
-var<workgroup> partial: array<vec4f, COLUMNS * LANES>;
 
 //@weights
-
-//@columns_store
 
 /** Eight weights of each of four outputs, by k, and the outputs' scales. */
 struct Run {
@@ -93,35 +62,4 @@ fn multiply(run: Run, token: u32, oct: u32, sum: vec4f) -> vec4f {
   return fma(vec4f(c), run.scale, sum);
 }
 
-@compute @workgroup_size(LANES)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let step = 4u * p.parts;
-  let firstToken = group.y * COLUMNS;
-  let firstOutput = group.x * (LANES / step) * 4u;
-  // Outputs and tokens past the end repeat the last and are not stored.
-  let rows = min(firstOutput + (lane / step) * 4u + vec4u(0u, 1u, 2u, 3u), vec4u(p.outputs - 1u));
-  var token = array<u32, COLUMNS>();
-  var sums = array<vec4f, COLUMNS>();
-  for (var i = 0u; i < COLUMNS; i++) {
-    token[i] = min(firstToken + i, p.tokens - 1u) * p.quads;
-  }
-  let octs = 4u * ((p.quads + 7u) / 8u);
-  for (var oct = lane % step; oct < octs; oct += 2u * step) {
-    let next = oct + step;
-    let run0 = load(rows, oct);
-    let run1 = load(rows, min(next, octs - 1u));
-    for (var i = 0u; i < COLUMNS; i++) {
-      sums[i] = multiply(run0, token[i], oct, sums[i]);
-    }
-    if (next < octs) {
-      for (var i = 0u; i < COLUMNS; i++) {
-        sums[i] = multiply(run1, token[i], next, sums[i]);
-      }
-    }
-  }
-  for (var i = 0u; i < COLUMNS; i++) {
-    partial[i * LANES + lane] = sums[i];
-  }
-  workgroupBarrier();
-  store(lane, firstToken, firstOutput);
-}
+//@linear_columns

@@ -1,14 +1,7 @@
 // A projection with its bias, LoRA update and residual for many tokens, on GPUs:
 //   y = residual + (bias + (W x + B xa)), each term but W x optional.
 //
-//   x        [T, IN]
-//   w        [OUT, IN] in any format; see weights_int4 and its siblings
-//   bias     [OUT]       if p.bias is 1
-//   xa       [T, RANK]   with LoRA: scale · A x, from lora_shrink
-//   b        pool        with LoRA: adapters; this projection's B [OUT, RANK] starts at slot · p.slotElements + p.offset
-//   slot     [T]         with LoRA: adapter slot of each token, 0xffffffff = none
-//   residual [T, OUT]    if p.residual is 1
-//   y        [T, OUT]
+//   w [OUT, IN] in any format, see weights_int4 and its siblings; the other bindings: see linear_common
 //
 // Host guarantees: IN and RANK are multiples of 4. Grid: x over T in 64, y over OUT in 64: workgroups that run at the same
 // time share rows of W.
@@ -28,44 +21,19 @@
 // Registers: 64 sums, 32 weights, 16 totals. Workgroup memory: all of the portable 16 KiB. Quad q of row r lies at q ^ (r % 8),
 // so that neither the copying nor the reading lanes meet in a bank.
 
-const NO_SLOT = 0xffffffffu;
-const TILE = 64u;
-// Quads of a group.
-const QUADS = 8u;
-// Where the weights begin in `tile`.
-const WEIGHTS = TILE * QUADS;
+//@linear_common
 
-struct Params {
-  tokens: u32,
-  slotElements: u32,
-  offset: u32,
-  // IN / 4, OUT, RANK / 4 (0 without LoRA: then xa, b and slot are not read)
-  quads: u32,
-  outputs: u32,
-  rankQuads: u32,
-  bias: u32,
-  residual: u32,
-  stride: u32,
-  scales: u32,
-  parts: u32,
-}
-
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> w: array<vec4u>;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read> xa: array<vec4f>;
-@group(0) @binding(5) var<storage, read> b: array<vec4f>;
-@group(0) @binding(6) var<storage, read> slot: array<u32>;
-@group(0) @binding(7) var<storage, read> residual: array<f32>;
-@group(0) @binding(8) var<storage, read_write> y: array<f32>;
-
-// A group's inputs [64, 8] and weights [64, 8]; at the end of a part a quarter of the slices' sums [4, 256].
-var<workgroup> tile: array<vec4f, 1024>;
 
 //@weights
 
-//@linear_store
+//@along
+
+//@sliced_tile
+
+//@linear_expand
+
+//@linear_store_tiled
 
 /** Fills the tile with group g of 64 tokens and 64 outputs; inputs past IN are zero, rows past the end repeat the last. */
 fn stage(lane: u32, g: u32, firstToken: u32, firstOutput: u32) {
@@ -87,18 +55,6 @@ fn stage(lane: u32, g: u32, firstToken: u32, firstOutput: u32) {
   tile[even ^ 1u] = high;
   tile[WEIGHTS + even] = weights[0];
   tile[WEIGHTS + (even ^ 1u)] = weights[1];
-}
-
-/** Adds the slices' sums of two tokens per invocation; returns one token's four outputs for every invocation. */
-fn exchange(lane: u32, sum0: vec4f, sum1: vec4f, sum2: vec4f, sum3: vec4f) -> vec4f {
-  let at = (lane / 64u) * 256u + (lane % 64u / 8u) * 16u + lane % 8u;
-  workgroupBarrier();
-  tile[at] = sum0;
-  tile[at + 8u] = sum1;
-  tile[at + 128u] = sum2;
-  tile[at + 136u] = sum3;
-  workgroupBarrier();
-  return (tile[lane] + tile[lane + 256u]) + (tile[lane + 512u] + tile[lane + 768u]);
 }
 
 @compute @workgroup_size(256)

@@ -3,7 +3,7 @@ enable f16;
 // linear_forward_tiled with products in f16, for devices with the feature shader-f16 and packed weights (f16, int8, int4):
 //   y = residual + (bias + (W x + B xa))
 //
-// Shapes, bindings, grid and host guarantees as there; B xa, bias and residual in f32 as there.
+// Bindings, grid and host guarantees as there; B xa, bias and residual in f32 as there.
 //
 // Order of additions, the same in linear_forward_columns_half to the bit: as in linear_forward_tiled, but a slice's eight products
 // of a group are added up in f16 (fma, ascending, from zero); that sum times the group's scale is added in f32.
@@ -20,7 +20,6 @@ enable f16;
 // pairs), 64 conversions and f32 fma, on 48 8-byte reads: three quarters of the bytes of the f32 kernel. Registers: 64 sums, 16 for 32
 // products' sums, 16 totals. Quad q of k lies at q ^ (4 · (k / 4 % 4)), that of token t at q ^ (t % 8).
 
-const NO_SLOT = 0xffffffffu;
 const TILE = 64u;
 // Quads of a group.
 const QUADS = 8u;
@@ -28,30 +27,9 @@ const QUADS = 8u;
 const INPUTS = 512u;
 const LARGEST = 65504.0;
 
-struct Params {
-  tokens: u32,
-  slotElements: u32,
-  offset: u32,
-  // IN / 4, OUT, RANK / 4 (0 without LoRA: then xa, b and slot are not read)
-  quads: u32,
-  outputs: u32,
-  rankQuads: u32,
-  bias: u32,
-  residual: u32,
-  stride: u32,
-  scales: u32,
-  parts: u32,
-}
+//@linear_common
 
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> w: array<vec4u>;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read> xa: array<vec4f>;
-@group(0) @binding(5) var<storage, read> b: array<vec4f>;
-@group(0) @binding(6) var<storage, read> slot: array<u32>;
-@group(0) @binding(7) var<storage, read> residual: array<f32>;
-@group(0) @binding(8) var<storage, read_write> y: array<f32>;
 
 // A group's weights [32, 16] and inputs [64, 8].
 var<workgroup> tile: array<vec4<f16>, 1024>;
@@ -60,7 +38,11 @@ var<workgroup> sums: array<vec4f, 512>;
 
 //@weights
 
-//@linear_store
+//@along
+
+//@linear_expand
+
+//@linear_store_tiled
 
 /** Unpacks quads `quad` of four rows into the tile, transposed; the first also writes their scales. */
 fn stageWeights(rowQuad: u32, quad: u32, g: u32, firstOutput: u32) {

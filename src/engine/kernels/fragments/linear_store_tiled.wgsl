@@ -1,26 +1,5 @@
-// The last part of the tiled projections: takes the place of the line `//@linear_store` in a kernel with their bindings and
-// Params.
-
-/** Adds four terms of four outputs' sums in ascending order; columns of `w` are the outputs' four weights each. */
-fn along(x: vec4f, w: mat4x4f, sum: vec4f) -> vec4f {
-  return vec4f(
-    fma(x.w, w[0].w, fma(x.z, w[0].z, fma(x.y, w[0].y, fma(x.x, w[0].x, sum.x)))),
-    fma(x.w, w[1].w, fma(x.z, w[1].z, fma(x.y, w[1].y, fma(x.x, w[1].x, sum.y)))),
-    fma(x.w, w[2].w, fma(x.z, w[2].z, fma(x.y, w[2].y, fma(x.x, w[2].x, sum.z)))),
-    fma(x.w, w[3].w, fma(x.z, w[3].z, fma(x.y, w[3].y, fma(x.x, w[3].x, sum.w)))),
-  );
-}
-
-/** B xa of one token for four outputs. */
-fn expand(t: u32, s: u32, outputs: vec4u) -> vec4f {
-  let rows = (s * p.slotElements + p.offset) / 4u + outputs * p.rankQuads;
-  let first = t * p.rankQuads;
-  var sum = vec4f();
-  for (var r = 0u; r < p.rankQuads; r++) {
-    sum = along(xa[first + r], mat4x4f(b[rows.x + r], b[rows.y + r], b[rows.z + r], b[rows.w + r]), sum);
-  }
-  return sum;
-}
+// The last part of the tiled projections: takes the place of the line `//@linear_store_tiled` beside `//@linear_common` and
+// `//@linear_expand`.
 
 /** B xa of four tokens with one slot: rows of B are read once. */
 fn expandFour(tokens: vec4u, s: u32, outputs: vec4u) -> array<vec4f, 4> {
@@ -67,15 +46,7 @@ fn store(tokens: vec4u, outputs: vec4u, totals: array<vec4f, 4>) {
       if (o >= p.outputs) {
         continue;
       }
-      var value = values[i][j];
-      let at = tokens[i] * p.outputs + o;
-      if (p.bias == 1u) {
-        value = bias[o] + value;
-      }
-      if (p.residual == 1u) {
-        value = residual[at] + value;
-      }
-      y[at] = value;
+      storeOutput(tokens[i], o, values[i][j]);
     }
   }
 }

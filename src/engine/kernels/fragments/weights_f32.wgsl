@@ -8,7 +8,7 @@ fn weight4(row: u32, quad: u32) -> vec4f {
   return bitcast<vec4f>(w[row * p.stride + quad]);
 }
 
-/** Weights 8·oct .. 8·oct + 7 of a row, IN a multiple of 8. */
+/** Weights 8·oct .. 8·oct + 7 of a row; past IN the next row follows, so callers multiply that with zeros. */
 fn weight8(row: u32, oct: u32) -> mat2x4f {
   let at = row * p.stride + 2u * oct;
   return mat2x4f(bitcast<vec4f>(w[at]), bitcast<vec4f>(w[at + 1u]));
