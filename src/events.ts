@@ -6,6 +6,14 @@
 import type { ExperimentConfig } from './recipes/config';
 import type { Problem, Split } from './tasks/types';
 
+/** How many characters a prompt kept of the texts that it quotes; the rest was cut off so that there is room for a response. */
+export interface Shortened {
+  /** Of the other agents' texts in order, or of the one summary of them. */
+  others: number[];
+  /** Of the slot's own previous response. */
+  own: number;
+}
+
 /** One agent's response as the log keeps it. */
 export interface LoggedResponse {
   /** Completion without special tokens. */
@@ -13,12 +21,14 @@ export interface LoggedResponse {
   /** Canonical final answer; null = unreadable. */
   answer: string | null;
   finish: 'stop' | 'length';
-  /** Sampled tokens, the stop token included. */
+  /** Sampled tokens, the stop token included. 0 = never sampled: the prompt left no room (text empty, answer null). */
   tokens: number;
   /** Per token, rounded to 3 decimals. */
   logprobs: number[];
   /** Per token top-2 logit margin, rounded to 2 decimals. */
   margins: number[];
+  /** Present where the texts that the prompt quotes had to be cut. */
+  shortened?: Shortened;
 }
 
 /** A summary of the other agents' responses by the base model, as the log keeps it. */

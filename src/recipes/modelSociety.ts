@@ -1,19 +1,22 @@
 /** A society played by a language model: an engine, its tokenizer and the run's sampling settings. */
 import type { ChatTokenizer } from '../backends/tokenizer';
 import { RequestError } from '../engine/errors';
+import { resolveMaxLength } from '../engine/requests';
 import type {
   AdapterConfig,
   Engine,
+  GenerateOptions,
   GenerateRequest,
   GenerateResult,
   OptimiserSettings,
-  SamplingSettings,
   TrainExample,
   TrainStepEvent,
 } from '../engine/types';
+import type { Shortened } from '../events';
 import { hashAdapter } from '../log/digest';
 import { accumulationFor } from './accumulation';
 import type { ExperimentConfig } from './config';
+import { fitPrompt } from './fitting';
 import {
   asksForSummary,
   type FinetuneExample,
@@ -29,7 +32,7 @@ export interface ModelSocietyOptions {
   /** Name and sha-256 of the weights, for the log. */
   model: { name: string; hash: string };
   config: Pick<ExperimentConfig, 'seed' | 'sampling'>;
-  /** Longest sequence of the engine (`EngineOptions.maxLength`); default the model's positions. */
+  /** Longest sequence of the engine (`EngineOptions.maxLength`); its default when left out. */
   maxLength?: number;
   /** Tokens that a training step takes to the device at once, about; default all of its batch. The result is the same. */
   trainTokens?: number;
@@ -43,10 +46,23 @@ export interface ModelSocietyOptions {
   onTokens?: (count: number) => void;
 }
 
+/** A question as the engine is asked it. */
+interface Asked {
+  question: Question;
+  request: GenerateRequest;
+  shortened: Shortened | undefined;
+}
+
+/** Stands for a response to a question that leaves no room for one: a long run does not end over one text. */
+const UNASKED: Readonly<ModelResponse> = { text: '', finish: 'length', tokens: 0, logprobs: [], margins: [] };
+
 export class ModelSociety implements Society {
   private readonly stopIds: number[];
   /** Ends a completion in training. */
   private readonly eosId: number;
+
+  /** Tokens of prompt and response together at most. */
+  private readonly maxLength: number;
 
   /** @throws RequestError when neither tokenizer nor model name an end token. */
   constructor(private readonly options: ModelSocietyOptions) {
@@ -56,27 +72,43 @@ export class ModelSociety implements Society {
       throw new RequestError(`${model.name}: neither tokenizer nor config.json name an end token`);
     this.eosId = eosId;
     this.stopIds = [...new Set([eosId, ...engine.info.config.eosTokenIds])];
+    const { maxLength } = options;
+    this.maxLength = resolveMaxLength(engine.info.config, maxLength === undefined ? {} : { maxLength });
   }
 
-  /** @throws RequestError when a prompt leaves no room for a response. */
+  /**
+   * Texts that a prompt quotes are shortened where they leave too little room (`fitPrompt`). A question that has no room even so
+   * is not asked: its response is empty, with 0 tokens.
+   */
   async ask(questions: Question[]): Promise<ModelResponse[]> {
     const { engine, signal, onText, onResponse, onTokens } = this.options;
-    const requests = questions.map((question) => this.request(question));
-    const sofar: number[][] = questions.map(() => []);
-    const results = await engine.generate(requests, {
+    const fitted = questions.map((question) => this.fit(question));
+    const asked = fitted.filter((one) => one !== null);
+    const sofar: number[][] = asked.map(() => []);
+    const options: GenerateOptions = {
       signal,
       onTokens: (row, ids) => {
         onTokens?.(ids.length);
-        if (!onText || asksForSummary(questions[row] as Question)) return;
+        const { question } = asked[row] as Asked;
+        if (!onText || asksForSummary(question)) return;
         (sofar[row] as number[]).push(...ids);
-        onText(questions[row] as Question, this.text(sofar[row] as number[]));
+        onText(question, this.text(sofar[row] as number[]));
       },
       onRow: (row, result) => {
-        const question = questions[row] as Question;
-        if (!asksForSummary(question)) onResponse?.(question, this.response(result));
+        const { question, shortened } = asked[row] as Asked;
+        if (!asksForSummary(question)) onResponse?.(question, this.response(result, shortened));
       },
+    };
+    const requests = asked.map(({ request }) => request);
+    const results = requests.length > 0 ? await engine.generate(requests, options) : [];
+    const rows = results.values();
+    return fitted.map((one, index) => {
+      if (one) return this.response(rows.next().value as GenerateResult, one.shortened);
+      const question = questions[index] as Question;
+      const response = structuredClone(UNASKED);
+      if (!asksForSummary(question)) onResponse?.(question, response);
+      return response;
     });
-    return results.map((result) => this.response(result));
   }
 
   async *finetune(tracks: FinetuneTrack[], optimiser: OptimiserSettings): AsyncGenerator<TrainStepEvent, void, void> {
@@ -112,27 +144,22 @@ export class ModelSociety implements Society {
     return { model: this.options.model, engine: `${kind}: ${device}` };
   }
 
-  private request({ adapter, messages, name }: Question): GenerateRequest {
+  /** null when there is no room for a response. */
+  private fit(question: Question): Asked | null {
     const { tokenizer, config } = this.options;
-    const ids = tokenizer.encodeChat(messages, true);
-    return { ids, adapter, sampling: this.sampling(ids.length), key: { seed: config.seed, ...name } };
+    const { temperature, topK, topP, maxTokens } = config.sampling;
+    const { ids, shortened } = fitPrompt(question, tokenizer, this.maxLength, maxTokens);
+    const room = this.maxLength - ids.length;
+    if (room < 1) return null;
+    const sampling = { temperature, topK, topP, maxTokens: Math.min(maxTokens, room), stopIds: this.stopIds };
+    const key = { seed: config.seed, ...question.name };
+    return { question, shortened, request: { ids, adapter: question.adapter, sampling, key } };
   }
 
-  private sampling(promptLength: number): SamplingSettings {
-    const { temperature, topK, topP, maxTokens } = this.options.config.sampling;
-    const { engine, maxLength } = this.options;
-    const room = (maxLength ?? engine.info.config.maxPositions) - promptLength;
-    if (room < 1) {
-      throw new RequestError(
-        `a prompt of ${promptLength} tokens leaves the model no room for a response; lower sampling.maxTokens or agents`,
-      );
-    }
-    return { temperature, topK, topP, maxTokens: Math.min(maxTokens, room), stopIds: this.stopIds };
-  }
-
-  private response(result: GenerateResult): ModelResponse {
+  private response(result: GenerateResult, shortened: Shortened | undefined): ModelResponse {
     const { ids, logprobs, margins, finish } = result;
-    return { text: this.text(ids), finish, tokens: ids.length, logprobs, margins };
+    const response = { text: this.text(ids), finish, tokens: ids.length, logprobs, margins };
+    return shortened ? { ...response, shortened } : response;
   }
 
   private text(ids: readonly number[]): string {
@@ -140,11 +167,14 @@ export class ModelSociety implements Society {
     return this.options.tokenizer.decode(last !== undefined && this.stopIds.includes(last) ? ids.slice(0, -1) : ids);
   }
 
-  /** Prompt ids, completion ids and the end token; weight 1 on completion and end, 0 on the prompt. */
+  /**
+   * Prompt ids, completion ids and the end token; weight 1 on completion and end, 0 on the prompt. A text may have more tokens than
+   * were sampled, so what is beyond the longest sequence is left out: the end token first.
+   */
   private example({ messages, completion }: FinetuneExample): TrainExample {
     const { tokenizer } = this.options;
     const prompt = tokenizer.encodeChat(messages, true);
-    const answer = [...tokenizer.encode(completion), this.eosId];
+    const answer = [...tokenizer.encode(completion), this.eosId].slice(0, Math.max(0, this.maxLength - prompt.length));
     return { ids: [...prompt, ...answer], weights: [...prompt.map(() => 0), ...answer.map(() => 1)] };
   }
 }

@@ -114,8 +114,8 @@ export class ReplayingSociety implements Society {
         `the log does not fit this configuration: no ${summary ? 'summary' : 'response'} of agent ${agent} to problem ${problem}, round ${round}`,
       );
     }
-    const { text, finish, tokens, logprobs, margins } = logged;
-    return { text, finish, tokens, logprobs, margins };
+    const { text, finish, tokens, logprobs, margins, shortened } = logged;
+    return { text, finish, tokens, logprobs, margins, ...(shortened && { shortened }) };
   }
 
   /** The log is exhausted: gives the inner society the adapters as they are at this point. */

@@ -3,7 +3,7 @@
  * scripted fake society tests every recipe without a model.
  */
 import type { AdapterConfig, OptimiserSettings, TrainStepEvent } from '../engine/types';
-import type { RunEvent } from '../events';
+import type { RunEvent, Shortened } from '../events';
 import { STREAMS } from '../random';
 import type { ChatMessage, Task } from '../tasks/types';
 import type { ExperimentConfig } from './config';
@@ -25,6 +25,16 @@ export interface Question {
   adapter: string | null;
   messages: ChatMessage[];
   name: CallName;
+  /** Texts of agents that the messages hold and that may be cut if there is no room; absent where there are none. */
+  quotes?: QuotedTexts;
+}
+
+export interface QuotedTexts {
+  /** As `Shortened` counts them. */
+  others: string[];
+  own: string;
+  /** The question's messages with so much of the texts. */
+  messages(kept: Shortened): ChatMessage[];
 }
 
 /** Raw response of the model. Values are as the engine gave them; the log rounds. */
@@ -34,6 +44,8 @@ export interface ModelResponse {
   tokens: number;
   logprobs: number[];
   margins: number[];
+  /** Present where the question's quotes were cut. */
+  shortened?: Shortened;
 }
 
 /** Does the question ask for a summary of responses instead of a response? Its name says so. */

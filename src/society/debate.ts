@@ -7,6 +7,7 @@ import type { DrawName } from '../random';
 import type { ModelResponse, Question, Society } from '../recipes/types';
 import type { ChatMessage, Task, Ungraded } from '../tasks/types';
 import { TaskError } from '../tasks/errors';
+import { shortenQuotes, type Quotes } from './quotes';
 import { majorityVote } from './vote';
 
 /** Who sits in the N slots: slot n is played by generators[n] in round 1 and by critics[n] from round 2 on. */
@@ -56,11 +57,16 @@ export async function debate(
   for (let round = 1; round <= settings.rounds; round++) {
     if (round > 1) await addSummaries(society, task, problems, debates, round, settings);
     const questions = problems.flatMap((problem, p) =>
-      players.generators.map((_, agent): Question => ({
-        adapter: (round === 1 ? players.generators : players.critics)[agent] ?? null,
-        messages: promptFor(task, problem, debates[p] ?? { responses: [] }, agent, round),
-        name: { ...settings.draws, agent, problem: problem.id, round },
-      })),
+      players.generators.map((_, agent): Question => {
+        const held = debates[p] ?? { responses: [] };
+        const quotes = round > 1 && quotesFor(task, held, agent, round);
+        return {
+          adapter: (round === 1 ? players.generators : players.critics)[agent] ?? null,
+          messages: promptFor(task, problem, held, agent, round),
+          name: { ...settings.draws, agent, problem: problem.id, round },
+          ...(quotes && quoted(task, quotes, (texts) => revision(task, problem, held, round, texts))),
+        };
+      }),
     );
     const answered = await society.ask(questions);
     debates.forEach((held, p) => {
@@ -96,11 +102,19 @@ async function addSummaries(
     const previous = debates[p]?.responses[round - 2] ?? [];
     return previous.map((_, agent): Question => {
       const others = previous.filter((_, slot) => slot !== agent).map(({ text }) => text);
-      if (!task.summarisePrompt) throw new TaskError(`task "${task.name}": has no prompt for a summary`);
+      const prompt = ({ others: texts }: Quotes) => {
+        if (!task.summarisePrompt) throw new TaskError(`task "${task.name}": has no prompt for a summary`);
+        return task.summarisePrompt(
+          problem,
+          texts.map((text) => text ?? ''),
+        );
+      };
+      const quotes = { others, own: null };
       return {
         adapter: null,
-        messages: task.summarisePrompt(problem, others),
+        messages: prompt(quotes),
         name: { stream: summaries.stream, iteration: draws.iteration, agent, problem: problem.id, round },
+        ...quoted(task, quotes, prompt),
       };
     });
   });
@@ -114,36 +128,63 @@ async function addSummaries(
 /**
  * What a slot was asked in a round (1..M): the problem alone, or the problem with its own previous answer and the summary
  * of the others' previous-round answers. A function of the log, so datasets can be rebuilt from it.
- * @param held rounds before `round` at least: responses[m][n], and the summaries where a model wrote them.
+ * @param held rounds before `round` at least: responses[m][n], and the summaries where a model wrote them. Where it holds the
+ * response as well, the texts are as long as they were when it was asked for.
  */
-export function promptFor(
-  task: Task,
-  problem: Ungraded,
-  { responses, summaries }: Pick<Debate, 'responses' | 'summaries'>,
-  agent: number,
-  round: number,
-): ChatMessage[] {
+export function promptFor(task: Task, problem: Ungraded, held: Held, agent: number, round: number): ChatMessage[] {
   if (round === 1) return task.solvePrompt(problem);
+  const quotes = quotesFor(task, held, agent, round);
+  const kept = held.responses[round - 1]?.[agent]?.shortened;
+  return revision(task, problem, held, round, kept ? shortenQuotes(quotes, kept) : quotes);
+}
+
+type Held = Pick<Debate, 'responses' | 'summaries'>;
+
+/** What a slot reads in a round ≥ 2: the summary where a model wrote one, else all others. */
+function quotesFor(task: Task, { responses, summaries }: Held, agent: number, round: number): Quotes {
   const previous = responses[round - 2] ?? [];
   const read = ({ answer, text }: LoggedResponse) => (task.dialect === 'compact' ? answer : text);
   const own = previous[agent];
-  const summary =
-    summaries?.[round - 2]?.[agent]?.text ?? task.summarise(previous.filter((_, slot) => slot !== agent).map(read));
-  return task.revisePrompt(problem, own ? read(own) : null, summary);
+  const summary = summaries?.[round - 2]?.[agent]?.text;
+  const others = summary === undefined ? previous.filter((_, slot) => slot !== agent).map(read) : [summary];
+  return { others, own: own ? read(own) : null };
+}
+
+function revision(task: Task, problem: Ungraded, held: Held, round: number, { others, own }: Quotes): ChatMessage[] {
+  const summarised = held.summaries?.[round - 2] !== undefined;
+  return task.revisePrompt(problem, own, summarised ? (others[0] ?? '') : task.summarise(others));
+}
+
+/** For the question: texts that may be cut. Final answers, what the compact dialect quotes, mean nothing when they are cut. */
+function quoted(
+  task: Task,
+  quotes: Quotes,
+  prompt: (quotes: Quotes) => ChatMessage[],
+): Pick<Question, 'quotes'> | undefined {
+  if (task.dialect === 'compact') return undefined;
+  return {
+    quotes: {
+      others: quotes.others.map((text) => text ?? ''),
+      own: quotes.own ?? '',
+      messages: (kept) => prompt(shortenQuotes(quotes, kept)),
+    },
+  };
 }
 
 function logged(task: Task, response: ModelResponse): LoggedResponse {
   const { text, ...rest } = sampled(response);
-  return { text, answer: task.extractAnswer(text), ...rest };
+  // What was never sampled is unreadable, whatever a task makes of an empty text.
+  return { text, answer: response.tokens === 0 ? null : task.extractAnswer(text), ...rest };
 }
 
-function sampled({ text, finish, tokens, logprobs, margins }: ModelResponse): LoggedSummary {
+function sampled({ text, finish, tokens, logprobs, margins, shortened }: ModelResponse): LoggedSummary {
   return {
     text,
     finish,
     tokens,
     logprobs: logprobs.map((value) => rounded(value, 1000)),
     margins: margins.map((value) => rounded(value, 100)),
+    ...(shortened && { shortened }),
   };
 }
 

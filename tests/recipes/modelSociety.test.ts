@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadTokenizer, type ChatTokenizer } from '../../src/backends/tokenizer';
-import { FileError, RequestError } from '../../src/engine/errors';
+import { FileError } from '../../src/engine/errors';
 import type { FileSource } from '../../src/engine/loader';
 import { folderSource } from '../../src/engine/loader-node';
 import { DEFAULT_OPTIMISER, type Engine, type GenerateRequest, type TrainJob } from '../../src/engine/types';
@@ -111,7 +111,35 @@ describe('ModelSociety', () => {
     expect(complete).toEqual(answers);
     expect(tokens).toBe(8);
     expect(society.describe()).toEqual({ model: { name: 'm', hash: 'h' }, engine: 'reference: test' });
-    await expect(society.ask([question('1'.repeat(260), 0)])).rejects.toThrow(RequestError);
+  });
+
+  it('leaves a question that has no room unasked and answers the others', async () => {
+    const { engine, requests, jobs } = recordingEngine();
+    const complete: [agent: number, tokens: number][] = [];
+    const society = new ModelSociety({
+      engine,
+      tokenizer,
+      model: { name: 'm', hash: 'h' },
+      config: smallConfig(),
+      onResponse: (asked, { tokens }) => complete.push([asked.name.agent, tokens]),
+    });
+    const long = '1'.repeat(260);
+    const answers = await society.ask([question(long, 0), question('1+1*1+1-1*1', 1), question(long, 2)]);
+    const unasked = { text: '', finish: 'length', tokens: 0, logprobs: [], margins: [] };
+    expect(answers).toEqual([unasked, expect.objectContaining({ text: '5#5', tokens: 4 }), unasked]);
+    expect(requests.map(({ adapter }) => adapter)).toEqual(['generator-1']);
+    expect(complete.toSorted(([a], [b]) => a - b)).toEqual([
+      [0, 0],
+      [1, 4],
+      [2, 0],
+    ]);
+    expect(await society.ask([question(long, 0)])).toEqual([unasked]);
+    expect(requests.length).toBe(1);
+    // A completion that is longer now than when it was sampled loses its end.
+    const example = { messages: [{ role: 'user' as const, content: '1' }], completion: '2'.repeat(300) };
+    for await (const _ of society.finetune([{ adapter: 'a', examples: [example], batches: [[0]] }], DEFAULT_OPTIMISER));
+    const trained = jobs[0]?.tracks[0]?.examples[0];
+    expect([trained?.ids.length, trained?.weights.length, trained?.ids[255]]).toEqual([256, 256, 6]);
   });
 
   it('trains on completion and end token only, and leaves tracks without batches alone', async () => {

@@ -8,7 +8,8 @@ import { ModelSociety } from '../../src/recipes/modelSociety';
 import { examplesOf, multiagentFinetuning } from '../../src/recipes/multiagentFinetuning';
 import { ReplayingSociety } from '../../src/recipes/replay';
 import { checkConfig, differences, estimateWork, resolveConfig } from '../../src/recipes/resolve';
-import { asksForSummary, type ModelResponse, type Question } from '../../src/recipes/types';
+import { asksForSummary, type FinetuneTrack, type ModelResponse, type Question } from '../../src/recipes/types';
+import { promptFor } from '../../src/society/debate';
 import { taskFor } from '../../src/tasks';
 import { arithmetic } from '../../src/tasks/arithmetic';
 import { arithmeticChat } from '../../src/tasks/arithmeticChat';
@@ -44,7 +45,7 @@ function config(overrides: Record<string, string | number | boolean> = {}) {
 /** Adds or misses by one, in words; summaries are words as well. */
 class TalkingSociety extends FakeSociety {
   override ask(questions: Question[]): Promise<ModelResponse[]> {
-    this.asked.push(structuredClone(questions));
+    this.asked.push(questions.map(({ quotes: _, ...question }) => structuredClone(question)));
     return Promise.resolve(
       questions.map((question) => {
         const { agent, problem, round, iteration } = question.name;
@@ -211,6 +212,70 @@ describe('with a model', () => {
       expect(digestOf(events)).toBe(digest);
     }
   });
+
+  it.each(['concatenate', 'base-model'] as const)(
+    'goes on over texts that grow when they are read, logs what was cut, and resumes to the same digest (%s)',
+    async (summary) => {
+      const settings = config({
+        summary,
+        agents: 3,
+        trainProblems: 1,
+        evaluationProblems: 1,
+        iterations: 1,
+        chunk: 1,
+        minimumVotes: 1,
+        'sampling.maxTokens': 24,
+        singleAgentBaseline: false,
+      });
+      const task = { ...taskFor(settings, file), extractAnswer: (text: string) => String(text.length) };
+      // The model says all bytes; what is no UTF-8 takes three tokens for one when it is read.
+      const maxLength = longestChat(task, file.problems, tokenizer, settings);
+      const society = async () => {
+        const engine = await ReferenceEngine.create(tinyWeights(), {
+          maxRows: 3,
+          maxAdapters: 6,
+          maxRank: 8,
+          maxLength,
+        });
+        const model = { name: 'tiny', hash: '00' };
+        return { engine, inner: new ModelSociety({ engine, tokenizer, model, config: settings, maxLength }) };
+      };
+      const whole: RunEvent[] = [];
+      const { inner } = await society();
+      const trained: FinetuneTrack[] = [];
+      const finetune = inner.finetune.bind(inner);
+      inner.finetune = (tracks, optimiser) => (trained.push(...tracks), finetune(tracks, optimiser));
+      for await (const event of multiagentFinetuning(inner, task, settings)) whole.push(event);
+      expect(whole.at(-1)?.type).toBe('run-finished');
+
+      const held = debates(whole);
+      const revisions = held.flatMap(({ responses }) => responses[1] ?? []);
+      const cut = revisions.filter(({ shortened }) => shortened);
+      expect(cut.length).toBeGreaterThan(0);
+      // The log alone says what was read, in every prompt and every example.
+      for (const debate of held) {
+        const problem = file.problems.find(({ id }) => id === debate.problem);
+        if (!problem) throw new Error('no problem');
+        debate.responses[1]?.forEach(({ shortened, tokens, finish }, agent) => {
+          const messages = promptFor(task, problem, debate, agent, 2);
+          expect(JSON.stringify(messages).includes('[…]')).toBe(shortened !== undefined);
+          const length = tokenizer.encodeChat(messages, true).length;
+          expect(length + 24).toBeLessThanOrEqual(maxLength);
+          expect(finish === 'stop' || tokens === 24).toBe(true);
+        });
+      }
+      const read = trained.filter(({ adapter }) => adapter.startsWith('critic')).flatMap(({ examples }) => examples);
+      expect(read.some(({ messages }) => JSON.stringify(messages).includes('[…]'))).toBe(true);
+
+      const at = whole.findIndex((event) => event.type === 'debate' && event.purpose === 'train') + 1;
+      const again = await society();
+      const recorded = JSON.parse(JSON.stringify(whole.slice(0, at))) as RunEvent[];
+      const replaying = new ReplayingSociety(again.inner, recorded, () => Promise.reject(new Error('nothing trained')));
+      const events: RunEvent[] = [];
+      for await (const event of multiagentFinetuning(replaying, task, settings)) events.push(event);
+      expect(digestOf(events)).toBe(digestOf(whole));
+    },
+  );
 
   it.each(['concatenate', 'base-model'] as const)('knows the longest sequence it can be asked for (%s)', (summary) => {
     const settings = config({ agents: 5, summary, 'sampling.maxTokens': 40 });
