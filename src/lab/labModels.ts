@@ -1,0 +1,98 @@
+/** The lab's models on its engine worker: made ready for runs, measured and checked. One is loaded at a time. */
+import type { Remote } from 'comlink';
+import { planModel } from '../engine/plan';
+import type { MemoryPlan } from '../engine/types';
+import type { ModelFolder } from '../models/folder';
+import { addFolder } from '../models/source';
+import type { ExperimentConfig } from '../recipes/config';
+import { SpeedMeter } from './cost';
+import type { EngineHostApi, LoadProgress } from './engineHost';
+import { checkModel, openParts, type ModelParts, type ModelSources, type ReadyTask } from './model';
+import { RemoteEngine } from './remoteEngine';
+import { trainingSize } from './setup';
+import type { DeviceSpeed, EngineChoice, EngineSummary, ModelCheck, ModelCheckRequest } from './types';
+
+/** Called while a model's files are read. */
+type OnBytes = (bytes: { done: number; total: number }) => void;
+
+export class LabModels {
+  readonly #sources: ModelSources;
+  readonly #host: Remote<EngineHostApi>;
+  readonly #base: string;
+  readonly #speeds = new SpeedMeter();
+  #engine: EngineSummary | null = null;
+
+  /** @param base the page's address, below which served models are */
+  constructor(sources: ModelSources, host: Remote<EngineHostApi>, base: string) {
+    this.#sources = sources;
+    this.#host = host;
+    this.#base = base;
+  }
+
+  /** The engine in use, or what it would run on; null before it is known. */
+  get engine(): EngineSummary | null {
+    return this.#engine;
+  }
+
+  async probe(): Promise<EngineSummary> {
+    return (this.#engine ??= await this.#host.probe());
+  }
+
+  /** Bytes that a run takes on a device; nothing is loaded. */
+  async plan(config: ExperimentConfig, ready: ReadyTask): Promise<MemoryPlan> {
+    const { model, options } = await openParts(this.#sources, this.#base, config, ready);
+    return planModel(model, options, config.iterations > 0 ? trainingSize(config) : undefined);
+  }
+
+  /** Makes the engine ready for a run; a measurement that is going on is given up. */
+  async open(
+    config: ExperimentConfig,
+    choice: EngineChoice,
+    ready: ReadyTask,
+    onBytes: OnBytes,
+  ): Promise<{ model: ModelParts; engine: RemoteEngine }> {
+    await this.#speeds.abandon();
+    const model = await openParts(this.#sources, this.#base, config, ready);
+    return { model, engine: await this.#load(config, choice, model, onBytes) };
+  }
+
+  /** This device's speed with a run's model. @param ready asked for when it is not known yet */
+  measure(config: ExperimentConfig, choice: EngineChoice, ready: () => Promise<ReadyTask>): Promise<DeviceSpeed> {
+    return this.#speeds.measure(config, choice, async () => {
+      const model = await openParts(this.#sources, this.#base, config, await ready());
+      return this.#load(config, choice, model);
+    });
+  }
+
+  async check(request: ModelCheckRequest, onProgress: (progress: LoadProgress) => void): Promise<ModelCheck> {
+    await this.#speeds.abandon();
+    return checkModel(this.#sources, this.#base, this.#host, request, onProgress);
+  }
+
+  /** Makes a folder usable here and in the engine worker; resolves with its address. */
+  async addFolder(folder: ModelFolder): Promise<string> {
+    await this.#host.addFolder(folder);
+    return addFolder(folder);
+  }
+
+  /** Lets the engine go: the next run gets a new one. */
+  async close(): Promise<void> {
+    await this.#host.close();
+  }
+
+  async #load(
+    config: ExperimentConfig,
+    choice: EngineChoice,
+    { address, options }: ModelParts,
+    onBytes: OnBytes = () => {},
+  ): Promise<RemoteEngine> {
+    const setup = { model: address, choice, options };
+    const remote = await RemoteEngine.open(this.#host, setup, (bytes) =>
+      onBytes({ done: bytes.doneBytes, total: bytes.totalBytes }),
+    );
+    // The page shows one problem's debate; the first of each batch of questions.
+    remote.watchRows = config.agents;
+    this.#engine = { kind: remote.info.kind, device: remote.info.device, fallbackReason: remote.fallbackReason };
+    return remote;
+  }
+}

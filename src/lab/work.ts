@@ -1,0 +1,172 @@
+/** The experiment at work: the recipe is played on the engine, and whoever watches is told how far it is. */
+import { RECIPES } from '../recipes';
+import { ModelSociety } from '../recipes/modelSociety';
+import type { Question } from '../recipes/types';
+import type { RunRecord, RunStore } from '../store/types';
+import type { Task } from '../tasks/types';
+import { controlled, RunControl } from './control';
+import type { ModelParts } from './model';
+import type { Outbox } from './outbox';
+import { pacedSociety } from './pacing';
+import { RemainingTime } from './progress';
+import type { RemoteEngine } from './remoteEngine';
+import { Runner } from './runner';
+import { described, societyLimits } from './setup';
+import { debateActivity, Showing } from './showing';
+import type { Activity, EngineSummary, LabState, LabStatus, LoopPhase, PartialDebate } from './types';
+
+/** What a run is played with. */
+export interface WorkParts {
+  store: RunStore;
+  task: Task;
+  model: ModelParts;
+  engine: RemoteEngine;
+}
+
+export class Work {
+  record: RunRecord;
+  readonly control = new RunControl();
+  /** Resolves when nothing is left to do, however it ended. */
+  done: Promise<void> = Promise.resolve();
+  readonly #outbox: Outbox;
+  readonly #engine: () => EngineSummary | null;
+  readonly #showing: Showing;
+  readonly #time = new RemainingTime();
+  #state: LabState = 'loading';
+  #activity: Activity | null = { kind: 'preparing', what: 'Loading the model' };
+  #runner: Runner | null = null;
+
+  /** @param engine the one in use, for people */
+  constructor(record: RunRecord, outbox: Outbox, engine: () => EngineSummary | null) {
+    this.record = record;
+    this.#outbox = outbox;
+    this.#engine = engine;
+    this.#showing = new Showing(record.config.agents);
+  }
+
+  get status(): LabStatus {
+    const progress = this.#runner?.progress ?? this.record.progress;
+    return {
+      state: this.#state,
+      runId: this.record.id,
+      activity: this.#activity,
+      progress,
+      secondsLeft: this.#state === 'running' ? this.#time.secondsLeft(Date.now(), progress) : null,
+      engine: this.#engine(),
+      phase: this.#state === 'replaying' ? null : this.#showing.phase,
+    };
+  }
+
+  tell(): void {
+    this.#outbox.status(this.status);
+  }
+
+  /** The record has changed in the store. */
+  recorded(record: RunRecord): void {
+    this.record = record;
+    this.#outbox.now({ type: 'run', run: record });
+  }
+
+  /** The model's files are being read. */
+  loading(bytes: { done: number; total: number }): void {
+    this.#activity = { kind: 'preparing', what: 'Loading the model', bytes };
+    this.tell();
+  }
+
+  pause(): void {
+    if (this.control.paused) return;
+    this.control.pause();
+    if (this.#state === 'running' || this.#state === 'replaying') this.#setState('pausing');
+  }
+
+  stop(): void {
+    this.#setState('stopping');
+    this.control.stop();
+  }
+
+  /** Stores what is not stored yet. */
+  async flush(): Promise<void> {
+    await this.#runner?.flush();
+  }
+
+  /** Plays the recipe from where the stored log ends. @throws what the runner throws */
+  async play({ store, task, model, engine: remote }: WorkParts): Promise<void> {
+    const { control, record } = this;
+    const { config } = record;
+    const engine = controlled(remote, control);
+    const society = new ModelSociety({
+      engine,
+      tokenizer: model.tokenizer,
+      model: { name: config.model, hash: remote.modelHash },
+      config,
+      ...societyLimits(config, model.options),
+      onText: (question, text) => this.#sampled(question, text),
+    });
+    const runner = new Runner({
+      recipe: RECIPES[config.recipe].run,
+      society: pacedSociety(society, control, (phase, first) => this.#enter(phase, first)),
+      task,
+      adapters: engine,
+      store,
+      control,
+      onEvent: (event, index, stored) => {
+        const beats = this.#showing.passed(event);
+        if (!stored) {
+          this.#outbox.event(record.id, index, event);
+          control.beat(beats);
+          if (event.type === 'iteration-started') control.ended('iteration');
+        }
+        this.#advance(runner, stored);
+      },
+      onRecord: (changed) => this.recorded(changed),
+      onStorageFull: (error) => this.#outbox.now({ type: 'error', runId: record.id, ...described(error) }),
+      onHold: (held) => {
+        this.#time.hold(Date.now(), held);
+        this.#setState(held ? 'paused' : 'running');
+      },
+    });
+    this.#runner = runner;
+    this.#setState(record.events > 0 ? 'replaying' : 'running');
+    await runner.run(record.id);
+  }
+
+  /** An event came: the work goes on. */
+  #advance(runner: Runner, stored: boolean): void {
+    if (!stored && this.#state === 'replaying') this.#state = 'running';
+    if (!stored) this.#time.startOnce(Date.now(), runner.progress);
+    this.#activity = runner.activity;
+    this.tell();
+  }
+
+  /** A part of the loop begins. Returns how many beats it deserves. */
+  #enter(phase: LoopPhase, first: Question | null): number {
+    const before = this.#showing.partial;
+    const beats = this.#showing.enter(phase, first);
+    const { partial } = this.#showing;
+    if (partial && partial !== before) this.#showRound(partial);
+    else this.tell();
+    return beats;
+  }
+
+  /** A response on show has grown. */
+  #sampled(question: Question, text: string): void {
+    const begun = this.#showing.sampled(question, text);
+    const { partial } = this.#showing;
+    if (!partial) return;
+    if (begun) this.#showRound(partial);
+    else this.#outbox.partial(this.record.id, partial);
+  }
+
+  #showRound(partial: PartialDebate): void {
+    if (this.#state === 'replaying') this.#state = 'running';
+    this.#activity = debateActivity(partial, this.#activity, this.record.config);
+    this.tell();
+    this.#outbox.partial(this.record.id, partial);
+  }
+
+  #setState(state: LabState): void {
+    // Once stopping, nothing else is to be said until the end.
+    if (this.#state !== 'stopping') this.#state = state;
+    this.tell();
+  }
+}
