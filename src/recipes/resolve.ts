@@ -1,12 +1,12 @@
 /** Configurations from a preset and overrides, and the check of a whole configuration. */
-import { PROJECTIONS, WEIGHT_DTYPES, type Projection } from '../engine/types';
+import { WEIGHT_DTYPES } from '../engine/types';
 import { isFileTask, taskNamed, TASKS } from '../tasks';
 import type { ExperimentConfig } from './config';
 import { ConfigurationError } from './errors';
 import { PRESETS } from './presets';
+import { choice, flag, integer, number, orNone, projections, sha256, text, type Reader } from './readers';
 
 type Scalar = string | number | boolean;
-type Reader = (key: string, value: unknown) => unknown;
 
 /** Every setting under its dotted key, with what it accepts. `recipe` and `preset` are not settings. */
 const SETTINGS: Readonly<Record<string, Reader>> = {
@@ -57,6 +57,18 @@ const CHAT_DEFAULTS: Readonly<Record<string, Scalar>> = {
   summary: 'base-model',
 };
 
+/**
+ * The other way round: room for a chain of numbers, the learning rate and sampling of the embedded model, whose weights are too small to
+ * quantise, and no summaries. Null leaves a setting out.
+ */
+const COMPACT_DEFAULTS: Readonly<Record<string, Scalar | null>> = {
+  'sampling.maxTokens': 64,
+  'sampling.topP': 1,
+  'finetune.lr': 5e-4,
+  dtype: null,
+  summary: null,
+};
+
 /** Keys of every configuration. */
 export const SETTING_KEYS: readonly string[] = Object.keys(SETTINGS);
 
@@ -74,8 +86,8 @@ function readerOf(key: string): Reader | undefined {
 /**
  * The configuration of a preset with some settings changed.
  * @param overrides dotted key → value, as text (from a command line or a link) or as what it is: `finetune.lr=0.003`,
- * `adapter.targets=q_proj,v_proj`, `finetune.clip=none`. A preset made for the compact dialect takes `CHAT_DEFAULTS` when its
- * task is changed to a chat task.
+ * `adapter.targets=q_proj,v_proj`, `finetune.clip=none`. A preset made for one dialect takes the other's defaults
+ * (`CHAT_DEFAULTS`, `COMPACT_DEFAULTS`) when its task is changed to one of that dialect.
  * @throws ConfigurationError that names the key and what it accepts.
  */
 export function resolveConfig(preset: string, overrides: Readonly<Record<string, Scalar>> = {}): ExperimentConfig {
@@ -93,9 +105,11 @@ export function resolveConfig(preset: string, overrides: Readonly<Record<string,
     }
     put(config, key, reader(key, value));
   }
-  if (speaksChat(config) && !speaksChat(start.config)) {
-    for (const [key, value] of Object.entries(CHAT_DEFAULTS)) {
-      if (!Object.hasOwn(overrides, key)) put(config, key, value);
+  if (speaksChat(config) !== speaksChat(start.config)) {
+    for (const [key, value] of Object.entries(speaksChat(config) ? CHAT_DEFAULTS : COMPACT_DEFAULTS)) {
+      if (Object.hasOwn(overrides, key)) continue;
+      if (value === null) delete (config as unknown as Record<string, unknown>)[key];
+      else put(config, key, value);
     }
   }
   leaveOutImplied(config);
@@ -240,73 +254,6 @@ export function estimateWork(
     generatedTokens: Math.round(calls * Math.min(assume.response, config.sampling.maxTokens)),
     trainedTokens: Math.round(responses * (solve + revise) * finetune.epochs * iterations),
   };
-}
-
-function number(low: number, high: number, bound: 'from' | 'above' = 'from'): Reader {
-  return (key, value) => {
-    const parsed = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
-    const fits = typeof parsed === 'number' && (bound === 'above' ? parsed > low : parsed >= low) && parsed <= high;
-    if (!fits) throw new ConfigurationError(key, `${show(value)} is not a number ${bound} ${low} up to ${high}`);
-    return parsed;
-  };
-}
-
-function integer(low: number, high: number): Reader {
-  const read = number(low, high);
-  return (key, value) => {
-    const parsed = read(key, value);
-    if (!Number.isInteger(parsed)) throw new ConfigurationError(key, `${show(value)} is not a whole number`);
-    return parsed;
-  };
-}
-
-function choice(...choices: string[]): Reader {
-  return (key, value) => {
-    if (typeof value === 'string' && choices.includes(value)) return value;
-    throw new ConfigurationError(key, `${show(value)} is not one of ${choices.join(', ')}`);
-  };
-}
-
-function text(): Reader {
-  return (key, value) => {
-    if (typeof value === 'string' && value !== '') return value;
-    throw new ConfigurationError(key, `${show(value)} is not a name`);
-  };
-}
-
-function sha256(): Reader {
-  return (key, value) => {
-    if (typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)) return value;
-    throw new ConfigurationError(key, `${show(value)} is not a sha-256 in 64 hexadecimal digits`);
-  };
-}
-
-function flag(): Reader {
-  return (key, value) => {
-    if (value === true || value === 'true') return true;
-    if (value === false || value === 'false') return false;
-    throw new ConfigurationError(key, `${show(value)} is neither true nor false`);
-  };
-}
-
-function orNone(read: Reader): Reader {
-  return (key, value) => (value === null || value === 'none' ? null : read(key, value));
-}
-
-function projections(): Reader {
-  return (key, value) => {
-    const names: unknown[] = typeof value === 'string' ? value.split(',') : Array.isArray(value) ? value : [];
-    const wrong = names.find((name) => !PROJECTIONS.includes(name as Projection));
-    if (names.length === 0 || wrong !== undefined) {
-      throw new ConfigurationError(key, `${show(wrong ?? value)} is not one of ${PROJECTIONS.join(', ')}`);
-    }
-    // The order is fixed, so that equal sets give equal logs.
-    return PROJECTIONS.filter((name) => names.includes(name));
-  };
-}
-
-function show(value: unknown): string {
-  return value === undefined ? 'nothing' : JSON.stringify(value);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -90,6 +90,33 @@ describe('resolveConfig', () => {
     expect(() => resolveConfig('arithmetic', Object.fromEntries([[key, value]]))).toThrow(new RegExp(`^${key}: `));
   });
 
+  it.each(Object.keys(PRESETS))("adopts the other dialect's settings when the task of %s is changed", (preset) => {
+    const chat = PRESETS[preset]?.config.summary !== undefined;
+    const config = resolveConfig(preset, { task: chat ? 'arithmetic' : 'arithmetic-chat' });
+    expect(config).toMatchObject(
+      chat
+        ? { sampling: { maxTokens: 64, topP: 1 }, finetune: { lr: 5e-4 } }
+        : { sampling: { maxTokens: 512, topP: 1 }, finetune: { lr: 2e-4 }, summary: 'base-model' },
+    );
+    // Left out, not undefined: the log's digest counts keys.
+    expect([Object.hasOwn(config, 'summary'), Object.hasOwn(config, 'dtype')]).toEqual([!chat, false]);
+    expect(checkConfig(JSON.parse(JSON.stringify(config)))).toEqual(config);
+    const changes = differences(config) as Parameters<typeof resolveConfig>[1];
+    expect(resolveConfig(preset, changes)).toEqual(config);
+  });
+
+  it('keeps what was asked for when the dialect changes, and refuses what it does not have', () => {
+    const asked = { task: 'arithmetic', dtype: 'int8', 'sampling.maxTokens': '32', 'finetune.lr': '0.01' };
+    expect(resolveConfig('gsm8k', asked)).toMatchObject({
+      task: 'arithmetic',
+      dtype: 'int8',
+      sampling: { maxTokens: 32, topP: 1 },
+      finetune: { lr: 0.01 },
+    });
+    const chat = { task: 'arithmetic', summary: 'concatenate' };
+    expect(() => resolveConfig('gsm8k-quick', chat)).toThrow(/^summary: arithmetic has none/);
+  });
+
   it('refuses what does not go together, and unknown presets', () => {
     expect(() => resolveConfig('arithmetic', { agents: 1, minimumVotes: 1 })).toThrow(/nobody to debate/);
     expect(resolveConfig('arithmetic', { agents: 1, minimumVotes: 1, rounds: 1 }).agents).toBe(1);
