@@ -65,13 +65,21 @@ import trackLoss from '../kernels/track_loss.wgsl?raw';
 
 // fragments
 import along from '../kernels/fragments/along.wgsl?raw';
+import attentionBackwardCommon from '../kernels/fragments/attention_backward_common.wgsl?raw';
+import attentionBackwardTiles from '../kernels/fragments/attention_backward_tiles.wgsl?raw';
 import linearBackwardCommon from '../kernels/fragments/linear_backward_common.wgsl?raw';
 import linearColumns from '../kernels/fragments/linear_columns.wgsl?raw';
 import linearCommon from '../kernels/fragments/linear_common.wgsl?raw';
 import linearExpand from '../kernels/fragments/linear_expand.wgsl?raw';
 import linearStoreSerial from '../kernels/fragments/linear_store_serial.wgsl?raw';
 import linearStoreTiled from '../kernels/fragments/linear_store_tiled.wgsl?raw';
+import loraBackwardShrinkCommon from '../kernels/fragments/lora_backward_shrink_common.wgsl?raw';
+import loraBackwardWeightsCommon from '../kernels/fragments/lora_backward_weights_common.wgsl?raw';
+import loraShrinkCommon from '../kernels/fragments/lora_shrink_common.wgsl?raw';
+import rmsnormCommon from '../kernels/fragments/rmsnorm_common.wgsl?raw';
+import sampling from '../kernels/fragments/sampling.wgsl?raw';
 import slicedTile from '../kernels/fragments/sliced_tile.wgsl?raw';
+import track from '../kernels/fragments/track.wgsl?raw';
 import weightsF16 from '../kernels/fragments/weights_f16.wgsl?raw';
 import weightsF32 from '../kernels/fragments/weights_f32.wgsl?raw';
 import weightsInt4 from '../kernels/fragments/weights_int4.wgsl?raw';
@@ -153,11 +161,19 @@ export const PACKED_FORMATS = {
  */
 export const FRAGMENTS: Readonly<Record<string, string>> = {
   along,
+  attention_backward_common: attentionBackwardCommon,
+  attention_backward_tiles: attentionBackwardTiles,
   linear_backward_common: linearBackwardCommon,
   linear_columns: linearColumns,
   linear_common: linearCommon,
   linear_expand: linearExpand,
   linear_store_serial: linearStoreSerial,
   linear_store_tiled: linearStoreTiled,
+  lora_backward_shrink_common: loraBackwardShrinkCommon,
+  lora_backward_weights_common: loraBackwardWeightsCommon,
+  lora_shrink_common: loraShrinkCommon,
+  rmsnorm_common: rmsnormCommon,
+  sampling,
   sliced_tile: slicedTile,
+  track,
 };

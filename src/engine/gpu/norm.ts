@@ -21,7 +21,7 @@ export function encodeRmsNorm(
   // On a CPU driver small workgroups spread few rows over the cores.
   const { lanes, lines } = gpu.isCpu ? { lanes: 1, lines: 8 } : wideShape(width);
   const groups = flatGroups(rows, lines);
-  const params = [rows, groups[0], { f32: eps }, width];
+  const params = [width, 0, rows, groups[0], { f32: eps }];
   if (gpu.isCpu) program.add('rmsnorm_forward', { LANES: lines }, bindings, params, groups);
   else program.add('rmsnorm_forward_wide', { LANES: lanes, LINES: lines }, bindings, params, groups);
 }

@@ -1,35 +1,21 @@
 // Gradient of causal attention by keys (after RoPE) and values: with p = exp(scale · q_t·k_j − lse[t, h]),
 //   dV[j] = Σ_{h in group, t ≥ j, same row} p · dO_t,  dK[j] = scale · Σ p · (dO_t·v_j − delta[t, h]) · q_t.
 //
-//   q, dout [T, HEADS · HEAD_DIM], k, v, dk, dv [T, KV_HEADS · HEAD_DIM], stats [T, HEADS] pairs (lse, delta)
-//   tiles [..] stretches of at most LANES tokens of one row: (first token, the row's first, one past the row's last, 0),
-//              indices into the flat token list; all zero = none
+//   dk, dv [T, KV_HEADS · HEAD_DIM]; the other bindings: see attention_backward_common. tiles have at most LANES tokens.
 //
-// Host guarantees: a row's tokens are contiguous from position 0; HEAD_DIM is even; HEADS is a multiple of KV_HEADS.
-// Grid: x over tiles, y over key/value heads; a lane owns a key. Sums run over queries in ascending order, over the group's
-// heads within each. All lanes walk the same queries, so queries and dO load once for all of them.
+// Host guarantee: HEAD_DIM is even. Grid: x over tiles, y over key/value heads; a lane owns a key. Sums run over queries in
+// ascending order, over the group's heads within each. All lanes walk the same queries, so queries and dO load once for all
+// of them.
 
-override HEADS: u32;
-override KV_HEADS: u32;
-override HEAD_DIM: u32;
 override LANES: u32;
 
 const PAIRS = HEAD_DIM / 2u;
 const GROUP = HEADS / KV_HEADS;
 
-struct Params {
-  scale: f32,
-  // GROUP once more, as a number that the compiler does not unroll the loop for
-  group: u32,
-}
+alias Item = vec2f;
 
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> q: array<vec2f>;
-@group(0) @binding(2) var<storage, read> k: array<vec2f>;
-@group(0) @binding(3) var<storage, read> v: array<vec2f>;
-@group(0) @binding(4) var<storage, read> dout: array<vec2f>;
-@group(0) @binding(5) var<storage, read> stats: array<vec2f>;
-@group(0) @binding(6) var<storage, read> tiles: array<vec4u>;
+//@attention_backward_common
+
 @group(0) @binding(7) var<storage, read_write> dk: array<vec2f>;
 @group(0) @binding(8) var<storage, read_write> dv: array<vec2f>;
 

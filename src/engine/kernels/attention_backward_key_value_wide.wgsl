@@ -2,12 +2,9 @@
 // p = exp(scale · q_t·k_j − lse[t, h]),
 //   dV[j] = Σ_{h in group, t ≥ j, same row} p · dO_t,  dK[j] = scale · Σ p · (dO_t·v_j − delta[t, h]) · q_t.
 //
-//   q, dout [T, HEADS · HEAD_DIM], k, v, dk, dv [T, KV_HEADS · HEAD_DIM], stats [T, HEADS] pairs (lse, delta)
-//   tiles [..] stretches of at most TILE tokens of one row: (first token, the row's first, one past the row's last, 0),
-//              indices into the flat token list; all zero = none
+//   dk, dv [T, KV_HEADS · HEAD_DIM]; the other bindings: see attention_backward_common. tiles have at most TILE tokens.
 //
-// Host guarantees: a row's tokens are contiguous from position 0; HEAD_DIM is divisible by 4 and at most 256; HEADS is a
-// multiple of KV_HEADS. Grid: x over tiles, y over key/value heads.
+// Host guarantee: HEAD_DIM is divisible by 4 and at most 256. Grid: x over tiles, y over key/value heads.
 //
 // TILE keys meet TILE queries of their row at a time, from their own tile on, one head of the group after the other. A lane has
 // 4 keys (one vector) and 2 queries in the products, then 4 keys and every 16th quad of columns in the sums, which run over
@@ -16,38 +13,22 @@
 // Per tile of keys and queries: 4 · TILE² · HEAD_DIM fmas for 6 · TILE · HEAD_DIM · 4 bytes from global memory (q and dout twice),
 // that is 5.3 fmas a byte. In the products 12 vectors are read from workgroup memory for 64 fmas. Workgroup memory: 8 KiB.
 
-override HEADS: u32;
-override KV_HEADS: u32;
-override HEAD_DIM: u32;
+alias Item = vec4f;
 
-const LANES = 128u;
-const TILE = 32u;
-// Quads of columns staged at a time: a lane stages one of each array
-const CHUNK = LANES / TILE;
-const COLUMNS = HEAD_DIM / 4u;
-const QUADS = TILE / 4u;
-const ACROSS = LANES / QUADS;
-// Quads of columns of the results that a lane has
-const SPAN = (COLUMNS + ACROSS - 1u) / ACROSS;
+//@attention_backward_common
 
-struct Params {
-  scale: f32,
-  // HEADS / KV_HEADS, as a number that the compiler does not unroll the loop for
-  group: u32,
-}
-
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> q: array<vec4f>;
-@group(0) @binding(2) var<storage, read> k: array<vec4f>;
-@group(0) @binding(3) var<storage, read> v: array<vec4f>;
-@group(0) @binding(4) var<storage, read> dout: array<vec4f>;
-@group(0) @binding(5) var<storage, read> stats: array<vec2f>;
-@group(0) @binding(6) var<storage, read> tiles: array<vec4u>;
 @group(0) @binding(7) var<storage, read_write> dk: array<vec4f>;
 @group(0) @binding(8) var<storage, read_write> dv: array<vec4f>;
 
-// A chunk of k, v, q and dout [CHUNK, TILE] each; then p and dS [query, quad of keys] each
-var<workgroup> staged: array<vec4f, 4u * CHUNK * TILE>;
+// The other lines are queries; `staged` then holds p and dS [query, quad of keys] each.
+//@attention_backward_tiles
+
+fn stage(at: u32, own: u32, other: u32, mask: f32) {
+  staged[at] = mask * k[own];
+  staged[CHUNK * TILE + at] = mask * v[own];
+  staged[2u * CHUNK * TILE + at] = q[other];
+  staged[3u * CHUNK * TILE + at] = dout[other];
+}
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -59,7 +40,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   // Lines past the row's end repeat its last token; what they give is masked or not stored.
   let last = tile.z - 1u;
   let line = lane / CHUNK;
-  let part = lane % CHUNK;
   let quad = lane / ACROSS;
   let across = lane % ACROSS;
   let keyAt = (min(tile.x + line, last) * KV_HEADS + kvHead) * COLUMNS;
@@ -71,41 +51,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let head = kvHead * p.group + h;
     for (var block = tile.x; block < tile.z; block += TILE) {
       let queryAt = (min(block + line, last) * HEADS + head) * COLUMNS;
-      var score = array<vec4f, 2>();
-      var dp = array<vec4f, 2>();
-      for (var first = 0u; first < COLUMNS; first += CHUNK) {
-        // The chunk before, or the last block's p and dS, have been read.
-        workgroupBarrier();
-        let d = min(first + part, COLUMNS - 1u);
-        let mask = select(0.0, 1.0, first + part < COLUMNS);
-        let at = part * TILE + line;
-        staged[at] = mask * k[keyAt + d];
-        staged[CHUNK * TILE + at] = mask * v[keyAt + d];
-        staged[2u * CHUNK * TILE + at] = q[queryAt + d];
-        staged[3u * CHUNK * TILE + at] = dout[queryAt + d];
-        workgroupBarrier();
-        for (var c = 0u; c < CHUNK; c++) {
-          let mine = c * TILE + 4u * quad;
-          let theirs = (2u * CHUNK + c) * TILE + across;
-          for (var n = 0u; n < 2u; n++) {
-            let query = staged[theirs + n * ACROSS];
-            let gradient = staged[CHUNK * TILE + theirs + n * ACROSS];
-            for (var i = 0u; i < 4u; i++) {
-              score[n][i] += dot(staged[mine + i], query);
-              dp[n][i] += dot(staged[CHUNK * TILE + mine + i], gradient);
-            }
-          }
-        }
-      }
-      workgroupBarrier();
+      let product = products(lane, keyAt, queryAt);
       for (var n = 0u; n < 2u; n++) {
         let query = across + n * ACROSS;
         let t = block + query;
         let stat = stats[min(t, last) * HEADS + head];
         let visible = (keys <= vec4u(t)) & vec4<bool>(t < tile.z);
-        let weight = select(vec4f(), exp(p.scale * score[n] - stat.x), visible);
+        let weight = select(vec4f(), exp(p.scale * product.score[n] - stat.x), visible);
         staged[query * QUADS + quad] = weight;
-        staged[(TILE + query) * QUADS + quad] = weight * (dp[n] - stat.y);
+        staged[(TILE + query) * QUADS + quad] = weight * (product.dp[n] - stat.y);
       }
       workgroupBarrier();
       let count = min(TILE, tile.z - block);

@@ -1,32 +1,19 @@
 // Gradient of causal attention by the queries (after RoPE): with p_j = exp(scale · q·k_j − lse),
 //   dQ[t, h] = scale · Σ_{j ≤ t, same row} p_j · (dO·v_j − delta) · k_j.
 //
-//   q, dout, dq [T, HEADS · HEAD_DIM], k, v [T, KV_HEADS · HEAD_DIM], stats [T, HEADS] pairs (lse, delta)
-//   tiles [..] stretches of at most LANES tokens of one row: (first token, the row's first, one past the row's last, 0),
-//              indices into the flat token list; all zero = none
+//   dq [T, HEADS · HEAD_DIM]; the other bindings: see attention_backward_common. tiles have at most LANES tokens.
 //
-// Host guarantees: a row's tokens are contiguous from position 0; HEAD_DIM is even; HEADS is a multiple of KV_HEADS.
-// Grid: x over tiles, y over heads; a lane owns a query. Sums run over keys in ascending order. All lanes walk the same
-// keys, so keys and values load once for all of them.
+// Host guarantee: HEAD_DIM is even. Grid: x over tiles, y over heads; a lane owns a query. Sums run over keys in ascending
+// order. All lanes walk the same keys, so keys and values load once for all of them.
 
-override HEADS: u32;
-override KV_HEADS: u32;
-override HEAD_DIM: u32;
 override LANES: u32;
 
 const PAIRS = HEAD_DIM / 2u;
 
-struct Params {
-  scale: f32,
-}
+alias Item = vec2f;
 
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> q: array<vec2f>;
-@group(0) @binding(2) var<storage, read> k: array<vec2f>;
-@group(0) @binding(3) var<storage, read> v: array<vec2f>;
-@group(0) @binding(4) var<storage, read> dout: array<vec2f>;
-@group(0) @binding(5) var<storage, read> stats: array<vec2f>;
-@group(0) @binding(6) var<storage, read> tiles: array<vec4u>;
+//@attention_backward_common
+
 @group(0) @binding(7) var<storage, read_write> dq: array<vec2f>;
 
 @compute @workgroup_size(LANES)

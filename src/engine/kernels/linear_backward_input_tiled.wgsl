@@ -9,11 +9,11 @@
 // step and is added up in ascending order with fma; a run is (s0 + s1) + (s2 + s3). With one run dXA · A is added to that in
 // ascending order over RANK, then dX. With more, split z is stored at dx[z] of [splits, T, IN], for sum_splits to add.
 //
-// The frame is that of linear_forward_tiled (sliced_tile) with W's tile, [32, 16], the other way round: 64 tokens × 64 inputs a
-// workgroup, 4 slices of 8 × 8 tiles in registers. Per step of 32 outputs 64 · 32 gradients and 32 · 64 weights (two groups of a row, so the tile is
-// right as it is stored) go through workgroup memory, each packed word read once for 64 tokens; 512 fma on 32 16-byte
-// reads an invocation. A row of the weights' tile is a run of eight columns side by side for the eight lanes that share
-// tokens: no two lanes of a quarter warp meet in a bank.
+// The frame is that of linear_forward_tiled (sliced_tile) with W's tile, [32, 16], the other way round: 64 tokens × 64 inputs
+// a workgroup, 4 slices of 8 × 8 tiles in registers. Per step of 32 outputs 64 · 32 gradients and 32 · 64 weights (two groups
+// of a row, so the tile is right as it is stored) go through workgroup memory, each packed word read once for 64 tokens;
+// 512 fma on 32 16-byte reads an invocation. A row of the weights' tile is a run of eight columns side by side for the eight
+// lanes that share tokens: no two lanes of a quarter warp meet in a bank.
 
 // OUT is a multiple of 4.
 override VECTOR: bool = true;

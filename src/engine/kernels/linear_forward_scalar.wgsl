@@ -1,7 +1,7 @@
 // linear_forward for any IN: y = residual + (bias + (W x + B xa)), one invocation per (token, output), the same order of
 // additions.
 //
-//   x [T, IN], w [OUT, IN], bias [OUT], xa [T, RANK], b pool, slot [T], residual [T, OUT], y [T, OUT]; see linear_forward
+//   x [T, IN], w [OUT, IN], bias [OUT], xa [T, RANK], b pool, slot [T], residual [T, OUT], y [T, OUT]; see linear_common
 //
 // Grid: x over OUT in 64, y over tokens.
 
@@ -13,7 +13,7 @@ struct Params {
   tokens: u32,
   slotElements: u32,
   offset: u32,
-  // IN, OUT, RANK; see linear_forward for why they are no constants.
+  // IN, OUT, RANK; see linear_common for why they are no constants.
   width: u32,
   outputs: u32,
   rank: u32,

@@ -1,34 +1,15 @@
-// Gradient by A·x of a LoRA projection: dXA[T, RANK] = scale_slot · dY[T, OUT] · B_slot[OUT, RANK].
+// Gradient by A·x of a LoRA projection, for software drivers: dXA[T, RANK] = scale_slot · dY[T, OUT] · B_slot[OUT, RANK].
 //
-//   dy    [T, OUT]  gradient by the projection's output
-//   b     pool      adapters; this projection's B [OUT, RANK] starts at slot · p.slotElements + p.offset
-//   scale [slots]   alpha / rank
-//   slot  [T]       adapter slot of each token
-//   dxa   [T, RANK]
-//
-// Host guarantees: OUT and RANK are multiples of 4 (lora_backward_shrink_scalar takes another OUT), T is a multiple of
-// TILE, every tile of TILE tokens has one slot and it exists. Grid: x over RANK in LANES, y over T/TILE.
+// Bindings and host guarantees: see lora_backward_shrink_common; and OUT is a multiple of 4 (lora_backward_shrink_scalar takes
+// another). Grid: x over RANK in LANES, y over T/TILE.
 // Each sum runs over OUT in ascending order. One lane owns one column of B, so dY loads are the same for all lanes.
 
 override LANES: u32 = 8;
 
-const TILE = 4u;
+//@lora_backward_shrink_common
 
-struct Params {
-  // OUT
-  out: u32,
-  // RANK
-  rank: u32,
-  slotElements: u32,
-  offset: u32,
-}
-
-@group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> dy: array<vec4f>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
-@group(0) @binding(3) var<storage, read> scale: array<f32>;
-@group(0) @binding(4) var<storage, read> slot: array<u32>;
-@group(0) @binding(5) var<storage, read_write> dxa: array<f32>;
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {

@@ -1,33 +1,18 @@
 // lora_backward_shrink for GPUs and any OUT: dXA[T, RANK] = scale_slot · dY[T, OUT] · B_slot[OUT, RANK].
 //
-//   dy [T, OUT], b pool, scale [slots], slot [T], dxa [T, RANK]; see lora_backward_shrink
-//
-// Host guarantees: RANK is a multiple of 4, T of TILE, every tile of TILE tokens has one slot and it exists.
-// Grid: x over RANK in 4, y over T in TILE.
+// Bindings and host guarantees: see lora_backward_shrink_common. Grid: x over RANK in 4, y over T in TILE.
 //
 // A workgroup makes 4 ranks of TILE tokens. Lane i of 64 adds up outputs i, i + 64, … with fma in ascending order; 16
 // neighbouring lanes' sums are added in ascending order, then the four of those. A step reads TILE gradients (neighbouring
 // lanes neighbouring numbers) and a quad of B, which serves all TILE tokens: 16 fma on 32 bytes. With OUT = 4864 a lane has 76
 // steps where one lane per rank would have 4864.
 
-const TILE = 4u;
 const LANES = 64u;
 
-struct Params {
-  // OUT
-  out: u32,
-  // RANK
-  rank: u32,
-  slotElements: u32,
-  offset: u32,
-}
+//@lora_backward_shrink_common
 
-@group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<vec4f>;
-@group(0) @binding(3) var<storage, read> scale: array<f32>;
-@group(0) @binding(4) var<storage, read> slot: array<u32>;
-@group(0) @binding(5) var<storage, read_write> dxa: array<f32>;
 
 // [TILE, LANES], four ranks each
 var<workgroup> partial: array<vec4f, 256>;

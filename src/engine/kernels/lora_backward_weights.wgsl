@@ -1,41 +1,17 @@
-// Gradient by one LoRA matrix, added to the gradient pool, for every track (an adapter in training) of the batch.
-//   A (EXPAND = false): dA[r, i] += Σ_t dXA[t, r] · x[t, i]   wide = x [T, WIDE],  narrow = dXA [T, RANK]
-//   B (EXPAND = true):  dB[o, r] += Σ_t dY[t, o] · xa[t, r]   wide = dY [T, WIDE], narrow = xa [T, RANK]
+// Gradient by one LoRA matrix, A or B (EXPAND), added to the gradient pool, for every track of the batch, for software drivers.
 //
-//   tracks [G]      slot, first token and number of tokens of each track
-//   grad   pool     this matrix starts at slot · p.slotElements + p.offset; A is [RANK, WIDE], B is [WIDE, RANK]
-//
-// xa = scale · A x as lora_shrink leaves it. Host guarantees: WIDE and RANK are multiples of 4
-// (lora_backward_weights_scalar takes another WIDE); a track's tokens are contiguous; no two tracks share a slot.
+// What is added and the bindings: see lora_backward_weights_common. Host guarantees: WIDE and RANK are multiples of 4
+// (lora_backward_weights_scalar takes another WIDE).
 // Grid: x over WIDE/4 in LANES, y over RANK/4, z over tracks. Each sum runs over the track's tokens in ascending order.
 
-override EXPAND: bool;
 override LANES: u32 = 8;
 
-struct Params {
-  // WIDE
-  wide: u32,
-  // RANK
-  rank: u32,
-  slotElements: u32,
-  offset: u32,
-}
+//@track
 
-struct Track {
-  slot: u32,
-  first: u32,
-  count: u32,
-  firstTarget: u32,
-  targets: u32,
-  unused0: u32,
-  unused1: u32,
-  unused2: u32,
-}
+//@lora_backward_weights_common
 
-@group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> wide: array<vec4f>;
 @group(0) @binding(2) var<storage, read> narrow: array<vec4f>;
-@group(0) @binding(3) var<storage, read> tracks: array<Track>;
 @group(0) @binding(4) var<storage, read_write> grad: array<vec4f>;
 
 @compute @workgroup_size(LANES)

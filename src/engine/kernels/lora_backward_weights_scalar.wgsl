@@ -1,34 +1,16 @@
-// lora_backward_weights for a WIDE that is not a multiple of 4 (what it computes, bindings and guarantees: see there).
+// lora_backward_weights for a WIDE that is not a multiple of 4 (what is added and the bindings: see
+// lora_backward_weights_common).
 //
 // Grid: x over WIDE in LANES, y over RANK, z over tracks. Each sum runs over the track's tokens in ascending order.
 
-override EXPAND: bool;
 override LANES: u32 = 8;
 
-struct Params {
-  // WIDE
-  wide: u32,
-  // RANK
-  rank: u32,
-  slotElements: u32,
-  offset: u32,
-}
+//@track
 
-struct Track {
-  slot: u32,
-  first: u32,
-  count: u32,
-  firstTarget: u32,
-  targets: u32,
-  unused0: u32,
-  unused1: u32,
-  unused2: u32,
-}
+//@lora_backward_weights_common
 
-@group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> wide: array<f32>;
 @group(0) @binding(2) var<storage, read> narrow: array<f32>;
-@group(0) @binding(3) var<storage, read> tracks: array<Track>;
 @group(0) @binding(4) var<storage, read_write> grad: array<f32>;
 
 @compute @workgroup_size(LANES)

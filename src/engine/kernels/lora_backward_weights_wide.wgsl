@@ -1,8 +1,7 @@
 // lora_backward_weights for GPUs: the gradient by one LoRA matrix, added to the gradient pool, for every track of the batch.
-//   A (EXPAND = false): dA[r, i] += Σ_t dXA[t, r] · x[t, i]   wide = x [T, WIDE],  narrow = dXA [T, RANK]
-//   B (EXPAND = true):  dB[o, r] += Σ_t dY[t, o] · xa[t, r]   wide = dY [T, WIDE], narrow = xa [T, RANK]
 //
-// Bindings and host guarantees: see lora_backward_weights. Grid: x over WIDE in 64, y over RANK in 4, z over tracks.
+// What is added and the bindings: see lora_backward_weights_common. Host guarantees: WIDE and RANK are multiples of 4.
+// Grid: x over WIDE in 64, y over RANK in 4, z over tracks.
 //
 // A workgroup makes 64 columns × 4 ranks of a track. Invocation (i, j) of 16 × 16 has four columns and, of the track's tokens,
 // j, j + 16, … counted from its first, added up in ascending order with fma; the 16 sums of a number are added in ascending
@@ -10,34 +9,14 @@
 // and 896 columns 14,336 lanes have 32 steps each where 896 would have 512. 16 fma on 32 bytes a lane and step; every column is
 // read RANK / 4 times, from cache after the first.
 
-override EXPAND: bool;
-
 const SPLITS = 16u;
 
-struct Params {
-  // WIDE
-  wide: u32,
-  // RANK
-  rank: u32,
-  slotElements: u32,
-  offset: u32,
-}
+//@track
 
-struct Track {
-  slot: u32,
-  first: u32,
-  count: u32,
-  firstTarget: u32,
-  targets: u32,
-  unused0: u32,
-  unused1: u32,
-  unused2: u32,
-}
+//@lora_backward_weights_common
 
-@group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> wide: array<vec4f>;
 @group(0) @binding(2) var<storage, read> narrow: array<vec4f>;
-@group(0) @binding(3) var<storage, read> tracks: array<Track>;
 @group(0) @binding(4) var<storage, read_write> grad: array<f32>;
 
 // [SPLITS, 4 columns, 16 lanes], four ranks each

@@ -1,36 +1,15 @@
-// First half of a LoRA update: xa[t] = scale · A x[t] with the adapter of token t, zeros for a token without one.
+// First half of a LoRA update, for software drivers: xa[t] = scale · A x[t] with the adapter of token t, zeros for a token
+// without one.
 //
-//   x     [T, IN]
-//   a     pool      adapters; this projection's A [RANK, IN] starts at slot · p.slotElements + p.offset
-//   slot  [T]       adapter slot of each token, 0xffffffff = none
-//   scale [slots]   alpha / rank
-//   xa    [T, RANK]
-//
-// Host guarantees: IN and RANK are multiples of 4 (lora_shrink_scalar takes the rest). Grid: x over RANK in LANES, y over
-// T in tiles of TILES · 4 tokens. Each sum runs over IN in ascending order.
+// Bindings and host guarantees: see lora_shrink_common (lora_shrink_scalar takes an IN that is not a multiple of 4).
+// Grid: x over RANK in LANES, y over T in tiles of TILES · 4 tokens. Each sum runs over IN in ascending order.
 //
 // Lanes are ranks, a tile's four tokens belong to every lane: loads of x are the same for all lanes of a tile.
 
 override LANES: u32 = 8;
 override TILES: u32 = 1;
 
-const NO_SLOT = 0xffffffffu;
-
-struct Params {
-  tokens: u32,
-  slotElements: u32,
-  offset: u32,
-  // IN / 4, RANK; see linear_forward for why they are no constants.
-  quads: u32,
-  rank: u32,
-}
-
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read> a: array<vec4f>;
-@group(0) @binding(3) var<storage, read> slot: array<u32>;
-@group(0) @binding(4) var<storage, read> scale: array<f32>;
-@group(0) @binding(5) var<storage, read_write> xa: array<f32>;
+//@lora_shrink_common
 
 fn along(x: vec4f, a: vec4f, sum: f32) -> f32 {
   return fma(x.w, a.w, fma(x.z, a.z, fma(x.y, a.y, fma(x.x, a.x, sum))));

@@ -1,9 +1,8 @@
 // lora_shrink for any IN: xa[t] = scale · A x[t], one invocation per (token, rank), the same order of additions.
 //
-//   x [T, IN], a pool, slot [T], scale [slots], xa [T, RANK]; see lora_shrink
+//   x [T, IN], a pool, slot [T], scale [slots], xa [T, RANK]; see lora_shrink_common
 //
 // Grid: x over RANK in 64, y over tokens.
-
 
 const NO_SLOT = 0xffffffffu;
 
@@ -11,7 +10,7 @@ struct Params {
   tokens: u32,
   slotElements: u32,
   offset: u32,
-  // IN, RANK; see linear_forward for why they are no constants.
+  // IN, RANK; see linear_common for why they are no constants.
   width: u32,
   rank: u32,
 }

@@ -1,8 +1,6 @@
 // lora_shrink for GPUs: xa[t] = scale · A x[t] with the adapter of token t, zeros for a token without one.
 //
-//   x [T, IN], a pool, slot [T], scale [slots], xa [T, RANK]; see lora_shrink
-//
-// Host guarantees: IN and RANK are multiples of 4. Grid: x over RANK in 4, y over T in TOKENS.
+// Bindings and host guarantees: see lora_shrink_common. Grid: x over RANK in 4, y over T in TOKENS.
 //
 // A workgroup makes 4 ranks of TOKENS tokens. Lane i of 64 adds up quads i, i + 64, … of IN with fma in ascending order; 16
 // neighbouring lanes' sums are added in ascending order, then the four of those. TOKENS has no part in that order.
@@ -13,38 +11,16 @@
 
 override TOKENS: u32;
 
-const NO_SLOT = 0xffffffffu;
 const LANES = 64u;
 
-struct Params {
-  tokens: u32,
-  slotElements: u32,
-  offset: u32,
-  // IN / 4, RANK
-  quads: u32,
-  rank: u32,
-}
+//@lora_shrink_common
 
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read> a: array<vec4f>;
-@group(0) @binding(3) var<storage, read> slot: array<u32>;
-@group(0) @binding(4) var<storage, read> scale: array<f32>;
-@group(0) @binding(5) var<storage, read_write> xa: array<f32>;
+//@along
 
 // [TOKENS, LANES], four ranks each
 var<workgroup> partial: array<vec4f, TOKENS * LANES>;
 // [TOKENS, 4 ranks, 4 runs of lanes]
 var<workgroup> runs: array<f32, TOKENS * 16>;
-
-fn along(x: vec4f, w: mat4x4f, sum: vec4f) -> vec4f {
-  return vec4f(
-    fma(x.w, w[0].w, fma(x.z, w[0].z, fma(x.y, w[0].y, fma(x.x, w[0].x, sum.x)))),
-    fma(x.w, w[1].w, fma(x.z, w[1].z, fma(x.y, w[1].y, fma(x.x, w[1].x, sum.y)))),
-    fma(x.w, w[2].w, fma(x.z, w[2].z, fma(x.y, w[2].y, fma(x.x, w[2].x, sum.z)))),
-    fma(x.w, w[3].w, fma(x.z, w[3].z, fma(x.y, w[3].y, fma(x.x, w[3].x, sum.w)))),
-  );
-}
 
 /** Quad k of four rows of A; `row` is the first row's first quad. */
 fn four(row: u32, k: u32) -> mat4x4f {

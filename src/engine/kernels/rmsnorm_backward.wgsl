@@ -1,23 +1,12 @@
 // Gradient by the input of y = gain · x / sqrt(mean(x²) + eps) with a frozen gain:
 //   dX (+)= r · (g − x · r² · mean(g · x)),  g = gain · dY,  r = 1 / sqrt(mean(x²) + eps).
 //
-//   x, dy, dx [ROWS, WIDTH], gain [WIDTH]; for the norm per head ROWS = T · heads and WIDTH = Dh.
+//   dy, dx [ROWS, WIDTH]; x and gain: see rmsnorm_common
 //
 // Grid: x over p.rows in 64, then y (at most 65,535 groups in x). One invocation per row, sums in ascending order.
 
-struct Params {
-  // WIDTH
-  width: u32,
-  // 1: add to dx
-  accumulate: u32,
-  rows: u32,
-  groupsX: u32,
-  eps: f32,
-}
+//@rmsnorm_common
 
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> gain: array<f32>;
 @group(0) @binding(3) var<storage, read> dy: array<f32>;
 @group(0) @binding(4) var<storage, read_write> dx: array<f32>;
 

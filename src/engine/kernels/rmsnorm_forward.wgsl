@@ -1,22 +1,13 @@
 // RMSNorm (Zhang & Sennrich 2019): y = gain · x / sqrt(mean(x²) + eps).
 //
-//   x, y [ROWS, WIDTH], gain [WIDTH]; for the norm per head ROWS = T · heads and WIDTH = Dh.
+//   y [ROWS, WIDTH]; x and gain: see rmsnorm_common
 //
 // Grid: x over p.rows in LANES, then y (at most 65,535 groups in x). One invocation per row, sums in ascending order.
 
 override LANES: u32 = 64;
 
-struct Params {
-  rows: u32,
-  groupsX: u32,
-  eps: f32,
-  // WIDTH; a constant would let drivers unroll the loops (see linear_forward).
-  width: u32,
-}
+//@rmsnorm_common
 
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> gain: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
 @compute @workgroup_size(LANES)

@@ -1,7 +1,7 @@
 // RMSNorm (Zhang & Sennrich 2019) with several invocations a row, for devices with thousands of them:
 //   y = gain · x / sqrt(mean(x²) + eps).
 //
-//   x, y [ROWS, WIDTH], gain [WIDTH]; for the norm per head ROWS = T · heads and WIDTH = Dh.
+//   y [ROWS, WIDTH]; x and gain: see rmsnorm_common
 //
 // LANES (a power of two) invocations share a row, a workgroup has LINES rows. Each lane adds the squares of elements
 // lane, lane + LANES, … in ascending order; the lanes' sums are added as a tree of fixed shape.
@@ -12,17 +12,8 @@
 override LANES: u32;
 override LINES: u32;
 
-struct Params {
-  rows: u32,
-  groupsX: u32,
-  eps: f32,
-  // WIDTH
-  width: u32,
-}
+//@rmsnorm_common
 
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> gain: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
 var<workgroup> partial: array<f32, LANES * LINES>;

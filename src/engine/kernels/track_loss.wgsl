@@ -8,16 +8,7 @@ struct Params {
   tracks: u32,
 }
 
-struct Track {
-  slot: u32,
-  first: u32,
-  count: u32,
-  firstTarget: u32,
-  targets: u32,
-  unused0: u32,
-  unused1: u32,
-  unused2: u32,
-}
+//@track
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> tracks: array<Track>;

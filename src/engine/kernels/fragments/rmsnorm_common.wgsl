@@ -1,0 +1,20 @@
+// What RMSNorm (Zhang & Sennrich 2019), y = gain · x / sqrt(mean(x²) + eps), and its gradient have in common: takes the place of
+// the line `//@rmsnorm_common`. The kernel declares bindings 3 and on.
+//
+//   x [ROWS, WIDTH], gain [WIDTH]; for the norm per head ROWS = T · heads and WIDTH = Dh.
+
+// Sizes are no constants, which would let drivers unroll the loops (see linear_common).
+struct Params {
+  // WIDTH
+  width: u32,
+  // Backward, 1: add to dx
+  accumulate: u32,
+  rows: u32,
+  // Workgroups in x
+  groupsX: u32,
+  eps: f32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> gain: array<f32>;
