@@ -93,6 +93,7 @@ class Download {
       }
     } finally {
       signal?.removeEventListener('abort', cancel);
+      this.meter.stop();
     }
     const total = totalBytes(this.manifest);
     this.meter.start('done', total, total);

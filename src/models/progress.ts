@@ -1,4 +1,4 @@
-/** How far a download is, and how long it will take. */
+/** How far a download is, and how long it will take; the time of any other reading of bytes, too. */
 import type { Clock } from './retry';
 
 export interface DownloadProgress {
@@ -15,25 +15,50 @@ export interface DownloadProgress {
 const WINDOW_MS = 10_000;
 const REPORT_EVERY_MS = 100;
 
-/** Counts bytes and reports at most ten times a second, and whenever the phase changes. */
+/** The speed over the last seconds, from how much was done when. */
+export class RecentSpeed {
+  private readonly samples: { at: number; done: number }[];
+
+  /** @param at milliseconds; only differences count */
+  constructor(at: number, done = 0) {
+    this.samples = [{ at, done }];
+  }
+
+  /** So much is done now. Returns bytes per second; null while too little is known. */
+  measure(at: number, done: number): number | null {
+    const { samples } = this;
+    samples.push({ at, done });
+    // One sample older than the window stays, so that the window is always covered.
+    while (samples.length > 2 && at - (samples[1] as { at: number }).at > WINDOW_MS) samples.shift();
+    const first = samples[0] as { at: number; done: number };
+    const seconds = (at - first.at) / 1000;
+    return seconds > 0.5 && done > first.done ? (done - first.done) / seconds : null;
+  }
+}
+
+/** Counts bytes and reports about ten times a second at most, and whenever the phase changes. The last bytes are always reported. */
 export class ProgressMeter {
   private phase: DownloadProgress['phase'] = 'download';
   private done = 0;
   private total = 0;
-  private samples: { at: number; done: number }[] = [];
+  private speed: RecentSpeed;
   private reported = -Infinity;
+  /** Ends the wait for a report of what was added since the last one. */
+  private pending: AbortController | null = null;
 
   constructor(
     private readonly clock: Clock,
     private readonly report: (progress: DownloadProgress) => void,
-  ) {}
+  ) {
+    this.speed = new RecentSpeed(clock.now());
+  }
 
   /** Starts a phase at a known place. */
   start(phase: DownloadProgress['phase'], done: number, total: number): void {
     this.phase = phase;
     this.done = done;
     this.total = total;
-    this.samples = [{ at: this.clock.now(), done }];
+    this.speed = new RecentSpeed(this.clock.now(), done);
     this.send();
   }
 
@@ -45,6 +70,8 @@ export class ProgressMeter {
       this.send();
     } else if (this.clock.now() - this.reported >= REPORT_EVERY_MS) {
       this.send();
+    } else {
+      this.sendSoon();
     }
   }
 
@@ -55,15 +82,29 @@ export class ProgressMeter {
     this.send();
   }
 
+  /** Nothing more is reported of what was added before. */
+  stop(): void {
+    this.pending?.abort();
+    this.pending = null;
+  }
+
+  /** Bytes that come between two reports may be the last for long. */
+  private sendSoon(): void {
+    if (this.pending) return;
+    const pending = new AbortController();
+    this.pending = pending;
+    const wait = REPORT_EVERY_MS - (this.clock.now() - this.reported);
+    this.clock.sleep(Math.max(0, wait), pending.signal).then(
+      () => this.pending === pending && this.send(),
+      () => {},
+    );
+  }
+
   private send(): void {
+    this.stop();
     const now = this.clock.now();
     this.reported = now;
-    this.samples.push({ at: now, done: this.done });
-    // One sample older than the window stays, so that the window is always covered.
-    while (this.samples.length > 2 && now - (this.samples[1] as { at: number }).at > WINDOW_MS) this.samples.shift();
-    const first = this.samples[0] as { at: number; done: number };
-    const seconds = (now - first.at) / 1000;
-    const speed = seconds > 0.5 && this.done > first.done ? (this.done - first.done) / seconds : null;
+    const speed = this.speed.measure(now, this.done);
     this.report({
       phase: this.phase,
       doneBytes: this.done,
