@@ -5,7 +5,7 @@ import type { EngineNotice } from '../src/engine/resilient';
 import type { FileSource } from '../src/engine/source';
 import type { ReadOptions } from '../src/engine/stream';
 import type { EngineOptions } from '../src/engine/types';
-import { createEngineHost, type EngineSetup, type LoadProgress, type MadeEngine } from '../src/lab/engineHost';
+import { createEngineHost, type EngineSetup, type ReadBytes, type MadeEngine } from '../src/lab/engineHost';
 import type { EngineSummary } from '../src/lab/types';
 
 const REFERENCE_DEVICE = 'TypeScript, 32-bit';
@@ -25,7 +25,7 @@ function noWebGpu(): string {
 
 async function make(
   { model, choice, options }: EngineSetup,
-  onProgress: (progress: LoadProgress) => void,
+  onProgress: (progress: ReadBytes) => void,
   onNotice: (notice: EngineNotice) => void,
 ): Promise<MadeEngine> {
   const { openModel } = await import('../src/models/source');

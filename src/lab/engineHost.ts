@@ -20,6 +20,7 @@ import type {
   TrainStepEvent,
   TrainTrack,
 } from '../engine/types';
+import { RecentSpeed } from '../models/progress';
 import { addFolder } from '../models/source';
 import type { ModelFolder } from '../models/folder';
 import type { EngineNotice } from '../engine/resilient';
@@ -52,9 +53,15 @@ export interface MadeEngine {
 }
 
 /** How much of a model has been read, in bytes of its weight files. */
-export interface LoadProgress {
+export interface ReadBytes {
   doneBytes: number;
   totalBytes: number;
+}
+
+/** The same as the page is told it. */
+export interface LoadProgress extends ReadBytes {
+  /** Of the reading, at the speed of the last seconds; null while too little is known, and when all is read. */
+  secondsLeft: number | null;
 }
 
 /** Tokens of several rows since the last message, in order. */
@@ -100,7 +107,7 @@ export function createEngineHost(
   probe: () => Promise<EngineSummary>,
   make: (
     setup: EngineSetup,
-    onProgress: (progress: LoadProgress) => void,
+    onProgress: (progress: ReadBytes) => void,
     onNotice: (notice: EngineNotice) => void,
   ) => Promise<MadeEngine>,
 ): EngineHostApi {
@@ -212,12 +219,17 @@ export function createEngineHost(
 }
 
 /** Tells the port of the loading, at most some times a second. */
-function reporter(port: MessagePort | undefined): (progress: LoadProgress) => void {
+function reporter(port: MessagePort | undefined): (progress: ReadBytes) => void {
+  let speed: RecentSpeed | null = null;
   let last = -Infinity;
-  return (progress) => {
+  return ({ doneBytes, totalBytes }) => {
     const now = performance.now();
-    if (now - last < REPORT_INTERVAL_MS && progress.doneBytes < progress.totalBytes) return;
+    if (now - last < REPORT_INTERVAL_MS && doneBytes < totalBytes) return;
     last = now;
-    port?.postMessage(progress satisfies LoadProgress);
+    // Reading begins some time after the engine was asked for.
+    speed ??= new RecentSpeed(now, doneBytes);
+    const perSecond = speed.measure(now, doneBytes);
+    const secondsLeft = perSecond === null || doneBytes >= totalBytes ? null : (totalBytes - doneBytes) / perSecond;
+    port?.postMessage({ doneBytes, totalBytes, secondsLeft } satisfies LoadProgress);
   };
 }

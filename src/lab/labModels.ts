@@ -13,7 +13,7 @@ import { trainingSize } from './setup';
 import type { DeviceSpeed, EngineChoice, EngineSummary, ModelCheck, ModelCheckRequest } from './types';
 
 /** Called while a model's files are read. */
-type OnBytes = (bytes: { done: number; total: number }) => void;
+type OnBytes = (bytes: LoadProgress) => void;
 
 export class LabModels {
   readonly #sources: ModelSources;
@@ -87,9 +87,7 @@ export class LabModels {
     onBytes: OnBytes = () => {},
   ): Promise<RemoteEngine> {
     const setup = { model: address, choice, options };
-    const remote = await RemoteEngine.open(this.#host, setup, (bytes) =>
-      onBytes({ done: bytes.doneBytes, total: bytes.totalBytes }),
-    );
+    const remote = await RemoteEngine.open(this.#host, setup, onBytes);
     // The page shows one problem's debate; the first of each batch of questions.
     remote.watchRows = config.agents;
     this.#engine = { kind: remote.info.kind, device: remote.info.device, fallbackReason: remote.fallbackReason };

@@ -10,6 +10,7 @@ import type { ProblemsEntry, RunRecord } from '../store/types';
 import type { EngineNotice } from '../engine/resilient';
 import type { EngineInfo, EngineReport, MemoryPlan, WeightDtype } from '../engine/types';
 import type { Problem, Split } from '../tasks/types';
+import type { LoadProgress } from './engineHost';
 import type { Perplexity } from './perplexity';
 
 /** What the lab is doing as a whole. */
@@ -41,7 +42,7 @@ export type Activity =
       kind: 'preparing';
       what: string;
       /** Of the model's files, while they are read. */
-      bytes?: { done: number; total: number };
+      bytes?: LoadProgress;
     }
   | {
       kind: 'debate';

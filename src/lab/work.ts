@@ -5,6 +5,7 @@ import type { Question } from '../recipes/types';
 import type { RunRecord, RunStore } from '../store/types';
 import type { Task } from '../tasks/types';
 import { controlled, RunControl } from './control';
+import type { LoadProgress } from './engineHost';
 import type { ModelParts } from './model';
 import type { Outbox } from './outbox';
 import { pacedSociety } from './pacing';
@@ -68,7 +69,7 @@ export class Work {
   }
 
   /** The model's files are being read. */
-  loading(bytes: { done: number; total: number }): void {
+  loading(bytes: LoadProgress): void {
     this.#activity = { kind: 'preparing', what: 'Loading the model', bytes };
     this.tell();
   }

@@ -1,4 +1,5 @@
 /** Numbers and states in words. */
+import type { LoadProgress } from '../lab/engineHost';
 import type { Activity, EngineSummary, LabStatus } from '../lab/types';
 import type { ExperimentConfig } from '../recipes/config';
 import type { RunRecord, RunStatus } from '../store/types';
@@ -28,6 +29,12 @@ export function answerText(answer: string | null): string {
   return answer === null ? 'unreadable' : answer.replace('-', '−');
 }
 
+/** "1.2 MB of 12.6 MB, about 9 s left" */
+export function loadingText({ doneBytes, totalBytes, secondsLeft }: LoadProgress): string {
+  const done = `${bytesText(doneBytes)} of ${bytesText(totalBytes)}`;
+  return secondsLeft === null ? done : `${done}, about ${duration(secondsLeft)} left`;
+}
+
 const TEAMS = { base: 'the base model', society: 'the society', single: 'the single model' } as const;
 
 /** One sentence on what is happening now. */
@@ -35,7 +42,7 @@ export function activityText(activity: Activity | null, config: ExperimentConfig
   if (!activity) return '';
   if (activity.kind === 'preparing') {
     const { what, bytes } = activity;
-    return bytes ? `${what}: ${bytesText(bytes.done)} of ${bytesText(bytes.total)}…` : `${what}…`;
+    return bytes ? `${what}: ${loadingText(bytes)}…` : `${what}…`;
   }
   const iteration = `Iteration ${activity.iteration}${config ? ` of ${config.iterations}` : ''}`;
   if (activity.kind === 'finetune') return `${iteration}: finetuning, step ${activity.step} of ${activity.totalSteps}`;

@@ -1,6 +1,6 @@
 /** The engine behind a worker answers as the engine itself does. */
 import { expose, type Endpoint } from 'comlink';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { fileURLToPath } from 'node:url';
 import { RequestError } from '../../src/engine/errors';
 import { loadModel } from '../../src/engine/loader';
@@ -13,7 +13,7 @@ import {
   type GenerateRequest,
   type TrainJob,
 } from '../../src/engine/types';
-import { createEngineHost, type EngineSetup } from '../../src/lab/engineHost';
+import { createEngineHost, type EngineSetup, type LoadProgress } from '../../src/lab/engineHost';
 import { connectEngineHost, RemoteEngine } from '../../src/lab/remoteEngine';
 
 const folder = fileURLToPath(new URL('../fixtures/golden/llama', import.meta.url));
@@ -65,6 +65,34 @@ function job(signal?: AbortSignal): TrainJob {
     signal,
   };
 }
+
+describe('the engine host', () => {
+  it('tells of the loading: some times a second, with the time left, and of its end', async () => {
+    const now = vi.spyOn(performance, 'now');
+    const told: LoadProgress[] = [];
+    const port = { postMessage: (progress: LoadProgress) => told.push(progress), close() {} };
+    const host = createEngineHost(
+      async () => ({ kind: 'reference', device: 'test', fallbackReason: null }),
+      async (_setup, onProgress) => {
+        // The first byte comes after a while; then 100 a second.
+        for (let step = 0; step <= 40; step++) {
+          now.mockReturnValue(60_000 + 50 * step);
+          onProgress({ doneBytes: 5 * step, totalBytes: 200 });
+        }
+        return { engine: await reference(), hash: 'abc', fallbackReason: null };
+      },
+    );
+    try {
+      await host.open(setup, port as unknown as MessagePort);
+    } finally {
+      now.mockRestore();
+    }
+    expect(told.map(({ doneBytes }) => doneBytes)).toEqual(Array.from({ length: 21 }, (_, i) => 10 * i));
+    expect(told[3]?.secondsLeft).toBeNull();
+    expect(told[10]).toEqual({ doneBytes: 100, totalBytes: 200, secondsLeft: 1 });
+    expect(told[20]).toEqual({ doneBytes: 200, totalBytes: 200, secondsLeft: null });
+  });
+});
 
 describe('RemoteEngine', () => {
   it('describes the engine and is not made twice for one set-up', async () => {
