@@ -1,17 +1,6 @@
 /** Saving a chart: picture as SVG or PNG, numbers as CSV or JSON. Everything is made in the page; nothing is fetched. */
+import { download } from '../download';
 import { fileName, toCsv, toRecords, type DataTable } from '../model/table';
-
-/** Offers text or bytes as a download. */
-export function download(name: string, content: string | Blob, type = 'text/plain'): void {
-  const blob = typeof content === 'string' ? new Blob([content], { type: `${type};charset=utf-8` }) : content;
-  const url = URL.createObjectURL(blob);
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = name;
-  link.click();
-  // The download reads the blob after the click has returned.
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
-}
 
 export function exportCsv(title: string, table: DataTable): void {
   download(fileName(title, 'csv'), toCsv(table), 'text/csv');
