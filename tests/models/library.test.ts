@@ -192,6 +192,44 @@ describe('a folder', () => {
     await expect(without('model.safetensors')).rejects.toThrow(UnsupportedModelError);
   });
 
+  it('is found where it lies in what was dropped, hidden files and what is too deep left out', async () => {
+    const bytes = (size: number) => new File([new Uint8Array(size)], 'x');
+    type Entry = { isFile: boolean; name: string; fullPath: string };
+    const file = (fullPath: string, size = 1): Entry => {
+      const name = fullPath.split('/').at(-1) as string;
+      return { isFile: true, name, fullPath, file: (resolve: (file: File) => void) => resolve(bytes(size)) } as Entry;
+    };
+    const directory = (fullPath: string, ...children: Entry[]): Entry => {
+      const portions = [children, []];
+      const createReader = () => ({ readEntries: (resolve: (of: Entry[]) => void) => resolve(portions.shift() ?? []) });
+      return { isFile: false, name: fullPath.split('/').at(-1) as string, fullPath, createReader } as Entry;
+    };
+    const model = directory(
+      '/models/mine',
+      file('/models/mine/config.json', 2),
+      file('/models/mine/.config.json.swp'),
+      directory('/models/mine/.git', file('/models/mine/.git/config.json')),
+      directory('/models/mine/onnx', file('/models/mine/onnx/config.json')),
+      file('/models/mine/model.safetensors', 5),
+    );
+    const deep = [5, 4, 3, 2, 1].reduce<Entry>(
+      (inner, level) => directory(`/models/${'d/'.repeat(level)}`.slice(0, -1), inner),
+      file('/models/d/d/d/d/d/config.json'),
+    );
+    const drop = (...entries: (Entry | null)[]) =>
+      folderFromDrop(entries.map((entry) => ({ webkitGetAsEntry: () => entry })) as unknown as DataTransferItemList);
+    await expect(drop(directory('/models', deep))).rejects.toThrow(/no config\.json/);
+    const folder = await drop(directory('/models', model));
+    expect(folder.name).toBe('mine');
+    expect([...folder.files].map(([path, { size }]) => [path, size])).toEqual([
+      ['config.json', 2],
+      ['model.safetensors', 5],
+    ]);
+    // Single files, beside other things than files.
+    const files = await drop(file('/config.json', 2), file('/model.safetensors', 5), null);
+    expect([...files.files.keys()]).toEqual(['config.json', 'model.safetensors']);
+  });
+
   it('can be dropped, with more files than a browser hands out at once', async () => {
     const entry = (file: File) => ({
       isFile: true,
