@@ -5,7 +5,10 @@ export interface ExperimentConfig {
   recipe: 'multiagent-finetuning';
   /** Preset this started from, for people. */
   preset: string;
-  /** Folder under static/models, later also a hub repository. */
+  /**
+   * Folder under static/models, or an address of src/models/address.ts. In logs of the command line the base name of any folder (older
+   * ones have its path): the hash beside it says which model it was.
+   */
   model: string;
   /** Format of the frozen weights; absent = f32. */
   dtype?: WeightDtype;

@@ -79,14 +79,15 @@ describe('generate, score and train', () => {
     expect(again[0]?.['loss']).toBeLessThan(steps[3]?.['loss'] as number);
   });
 
-  it('runs an experiment twice to the same digest, and another seed to another', () => {
-    const run = (seed: string): Record<string, unknown> => {
+  it('runs an experiment twice to the same digest wherever its model lies, and another seed to another', () => {
+    const run = (seed: string, ...more: string[]): Record<string, unknown> => {
       const small = ['--set', 'trainProblems=3', '--set', 'evaluationProblems=3', '--set', 'iterations=1'];
       const ended = polylogue(
         'run',
         '--preset',
         'arithmetic-tiny',
         ...small,
+        ...more,
         '--seed',
         seed,
         '--engine',
@@ -101,7 +102,10 @@ describe('generate, score and train', () => {
     expect(Object.keys(first['accuracy'] as object)).toEqual(
       expect.arrayContaining(['single', 'majority', 'debate', 'societyDebate']),
     );
-    expect(run('5')['digest']).toBe(first['digest']);
+    cpSync('static/models/arithmetic-0.4m', join(scratch, 'arithmetic-0.4m'), { recursive: true });
+    const elsewhere = run('5', '--set', `model=${join(scratch, 'arithmetic-0.4m')}/`);
+    expect(elsewhere['digest']).toBe(first['digest']);
+    expect(elsewhere['model']).toEqual({ name: 'arithmetic-0.4m', hash: expect.stringMatching(/^[0-9a-f]{64}$/) });
     expect(run('6')['digest']).not.toBe(first['digest']);
   });
 });

@@ -1,5 +1,6 @@
 /** `run`: a whole experiment, from the base model's accuracy to the last iteration's. */
 import { writeFile } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { RunControl } from '../../../src/lab/control';
 import { createRun, Runner } from '../../../src/lab/runner';
@@ -28,7 +29,8 @@ export const help = `polylogue run [options]
 
   --preset NAME       ${Object.keys(PRESETS).join(', ')}; default arithmetic-quick
   --set KEY=VALUE     change a setting, for example --set agents=5 --set finetune.lr=0.001; may be repeated
-                      (model=FOLDER takes any folder in Hugging Face layout, with a slash in its name)
+                      (model=FOLDER takes any folder in Hugging Face layout, with a slash in its name;
+                      the log has the folder's own name and the hash of its weights)
   --data FILE.jsonl   problems of a task that reads a file: --set task=${FILE_TASKS.join('|')}
   --seed N            default: the preset's
 ${dtypeHelp(19)} or the preset's
@@ -58,20 +60,23 @@ export async function main(args: string[]): Promise<void> {
   const preset = text(values, 'preset') ?? 'arithmetic-quick';
   const settings = readSettings((values['set'] as string[]) ?? []);
   const data = await readProblems(text(values, 'data'), settings['task'] ?? PRESETS[preset]?.config.task);
-  const config = resolveConfig(preset, {
+  const asked = resolveConfig(preset, {
     ...settings,
     ...(seed === undefined ? {} : { seed }),
     ...(values['dtype'] === undefined ? {} : { dtype: dtypeOption(values) }),
     ...(data && { 'data.name': data.name, 'data.sha256': data.sha256 }),
   });
+  const folder = modelFolder(asked.model);
+  // Where the folder is differs between machines; the log, and with it its digest, does not. The hash says which model it was.
+  const config = { ...asked, model: basename(resolve(folder)) };
   const task = taskFor(config, data);
   if (data) output.note(`${data.name}: ${data.problems.length} problems, ${data.repeated} repeated lines left out`);
   const out = text(values, 'out');
 
-  const model = await openModel(modelFolder(config.model));
+  const model = await openModel(folder);
   const tokenizer = await openTokenizer(model.dir);
   const problems = measuredProblems(task, config.seed, data);
-  if (problems[0]) checkDialect(task, problems[0], tokenizer, config.model);
+  if (problems[0]) checkDialect(task, problems[0], tokenizer, asked.model);
   const parts = { task, measured: problems, model: model.config, tokenizer, mostRows: MOST_ROWS };
   const options = engineOptions(config, parts);
   const engine = await openEngine(choice(values, 'engine', ENGINES, 'auto'), model, options, output);
