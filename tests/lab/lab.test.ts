@@ -1,25 +1,16 @@
 /** The lab's commands over the embedded model on the reference engine: what the page asks, without a page. */
 import 'fake-indexeddb/auto';
 import { IDBFactory } from 'fake-indexeddb';
-import { expose, type Endpoint } from 'comlink';
 import { unzipSync, strFromU8 } from 'fflate';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { fileURLToPath } from 'node:url';
-import { loadTokenizer } from '../../src/backends/tokenizer';
-import { loadModel } from '../../src/engine/loader';
-import { folderSource } from '../../src/engine/loader-node';
-import { ReferenceEngine } from '../../src/engine/reference/engine';
 import type { RunEvent } from '../../src/events';
-import { createEngineHost } from '../../src/lab/engineHost';
 import { LabBusyError } from '../../src/lab/errors';
-import { Lab } from '../../src/lab/lab';
-import type { LabMessage } from '../../src/lab/types';
+import type { Lab } from '../../src/lab/lab';
 import { digestOf } from '../../src/log/digest';
 import { resolveConfig } from '../../src/recipes/resolve';
-import { IndexedRunStore } from '../../src/store/indexed';
+import { closeLabs, idle, referenceLab } from './testLab';
 
 const base = new URL('../../static/', import.meta.url).href;
-const source = (address: string) => folderSource(fileURLToPath(address));
 const config = resolveConfig('arithmetic-tiny', {
   agents: 2,
   trainProblems: 5,
@@ -28,51 +19,7 @@ const config = resolveConfig('arithmetic-tiny', {
   seed: 3,
 });
 
-const open: MessageChannel[] = [];
-
-/** A lab as a page has it; `messages` gathers what it says. */
-function newLab(): {
-  lab: Lab;
-  messages: LabMessage[];
-  until: (test: (message: LabMessage) => boolean) => Promise<void>;
-} {
-  const host = createEngineHost(
-    async () => ({ kind: 'reference', device: 'test', fallbackReason: null }),
-    async ({ model, options }) => {
-      const { weights, hash } = await loadModel(source(model));
-      return { engine: await ReferenceEngine.create(weights, options), hash, fallbackReason: null };
-    },
-  );
-  const calls = new MessageChannel();
-  const port = new MessageChannel();
-  open.push(calls, port);
-  expose(host, calls.port2 as unknown as Endpoint);
-  const messages: LabMessage[] = [];
-  const waiting = new Set<() => void>();
-  port.port1.onmessage = (event: MessageEvent<LabMessage[]>) => {
-    messages.push(...event.data);
-    waiting.forEach((look) => look());
-  };
-  const lab = new Lab({
-    openStore: () => IndexedRunStore.open(),
-    openModel: async (address) => source(address),
-    loadTokenizer,
-    locks: null,
-    channel: null,
-  });
-  void lab.connect(calls.port1, port.port2, base);
-  const until = (test: (message: LabMessage) => boolean) =>
-    new Promise<void>((resolve) => {
-      const look = () => {
-        if (!messages.some(test)) return;
-        waiting.delete(look);
-        resolve();
-      };
-      waiting.add(look);
-      look();
-    });
-  return { lab, messages, until };
-}
+const newLab = () => referenceLab(base);
 
 async function stored(lab: Lab, id: string) {
   const run = await lab.run(id);
@@ -80,17 +27,10 @@ async function stored(lab: Lab, id: string) {
   return { run, events: lines.map((line) => JSON.parse(line) as RunEvent) };
 }
 
-const idle = (message: LabMessage) => message.type === 'status' && message.status.state === 'idle';
-
 beforeEach(() => {
   globalThis.indexedDB = new IDBFactory();
 });
-afterEach(() => {
-  for (const { port1, port2 } of open.splice(0)) {
-    port1.close();
-    port2.close();
-  }
-});
+afterEach(closeLabs);
 
 describe('Lab', () => {
   it('runs an experiment and tells the page all of its log', async () => {

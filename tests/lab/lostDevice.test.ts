@@ -1,21 +1,16 @@
 /** A run whose device is destroyed in the middle has the log of an undisturbed one, and the page is told. */
 import 'fake-indexeddb/auto';
 import { IDBFactory } from 'fake-indexeddb';
-import { expose, type Endpoint } from 'comlink';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { fileURLToPath } from 'node:url';
-import { loadTokenizer } from '../../src/backends/tokenizer';
 import { WebGpuEngine } from '../../src/engine/gpu/engine';
-import { folderSource } from '../../src/engine/loader-node';
 import { ResilientEngine } from '../../src/engine/resilient';
 import { openModelStream } from '../../src/engine/stream';
 import { createEngineHost } from '../../src/lab/engineHost';
-import { Lab } from '../../src/lab/lab';
 import type { LabMessage } from '../../src/lab/types';
 import { resolveConfig } from '../../src/recipes/resolve';
-import { IndexedRunStore } from '../../src/store/indexed';
 import type { RunRecord } from '../../src/store/types';
 import { TroubledGpu } from '../engine/troubledGpu';
+import { closeLabs, idle, modelFiles, openLab } from './testLab';
 
 const base = new URL('../../static/', import.meta.url).href;
 const config = resolveConfig('arithmetic-tiny', {
@@ -26,13 +21,14 @@ const config = resolveConfig('arithmetic-tiny', {
   seed: 3,
 });
 
-const open: { close(): unknown }[] = [];
+const hosts: { close(): unknown }[] = [];
 
 beforeEach(() => {
   globalThis.indexedDB = new IDBFactory();
 });
 afterEach(async () => {
-  for (const one of open.splice(0)) await one.close();
+  for (const host of hosts.splice(0)) await host.close();
+  closeLabs();
 });
 
 /** Runs the experiment as a page does; `hear` gets every message on its way. */
@@ -43,7 +39,7 @@ async function run(
   const host = createEngineHost(
     async () => ({ kind: 'webgpu', device: 'test', fallbackReason: null }),
     async ({ model, options }, _progress, onNotice) => {
-      const stream = await openModelStream(folderSource(fileURLToPath(model)));
+      const stream = await openModelStream(modelFiles(model));
       const engine = await ResilientEngine.open(
         (wanted) => WebGpuEngine.create(troubled.gpu, stream, wanted),
         options,
@@ -52,31 +48,10 @@ async function run(
       return { engine, hash: stream.hash as string, fallbackReason: null };
     },
   );
-  open.push({ close: () => host.close() });
-  const calls = new MessageChannel();
-  const port = new MessageChannel();
-  open.push(calls.port1, calls.port2, port.port1, port.port2);
-  expose(host, calls.port2 as unknown as Endpoint);
-  const messages: LabMessage[] = [];
-  const lab = new Lab({
-    openStore: () => IndexedRunStore.open(),
-    openModel: async (address) => folderSource(fileURLToPath(address)),
-    loadTokenizer: (source) => loadTokenizer(source),
-    locks: null,
-    channel: null,
-  });
-  const idle = new Promise<void>((resolve) => {
-    port.port1.onmessage = (event: MessageEvent<LabMessage[]>) => {
-      for (const message of event.data) {
-        messages.push(message);
-        hear(message);
-        if (message.type === 'status' && message.status.state === 'idle') resolve();
-      }
-    };
-  });
-  void lab.connect(calls.port1, port.port2, base);
+  hosts.push(host);
+  const { lab, messages, until } = openLab(host, base, hear);
   const { id } = await lab.start(config, 'webgpu');
-  await idle;
+  await until(idle);
   return { record: await lab.run(id), messages };
 }
 

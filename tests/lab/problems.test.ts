@@ -5,70 +5,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { IDBFactory } from 'fake-indexeddb';
-import { expose, type Endpoint } from 'comlink';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { loadTokenizer } from '../../src/backends/tokenizer';
-import { loadModel } from '../../src/engine/loader';
-import { folderSource } from '../../src/engine/loader-node';
-import { ReferenceEngine } from '../../src/engine/reference/engine';
 import type { RunEvent } from '../../src/events';
-import { createEngineHost } from '../../src/lab/engineHost';
 import { LabBusyError } from '../../src/lab/errors';
-import { Lab } from '../../src/lab/lab';
-import type { LabMessage } from '../../src/lab/types';
 import { resolveConfig } from '../../src/recipes/resolve';
 import { ProblemsMissingError } from '../../src/store/errors';
-import { IndexedRunStore } from '../../src/store/indexed';
 import { ProblemFileError, TaskError } from '../../src/tasks/errors';
 import { indexLog } from '../../src/ui/model/logIndex';
 import { tinyFiles, tinyWeights } from '../tasks/tinyChatModel';
+import { closeLabs, idle, modelFiles, referenceLab } from './testLab';
 
 let base: string;
-const source = (address: string) => folderSource(fileURLToPath(address));
-const open: MessageChannel[] = [];
 let engines = 0;
-
-function newLab() {
-  const host = createEngineHost(
-    async () => ({ kind: 'reference', device: 'test', fallbackReason: null }),
-    async ({ model, options }) => {
-      engines++;
-      const { weights, hash } = await loadModel(source(model));
-      return { engine: await ReferenceEngine.create(weights, options), hash, fallbackReason: null };
-    },
-  );
-  const calls = new MessageChannel();
-  const port = new MessageChannel();
-  open.push(calls, port);
-  expose(host, calls.port2 as unknown as Endpoint);
-  const messages: LabMessage[] = [];
-  const waiting = new Set<() => void>();
-  port.port1.onmessage = (event: MessageEvent<LabMessage[]>) => {
-    messages.push(...event.data);
-    waiting.forEach((look) => look());
-  };
-  const lab = new Lab({
-    openStore: () => IndexedRunStore.open(),
-    openModel: async (address) => source(address),
-    loadTokenizer,
-    locks: null,
-    channel: null,
-  });
-  void lab.connect(calls.port1, port.port2, base);
-  const until = (test: (message: LabMessage) => boolean) =>
-    new Promise<void>((resolve) => {
-      const look = () => {
-        if (!messages.some(test)) return;
-        waiting.delete(look);
-        resolve();
-      };
-      waiting.add(look);
-      look();
-    });
-  return { lab, messages, until };
-}
-
-const idle = (message: LabMessage) => message.type === 'status' && message.status.state === 'idle';
+const newLab = () => referenceLab(base, () => engines++);
 
 /** New bytes for every call: what is passed on is given away. */
 const file = (last = '#### 1,009') =>
@@ -108,12 +57,7 @@ beforeEach(() => {
   globalThis.indexedDB = new IDBFactory();
   engines = 0;
 });
-afterEach(() => {
-  for (const { port1, port2 } of open.splice(0)) {
-    port1.close();
-    port2.close();
-  }
-});
+afterEach(closeLabs);
 
 describe('problems from a file', () => {
   it('are read with what was left out, and named with their line when wrong', async () => {
@@ -195,7 +139,7 @@ describe('problems from a file', () => {
     // The tokenizer of the embedded model, which knows the signs of arithmetic only.
     const folder = fileURLToPath(new URL('models/digits', base));
     mkdirSync(folder, { recursive: true });
-    const embedded = folderSource(fileURLToPath(new URL('../../static/models/arithmetic-0.4m', import.meta.url)));
+    const embedded = modelFiles(new URL('../../static/models/arithmetic-0.4m', import.meta.url).href);
     for (const name of ['config.json', 'tokenizer.json', 'tokenizer_config.json'])
       writeFileSync(join(folder, name), await embedded.read(name));
     const config = settings(await lab.keepProblems('gsm8k', 'school.jsonl', file()), { model: 'digits' });
