@@ -1,5 +1,5 @@
 /** Learning rate of an optimiser step, shared by the engines so that both train with the same numbers. */
-import { cosPi } from './reference/math';
+import { cosPi } from './math';
 import type { OptimiserSettings } from './types';
 
 /**

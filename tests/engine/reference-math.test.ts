@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { cos32, cosPi, exp32, log32, pow64, powInteger, sigmoid32, sin32 } from '../../src/engine/reference/math';
+import { cos32, cosPi, exp32, log32, pow64, powInteger, sigmoid32, sin32 } from '../../src/engine/math';
 import { matmulAdd, matmulOuterAdd, matmulTransposed } from '../../src/engine/reference/matmul';
 import { ropeFrequencies } from '../../src/engine/reference/rope';
 import { drawUniform } from '../../src/random';

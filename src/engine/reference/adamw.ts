@@ -1,6 +1,6 @@
 /** AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101) and gradient clipping, as torch.optim and torch.nn.utils do them. */
 import type { HostTensor, OptimiserSettings, OptimiserState } from '../types';
-import { powInteger } from './math';
+import { powInteger } from '../math';
 
 const f = Math.fround;
 

@@ -2,7 +2,7 @@
  * Causal grouped-query attention over a key/value cache, and its backward. Query head h reads key/value head
  * ⌊h·K/H⌋. Softmax subtracts the row's maximum.
  */
-import { exp32 } from './math';
+import { exp32 } from '../math';
 import { dot } from './matmul';
 
 const f = Math.fround;

@@ -1,5 +1,5 @@
 /** Log-softmax and cross-entropy over the vocabulary, and the gradient of the logits. */
-import { exp32, log32 } from './math';
+import { exp32, log32 } from '../math';
 
 const f = Math.fround;
 

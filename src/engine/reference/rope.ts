@@ -3,7 +3,7 @@
  * with element i + Dh/2 (`rotate_half`).
  */
 import type { ModelConfig } from '../types';
-import { cos32, pow64, sin32 } from './math';
+import { cos32, pow64, sin32 } from '../math';
 
 const f = Math.fround;
 

@@ -2,7 +2,7 @@
 import { drawUniform } from '../../random';
 import type { SamplingSettings, StreamKey } from '../types';
 import { logProbability } from './crossEntropy';
-import { exp32 } from './math';
+import { exp32 } from '../math';
 
 const f = Math.fround;
 

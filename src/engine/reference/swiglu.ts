@@ -1,5 +1,5 @@
 /** SwiGLU (Shazeer 2020, arXiv 2002.05202): act = silu(gate) · up with silu(g) = g · σ(g), and its backward. */
-import { sigmoid32 } from './math';
+import { sigmoid32 } from '../math';
 
 const f = Math.fround;
 

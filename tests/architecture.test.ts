@@ -1,0 +1,109 @@
+/** The arrows of ARCHITECTURE.md: which part may import which. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { expect, it } from 'vitest';
+
+/** Parts, the longest name first: a file belongs to the first that its path begins with. */
+const PARTS = ['engine/gpu', 'engine/kernels', 'engine/reference', 'engine', 'models', 'backends', 'tasks', 'society']
+  .concat(['recipes', 'log', 'store', 'lab', 'ui', 'events', 'random', 'workers'])
+  .sort((a, b) => b.length - a.length);
+
+const ERRORS = 'engine/errors';
+/** What the files of a part import beside each other when they run: whole parts, or single files of one. */
+const RUNS_WITH: Record<string, string[]> = {
+  random: [],
+  events: [],
+  'engine/kernels': [],
+  engine: ['random'],
+  'engine/reference': ['engine', 'random'],
+  'engine/gpu': ['engine', 'engine/kernels', 'engine/reference', 'random'],
+  models: ['engine'],
+  backends: ['engine', 'models'],
+  tasks: ['random', 'models/retry', ERRORS],
+  society: ['tasks', 'random', ERRORS],
+  log: ['society', 'events', ERRORS],
+  recipes: ['society', 'tasks', 'log', 'events', 'random', ERRORS, 'engine/types', 'engine/requests'],
+  store: ['log', 'events', ERRORS, 'engine/peft'],
+  lab: ['recipes', 'society', 'tasks', 'log', 'store', 'models', 'engine', 'events', 'random'],
+  ui: [
+    'lab',
+    'log',
+    'society',
+    'tasks',
+    'recipes',
+    'models',
+    'events',
+    'random',
+    'engine/types',
+    'engine/plan',
+    ERRORS,
+  ],
+  workers: PARTS.filter((part) => part !== 'ui' && part !== 'workers'),
+};
+/** What they may name in types beside that, which leaves nothing behind in the program. */
+const SPEAKS_OF: Record<string, string[]> = {
+  events: ['recipes', 'tasks'],
+  backends: ['tasks'],
+  society: ['events', 'recipes'],
+  log: ['engine'],
+  recipes: ['engine', 'backends'],
+  store: ['engine', 'recipes'],
+  ui: ['engine', 'store'],
+};
+
+/** `import`, `export … from` and `import()` of relative paths. */
+function importsOf(source: string): { path: string; type: boolean }[] {
+  const statements = source.matchAll(/^\s*(?:import|export)\s+([^'";]*?)from\s+'(\.[^'?]+)/gm);
+  const dynamic = source.matchAll(/\bimport\(\s*'(\.[^'?]+)/g);
+  return [
+    ...[...statements].map(([, names = '', path = '']) => ({ path, type: names.startsWith('type ') })),
+    ...[...dynamic].map(([, path = '']) => ({ path, type: false })),
+  ];
+}
+
+/** A file below src by its name there, a worker as `workers/…`. */
+const inSource = (path: string) => path.replace(/^src\//, '').replace(/\.(svelte\.)?ts$/, '');
+const partOf = (file: string) => PARTS.find((part) => file === part || file.startsWith(`${part}/`));
+
+const files = ['src', 'workers'].flatMap((root) =>
+  readdirSync(root, { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.(ts|svelte)$/.test(name))
+    .map((name) => join(root, name)),
+);
+const imports = files.flatMap((file) =>
+  importsOf(readFileSync(file, 'utf8')).map(({ path, type }) => {
+    const to = inSource(normalize(join(dirname(file), path)));
+    return { from: inSource(file), to, type };
+  }),
+);
+
+it('finds the imports', () => {
+  expect(imports).toContainEqual({ from: 'lab/runner', to: 'recipes/replay', type: false });
+  expect(imports).toContainEqual({ from: 'engine/gpu/engine', to: 'engine/gpu/selfCheck', type: false });
+  expect(imports).toContainEqual({ from: 'ui/runReader', to: 'store/types', type: true });
+  expect(imports).toContainEqual({ from: 'ui/RunCost.svelte', to: 'lab/estimate', type: false });
+});
+
+it('knows the part of every file', () => {
+  expect(imports.flatMap(({ from, to }) => [from, to]).filter((file) => partOf(file) === undefined)).toEqual([]);
+});
+
+it('has arrows that point one way', () => {
+  const wrong = imports.filter(({ from, to, type }) => {
+    const [part = '', target = ''] = [partOf(from), partOf(to)];
+    const allowed = [...(RUNS_WITH[part] ?? []), ...(type ? (SPEAKS_OF[part] ?? []) : [])];
+    return part !== target && !allowed.includes(target) && !allowed.includes(to);
+  });
+  expect(wrong.map(({ from, to }) => `${from} → ${to}`)).toEqual([]);
+});
+
+it('has no circle of parts that run with each other', () => {
+  const reach = (part: string, seen: Set<string>): Set<string> => {
+    for (const next of RUNS_WITH[part] ?? []) {
+      const target = partOf(next) as string;
+      if (!seen.has(target)) reach(target, seen.add(target));
+    }
+    return seen;
+  };
+  for (const part of PARTS) expect([...reach(part, new Set())]).not.toContain(part);
+});
