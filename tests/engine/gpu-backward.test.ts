@@ -1,6 +1,7 @@
 /** Every backward kernel against a plain computation in 64 bits, on random numbers and odd sizes. */
 
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { LayerActivations } from '../../src/engine/gpu/activations';
 import { encodeAttentionBackward } from '../../src/engine/gpu/attention';
 import {
   encodeCrossEntropy,
@@ -10,7 +11,6 @@ import {
   TOKEN_TILE,
 } from '../../src/engine/gpu/backward';
 import type { Gpu } from '../../src/engine/gpu/device';
-import type { LayerActivations } from '../../src/engine/gpu/forward';
 import { encodeLinearBackwardInput } from '../../src/engine/gpu/linear';
 import { encodeRmsNormBackward } from '../../src/engine/gpu/norm';
 import { NORM_CHUNKS } from '../../src/engine/buffers';

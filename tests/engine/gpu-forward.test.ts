@@ -1,15 +1,14 @@
 /** Every forward kernel against a plain computation in 64 bits, on random numbers and odd sizes. */
 
 import { beforeAll, describe, expect, it } from 'vitest';
+import { createTrainingActivations, type LayerActivations } from '../../src/engine/gpu/activations';
 import type { Gpu } from '../../src/engine/gpu/device';
 import {
-  createTrainingActivations,
   encodeEmbedding,
   encodeHead,
   encodeLayer,
   uploadTurns,
   type ForwardParts,
-  type LayerActivations,
   type TokenList,
 } from '../../src/engine/gpu/forward';
 import { AdapterLayout, NO_SLOT } from '../../src/engine/gpu/layout';

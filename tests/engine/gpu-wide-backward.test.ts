@@ -1,10 +1,10 @@
 /** The kernels for attention's gradients made for GPUs against a plain computation in 64 bits, on rows of several tiles. */
 
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { LayerActivations } from '../../src/engine/gpu/activations';
 import { attentionTile, encodeAttentionBackward, type HeadShape } from '../../src/engine/gpu/attention';
 import type { BackwardParts } from '../../src/engine/gpu/backward';
 import type { Gpu } from '../../src/engine/gpu/device';
-import type { LayerActivations } from '../../src/engine/gpu/forward';
 import { Program } from '../../src/engine/gpu/program';
 import { configOf, random, readF32, relativeError } from './backwardFixture';
 import { openTestGpu } from './gpu';

@@ -1,8 +1,9 @@
 /** Records causal attention and its gradients, in the shape that suits the device. */
 
+import type { LayerActivations } from './activations';
 import type { BackwardParts } from './backward';
 import type { Gpu } from './device';
-import type { ForwardParts, LayerActivations, TokenList } from './forward';
+import type { ForwardParts, TokenList } from './forward';
 import { flatGroups, type Program } from './program';
 
 /** As in attention_forward_wide.wgsl. */

@@ -9,9 +9,10 @@
 import { gradientSizes } from '../buffers';
 import { projectionShape } from '../config';
 import type { ModelConfig, Projection } from '../types';
+import type { LayerActivations } from './activations';
 import { encodeAttentionBackward } from './attention';
 import type { Gpu } from './device';
-import type { AdapterPool, LayerActivations } from './forward';
+import type { AdapterPool } from './forward';
 import { encodeLinearBackwardInput, type LoraPath } from './linear';
 import { encodeLoraBackwardShrink, encodeLoraWeights } from './lora';
 import type { WeightMatrix } from './matrix';

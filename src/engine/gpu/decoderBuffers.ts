@@ -2,8 +2,9 @@
 
 import { cacheBytes, decoderBufferSizes, type DecoderSizes } from '../buffers';
 import type { ModelConfig } from '../types';
+import { createSharedActivations, type LayerActivations } from './activations';
 import type { Gpu } from './device';
-import { createSharedActivations, type LayerActivations, type TokenList } from './forward';
+import type { TokenList } from './forward';
 import { NO_SLOT } from './layout';
 
 /** Lengths are those of `decoderBufferSizes`. */

@@ -4,9 +4,10 @@ import { headBlock, headSizes, stepSizes, type TrainingSize } from '../buffers';
 import { MemoryPlanError } from '../errors';
 import { keptLayers, stepCapacity, type TrainMemory } from '../plan';
 import type { ModelConfig } from '../types';
+import { createTrainingActivations, type LayerActivations } from './activations';
 import { createGradientBuffers, type GradientBuffers } from './backward';
 import type { Gpu } from './device';
-import { createTrainingActivations, type ForwardParts, type LayerActivations, type TokenList } from './forward';
+import type { ForwardParts, TokenList } from './forward';
 
 /** Largest batch that the buffers hold; stretches for attention are bounded by its tokens. */
 export type Capacity = TrainingSize;

@@ -8,6 +8,7 @@ import { roundUp } from '../buffers';
 import { MemoryPlanError } from '../errors';
 import { DEFAULT_MEMORY, type TrainMemory } from '../plan';
 import type { OptimiserSettings, Projection } from '../types';
+import type { LayerActivations } from './activations';
 import { attentionTile } from './attention';
 import {
   encodeCrossEntropy,
@@ -19,7 +20,7 @@ import {
   type TrainedTokens,
 } from './backward';
 import { layOutBatch, measureBatch, type Batch, type BatchSize, type BatchTrack } from './batch';
-import { encodeEmbedding, encodeHead, encodeLayer, type ForwardParts, type LayerActivations } from './forward';
+import { encodeEmbedding, encodeHead, encodeLayer, type ForwardParts } from './forward';
 import { encodeLinearBackwardInput } from './linear';
 import { encodeAdamW, encodeGradientNorm, packSteps, type TrackStep } from './optimiser';
 import { encodeRmsNormBackward } from './norm';
