@@ -114,6 +114,7 @@ describe.each(PACKED)('a matrix as %s', (dtype) => {
 
   it.each([
     [1, 36, 7],
+    [3, 68, 12],
     [9, 64, 70],
     [21, 100, 33],
   ])('multiplies %i tokens of %i by %i outputs as f32 does the unpacked weights, to the bit', async (T, I, O) => {

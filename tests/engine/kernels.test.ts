@@ -53,7 +53,7 @@ const CONSTANTS: Partial<Record<KernelName, KernelConstants[]>> = {
   linear_forward: lora,
   linear_forward_columns: [{ COLUMNS: 1 }, { COLUMNS: 8 }],
   linear_forward_columns_half: [{ COLUMNS: 1 }, { COLUMNS: 8 }],
-  linear_forward_packed: lora,
+  linear_forward_packed: [...lora, { TOKENS: 1 }, { TOKENS: 4 }],
   linear_forward_scalar: lora,
   lora_backward_weights: expand,
   lora_backward_weights_scalar: expand,

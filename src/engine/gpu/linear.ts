@@ -78,8 +78,9 @@ export function encodeLinear(gpu: Gpu, program: Program, job: LinearJob): void {
     return;
   }
   if (dtype !== 'f32') {
-    const constants = { FORMAT: dtype, LANES: CPU_LANES, LORA };
-    const groups: [number, number] = [Math.ceil(rows / (4 * CPU_LANES)), Math.ceil(job.tokens / PACKED_TILE)];
+    const tile = job.tokens === 1 ? 1 : job.tokens <= TILE ? TILE : PACKED_TILE;
+    const constants = { FORMAT: dtype, LANES: CPU_LANES, LORA, TOKENS: tile };
+    const groups: [number, number] = [Math.ceil(rows / (4 * CPU_LANES)), Math.ceil(job.tokens / tile)];
     program.add('linear_forward_packed', constants, bindings, [...params, ...matrixParams(weight)], groups);
   } else if (vector) {
     const groups: [number, number] = [Math.ceil(rows / (TILE * CPU_LANES)), Math.ceil(job.tokens / TILE)];

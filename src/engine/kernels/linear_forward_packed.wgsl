@@ -3,17 +3,19 @@
 //
 //   w [OUT, IN] packed, see weights_int4 and its siblings; the other bindings: see linear_common
 //
-// Host guarantees: IN and RANK are multiples of 4. Grid: x over OUT in LANES · 4, y over T in 8. Sums run over IN, and apart
-// from that over RANK, in ascending order whatever the token's place: to the bit what linear_forward makes of the
+// Host guarantees: IN and RANK are multiples of 4. Grid: x over OUT in LANES · 4, y over T in TOKENS. Sums run over IN, and
+// apart from that over RANK, in ascending order whatever the token's place: to the bit what linear_forward makes of the
 // unpacked weights.
 //
-// Each invocation makes 8 tokens × 4 outputs in registers: unpacking a weight costs about five operations, which eight tokens
-// share. linear_forward does without that arithmetic and its registers.
+// Each invocation makes TOKENS (1, 4 or 8) tokens × 4 outputs in registers: unpacking a weight costs about five operations, which
+// eight tokens share; fewer than there are tokens would be wasted. linear_forward does without that arithmetic and its registers.
 
 override LANES: u32 = 8;
 override LORA: bool = false;
 
-const TOKENS = 8u;
+override TOKENS: u32 = 8;
+
+const MOST = 8u;
 
 //@linear_common
 
@@ -34,8 +36,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let rows = min(outputs, vec4u(p.outputs - 1u));
   let t = group.y * TOKENS;
   let last = p.tokens - 1u;
-  var start: array<u32, TOKENS>;
-  var sums: array<vec4f, TOKENS>;
+  var start: array<u32, MOST>;
+  var sums: array<vec4f, MOST>;
   for (var i = 0u; i < TOKENS; i++) {
     start[i] = min(t + i, last) * p.quads;
     sums[i] = vec4f();
@@ -43,9 +45,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   for (var k = 0u; k < p.quads; k++) {
     let tile = mat4x4f(weight4(rows.x, k), weight4(rows.y, k), weight4(rows.z, k), weight4(rows.w, k));
     sums[0] = along(x[start[0] + k], tile, sums[0]);
+    if (TOKENS == 1u) {
+      continue;
+    }
     sums[1] = along(x[start[1] + k], tile, sums[1]);
     sums[2] = along(x[start[2] + k], tile, sums[2]);
     sums[3] = along(x[start[3] + k], tile, sums[3]);
+    if (TOKENS == 4u) {
+      continue;
+    }
     sums[4] = along(x[start[4] + k], tile, sums[4]);
     sums[5] = along(x[start[5] + k], tile, sums[5]);
     sums[6] = along(x[start[6] + k], tile, sums[6]);
