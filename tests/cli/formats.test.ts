@@ -8,7 +8,7 @@ import { planModel } from '../../src/engine/plan';
 import { quantiseWeights } from '../../src/engine/reference/quantise';
 import { shapeConfig } from '../../src/engine/shapes';
 import { collect, openModelStream } from '../../src/engine/stream';
-import { perplexityOf, windowsOf } from '../../tools/cli/perplexity';
+import { perplexityOf, windowsOf } from '../../src/engine/perplexity';
 import { expectRefusal, objects, polylogue } from './program';
 
 const MODEL = 'static/models/arithmetic-0.4m';

@@ -4,7 +4,7 @@ import { UsageError } from '../args';
 import { choice, dtypeHelp, dtypeOption, ENGINES, idList, number, readOptions, required, text } from '../args';
 import type { EngineChoice, Values } from '../args';
 import { Output } from '../output';
-import { perplexityOf, type Perplexity, windowsOf } from '../perplexity';
+import { perplexityOf, type Perplexity, windowsOf } from '../../../src/engine/perplexity';
 import { describeErrors, summarise, type ErrorSummary } from '../quantiserErrors';
 import { openEngine, openModel, readAdapter, readBytes, type OpenedModel } from '../session';
 import { openTokenizer } from '../tokenizer';

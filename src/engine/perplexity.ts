@@ -1,5 +1,5 @@
-/** Perplexity of a text under a model. */
-import type { AdapterId, Engine } from '../../src/engine/types';
+/** How well a model foresees a text: the usual number by which formats of weights are compared. */
+import type { AdapterId, Engine } from './types';
 
 export interface Perplexity {
   /** Mean of −log p of the predicted tokens, natural logarithm. */
@@ -14,13 +14,19 @@ export function windowsOf(ids: readonly number[], size: number): number[][] {
   return windows;
 }
 
-/** @throws what `Engine.score` throws */
+/**
+ * Perplexity of a text: each token predicted from those before it in its window.
+ *
+ * @param ids of the whole text, at least two
+ * @param window tokens of a window at most
+ * @throws what `Engine.score` throws
+ */
 export async function perplexityOf(
   engine: Engine,
   adapter: AdapterId | null,
   ids: readonly number[],
   window: number,
-  onWindow: (done: number, all: number) => void,
+  onWindow: (done: number, all: number) => void = () => {},
 ): Promise<Perplexity> {
   const windows = windowsOf(ids, window);
   let sum = 0;
