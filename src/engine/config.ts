@@ -91,10 +91,14 @@ export function projectionName(layer: number, projection: Projection, part: 'wei
   return `model.layers.${layer}.${projectionPath(projection)}.${part}`;
 }
 
+/** Names of the embedding and of an untied head in a Hugging Face checkpoint. */
+export const EMBEDDING_NAME = 'model.embed_tokens.weight';
+export const HEAD_NAME = 'lm_head.weight';
+
 /** Name and shape of every tensor that a model of this configuration needs; with a tied head there is no lm_head. */
 export function tensorShapes(config: ModelConfig): Map<string, number[]> {
   const { hiddenSize: D, vocabSize: V, headDim: Dh } = config;
-  const shapes = new Map<string, number[]>([['model.embed_tokens.weight', [V, D]]]);
+  const shapes = new Map<string, number[]>([[EMBEDDING_NAME, [V, D]]]);
   for (let layer = 0; layer < config.numLayers; layer++) {
     const prefix = `model.layers.${layer}`;
     shapes.set(`${prefix}.input_layernorm.weight`, [D]);
@@ -112,7 +116,7 @@ export function tensorShapes(config: ModelConfig): Map<string, number[]> {
     shapes.set(`${prefix}.post_attention_layernorm.weight`, [D]);
   }
   shapes.set('model.norm.weight', [D]);
-  if (!config.tieWordEmbeddings) shapes.set('lm_head.weight', [V, D]);
+  if (!config.tieWordEmbeddings) shapes.set(HEAD_NAME, [V, D]);
   return shapes;
 }
 

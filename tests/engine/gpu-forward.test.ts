@@ -14,12 +14,11 @@ import {
 import { AdapterLayout, NO_SLOT } from '../../src/engine/gpu/layout';
 import { Program } from '../../src/engine/gpu/program';
 import { encodeLinear } from '../../src/engine/gpu/linear';
-import { loadWeights } from '../../src/engine/gpu/weights';
-import { streamOf } from '../../src/engine/stream';
 import { projectionShape, tensorShapes } from '../../src/engine/config';
 import { PROJECTIONS, type HostTensor, type ModelConfig, type Projection } from '../../src/engine/types';
 import { drawUniform } from '../../src/random';
-import { f32Matrix, openTestGpu } from './gpu';
+import { configOf } from './backwardFixture';
+import { f32Matrix, openTestGpu, loadWeights } from './gpu';
 
 let gpu: Gpu;
 beforeAll(async () => {
@@ -121,25 +120,7 @@ describe('linear_forward', () => {
   });
 });
 
-const BASE: ModelConfig = {
-  modelType: 'llama',
-  hiddenSize: 20,
-  intermediateSize: 28,
-  numLayers: 1,
-  numHeads: 4,
-  numKvHeads: 2,
-  headDim: 6,
-  vocabSize: 11,
-  rmsNormEps: 1e-5,
-  ropeTheta: 10000,
-  ropeScaling: null,
-  qkvBias: false,
-  qkNorm: false,
-  tieWordEmbeddings: true,
-  maxPositions: 64,
-  bosTokenId: null,
-  eosTokenIds: [],
-};
+const BASE = configOf({});
 
 /** Two rows, six and five tokens, flat; tokens of both rows have adapters 0, 1 or none. */
 const TOKENS = {
@@ -177,7 +158,7 @@ async function setUp(config: ModelConfig): Promise<Setting> {
     slot: upload('slot'),
     rowBase: upload('rowBase'),
   };
-  const weights = await loadWeights(gpu, streamOf({ config, tensors }));
+  const weights = await loadWeights(gpu, { config, tensors });
   const parts = { gpu, config, weights, adapters, turns: uploadTurns(gpu, config, 64) };
   return { parts, tensors, tokens, pool, scales };
 }

@@ -7,9 +7,7 @@ import { AdapterLayout } from '../../src/engine/gpu/layout';
 import { openNodeGpu } from '../../src/engine/gpu/node';
 import { Program, ProgramCache } from '../../src/engine/gpu/program';
 import { Trainer } from '../../src/engine/gpu/train';
-import { loadWeights } from '../../src/engine/gpu/weights';
 import { initAdapter } from '../../src/engine/peft';
-import { streamOf } from '../../src/engine/stream';
 import type { TrainMemory } from '../../src/engine/plan';
 import {
   DEFAULT_OPTIMISER,
@@ -22,7 +20,7 @@ import {
 } from '../../src/engine/types';
 import { drawUniform } from '../../src/random';
 import { readGolden } from './golden';
-import { openTestGpu } from './gpu';
+import { openTestGpu, loadWeights } from './gpu';
 
 let drawn = 0;
 const below = (n: number): number => Math.floor(drawUniform({ seed: 13, stream: 0 }, drawn++) * n);
@@ -174,7 +172,7 @@ describe('training a model of many layers', () => {
         data.forEach((_, i) => (data[i] = 0.2 * (drawUniform({ seed: 1, stream: 2 }, i) - 0.5)));
     }
     const layout = new AdapterLayout(config, 6);
-    const device = await loadWeights(gpu, streamOf(weights));
+    const device = await loadWeights(gpu, weights);
     const train = async (memory: TrainMemory) => {
       const pool = gpu.upload('pool', layout.pack(adapter.config, adapter.tensors));
       const trainer = new Trainer({

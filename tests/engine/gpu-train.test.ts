@@ -10,8 +10,7 @@ import { AdapterLayout } from '../../src/engine/gpu/layout';
 import { openNodeGpu } from '../../src/engine/gpu/node';
 import { Trainer } from '../../src/engine/gpu/train';
 import type { TrainMemory } from '../../src/engine/plan';
-import { loadWeights, type DeviceWeights } from '../../src/engine/gpu/weights';
-import { streamOf } from '../../src/engine/stream';
+import type { DeviceWeights } from '../../src/engine/gpu/weights';
 import { copyAdapterWeights } from '../../src/engine/peft';
 import {
   DEFAULT_OPTIMISER,
@@ -22,7 +21,7 @@ import {
   type TrainStepEvent,
 } from '../../src/engine/types';
 import { GOLDEN_MODELS, readGolden, relativeErrors, type Golden } from './golden';
-import { openTestGpu } from './gpu';
+import { openTestGpu, loadWeights } from './gpu';
 
 const SLOTS = 4;
 
@@ -40,7 +39,7 @@ class Bench {
   private readonly slots = new Map<AdapterId, { slot: number; config: AdapterWeights['config'] }>();
 
   static async open(golden: Golden, memory?: TrainMemory): Promise<Bench> {
-    return new Bench(golden, await loadWeights(gpu, streamOf(golden.weights)), memory);
+    return new Bench(golden, await loadWeights(gpu, golden.weights), memory);
   }
 
   private constructor(golden: Golden, weights: DeviceWeights, memory?: TrainMemory) {

@@ -4,7 +4,7 @@
  * weights were quantised by a second implementation.
  */
 
-import { projectionName, tensorShapes } from '../config';
+import { EMBEDDING_NAME, HEAD_NAME, projectionName, tensorShapes } from '../config';
 import { SelfCheckError } from '../errors';
 import { initAdapter } from '../peft';
 import { ReferenceEngine } from '../reference/engine';
@@ -37,9 +37,6 @@ const BOUND_F16 = 5e-2;
 /** A tensor that is further than this from the file's was not packed but destroyed. */
 const WORST_TENSOR = 0.5;
 
-const EMBEDDING = 'model.embed_tokens.weight';
-const HEAD = 'lm_head.weight';
-
 /** Takes out of a model's stream what the check needs: the first layer, and a few rows of embedding and head. */
 export class SelfCheckProbe {
   /** The words, ascending. */
@@ -60,7 +57,7 @@ export class SelfCheckProbe {
     const wanted = this.tensors.get(name);
     if (wanted === undefined) return;
     const width = shape[1] ?? 1;
-    if (name !== EMBEDDING && name !== HEAD) {
+    if (name !== EMBEDDING_NAME && name !== HEAD_NAME) {
       wanted.data.set(data, firstRow * width);
       return;
     }

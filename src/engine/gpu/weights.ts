@@ -1,6 +1,6 @@
 /** The frozen base model on the device: room for all of it is made first, then its tensors come in, in any order. */
 
-import { projectionName, tensorShapes } from '../config';
+import { EMBEDDING_NAME, HEAD_NAME, projectionName, tensorShapes } from '../config';
 import { SafetensorsError } from '../errors';
 import type { ModelStream, ReadOptions, TensorPiece } from '../stream';
 import { PROJECTIONS, type ModelConfig, type Projection, type TensorError, type WeightDtype } from '../types';
@@ -34,24 +34,6 @@ export interface DeviceWeights {
   errors: TensorError[];
 }
 
-const EMBEDDING = 'model.embed_tokens.weight';
-const HEAD = 'lm_head.weight';
-
-/**
- * Reads a model onto the device, projections, embedding and head in the given format, norms and biases as f32.
- * @throws what `makeRoom` and `fillRoom` throw
- */
-export async function loadWeights(
-  gpu: Gpu,
-  stream: ModelStream,
-  dtype: WeightDtype = 'f32',
-  options: ReadOptions = {},
-): Promise<DeviceWeights> {
-  const room = makeRoom(gpu, stream.config, dtype);
-  await fillRoom(gpu, room, stream, options);
-  return room.weights;
-}
-
 /**
  * Reads the tensors to their places.
  * @param watch sees every piece on its way
@@ -83,7 +65,7 @@ export async function fillRoom(
 /** Every matrix and vector by the name of its tensor. */
 type Places = Map<string, WeightMatrix | GPUBuffer>;
 
-/** Buffers for a model, and where its tensors go. */
+/** Buffers for a model (projections, embedding and head in one format, norms and biases f32), and where its tensors go. */
 export interface Room {
   weights: DeviceWeights;
   tensors: Places;
@@ -114,8 +96,8 @@ export function makeRoom(gpu: Gpu, config: ModelConfig, dtype: WeightDtype): Roo
       biases: Object.fromEntries(biased.map((name) => [name, vector(projectionName(layer, name, 'bias'))])),
     };
   });
-  const embedding = matrix(EMBEDDING);
-  const head = config.tieWordEmbeddings ? embedding : matrix(HEAD);
+  const embedding = matrix(EMBEDDING_NAME);
+  const head = config.tieWordEmbeddings ? embedding : matrix(HEAD_NAME);
   const norm = vector('model.norm.weight');
   return { weights: { dtype, embedding, head, norm, layers, bytes, errors: [] }, tensors };
 }

@@ -1,5 +1,5 @@
 /** Views of weights and adapters by layer and projection, as the passes read them. */
-import { projectionName, projectionShape } from '../config';
+import { EMBEDDING_NAME, HEAD_NAME, projectionName, projectionShape } from '../config';
 import { adapterScaling, adapterTensorName } from '../peft';
 import { PROJECTIONS } from '../types';
 import type { AdapterWeights, HostTensor, ModelConfig, ModelWeights, Projection } from '../types';
@@ -54,7 +54,7 @@ export interface LoadedAdapter {
 export function decoderOf(weights: ModelWeights, positions: number): Decoder {
   const { config, tensors } = weights;
   const data = (name: string): Float32Array => (tensors.get(name) as HostTensor).data;
-  const embedding = data('model.embed_tokens.weight');
+  const embedding = data(EMBEDDING_NAME);
   return {
     config,
     attention: { heads: config.numHeads, kvHeads: config.numKvHeads, headDim: config.headDim },
@@ -62,7 +62,7 @@ export function decoderOf(weights: ModelWeights, positions: number): Decoder {
     embedding,
     layers: Array.from({ length: config.numLayers }, (_, layer) => decoderLayer(config, layer, data)),
     norm: data('model.norm.weight'),
-    head: config.tieWordEmbeddings ? embedding : data('lm_head.weight'),
+    head: config.tieWordEmbeddings ? embedding : data(HEAD_NAME),
   };
 }
 
