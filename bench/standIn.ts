@@ -14,10 +14,9 @@ import { tensorShapes } from '../src/engine/config';
 import { randomStream, shapeConfig } from '../src/engine/shapes';
 import type { ModelConfig } from '../src/engine/types';
 import { arithmeticChat } from '../src/tasks/arithmeticChat';
+import { byteTokenizer, END } from '../tests/tasks/byteTokenizer';
 
 const SEED = 135;
-const START = 256;
-const END = 257;
 const SHAPE = shapeConfig('SmolLM2-135M');
 
 export async function writeStandIn(folder: string, layers = SHAPE.numLayers): Promise<void> {
@@ -42,44 +41,15 @@ export async function writeStandIn(folder: string, layers = SHAPE.numLayers): Pr
     eos_token_id: END,
     torch_dtype: 'bfloat16',
   });
-  await json('tokenizer.json', tokenizer());
-  await json('tokenizer_config.json', {
-    tokenizer_class: 'PreTrainedTokenizerFast',
-    eos_token: '<|im_end|>',
-    clean_up_tokenization_spaces: false,
-    chat_template:
-      "{%- for message in messages -%}{{- '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' -}}" +
-      "{%- endfor -%}{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\\n' -}}{%- endif -%}",
-  });
+  for (const [name, value] of Object.entries(byteTokenizer(pieces()))) await json(name, value);
   await writeWeights(join(folder, 'model.safetensors'), config);
 }
 
-/** Bytes, the two ends of a turn, the words of the prompts, and boxed sevens for the rest. */
-function tokenizer(): unknown {
-  const pieces = ['<|im_start|>', '<|im_end|>', ...promptWords()];
-  for (let i = 0; START + pieces.length < SHAPE.vocabSize; i++) pieces.push(`\\boxed{7}${i.toString(36)} `);
-  const added = pieces.map((content, i) => ({
-    id: START + i,
-    content,
-    single_word: false,
-    lstrip: false,
-    rstrip: false,
-    normalized: false,
-    special: i < 2,
-  }));
-  const vocab = Object.fromEntries(byteCharacters().map((character, byte) => [character, byte] as const));
-  const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true };
-  return {
-    version: '1.0',
-    truncation: null,
-    padding: null,
-    added_tokens: added,
-    normalizer: null,
-    pre_tokenizer: byteLevel,
-    post_processor: null,
-    decoder: byteLevel,
-    model: { type: 'BPE', unk_token: null, fuse_unk: false, byte_fallback: false, vocab, merges: [] },
-  };
+/** Beside bytes and the ends of a turn: the words of the prompts, and boxed sevens for the rest of the vocabulary. */
+function pieces(): string[] {
+  const all = promptWords();
+  for (let i = 0; END + 1 + all.length < SHAPE.vocabSize; i++) all.push(`\\boxed{7}${i.toString(36)} `);
+  return all;
 }
 
 /** Words of the prompts with the space before them. */
@@ -93,15 +63,6 @@ function promptWords(): string[] {
     typeof prompt === 'string' ? [prompt] : prompt.map(({ content }) => content),
   );
   return [...new Set(text.join('\n').match(/ ?[A-Za-z]{2,}/g))];
-}
-
-/** GPT-2's printable stand-in for every byte, by byte. */
-function byteCharacters(): string[] {
-  let next = 256;
-  return Array.from({ length: 256 }, (_, byte) => {
-    const printable = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
-    return String.fromCharCode(printable ? byte : next++);
-  });
 }
 
 async function writeWeights(path: string, config: ModelConfig): Promise<void> {

@@ -4,9 +4,7 @@ import type { FileSource } from '../../src/engine/loader';
 import { writeSafetensors } from '../../src/engine/safetensors';
 import type { HostTensor, ModelWeights } from '../../src/engine/types';
 import { drawUniform } from '../../src/random';
-
-const START = 256;
-const END = 257;
+import { byteTokenizer, END } from './byteTokenizer';
 
 export const TINY_CONFIG = {
   architectures: ['LlamaForCausalLM'],
@@ -55,41 +53,7 @@ export function tinyWeights(printable = false): ModelWeights {
 /** The tokenizer's two files; with `weights` a whole model folder. */
 export function tinyFiles(weights?: ModelWeights): Record<string, Uint8Array> {
   const encoder = new TextEncoder();
-  const special = (id: number, content: string) => ({
-    id,
-    content,
-    single_word: false,
-    lstrip: false,
-    rstrip: false,
-    normalized: false,
-    special: true,
-  });
-  const vocab = Object.fromEntries([
-    ...byteCharacters().map((character, byte) => [character, byte] as const),
-    ['<|im_start|>', START],
-    ['<|im_end|>', END],
-  ]);
-  const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true };
-  const tokenizer = {
-    version: '1.0',
-    truncation: null,
-    padding: null,
-    added_tokens: [special(START, '<|im_start|>'), special(END, '<|im_end|>')],
-    normalizer: null,
-    pre_tokenizer: byteLevel,
-    post_processor: null,
-    decoder: byteLevel,
-    model: { type: 'BPE', unk_token: null, fuse_unk: false, byte_fallback: false, vocab, merges: [] },
-  };
-  const config = {
-    tokenizer_class: 'PreTrainedTokenizerFast',
-    eos_token: '<|im_end|>',
-    clean_up_tokenization_spaces: false,
-    chat_template:
-      "{%- for message in messages -%}{{- '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' -}}" +
-      "{%- endfor -%}{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\\n' -}}{%- endif -%}",
-  };
-  const files: Record<string, unknown> = { 'tokenizer.json': tokenizer, 'tokenizer_config.json': config };
+  const files: Record<string, unknown> = byteTokenizer();
   if (weights) files['config.json'] = TINY_CONFIG;
   const encoded = Object.entries(files).map(([name, value]) => [name, encoder.encode(JSON.stringify(value))] as const);
   return {
@@ -108,13 +72,4 @@ export function tinySource(): FileSource {
     },
     exists: (path) => Promise.resolve(path in files),
   };
-}
-
-/** GPT-2's printable stand-in for every byte, by byte. */
-function byteCharacters(): string[] {
-  let next = 256;
-  return Array.from({ length: 256 }, (_, byte) => {
-    const printable = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
-    return String.fromCharCode(printable ? byte : next++);
-  });
 }
