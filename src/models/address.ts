@@ -40,8 +40,3 @@ export function modelTitle(model: string): string {
   const [name = ''] = reference.id.split('@');
   return name.startsWith(FOLDER) ? `${name.slice(FOLDER.length)} (copied folder)` : name;
 }
-
-/** Is it the small model that comes with the page and speaks the compact dialect only? */
-export function isServed(model: string): boolean {
-  return modelReference(model).kind === 'served';
-}

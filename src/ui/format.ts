@@ -2,7 +2,7 @@
 import type { LoadProgress } from '../lab/engineHost';
 import type { Activity, EngineSummary, LabStatus } from '../lab/types';
 import type { ExperimentConfig } from '../recipes/config';
-import type { RunRecord, RunStatus } from '../store/types';
+import type { RunRecord } from '../store/types';
 import { bytesText } from './bytes';
 
 /** 0.4167 → "41.7 %" */
@@ -66,11 +66,6 @@ export function stateText(status: LabStatus): string {
     stopping: 'Stopping',
   };
   return texts[status.state];
-}
-
-export function runStatusText(status: RunStatus, interrupted: boolean): string {
-  if (interrupted) return 'interrupted';
-  return status;
 }
 
 export function engineText(engine: EngineSummary): string {
