@@ -9,5 +9,7 @@ export default defineConfig({
     hookTimeout: 120_000,
     maxWorkers: 1,
     fileParallelism: false,
+    // A page says things when it has come to them: what it shows is asked for again until it fits, or for so long.
+    expect: { poll: { timeout: 20_000 } },
   },
 });

@@ -35,12 +35,12 @@ describe('the lab', () => {
     page.on('response', (response) => loaded.push(new URL(response.url()).pathname));
     await page.goto(lab.url);
     await page.getByTestId('engine').filter({ hasText: 'WebGPU' }).waitFor();
-    expect(await page.getByRole('heading', { level: 1 }).innerText()).toBe('Polylogue');
+    await expect.poll(() => page.getByRole('heading', { level: 1 }).innerText()).toBe('Polylogue');
     expect(loaded.filter((path) => /models\/|transformers|\.wasm|Results|Debates|Stage/.test(path))).toEqual([]);
     await visit.shot('open');
     for (const width of [360, 768]) {
       await page.setViewportSize({ width, height: 800 });
-      expect(await visit.overflow()).toBeLessThanOrEqual(0);
+      await expect.poll(() => visit.overflow()).toBeLessThanOrEqual(0);
     }
     expect(visit.complaints).toEqual([]);
   });
@@ -57,7 +57,7 @@ describe('the lab', () => {
       .filter({ hasText: /\d=/ })
       .first()
       .waitFor({ timeout: RUN_TIMEOUT });
-    expect(await page.title()).toMatch(/^\d+ % · /);
+    await expect.poll(() => page.title()).toMatch(/^\d+ % · /);
     await visit.shot('live');
 
     await visit.press(controls.getByRole('button', { name: 'Pause' }));
@@ -67,35 +67,38 @@ describe('the lab', () => {
     await visit.form.getByLabel('Seed', { exact: true }).fill('99');
     await page.waitForTimeout(700);
     expect(await visit.state()).toBe('paused');
-    expect(await page.getByRole('progressbar', { name: 'Progress of the run' }).getAttribute('value')).toBe(progress);
-    expect(await page.title()).toContain('paused');
+    await expect
+      .poll(() => page.getByRole('progressbar', { name: 'Progress of the run' }).getAttribute('value'))
+      .toBe(progress);
+    await expect.poll(() => page.title()).toContain('paused');
 
     await visit.press(controls.getByRole('button', { name: 'Step by round' }));
     await visit.until('a step', async () => (await visit.state()) !== 'paused');
     await visit.untilState('paused');
     await visit.press(controls.getByRole('button', { name: 'Resume' }));
     await visit.untilState('finished');
-    expect(await page.title()).toBe('Polylogue');
+    await expect.poll(() => page.title()).toBe('Polylogue');
     const held = await tasks();
     expect(held.tasks).toBeGreaterThan(100);
     expect(held.busy).toBeGreaterThan(0);
     expect(held.busy, JSON.stringify(held)).toBeLessThan(LONGEST_TASK);
 
     const accuracy = page.getByRole('region', { name: 'Accuracy', exact: true });
-    const rows = await accuracy.getByRole('table').first().getByRole('row').allInnerTexts();
-    expect(rows.length).toBe(1 + 9);
+    const table = accuracy.getByRole('table').first().getByRole('row');
+    await expect.poll(() => table.count()).toBe(1 + 9);
+    const rows = await table.allInnerTexts();
     expect(rows.slice(1).every((row) => /of 6/.test(row))).toBe(true);
     const curves = page.getByRole('region', { name: 'Finetuning', exact: true });
-    expect(await curves.innerText()).toMatch(/single model/);
+    await expect.poll(() => curves.innerText()).toMatch(/single model/);
     for (const path of await curves.locator('svg path').evaluateAll((all) => all.map((one) => one.getAttribute('d'))))
       expect(path).not.toMatch(/NaN|Infinity/);
-    expect(await visit.digest()).toMatch(/^[0-9a-f]{64}$/);
+    await expect.poll(() => visit.digest()).toMatch(/^[0-9a-f]{64}$/);
     await visit.shot('finished');
     await page.emulateMedia({ colorScheme: 'dark' });
     await visit.shot('finished-dark');
     await page.setViewportSize({ width: 360, height: 740 });
     await visit.shot('finished-phone');
-    expect(await visit.overflow()).toBeLessThanOrEqual(0);
+    await expect.poll(() => visit.overflow()).toBeLessThanOrEqual(0);
     expect(visit.complaints).toEqual([]);
   });
 
@@ -118,7 +121,7 @@ describe('the lab', () => {
       await offer.getByRole('button', { name: 'Resume' }).click();
     }
     await visit.untilState('finished');
-    expect(await visit.digest()).toBe(undisturbed);
+    await expect.poll(() => visit.digest()).toBe(undisturbed);
     expect(visit.complaints).toEqual([]);
   });
 
@@ -132,13 +135,13 @@ describe('the lab', () => {
     await second.page.goto(lab.url);
     const notice = second.page.getByRole('status').filter({ hasText: 'at work in another tab' });
     await notice.waitFor();
-    expect(await second.form.getByRole('button', { name: 'Run', exact: true }).isDisabled()).toBe(true);
+    await expect.poll(() => second.form.getByRole('button', { name: 'Run', exact: true }).isDisabled()).toBe(true);
     await notice.getByRole('button', { name: 'Watch' }).click();
     const bar = second.page.getByRole('progressbar', { name: 'Progress of the run' });
     await bar.waitFor();
     const before = Number(await bar.getAttribute('value'));
     await second.until('progress', async () => Number(await bar.getAttribute('value')) > before);
-    expect(await second.controls.count()).toBe(0);
+    await expect.poll(() => second.controls.count()).toBe(0);
 
     await visit.page.close();
     const offer = second.page.getByRole('status').filter({ hasText: 'was interrupted' });
@@ -160,7 +163,7 @@ describe('without WebGPU', () => {
       await other.fillSettings(9, 'auto', { training: 3, heldOut: 3 });
       await other.start();
       await other.untilState('finished');
-      expect(await other.page.getByTestId('engine').innerText()).toMatch(/reference engine/);
+      await expect.poll(() => other.page.getByTestId('engine').innerText()).toMatch(/reference engine/);
       expect(await other.digest()).toMatch(/^[0-9a-f]{64}$/);
     } finally {
       await without.close();

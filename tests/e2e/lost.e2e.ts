@@ -25,7 +25,7 @@ describe('a GPU process that dies', () => {
     await visit.untilState('finished');
     const undisturbed = await visit.digest();
     const notice = page.getByRole('status').filter({ hasText: 'The GPU was lost; recovered' });
-    expect(await notice.count()).toBe(0);
+    await expect.poll(() => notice.count()).toBe(0);
 
     const devtools = await browser.newBrowserCDPSession();
     await visit.fillSettings(8, 'webgpu', { training: 3, heldOut: 3 });
@@ -36,10 +36,10 @@ describe('a GPU process that dies', () => {
     await notice.waitFor();
     await visit.shot('recovered');
     await visit.untilState('finished');
-    expect(await visit.digest()).toBe(undisturbed);
-    expect(await page.getByRole('alert').count()).toBe(0);
+    await expect.poll(() => visit.digest()).toBe(undisturbed);
+    await expect.poll(() => page.getByRole('alert').count()).toBe(0);
     await notice.getByRole('button', { name: 'Dismiss' }).click();
-    expect(await notice.count()).toBe(0);
+    await expect.poll(() => notice.count()).toBe(0);
     await visit.end();
   });
 });

@@ -106,7 +106,7 @@ describe('a model from the hub', () => {
     const offer = page.getByRole('group', { name: `Offer: ${REPO}` });
     const bytes = [...repoFiles().values()].reduce((sum, file) => sum + file.length, 0);
     await offer.getByText(`${bytes.toLocaleString('en')} bytes`).waitFor();
-    expect(await offer.getByRole('row').filter({ hasText: 'int4' }).innerText()).toMatch(/kB.*about.*[kM]B/);
+    await expect.poll(() => offer.getByRole('row').filter({ hasText: 'int4' }).innerText()).toMatch(/kB.*about.*[kM]B/);
     expect(await axe(visit, 'offer')).toEqual([]);
     await visit.shot('models-offer');
 
@@ -124,7 +124,7 @@ describe('a model from the hub', () => {
     await visitModels(visit);
     // A chunk that had arrived may not have been written yet.
     await expect
-      .poll(() => here(visit, REPO).allInnerTexts(), { timeout: 10_000 })
+      .poll(() => here(visit, REPO).allInnerTexts())
       .toEqual([expect.stringMatching(/interrupted at (4\.2|8\.4) MB of 12\.6 MB/)]);
     await visit.shot('models-interrupted');
 
@@ -134,8 +134,10 @@ describe('a model from the hub', () => {
     expect(hub.sentBytes).toBeLessThanOrEqual(bytes - 4 * 2 ** 20);
     await here(visit, REPO).getByRole('button', { name: 'Use in the next run' }).click();
 
-    expect(await visit.form.getByLabel('Model', { exact: true }).inputValue()).toBe(`stored:${REPO}@${COMMIT}`);
-    expect(await visit.form.getByLabel('Weights').inputValue()).toBe('int4');
+    await expect
+      .poll(() => visit.form.getByLabel('Model', { exact: true }).inputValue())
+      .toBe(`stored:${REPO}@${COMMIT}`);
+    await expect.poll(() => visit.form.getByLabel('Weights').inputValue()).toBe('int4');
     const memory = visit.form.getByText('Memory on the device');
     await memory.waitFor();
     await memory.click();
@@ -151,7 +153,7 @@ describe('a model from the hub', () => {
     await here(visit, REPO).getByRole('button', { name: 'Really delete?' }).click();
     await expect.poll(() => here(visit, REPO).count()).toBe(0);
     await visit.tab('Lab').click();
-    expect(await visit.form.getByLabel('Model', { exact: true }).inputValue()).toBe('arithmetic-0.4m');
+    await expect.poll(() => visit.form.getByLabel('Model', { exact: true }).inputValue()).toBe('arithmetic-0.4m');
     expect(visit.complaints).toEqual([]);
     await visit.end();
   });
@@ -167,13 +169,13 @@ describe('a model from the hub', () => {
     await page.getByText('There is no model no/where').waitFor();
     await lookUp(visit, REPO, TOKEN);
     await page.getByRole('group', { name: `Offer: ${REPO}` }).waitFor();
-    expect(await visit.overflow()).toBeLessThanOrEqual(0);
+    await expect.poll(() => visit.overflow()).toBeLessThanOrEqual(0);
     expect(await axe(visit, 'gated')).toEqual([]);
     await visit.shot('models-offer-phone-dark');
     expect(await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]))).not.toContain(
       TOKEN,
     );
-    expect(await page.getByLabel('Access token').getAttribute('autocomplete')).toBe('off');
+    await expect.poll(() => page.getByLabel('Access token').getAttribute('autocomplete')).toBe('off');
     await visit.end();
   });
 });
@@ -190,7 +192,7 @@ describe('a model from a folder', () => {
     await row.getByLabel('also with f32').check();
     await row.getByRole('button', { name: 'Load and check' }).click();
     await row.getByText('Perplexity, f32').or(row.locator('.notice.bad')).waitFor({ timeout: 60_000 });
-    expect(await row.locator('.notice.bad').allInnerTexts()).toEqual([]);
+    await expect.poll(() => row.locator('.notice.bad').allInnerTexts()).toEqual([]);
     // Random weights know nothing: every token is about equally unlikely.
     const [int4, f32] = await Promise.all(
       ['int4', 'f32'].map(async (dtype) => {
@@ -209,7 +211,7 @@ describe('a model from a folder', () => {
     await row.getByRole('button', { name: 'Copy into this browser' }).click();
     await here(visit, 'my-model (copied folder)').getByRole('button', { name: 'Use in the next run' }).waitFor();
     await row.getByRole('button', { name: 'Use in the next run' }).click();
-    expect(await visit.form.getByLabel('Model', { exact: true }).inputValue()).toBe('folder:my-model');
+    await expect.poll(() => visit.form.getByLabel('Model', { exact: true }).inputValue()).toBe('folder:my-model');
     await visit.form.getByText('Memory on the device').waitFor();
 
     await page.reload();
@@ -227,7 +229,7 @@ describe('a model from a folder', () => {
     await drop(target, [join(folder, '..')]);
     await visit.page.getByText('my-model (folder) can be used').waitFor();
     await here(visit, 'my-model (folder)').getByRole('button', { name: 'Use in the next run' }).click();
-    expect(await visit.form.getByLabel('Model', { exact: true }).inputValue()).toBe('folder:my-model');
+    await expect.poll(() => visit.form.getByLabel('Model', { exact: true }).inputValue()).toBe('folder:my-model');
     await visit.form.getByText('Memory on the device').waitFor();
 
     await visit.tab('Models').click();

