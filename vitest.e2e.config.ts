@@ -9,6 +9,8 @@ export default defineConfig({
     hookTimeout: 120_000,
     maxWorkers: 1,
     fileParallelism: false,
+    // Once more before it counts: a browser, its GPU process and a server share two cores with whatever else runs.
+    retry: 1,
     // A page says things when it has come to them: what it shows is asked for again until it fits, or for so long.
     expect: { poll: { timeout: 20_000 } },
   },
