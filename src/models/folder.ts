@@ -3,9 +3,9 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { FileError } from '../engine/errors';
 import { UnsupportedModelError } from './errors';
-import { checkConfig, neededFiles } from './hub';
 import { modelFiles, type ModelFiles } from './library';
 import { CHUNK_BYTES, type ModelFile, type ModelManifest } from './manifest';
+import { checkConfig, neededFiles } from './neededFiles';
 import type { Transport } from './transport';
 
 /** Files of one folder by name. Can be posted to a worker. */

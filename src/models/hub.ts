@@ -2,21 +2,13 @@
  * The Hugging Face hub: which commit a revision is, which files it has with which sizes and hashes, and their content.
  * Interface: https://huggingface.co/docs/hub/api; error headers as huggingface_hub reads them (utils/_http.py).
  */
-import { ConfigError } from '../engine/errors';
-import { parseModelConfig } from '../engine/config';
 import type { ModelConfig } from '../engine/types';
-import { parseShardIndex } from '../engine/safetensors';
-import {
-  HubAnswerError,
-  ModelAccessError,
-  ModelNameError,
-  OfflineError,
-  TransferError,
-  UnsupportedModelError,
-} from './errors';
+import { HubAnswerError, ModelAccessError, ModelNameError, OfflineError, TransferError } from './errors';
 import { expectedHash, fileHash } from './hash';
+import { checkNames } from './hubName';
+import { CHUNK_BYTES, type ModelFile, type ModelManifest } from './manifest';
+import { checkConfig, neededFiles, noModel } from './neededFiles';
 import { refusal } from './refusal';
-import { CHUNK_BYTES, INDEX_FILE, WEIGHTS_FILE, isSmallFile, type ModelFile, type ModelManifest } from './manifest';
 import { Pacer, Transient, type RetryOptions } from './retry';
 import type { ByteRange, ByteStream, Transport } from './transport';
 
@@ -226,62 +218,6 @@ function hex(value: unknown, digits: number): string | null {
   return plain.length === digits && /^[0-9a-f]+$/.test(plain) ? plain : null;
 }
 
-/** @throws UnsupportedModelError when this engine does not run the model */
-export function checkConfig(bytes: Uint8Array, model: string): ModelConfig {
-  try {
-    return parseModelConfig(JSON.parse(new TextDecoder().decode(bytes)), 'config.json');
-  } catch (cause) {
-    if (!(cause instanceof ConfigError) && !(cause instanceof SyntaxError)) throw cause;
-    const problem = cause instanceof ConfigError ? cause.message : 'config.json: is not JSON';
-    throw new UnsupportedModelError(model, `${problem}. Nothing was downloaded; choose another model.`, { cause });
-  }
-}
-
-/**
- * The files to load out of all: one weights file, or the shards that its index names, and the small ones.
- *
- * @param read content of a file
- * @throws UnsupportedModelError when weights or tokenizer are missing
- */
-export async function neededFiles(
-  model: string,
-  files: ModelFile[],
-  read: (path: string) => Promise<Uint8Array>,
-): Promise<ModelFile[]> {
-  const paths = new Set(files.map(({ path }) => path));
-  const weights = new Set([WEIGHTS_FILE]);
-  if (!paths.has(WEIGHTS_FILE)) {
-    if (!paths.has(INDEX_FILE)) throw noModel(model, files);
-    weights.clear();
-    weights.add(INDEX_FILE);
-    for (const shard of await readShards(model, read)) weights.add(shard);
-  }
-  const missing = [...weights, 'tokenizer.json', 'tokenizer_config.json'].filter((path) => !paths.has(path));
-  if (missing.length > 0) throw new UnsupportedModelError(model, `${missing.join(' and ')} is missing.`);
-  return files
-    .filter(({ path }) => weights.has(path) || isSmallFile(path))
-    .sort((a, b) => a.size - b.size || (a.path < b.path ? -1 : 1));
-}
-
-async function readShards(model: string, read: (path: string) => Promise<Uint8Array>): Promise<string[]> {
-  try {
-    return parseShardIndex(JSON.parse(new TextDecoder().decode(await read(INDEX_FILE))), INDEX_FILE).shards;
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError) && (cause as Error).name !== 'SafetensorsError') throw cause;
-    throw new UnsupportedModelError(model, `${INDEX_FILE} cannot be read.`, { cause });
-  }
-}
-
-function noModel(model: string, files: ModelFile[]): UnsupportedModelError {
-  const has = (pattern: RegExp) => files.some(({ path }) => pattern.test(path));
-  if (has(/^adapter_config\.json$/)) {
-    return new UnsupportedModelError(model, 'it is an adapter, not a model. Load the model it belongs to first.');
-  }
-  const other = ['.gguf', '.bin', '.onnx', '.pth'].find((ending) => files.some(({ path }) => path.endsWith(ending)));
-  const offered = other ? `, only ${other}` : '';
-  return new UnsupportedModelError(model, `it has no config.json with model.safetensors beside it${offered}.`);
-}
-
 /** A small file as a whole, its hash checked. */
 async function readSmall(
   path: string,
@@ -308,14 +244,4 @@ async function readSmall(
     }
     return bytes;
   }, signal);
-}
-
-function checkNames(repo: string, revision: string): void {
-  const part = '[A-Za-z0-9_][A-Za-z0-9_.-]*';
-  if (!new RegExp(`^(${part}/)?${part}$`).test(repo) || repo.includes('..') || repo.length > 200) {
-    throw new ModelNameError(`"${repo.slice(0, 200)}" is not a model's name: it has the form owner/name.`);
-  }
-  if (!/^[^\s\\^~:?*[]{1,200}$/.test(revision) || revision.includes('..')) {
-    throw new ModelNameError(`"${revision.slice(0, 200)}" is not a revision: give a branch, a tag or a commit.`);
-  }
 }

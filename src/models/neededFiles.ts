@@ -1,0 +1,64 @@
+/** Which of a repository's or folder's files make a model that this engine runs; found out before any weights are read. */
+import { parseModelConfig } from '../engine/config';
+import { ConfigError } from '../engine/errors';
+import { parseShardIndex } from '../engine/safetensors';
+import type { ModelConfig } from '../engine/types';
+import { UnsupportedModelError } from './errors';
+import { INDEX_FILE, WEIGHTS_FILE, isSmallFile, type ModelFile } from './manifest';
+
+/** @throws UnsupportedModelError when this engine does not run the model */
+export function checkConfig(bytes: Uint8Array, model: string): ModelConfig {
+  try {
+    return parseModelConfig(JSON.parse(new TextDecoder().decode(bytes)), 'config.json');
+  } catch (cause) {
+    if (!(cause instanceof ConfigError) && !(cause instanceof SyntaxError)) throw cause;
+    const problem = cause instanceof ConfigError ? cause.message : 'config.json: is not JSON';
+    throw new UnsupportedModelError(model, `${problem}. Nothing was downloaded; choose another model.`, { cause });
+  }
+}
+
+/**
+ * The files to load out of all: one weights file, or the shards that its index names, and the small ones.
+ *
+ * @param read content of a file
+ * @throws UnsupportedModelError when weights or tokenizer are missing
+ */
+export async function neededFiles(
+  model: string,
+  files: ModelFile[],
+  read: (path: string) => Promise<Uint8Array>,
+): Promise<ModelFile[]> {
+  const paths = new Set(files.map(({ path }) => path));
+  const weights = new Set([WEIGHTS_FILE]);
+  if (!paths.has(WEIGHTS_FILE)) {
+    if (!paths.has(INDEX_FILE)) throw noModel(model, files);
+    weights.clear();
+    weights.add(INDEX_FILE);
+    for (const shard of await readShards(model, read)) weights.add(shard);
+  }
+  const missing = [...weights, 'tokenizer.json', 'tokenizer_config.json'].filter((path) => !paths.has(path));
+  if (missing.length > 0) throw new UnsupportedModelError(model, `${missing.join(' and ')} is missing.`);
+  return files
+    .filter(({ path }) => weights.has(path) || isSmallFile(path))
+    .sort((a, b) => a.size - b.size || (a.path < b.path ? -1 : 1));
+}
+
+async function readShards(model: string, read: (path: string) => Promise<Uint8Array>): Promise<string[]> {
+  try {
+    return parseShardIndex(JSON.parse(new TextDecoder().decode(await read(INDEX_FILE))), INDEX_FILE).shards;
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError) && (cause as Error).name !== 'SafetensorsError') throw cause;
+    throw new UnsupportedModelError(model, `${INDEX_FILE} cannot be read.`, { cause });
+  }
+}
+
+/** Why files hold no model: what they are instead, as far as their names tell. */
+export function noModel(model: string, files: ModelFile[]): UnsupportedModelError {
+  const has = (pattern: RegExp) => files.some(({ path }) => pattern.test(path));
+  if (has(/^adapter_config\.json$/)) {
+    return new UnsupportedModelError(model, 'it is an adapter, not a model. Load the model it belongs to first.');
+  }
+  const other = ['.gguf', '.bin', '.onnx', '.pth'].find((ending) => files.some(({ path }) => path.endsWith(ending)));
+  const offered = other ? `, only ${other}` : '';
+  return new UnsupportedModelError(model, `it has no config.json with model.safetensors beside it${offered}.`);
+}
