@@ -1,0 +1,37 @@
+/** The built site: what is in it and what is not. */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build } from 'vite';
+import { afterAll, expect, it } from 'vitest';
+import { wholeSite } from '../tools/build/budgets';
+
+const place = mkdtempSync(join(tmpdir(), 'polylogue-build-'));
+afterAll(() => rmSync(place, { recursive: true, force: true }));
+
+it('is small enough for any static host, and carries no runtime that is never loaded', async () => {
+  const outDir = join(place, 'dist');
+  await build({ build: { outDir, emptyOutDir: true }, logLevel: 'error' });
+  const files = readdirSync(outDir, { recursive: true, encoding: 'utf8' });
+  expect(files).toContain(join('models', 'arithmetic-0.4m', 'model.safetensors'));
+  expect(files.filter((file) => file.startsWith(join('assets', 'transformers')))).toHaveLength(1);
+  expect(files.filter((file) => file.endsWith('.wasm'))).toEqual([]);
+  const bytes = files.map((file) => statSync(join(outDir, file)).size);
+  expect(Math.max(...bytes)).toBeLessThan(3e6);
+  expect(bytes.reduce((sum, one) => sum + one, 0)).toBeLessThan(10e6);
+  // It opens from any folder: nothing is addressed from the root of the host.
+  expect(readFileSync(join(outDir, 'index.html'), 'utf8')).not.toMatch(/(?:src|href)="\//);
+});
+
+it('is refused when it is heavier than it may be, static files included', async () => {
+  const root = join(place, 'tiny');
+  mkdirSync(join(root, 'public'), { recursive: true });
+  writeFileSync(join(root, 'index.html'), '<p>Hello</p>');
+  writeFileSync(join(root, 'public', 'weights.bin'), new Uint8Array(300_000));
+  const buildWithin = (budget: number) =>
+    build({ root, configFile: false, logLevel: 'silent', plugins: [wholeSite(budget)] });
+  await expect(buildWithin(400_000)).resolves.toBeDefined();
+  await expect(buildWithin(200_000)).rejects.toThrow(
+    /whole site: 0\.3 MB of 0\.2 MB: over budget \(heaviest: weights\.bin 0\.3 MB/,
+  );
+});
