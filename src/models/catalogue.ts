@@ -9,6 +9,8 @@ export interface CatalogueEntry {
   architecture: ModelConfig['modelType'];
   /** Parameters, a tied head counted once. */
   parameters: number;
+  /** Of model.safetensors, for a first idea; the exact bytes are looked up. Qwen3's has the tied head twice. */
+  weightBytes: number;
   /** Whether the licence has to be accepted on the hub, and a token given. */
   gated: boolean;
   licence: string;
@@ -21,6 +23,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     title: 'SmolLM2 135M Instruct',
     architecture: 'llama',
     parameters: 134_515_008,
+    weightBytes: 269_060_552,
     gated: false,
     licence: 'Apache 2.0',
   },
@@ -29,6 +32,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     title: 'SmolLM2 360M Instruct',
     architecture: 'llama',
     parameters: 361_821_120,
+    weightBytes: 723_674_912,
     gated: false,
     licence: 'Apache 2.0',
   },
@@ -37,6 +41,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     title: 'Qwen2.5 0.5B Instruct',
     architecture: 'qwen2',
     parameters: 494_032_768,
+    weightBytes: 988_097_824,
     gated: false,
     licence: 'Apache 2.0',
   },
@@ -45,6 +50,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     title: 'Qwen3 0.6B',
     architecture: 'qwen3',
     parameters: 596_049_920,
+    weightBytes: 1_503_300_328,
     gated: false,
     licence: 'Apache 2.0',
   },
@@ -53,6 +59,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     title: 'Llama 3.2 1B Instruct',
     architecture: 'llama',
     parameters: 1_235_814_400,
+    weightBytes: 2_471_645_608,
     gated: true,
     licence: 'Llama 3.2 Community',
   },

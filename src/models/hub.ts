@@ -5,14 +5,15 @@
 import type { ModelConfig } from '../engine/types';
 import { HubAnswerError, ModelAccessError, ModelNameError, OfflineError, TransferError } from './errors';
 import { expectedHash, fileHash } from './hash';
-import { checkNames } from './hubName';
-import { CHUNK_BYTES, type ModelFile, type ModelManifest } from './manifest';
+import { checkNames, isRepoName } from './hubName';
+import { CHUNK_BYTES, isSmallFile, type ModelFile, type ModelManifest } from './manifest';
 import { checkConfig, neededFiles, noModel } from './neededFiles';
 import { refusal } from './refusal';
-import { Pacer, Transient, type RetryOptions } from './retry';
+import { Pacer, Transient, withinTime, type RetryOptions } from './retry';
 import type { ByteRange, ByteStream, Transport } from './transport';
 
 export const HUB = 'https://huggingface.co';
+const ANSWER_MS = 30_000;
 
 export interface HubOptions extends RetryOptions {
   /** Address of the hub or of a mirror with the same interface. */
@@ -22,6 +23,8 @@ export interface HubOptions extends RetryOptions {
   fetch?: typeof fetch;
   signal?: AbortSignal;
   chunkBytes?: number;
+  /** An answer about a model that takes longer than this is asked for again. */
+  answerMs?: number;
 }
 
 /** Where to ask, and as whom. */
@@ -50,20 +53,24 @@ export async function resolveHubModel(
  * Everything about a model before its weights are downloaded: the commit, the needed files with sizes and hashes, and
  * its shape, if this engine runs it (config.json is fetched and read; of a sharded model also the index).
  *
- * @param repo `owner/name`
+ * @param asked `owner/name`; the manifest has the hub's spelling, and the present name of a renamed repository
  * @param revision branch, tag or commit
  * @throws ModelNameError, ModelNotFoundError, RevisionNotFoundError, ModelAccessError, UnsupportedModelError,
  *   OfflineError, RateLimitError, TransferError, HubAnswerError
  */
-export async function inspectHubModel(repo: string, revision = 'main', options: HubOptions = {}): Promise<HubModel> {
-  checkNames(repo, revision);
+export async function inspectHubModel(asked: string, revision = 'main', options: HubOptions = {}): Promise<HubModel> {
+  checkNames(asked, revision);
   const access = hubAccess(options);
   const pacer = new Pacer(options);
-  const { signal } = options;
-  const url = `${access.endpoint}/api/models/${repo}/revision/${encodeURIComponent(revision)}?blobs=true`;
-  const info = await pacer.run(() => fetchJson(access, url, repo, revision, signal), signal);
-  const { commit, files, gated } = readInfo(info, repo);
-  if (gated && access.token === null) throw new ModelAccessError(repo, 'token-missing', access.endpoint);
+  /** Requests of which each has its time, and several attempts. */
+  const ask = <T>(name: string, request: (signal: AbortSignal) => Promise<T>): Promise<T> => {
+    const { signal, answerMs = ANSWER_MS } = options;
+    const late = () => new TransferError(name, `no answer within ${answerMs / 1000} s`);
+    return pacer.run(() => withinTime(answerMs, pacer.clock, signal, late, request), signal);
+  };
+  const url = `${access.endpoint}/api/models/${asked}/revision/${encodeURIComponent(revision)}?blobs=true`;
+  const info = await ask(asked, (signal) => fetchJson(access, url, asked, revision, signal));
+  const { repo, commit, files } = readInfo(info, asked, access);
   const manifest: ModelManifest = {
     schema: 1,
     id: `${repo}@${commit}`,
@@ -76,7 +83,8 @@ export async function inspectHubModel(repo: string, revision = 'main', options: 
     chunkBytes: options.chunkBytes ?? CHUNK_BYTES,
     files,
   };
-  const read = (path: string) => readSmall(path, manifest, hubTransport(options), pacer, signal);
+  const transport = hubTransport(options);
+  const read = (path: string) => ask(`${repo}/${path}`, (signal) => readSmall(path, manifest, transport, signal));
   if (!files.some(({ path }) => path === 'config.json')) throw noModel(repo, files);
   const config = checkConfig(await read('config.json'), repo);
   manifest.files = await neededFiles(repo, files, read);
@@ -93,6 +101,7 @@ export function hubTransport(options: HubOptions = {}): Transport {
       const { repo, revision } = manifest;
       const name = `${repo}/${file.path}`;
       const url = `${access.endpoint}/${repo}/resolve/${revision}/${encodeURIComponent(file.path)}`;
+      // In this form a range needs no preflight, which the content network would refuse.
       const headers = range && { range: `bytes=${range.from}-${range.to - 1}` };
       const response = await request(access, url, signal, headers ?? {});
       if (response.status !== 200 && response.status !== 206) {
@@ -120,10 +129,11 @@ function wrongAnswer(response: Response, file: ModelFile, range: ByteRange | nul
       return `the server sent "${contentRange}", asked for was "${expected}"`;
     }
   }
+  // Asked for as a whole, a file may come compressed, and its length is that of the compressed bytes; CORS keeps the
+  // header that would say so from pages. Ranges never come compressed.
   const length = response.headers.get('content-length');
-  const expected = partial && range ? range.to - range.from : file.size;
-  // A compressed answer's length is that of the compressed bytes.
-  if (length === null || (response.headers.get('content-encoding') ?? 'identity') !== 'identity') return null;
+  if (length === null || range === null) return null;
+  const expected = partial ? range.to - range.from : file.size;
   return Number(length) === expected ? null : `the server sends ${length} bytes, announced were ${expected}`;
 }
 
@@ -190,27 +200,45 @@ async function fetchJson(
   }
 }
 
-/** Commit and files in the repository's root, as `?blobs=true` lists them. */
-function readInfo(info: unknown, repo: string): { commit: string; files: ModelFile[]; gated: boolean } {
+/**
+ * Name, commit and files in the repository's root, as `?blobs=true` lists them.
+ *
+ * @throws ModelAccessError for a gated repository that is asked for without a token, or whose files the hub keeps to itself
+ */
+function readInfo(
+  info: unknown,
+  asked: string,
+  { endpoint, token }: HubAccess,
+): { repo: string; commit: string; files: ModelFile[] } {
   // "gated" is false, "auto" or "manual".
-  const { sha, siblings, gated } = (info ?? {}) as { sha?: unknown; siblings?: unknown; gated?: unknown };
+  const { id, sha, siblings, gated } = (info ?? {}) as Record<string, unknown>;
   if (typeof sha !== 'string' || !/^[0-9a-f]{40}$/.test(sha) || !Array.isArray(siblings)) {
-    throw new HubAnswerError(`The hub's answer about ${repo} names no commit or no files.`);
+    throw new HubAnswerError(`The hub's answer about ${asked} names no commit or no files.`);
   }
+  const repo = typeof id === 'string' && isRepoName(id) ? id : asked;
+  if (gated && token === null) throw new ModelAccessError(repo, 'token-missing', endpoint);
   const files: ModelFile[] = [];
   for (const sibling of siblings as Record<string, unknown>[]) {
     const path = sibling?.rfilename;
     if (typeof path !== 'string' || path.includes('/') || path.includes('\\')) continue;
-    const lfs = (sibling.lfs ?? {}) as Record<string, unknown>;
-    const sha256 = hex(lfs.sha256 ?? lfs.oid, 64);
-    const gitSha1 = sha256 === null ? hex(sibling.blobId, 40) : null;
-    const size = lfs.size ?? sibling.size;
-    if (!Number.isSafeInteger(size) || (size as number) < 0 || (sha256 ?? gitSha1) === null) {
+    const file = readFile(path, sibling);
+    if (file) files.push(file);
+    else if (isSmallFile(path) || path.endsWith('.safetensors')) {
+      if (gated) throw new ModelAccessError(repo, 'not-granted', endpoint);
       throw new HubAnswerError(`The hub's answer about ${repo} has no size or hash for ${path}.`);
     }
-    files.push({ path, size: size as number, sha256, gitSha1 });
   }
-  return { commit: sha, files, gated: Boolean(gated) };
+  return { repo, commit: sha, files };
+}
+
+/** Null when size or hash are missing. */
+function readFile(path: string, sibling: Record<string, unknown>): ModelFile | null {
+  const lfs = (sibling.lfs ?? {}) as Record<string, unknown>;
+  const sha256 = hex(lfs.sha256 ?? lfs.oid, 64);
+  const gitSha1 = sha256 === null ? hex(sibling.blobId, 40) : null;
+  const size = lfs.size ?? sibling.size;
+  const known = Number.isSafeInteger(size) && (size as number) >= 0 && (sha256 ?? gitSha1) !== null;
+  return known ? { path, size: size as number, sha256, gitSha1 } : null;
 }
 
 function hex(value: unknown, digits: number): string | null {
@@ -223,25 +251,22 @@ async function readSmall(
   path: string,
   manifest: ModelManifest,
   transport: Transport,
-  pacer: Pacer,
-  signal: AbortSignal = new AbortController().signal,
+  signal: AbortSignal,
 ): Promise<Uint8Array> {
   const file = manifest.files.find((candidate) => candidate.path === path) as ModelFile;
   const name = `${manifest.repo}/${path}`;
-  return pacer.run(async () => {
-    const { stream } = await transport.open(manifest, file, null, signal);
-    let bytes: Uint8Array;
-    try {
-      bytes = new Uint8Array(await new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>).arrayBuffer());
-    } catch (cause) {
-      signal.throwIfAborted();
-      throw new Transient(new TransferError(name, 'the transfer broke off', { cause }));
-    }
-    const hash = fileHash(file);
-    hash.update(bytes);
-    if (bytes.length !== file.size || hash.digest() !== expectedHash(file)) {
-      throw new Transient(new TransferError(name, 'the content is not what the hub announced'));
-    }
-    return bytes;
-  }, signal);
+  const { stream } = await transport.open(manifest, file, null, signal);
+  let bytes: Uint8Array;
+  try {
+    bytes = new Uint8Array(await new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>).arrayBuffer());
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw new Transient(new TransferError(name, 'the transfer broke off', { cause }));
+  }
+  const hash = fileHash(file);
+  hash.update(bytes);
+  if (bytes.length !== file.size || hash.digest() !== expectedHash(file)) {
+    throw new Transient(new TransferError(name, 'the content is not what the hub announced'));
+  }
+  return bytes;
 }

@@ -12,7 +12,8 @@ interface Asked {
 
 /**
  * The error for an answer that is no content. The hub explains itself in X-Error-Code and X-Error-Message; without
- * them a 401 means a missing or a private repository, which the hub does not tell apart.
+ * them a 401 means a token that it does not know, or, asked without one, a missing or a private repository, which it does
+ * not tell apart.
  */
 export async function refusal(response: Response, asked: Asked): Promise<Error> {
   const { access, repo, revision, file } = asked;
@@ -33,7 +34,9 @@ export async function refusal(response: Response, asked: Asked): Promise<Error> 
   if (message.includes('Access to this resource is disabled')) {
     return new ModelAccessError(repo, 'disabled', access.endpoint);
   }
-  if (message.includes('Invalid credentials')) return new ModelAccessError(repo, 'token-refused', access.endpoint);
+  const unknown = status === 401 && access.token !== null && code === '';
+  if (unknown || message.includes('Invalid credentials'))
+    return new ModelAccessError(repo, 'token-refused', access.endpoint);
   if (code === 'RevisionNotFound' || (status === 404 && message.includes('Invalid rev'))) {
     return new RevisionNotFoundError(repo, revision);
   }

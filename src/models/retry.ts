@@ -34,6 +34,8 @@ export class Transient extends Error {
     readonly final: PolylogueError,
     /** How long the server asked to wait; null when it did not. */
     readonly retryAfterMs: number | null = null,
+    /** Whether the server counts requests and has had too many, so that trying again soon only adds to them. */
+    readonly limited = false,
   ) {
     super(final.message);
   }
@@ -53,6 +55,12 @@ const FIRST_WAIT_MS = 500;
 const LONGEST_BACKOFF_MS = 30_000;
 /** The hub counts requests in windows of five minutes; a page that waits longer by itself looks broken. */
 const LONGEST_RETRY_AFTER_MS = 300_000;
+/**
+ * Waits after a 429 that does not say how long, as every 429 of the hub looks to a page: CORS keeps RateLimit and
+ * Retry-After from it. Doubled each time, so that six attempts outlast the hub's window.
+ */
+const FIRST_LIMIT_WAIT_MS = 15_000;
+const LONGEST_LIMIT_WAIT_MS = 120_000;
 
 /** Decides for several requests at once when the next attempt may begin: a 429 for one holds them all back. */
 export class Pacer {
@@ -84,17 +92,26 @@ export class Pacer {
    */
   async wait(failure: Transient, failures: number, signal?: AbortSignal): Promise<void> {
     if (failures >= this.attempts) throw failure.final;
-    const backoff = Math.min(LONGEST_BACKOFF_MS, FIRST_WAIT_MS * 2 ** (failures - 1));
-    // Half fixed, half random, so that requests that failed together do not come back together.
-    let wait = backoff * (0.5 + 0.5 * this.random());
-    if (failure.retryAfterMs !== null) {
-      if (failure.retryAfterMs > LONGEST_RETRY_AFTER_MS) throw failure.final;
-      wait = failure.retryAfterMs + FIRST_WAIT_MS * this.random();
+    const wait = this.waitAfter(failure, failures);
+    if (failure.limited || failure.retryAfterMs !== null) {
       this.heldUntil = Math.max(this.heldUntil, this.clock.now() + wait);
     }
     this.onWait(wait);
     await this.clock.sleep(wait, signal);
     await this.ready(signal);
+  }
+
+  /** Milliseconds. */
+  private waitAfter(failure: Transient, failures: number): number {
+    const doubled = 2 ** (failures - 1);
+    const asked =
+      failure.retryAfterMs ?? (failure.limited ? Math.min(LONGEST_LIMIT_WAIT_MS, FIRST_LIMIT_WAIT_MS * doubled) : null);
+    if (asked !== null) {
+      if (asked > LONGEST_RETRY_AFTER_MS) throw failure.final;
+      return asked + FIRST_WAIT_MS * this.random();
+    }
+    // Half fixed, half random, so that requests that failed together do not come back together.
+    return Math.min(LONGEST_BACKOFF_MS, FIRST_WAIT_MS * doubled) * (0.5 + 0.5 * this.random());
   }
 
   /** Repeats an attempt until it succeeds, fails for good, or has failed too often. */
@@ -109,6 +126,31 @@ export class Pacer {
         await this.wait(error, failures, signal);
       }
     }
+  }
+}
+
+/**
+ * Work that is given up when it takes too long: its signal aborts then, or with `signal`.
+ *
+ * @param late what is thrown then, as `Transient`, provided that the work ends with its signal's reason
+ */
+export async function withinTime<T>(
+  ms: number,
+  clock: Clock,
+  signal: AbortSignal | undefined,
+  late: () => PolylogueError,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const limit = new AbortController();
+  const done = new AbortController();
+  clock.sleep(ms, done.signal).then(
+    () => limit.abort(new Transient(late())),
+    () => {},
+  );
+  try {
+    return await work(signal ? AbortSignal.any([signal, limit.signal]) : limit.signal);
+  } finally {
+    done.abort();
   }
 }
 
@@ -130,5 +172,5 @@ export function retryAfterMs(headers: Headers, now = Date.now()): number | null 
 
 export function rateLimited(host: string, headers: Headers): Transient {
   const wait = retryAfterMs(headers);
-  return new Transient(new RateLimitError(host, wait === null ? null : wait / 1000), wait);
+  return new Transient(new RateLimitError(host, wait === null ? null : wait / 1000), wait, true);
 }

@@ -40,6 +40,9 @@ export interface ModelShelf {
 /** To the port of a download. */
 export type TransferMessage = DownloadProgress;
 
+/** Somebody waits for the answer, and can ask again. */
+const ASK_ATTEMPTS = 3;
+
 /** Calls over Comlink; they reject with errors whose messages are for people. */
 export interface ModelServiceApi {
   shelf(): Promise<ModelShelf>;
@@ -69,7 +72,7 @@ export function createModelService(openStore: () => Promise<ChunkStore> = openOp
 
     async ask(repo, revision, login) {
       try {
-        const { manifest, config } = await inspectHubModel(repo, revision, login);
+        const { manifest, config } = await inspectHubModel(repo, revision, { ...login, attempts: ASK_ATTEMPTS });
         // A browser without storage says so when the download is asked for.
         const store = await openStore().catch(() => null);
         const parts = store && (await storedParts(store, manifest));

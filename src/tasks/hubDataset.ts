@@ -3,7 +3,7 @@
  * (https://huggingface.co/docs/dataset-viewer/rows): pages of at most 100 rows. Rows become lines of a JSONL file in the layout of
  * the importers, so there is one reader, and a run finds the same bytes again.
  */
-import { Pacer, retryAfterMs, systemClock, Transient, type RetryOptions } from '../models/retry';
+import { Pacer, retryAfterMs, systemClock, Transient, withinTime, type RetryOptions } from '../models/retry';
 import { HubDatasetError, type HubDatasetProblem } from './errors';
 import { MMLU_SUBJECTS } from './mmluSubjects';
 
@@ -139,7 +139,7 @@ async function readPage(
     fail('offline', `${new URL(endpoint).host} cannot be reached, or breaks off.`, cause),
   );
   if (status === 429) {
-    throw new Transient(fail('limited', 'the hub limits requests from this address.'), retryAfterMs(headers));
+    throw new Transient(fail('limited', 'the hub limits requests from this address.'), retryAfterMs(headers), true);
   }
   const said = errorOf(text);
   // The viewer answers 500 as well while it is still preparing a dataset.
@@ -160,27 +160,21 @@ async function ask(
   options: HubRowsOptions,
   offline: (cause: unknown) => HubDatasetError,
 ): Promise<{ status: number; headers: Headers; text: string }> {
-  const { signal } = options;
-  const timeout = new AbortController();
   const clock = options.clock ?? systemClock;
-  const answered = new AbortController();
-  clock.sleep(ANSWER_MS, answered.signal).then(
-    () => timeout.abort(new Error(`no answer within ${ANSWER_MS / 1000} s`)),
-    () => {},
-  );
-  try {
-    const response = await (options.fetch ?? fetch)(url, {
-      credentials: 'omit',
-      referrerPolicy: 'no-referrer',
-      signal: signal ? AbortSignal.any([signal, timeout.signal]) : timeout.signal,
-    });
-    return { status: response.status, headers: response.headers, text: await response.text() };
-  } catch (cause) {
-    signal?.throwIfAborted();
-    throw new Transient(offline(cause));
-  } finally {
-    answered.abort();
-  }
+  const late = () => offline(new Error(`no answer within ${ANSWER_MS / 1000} s`));
+  return withinTime(ANSWER_MS, clock, options.signal, late, async (signal) => {
+    try {
+      const response = await (options.fetch ?? fetch)(url, {
+        credentials: 'omit',
+        referrerPolicy: 'no-referrer',
+        signal,
+      });
+      return { status: response.status, headers: response.headers, text: await response.text() };
+    } catch (cause) {
+      signal.throwIfAborted();
+      throw new Transient(offline(cause));
+    }
+  });
 }
 
 /** Rows of a page, exactly those that were asked for. */

@@ -118,10 +118,8 @@ describe('a gated model in Chromium', () => {
     }, setting());
     expect(refused).toBe('token-refused');
     const offline = await page.evaluate(async (repo) => {
-      const clock = { now: () => performance.now(), sleep: async () => {} };
-      const error = await models
-        .resolveHubModel(repo, 'main', { endpoint: 'http://127.0.0.1:9', clock })
-        .catch((e) => e);
+      const options = { endpoint: 'http://127.0.0.1:9', attempts: 1 };
+      const error = await models.resolveHubModel(repo, 'main', options).catch((e) => e);
       return error instanceof models.OfflineError;
     }, REPO);
     expect(offline).toBe(true);

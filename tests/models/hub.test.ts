@@ -13,9 +13,10 @@ import {
   UnsupportedModelError,
 } from '../../src/models/errors';
 import { resolveHubModel, type HubOptions } from '../../src/models/hub';
+import { readHubName } from '../../src/models/hubName';
 import { retryAfterMs } from '../../src/models/retry';
-import { HubServer } from './hubServer';
-import { COMMIT, CONFIG, REPO, fastClock, openRepo, repoFiles, shardedFiles } from './samples';
+import { HubServer, pageFetch } from './hubServer';
+import { COMMIT, CONFIG, REPO, PATIENT_MS, fastClock, openRepo, repoFiles, shardedFiles } from './samples';
 
 const hub = new HubServer();
 beforeAll(() => hub.start());
@@ -26,7 +27,15 @@ beforeEach(() => {
   hub.repos.set(REPO, openRepo());
 });
 
-const options = (more: HubOptions = {}): HubOptions => ({ endpoint: hub.endpoint, clock: fastClock(), ...more });
+const options = (more: HubOptions = {}): HubOptions => ({
+  endpoint: hub.endpoint,
+  fetch: pageFetch,
+  clock: fastClock(),
+  answerMs: PATIENT_MS,
+  ...more,
+});
+/** What was waited for, time limits of requests aside. */
+const waits = (clock: { waits: number[] }) => clock.waits.filter((ms) => ms < PATIENT_MS);
 const changed = (path: string, content: string | null) => {
   const files = repoFiles();
   if (content === null) files.delete(path);
@@ -120,6 +129,25 @@ describe('resolveHubModel', () => {
     expect(await problem('hf_unknown')).toBe('token-refused');
     expect((await resolveHubModel(REPO, 'main', options({ token: ' hf_good\n' }))).revision).toBe(COMMIT);
     await expect(resolveHubModel(REPO, 'main', options({ token: 'hf_a b' }))).rejects.toThrow(ModelNameError);
+    // Who has no access may not even be told the sizes.
+    hub.repos.set(REPO, { ...openRepo(), token: 'hf_good', knownTokens: ['hf_other'], secretive: true });
+    expect(await problem(null)).toBe('token-missing');
+    expect(await problem('hf_other')).toBe('not-granted');
+    expect((await resolveHubModel(REPO, 'main', options({ token: 'hf_good' }))).files).toHaveLength(5);
+  });
+
+  it('tells a token that the hub does not know from a repository that is not there', async () => {
+    hub.repos.set(REPO, { ...openRepo(), token: 'hf_good' });
+    await expect(resolveHubModel('tiny/none', 'main', options({ token: 'hf_good' }))).rejects.toThrow(
+      ModelNotFoundError,
+    );
+    hub.fault = () => ({
+      kind: 'status',
+      status: 401,
+      headers: { 'x-error-message': 'Invalid username or password.' },
+    });
+    const refused = resolveHubModel(REPO, 'main', options({ token: 'hf_stale' }));
+    await expect(refused).rejects.toMatchObject({ problem: 'token-refused' });
   });
 
   it('sends no token over an unencrypted connection to another machine', async () => {
@@ -133,13 +161,59 @@ describe('resolveHubModel', () => {
       const clock = fastClock();
       let refused = 0;
       hub.fault = () => (refused++ < 2 ? { kind: 'status', status: 429, headers } : null);
-      await resolveHubModel(REPO, 'main', options({ clock }));
+      await resolveHubModel(REPO, 'main', options({ clock, fetch }));
       expect(clock.waits.filter((ms) => ms >= 7000 && ms < 7600)).toHaveLength(2);
     }
     hub.fault = () => ({ kind: 'status', status: 429, headers: { 'retry-after': '3600' } });
-    const attempt = resolveHubModel(REPO, 'main', options());
+    const attempt = resolveHubModel(REPO, 'main', options({ fetch }));
     await expect(attempt).rejects.toThrow(RateLimitError);
     await expect(attempt).rejects.toThrow(/in 3600 s/);
+  });
+
+  it('outlasts the hub’s window of five minutes where a page cannot read what a 429 asks for', async () => {
+    const clock = fastClock();
+    hub.fault = () => ({ kind: 'status', status: 429, headers: { 'retry-after': '7', ratelimit: '"api";r=0;t=7' } });
+    const attempt = resolveHubModel(REPO, 'main', options({ clock, random: () => 0 }));
+    await expect(attempt).rejects.toThrow(RateLimitError);
+    await expect(attempt).rejects.toThrow(/in a few minutes/);
+    expect(waits(clock).filter((ms) => ms >= 15_000)).toEqual([15_000, 30_000, 60_000, 120_000, 120_000]);
+  });
+
+  it('asks again when no answer comes', async () => {
+    const seen = () => hub.requests.map(({ path }) => path);
+    let silent = 1;
+    hub.fault = () => (silent-- > 0 ? { kind: 'silence' } : null);
+    await resolveHubModel(REPO, 'main', options({ answerMs: 1_000_000 }));
+    expect(seen().filter((path) => path === '')).toHaveLength(2);
+    hub.reset();
+    hub.fault = ({ place }) => (place === 'cache' ? { kind: 'stall', after: 3 } : null);
+    const attempt = resolveHubModel(REPO, 'main', options({ answerMs: 1_000_000, attempts: 2 }));
+    await expect(attempt).rejects.toThrow(/config\.json: no answer within 1000 s/);
+    expect(hub.requests.filter(({ place }) => place === 'cache')).toHaveLength(2);
+  });
+
+  it('names a renamed repository as the hub does now', async () => {
+    hub.renamed.set('Old/Name', REPO);
+    hub.renamed.set('oldest', REPO);
+    for (const name of ['Old/Name', 'oldest']) {
+      const manifest = await resolveHubModel(name, 'main', options());
+      expect(manifest).toMatchObject({ id: `${REPO}@${COMMIT}`, repo: REPO });
+    }
+  });
+
+  it('needs sizes and hashes of the files alone that it loads', async () => {
+    const listing = { id: REPO, sha: COMMIT, siblings: [] as object[] };
+    const described = async (broken: object) => {
+      hub.fault = () => null;
+      const answer = await fetch(`${hub.endpoint}/api/models/${REPO}/revision/main`);
+      const { siblings } = (await answer.json()) as { siblings: object[] };
+      listing.siblings = [...siblings, broken];
+      hub.fault = ({ place }) =>
+        place === 'api' ? { kind: 'status', status: 200, body: JSON.stringify(listing) } : null;
+      return resolveHubModel(REPO, 'main', options());
+    };
+    expect((await described({ rfilename: 'notes.bin' })).files).toHaveLength(5);
+    await expect(described({ rfilename: 'chat_template.jinja' })).rejects.toThrow(/no size or hash for chat_template/);
   });
 
   it('backs off exponentially with jitter and gives up with a typed error', async () => {
@@ -148,10 +222,10 @@ describe('resolveHubModel', () => {
     await expect(resolveHubModel(REPO, 'main', options({ clock: low, random: () => 0 }))).rejects.toThrow(
       TransferError,
     );
-    expect(low.waits).toEqual([250, 500, 1000, 2000, 4000]);
+    expect(waits(low)).toEqual([250, 500, 1000, 2000, 4000]);
     const high = fastClock();
     await expect(resolveHubModel(REPO, 'main', options({ clock: high, random: () => 1 }))).rejects.toThrow(/HTTP 503/);
-    expect(high.waits).toEqual([500, 1000, 2000, 4000, 8000]);
+    expect(waits(high)).toEqual([500, 1000, 2000, 4000, 8000]);
   });
 
   it('says that it is offline, and stops when asked to', async () => {
@@ -172,6 +246,21 @@ describe('resolveHubModel', () => {
     hub.fault = ({ path }) => (path === 'config.json' ? { kind: 'corrupt' } : null);
     await expect(resolveHubModel(REPO, 'main', options())).rejects.toThrow(/not what the hub announced/);
   });
+});
+
+it('reads names and addresses as they are copied', () => {
+  const cases: [string, string, string][] = [
+    [' Qwen/Qwen3-0.6B ', 'Qwen/Qwen3-0.6B', 'main'],
+    ['Qwen/Qwen3-0.6B@v1.0', 'Qwen/Qwen3-0.6B', 'v1.0'],
+    ['https://huggingface.co/Qwen/Qwen3-0.6B/', 'Qwen/Qwen3-0.6B', 'main'],
+    ['huggingface.co/Qwen/Qwen3-0.6B', 'Qwen/Qwen3-0.6B', 'main'],
+    ['https://hf.co/Qwen/Qwen3-0.6B?show_file_info=model.safetensors', 'Qwen/Qwen3-0.6B', 'main'],
+    ['https://huggingface.co/Qwen/Qwen3-0.6B/tree/refs%2Fpr%2F1', 'Qwen/Qwen3-0.6B', 'refs/pr/1'],
+    ['https://mirror.example/Qwen/Qwen3-0.6B/blob/abc/config.json#L3', 'Qwen/Qwen3-0.6B', 'abc'],
+    ['gpt2', 'gpt2', 'main'],
+    ['https://huggingface.co/datasets/openai/gsm8k', 'datasets/openai/gsm8k', 'main'],
+  ];
+  for (const [text, repo, revision] of cases) expect(readHubName(text)).toEqual({ repo, revision });
 });
 
 it('reads Retry-After as seconds and as a date', () => {

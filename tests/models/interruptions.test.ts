@@ -8,7 +8,7 @@ import { openStoredModel } from '../../src/models/library';
 import { chunkCount, totalBytes, type ModelManifest } from '../../src/models/manifest';
 import { MemoryChunkStore, chunkKey, storedParts } from '../../src/models/store';
 import { drawInt } from '../../src/random';
-import { HubServer, type Fault } from './hubServer';
+import { HubServer, pageFetch, type Fault } from './hubServer';
 import { CHUNK, PATIENT_MS, REPO, fastClock, openRepo, shardedFiles, noise } from './samples';
 
 const INTERRUPTIONS = 200;
@@ -54,7 +54,8 @@ function disturb(tally: Tally, budget: { left: number }): void {
   hub.fault = ({ place }): Fault | null => {
     if (place === 'api' || budget.left <= 0 || draw(8) > 0) return null;
     budget.left--;
-    switch (draw(5)) {
+    // A redirect has no content that could be cut or wrong.
+    switch (place === 'hub' ? 2 + draw(2) : draw(5)) {
       case 0:
       case 1:
         tally.cut++;
@@ -90,7 +91,7 @@ async function visit(
     store.closed = way === 2;
     end.abort();
   };
-  const transport = hubTransport({ endpoint: hub.endpoint });
+  const transport = hubTransport({ endpoint: hub.endpoint, fetch: pageFetch });
   const options = { store, transport, onProgress, signal: end.signal, clock: fastClock(), stallMs: PATIENT_MS };
   // A closed page's calls never come back; the visit is over when it is closed.
   const closed = new Promise<void>((resolve) =>
