@@ -4,7 +4,8 @@ import type { RunEvent } from '../../src/events';
 import type { PartialDebate } from '../../src/lab/types';
 import { resolveConfig } from '../../src/recipes/resolve';
 import { indexLog } from '../../src/ui/model/logIndex';
-import { destinationsOf, restingScene, stageOf } from '../../src/ui/stage/model';
+import { destinationsOf } from '../../src/ui/stage/destinations';
+import { restingScene, stageOf } from '../../src/ui/stage/model';
 import { Showcase } from '../../src/ui/stage/showcase';
 import { debate, evaluation, problems, started, won } from './logs';
 

@@ -2,13 +2,14 @@
  * What the stage draws, as a function of the log and of the passing state beside it. Only what the log (or the text being
  * sampled) says: an answer is shown as read from the text so far, a vote only once it is in the log.
  */
-import type { DatasetBuilt, DebateHeld, EvaluationDone, TrainingStep, Team } from '../../events';
+import type { DebateHeld, EvaluationDone, TrainingStep, Team } from '../../events';
 import type { Activity, LabStatus, LoopPhase, PartialDebate } from '../../lab/types';
 import type { ExperimentConfig } from '../../recipes/config';
-import { DROPPED, pseudoLabel } from '../../society/selection';
 import type { Split } from '../../tasks/types';
 import { tallyOf, type TallyLine } from '../model/debates';
-import { groupKey, sameAnswer, type DebateGroup, type LogIndex } from '../model/logIndex';
+import { groupKey, type LogIndex } from '../model/logIndex';
+import { adaptersOf, type StageAdapter } from './adapters';
+import { destinationsOf, type Destinations } from './destinations';
 
 /** A response as it stands. */
 export interface Bubble {
@@ -19,14 +20,6 @@ export interface Bubble {
   done: boolean;
 }
 
-/** Where a response of a training debate goes, by the rules of selection. */
-export interface Destination {
-  bin: Bin;
-  /** In words, for dropped ones. */
-  why: string;
-}
-export type Bin = 'G' | 'C-' | 'C+' | 'M' | 'dropped';
-
 export interface StageAgent {
   /** 0..N−1 */
   slot: number;
@@ -36,24 +29,7 @@ export interface StageAgent {
   /** What this agent reads before revising: the others' answers of the round before. Empty in round 1. */
   reads: { slot: number; answer: string | null }[];
   /** Of the first and last response; null while there is no vote, and in an evaluation. */
-  destinations: { first: Destination | null; last: Destination | null };
-}
-
-/** What one adapter is trained on and how it goes. */
-export interface StageAdapter {
-  name: string;
-  /** null for the single model, which is nobody's. */
-  slot: number | null;
-  /** Kinds of its examples, in the order they are drawn. */
-  bins: { bin: Bin; count: number }[];
-  /** The examples are chosen; before that the counts are candidates so far. */
-  chosen: boolean;
-  /** Mean loss of each step of the iteration on show. */
-  losses: number[];
-  /** Being trained now. */
-  training: boolean;
-  /** Iterations of finetuning behind it. */
-  version: number;
+  destinations: Destinations;
 }
 
 export interface StageScore {
@@ -186,133 +162,11 @@ function bubblesOf(scene: Scene, index: LogIndex): Bubble[][] {
   ];
 }
 
-/** Where the agent's responses go, after the vote. The share w is applied later, when all debates of the iteration are held. */
-export function destinationsOf(
-  index: LogIndex,
-  debate: DebateHeld,
-  slot: number,
-  minimumVotes: number,
-): StageAgent['destinations'] {
-  if (debate.purpose !== 'train' || debate.team === 'base') return { first: null, last: null };
-  const verdict = pseudoLabel(debate, minimumVotes);
-  const agrees = (round: number) =>
-    'label' in verdict && sameAnswer(index, debate.responses[round]?.[slot]?.answer ?? null, verdict.label);
-  const dropped: Destination = { bin: 'dropped', why: 'label' in verdict ? DROPPED.differs : verdict.rejected };
-  const last = debate.responses.length - 1;
-  const used = (bin: Bin): Destination => ({ bin, why: '' });
-  const kind = debate.team === 'single' ? 'M' : 'G';
-  return {
-    first: agrees(0) ? used(kind) : dropped,
-    last: last === 0 ? null : agrees(last) ? used(agrees(0) ? 'C+' : 'C-') : dropped,
-  };
-}
-
 function voteOf({ votes, team, purpose }: DebateHeld, { minimumVotes }: ExperimentConfig): StageModel['vote'] {
   const vote = votes.at(-1);
   if (!vote) return null;
   const learnt = purpose === 'train' && team !== 'base';
   return { ...vote, accepted: vote.answer !== null && (!learnt || vote.count >= minimumVotes) };
-}
-
-function adaptersOf(
-  index: LogIndex,
-  config: ExperimentConfig,
-  iteration: number,
-  steps: readonly TrainingStep[],
-  training: boolean,
-): StageAdapter[] {
-  const losses = new Map<string, number[]>();
-  for (const { tracks } of steps) {
-    for (const { adapter, loss } of tracks) losses.set(adapter, [...(losses.get(adapter) ?? []), loss]);
-  }
-  const newest = new Set(steps.at(-1)?.tracks.map(({ adapter }) => adapter));
-  const updated = new Set(
-    index.summary.flatMap((event) =>
-      event.type === 'adapter-updated' && event.iteration === iteration ? [event.adapter] : [],
-    ),
-  );
-  const sets = index.datasets.get(iteration) ?? [];
-  return namesOf(config).map(({ name, slot, kinds }) => ({
-    name,
-    slot,
-    ...binsOf(index, config, iteration, sets.find((set) => set.adapter === name) ?? null, slot, kinds),
-    losses: losses.get(name) ?? [],
-    training: training && newest.has(name) && !updated.has(name),
-    version: updated.has(name) ? iteration : Math.max(0, iteration - 1),
-  }));
-}
-
-function namesOf(config: ExperimentConfig): { name: string; slot: number | null; kinds: Bin[] }[] {
-  const slots = Array.from({ length: config.agents }, (_, slot) => slot);
-  return [
-    ...slots.map((slot) => ({ name: `generator-${slot}`, slot, kinds: ['G'] as Bin[] })),
-    ...(config.rounds > 1 ? slots.map((slot) => ({ name: `critic-${slot}`, slot, kinds: ['C-', 'C+'] as Bin[] })) : []),
-    ...(config.singleAgentBaseline ? [{ name: 'single', slot: null, kinds: ['M'] as Bin[] }] : []),
-  ];
-}
-
-function binsOf(
-  index: LogIndex,
-  config: ExperimentConfig,
-  iteration: number,
-  set: DatasetBuilt | null,
-  slot: number | null,
-  kinds: readonly Bin[],
-): Pick<StageAdapter, 'bins' | 'chosen'> {
-  const counts = set
-    ? chosenCounts(set)
-    : candidateCounts(
-        index,
-        config,
-        index.groups.get(groupKey('train', slot === null ? 'single' : 'society', iteration)),
-      )(slot, kinds);
-  return {
-    bins: [...kinds, 'dropped' as const].map((bin) => ({ bin, count: counts.get(bin) ?? 0 })),
-    chosen: set !== null,
-  };
-}
-
-function chosenCounts(set: DatasetBuilt): Map<Bin, number> {
-  const counts = new Map<Bin, number>();
-  for (const { kind } of set.entries) counts.set(kind, (counts.get(kind) ?? 0) + 1);
-  counts.set(
-    'dropped',
-    set.dropped.reduce((sum, { count }) => sum + count, 0),
-  );
-  return counts;
-}
-
-/** Destinations of the debates held so far, by "slot first|last bin". A growing group is read on from where it was. */
-const candidates = new WeakMap<DebateGroup['rows'], { read: number; counts: Map<string, number> }>();
-
-function candidateCounts(
-  index: LogIndex,
-  { minimumVotes, agents }: ExperimentConfig,
-  group: DebateGroup | undefined,
-): (slot: number | null, kinds: readonly Bin[]) => Map<Bin, number> {
-  if (!group) return () => new Map();
-  let known = candidates.get(group.rows);
-  if (!known) candidates.set(group.rows, (known = { read: 0, counts: new Map() }));
-  const { counts } = known;
-  for (; known.read < group.rows.length; known.read++) {
-    const { debate } = group.rows[known.read]!;
-    for (let slot = 0; slot < agents; slot++) {
-      const { first, last } = destinationsOf(index, debate, slot, minimumVotes);
-      for (const [which, to] of [
-        ['first', first],
-        ['last', last],
-      ] as const) {
-        const key = `${slot} ${which} ${to?.bin}`;
-        if (to) counts.set(key, (counts.get(key) ?? 0) + 1);
-      }
-    }
-  }
-  return (slot, kinds) => {
-    const which = kinds.includes('C-') ? 'last' : 'first';
-    const slots = slot === null ? Array.from({ length: agents }, (_, n) => n) : [slot];
-    const total = (bin: Bin) => slots.reduce((sum, n) => sum + (counts.get(`${n} ${which} ${bin}`) ?? 0), 0);
-    return new Map([...kinds, 'dropped' as const].map((bin) => [bin, total(bin)]));
-  };
 }
 
 /** Training steps of the iteration; the newest events come last, so only its own part of the log is looked at. */
