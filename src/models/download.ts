@@ -49,9 +49,15 @@ export async function downloadModel(wanted: ModelManifest, options: DownloadOpti
   });
 }
 
-/** The chunk size of what is stored stays, so that its chunks can be used. */
+/**
+ * The chunk size of what is stored stays, so that its chunks can be used. A manifest whose writing was interrupted is
+ * replaced: chunks say themselves what they are.
+ */
 async function adoptManifest(store: ChunkStore, wanted: ModelManifest): Promise<ModelManifest> {
-  const stored = await readManifest(store, wanted.id);
+  const stored = await readManifest(store, wanted.id).catch((error: unknown) => {
+    if (error instanceof StoredModelError) return null;
+    throw error;
+  });
   const manifest = stored ? { ...wanted, chunkBytes: stored.chunkBytes, created: stored.created } : wanted;
   const text = JSON.stringify(manifest);
   if (stored === null || JSON.stringify(stored) !== text) {
@@ -99,11 +105,12 @@ class Download {
     this.meter.start('done', total, total);
   }
 
-  /** The same error with numbers. */
+  /** The same error with numbers. The browser's estimate may claim room where a write just failed: it is left out then. */
   async fullError(error: ModelStorageFullError): Promise<ModelStorageFullError> {
     if (error.neededBytes !== null) return error;
     const needed = totalBytes(this.manifest) - (await storedParts(this.options.store, this.manifest)).bytes;
-    return new ModelStorageFullError(needed, await this.freeBytes(), { cause: error });
+    const free = await this.freeBytes();
+    return new ModelStorageFullError(needed, free !== null && free < needed ? free : null, { cause: error });
   }
 
   private async fetchMissing(): Promise<void> {
@@ -217,7 +224,10 @@ class Download {
     for (const { name } of stored) await this.options.store.remove(this.manifest.id, name);
     const times = (this.mismatches.get(file.path) ?? 0) + 1;
     this.mismatches.set(file.path, times);
-    if (times > 1) throw new HashMismatchError(`${this.manifest.repo}/${file.path}`, expectedHash(file), actual);
+    if (times > 1) {
+      const { repo, origin } = this.manifest;
+      throw new HashMismatchError(`${repo}/${file.path}`, expectedHash(file), actual, origin);
+    }
   }
 
   private async freeBytes(): Promise<number | null> {

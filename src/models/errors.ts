@@ -117,10 +117,15 @@ export class HashMismatchError extends PolylogueError {
     readonly file: string,
     readonly expected: string,
     readonly actual: string,
+    origin: 'hub' | 'folder' = 'hub',
   ) {
+    const advice =
+      origin === 'hub'
+        ? 'Something between here and the server changes the data: try another network.'
+        : 'It was changed while it was copied: choose the folder again.';
     super(
       `${file}: the content is not what was announced (expected ${expected}, got ${actual}), twice. The file was ` +
-        'dropped, other files are kept. Something between here and the server changes the data: try another network.',
+        `dropped, other files are kept. ${advice}`,
     );
   }
 }
@@ -133,10 +138,8 @@ export class ModelStorageFullError extends PolylogueError {
     readonly freeBytes: number | null,
     options?: ErrorOptions,
   ) {
-    const numbers =
-      neededBytes === null || freeBytes === null
-        ? ''
-        : ` (${megabytes(neededBytes)} needed, ${megabytes(freeBytes)} free)`;
+    const free = freeBytes === null ? '' : `, ${megabytes(freeBytes)} free`;
+    const numbers = neededBytes === null ? '' : ` (${megabytes(neededBytes)} needed${free})`;
     super(
       `There is no room to store the model${numbers}. What was stored so far is kept: delete other models or runs, or ` +
         'free disk space, then start the download again.',

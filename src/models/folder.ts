@@ -93,16 +93,16 @@ function pickFolder(name: string, found: Map<string, Blob>): ModelFolder {
 }
 
 /**
- * The folder's files, read where they are.
+ * The model's files of a folder, read where they are. What else lies there is not among them.
  *
  * @throws UnsupportedModelError when files are missing or the engine does not run the model; before weights are read
  */
 export async function openFolder(folder: ModelFolder): Promise<ModelFiles> {
-  await needed(folder);
+  const sizes = new Map((await needed(folder)).map(({ path, size }) => [path, size]));
   return modelFiles(
     folder.name,
-    [...folder.files.keys()],
-    (path) => folder.files.get(path)?.size,
+    [...sizes.keys()],
+    (path) => sizes.get(path),
     async (path, from, to) => readBlob(folder, path, from, to),
   );
 }
@@ -151,7 +151,18 @@ export function folderTransport(folder: ModelFolder): Transport {
   return {
     async open(_manifest, file, range) {
       const { from, to } = range ?? { from: 0, to: file.size };
-      return { start: from, stream: blobOf(folder, file.path).slice(from, to).stream() };
+      const reader = blobOf(folder, file.path).slice(from, to).stream().getReader();
+      const stream = new ReadableStream<Uint8Array>({
+        async pull(controller) {
+          const { done, value } = await reader.read().catch((cause: unknown) => {
+            throw unreadable(folder, file.path, cause);
+          });
+          if (done) controller.close();
+          else controller.enqueue(value);
+        },
+        cancel: (reason) => reader.cancel(reason),
+      });
+      return { start: from, stream };
     },
   };
 }
@@ -178,8 +189,11 @@ async function readBlob(folder: ModelFolder, path: string, from: number, to: num
   try {
     return new Uint8Array(await blobOf(folder, path).slice(from, to).arrayBuffer());
   } catch (cause) {
-    if (cause instanceof FileError) throw cause;
-    // Browsers refuse a file that was changed or moved after it was chosen.
-    throw new FileError(`${folder.name}/${path}`, 'cannot be read any more; choose the folder again', { cause });
+    throw cause instanceof FileError ? cause : unreadable(folder, path, cause);
   }
+}
+
+/** Browsers refuse a file that was changed or moved after it was chosen. */
+function unreadable(folder: ModelFolder, path: string, cause: unknown): FileError {
+  return new FileError(`${folder.name}/${path}`, 'cannot be read any more; choose the folder again', { cause });
 }

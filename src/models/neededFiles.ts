@@ -37,7 +37,10 @@ export async function neededFiles(
     for (const shard of await readShards(model, read)) weights.add(shard);
   }
   const missing = [...weights, 'tokenizer.json', 'tokenizer_config.json'].filter((path) => !paths.has(path));
-  if (missing.length > 0) throw new UnsupportedModelError(model, `${missing.join(' and ')} is missing.`);
+  if (missing.length > 0) {
+    const advice = missing.some((path) => path.startsWith('tokenizer')) ? ' Choose a copy of it with these files.' : '';
+    throw new UnsupportedModelError(model, `${missing.join(' and ')} is missing.${advice}`);
+  }
   return files
     .filter(({ path }) => weights.has(path) || isSmallFile(path))
     .sort((a, b) => a.size - b.size || (a.path < b.path ? -1 : 1));

@@ -60,10 +60,16 @@ export class OpfsChunkStore implements ChunkStore {
     const folder = await this.folder(model);
     if (!folder) return [];
     const files: { name: string; size: number }[] = [];
-    for await (const [name, handle] of folder.entries()) {
-      // Chromium keeps what is being written beside the file, under this ending, and may show it.
-      if (handle.kind !== 'file' || name.endsWith('.crswap')) continue;
-      files.push({ name, size: (await (handle as FileSystemFileHandle).getFile()).size });
+    try {
+      for await (const [name, handle] of folder.entries()) {
+        // Chromium keeps what is being written beside the file, under this ending, and may show it.
+        if (handle.kind !== 'file' || name.endsWith('.crswap')) continue;
+        const file = await (handle as FileSystemFileHandle).getFile().catch(ignoreMissing);
+        if (file) files.push({ name, size: file.size });
+      }
+    } catch (error) {
+      // Another tab deletes the model meanwhile: what it has left is what is there.
+      ignoreMissing(error);
     }
     return files;
   }
@@ -98,7 +104,10 @@ export class OpfsChunkStore implements ChunkStore {
   }
 
   async removeModel(model: string): Promise<void> {
-    await this.root.removeEntry(folderName(model), { recursive: true }).catch(ignoreMissing);
+    await this.root.removeEntry(folderName(model), { recursive: true }).catch((error: unknown) => {
+      if ((error as { name?: string }).name === 'NoModificationAllowedError') throw new ModelBusyError(model);
+      ignoreMissing(error);
+    });
   }
 
   async estimate(): Promise<{ usedBytes: number; quotaBytes: number } | null> {
@@ -160,12 +169,13 @@ function storageError(cause: unknown): unknown {
   if (cause instanceof ModelStorageFullError || cause instanceof ModelStorageUnavailableError) return cause;
   const { name } = cause as { name?: string };
   if (name === 'QuotaExceededError') return new ModelStorageFullError(null, null, { cause });
-  return new ModelStorageUnavailableError(`The browser could not store a part of the model (${String(cause)}).`, {
-    cause,
-  });
+  return new ModelStorageUnavailableError(
+    `The browser's storage of models refuses its work (${String(cause)}). Reload the page, and close its other tabs.`,
+    { cause },
+  );
 }
 
-function ignoreMissing(error: unknown): void {
+function ignoreMissing(error: unknown): undefined {
   if ((error as { name?: string }).name !== 'NotFoundError') throw storageError(error);
 }
 

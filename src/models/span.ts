@@ -1,4 +1,5 @@
 /** One request's worth of chunks: received, cut into chunks, written; taken up again where it broke off. */
+import { PolylogueError } from '../engine/errors';
 import { TransferError } from './errors';
 import { chunkSize, type ModelFile, type ModelManifest } from './manifest';
 import { Transient, type Clock, type Pacer } from './retry';
@@ -102,6 +103,8 @@ async function receiveOnce(span: Span, receiver: Receiver, context: SpanContext)
 }
 
 function brokenOff(name: string, cause: unknown): never {
+  // The transport knows better what it is, and that it will not pass.
+  if (cause instanceof PolylogueError) throw cause;
   throw new Transient(new TransferError(name, 'the transfer broke off', { cause }));
 }
 

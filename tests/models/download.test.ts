@@ -14,7 +14,7 @@ import { hubTransport, resolveHubModel, type HubOptions } from '../../src/models
 import { listStoredModels, openStoredModel } from '../../src/models/library';
 import { totalBytes, type ModelManifest } from '../../src/models/manifest';
 import type { DownloadProgress } from '../../src/models/progress';
-import { MemoryChunkStore, storedParts } from '../../src/models/store';
+import { MANIFEST, MemoryChunkStore, storedParts } from '../../src/models/store';
 import { HubServer, pageFetch, type Fault, type HubRequest } from './hubServer';
 import { CHUNK, PATIENT_MS, REPO, fastClock, openRepo, repoFiles } from './samples';
 
@@ -233,6 +233,30 @@ describe('downloadModel', () => {
     expect(error).toBeInstanceOf(ModelStorageFullError);
     expect(error).toMatchObject({ neededBytes: totalBytes(manifest), freeBytes: 10_000 });
     expect(hub.requests).toEqual([]);
+  });
+
+  it('does not repeat an estimate of free bytes that a failed write disproved', async () => {
+    store.estimate = async () => ({ usedBytes: 0, quotaBytes: 1e12 });
+    const write = store.write.bind(store);
+    store.write = async (model, name, bytes) => {
+      if (bytes.length === CHUNK) throw new ModelStorageFullError(null, null);
+      return write(model, name, bytes);
+    };
+    const error = (await download().catch((reason: unknown) => reason)) as ModelStorageFullError;
+    expect(error).toMatchObject({ name: 'ModelStorageFullError', freeBytes: null });
+    expect(error.neededBytes).toBeGreaterThan(40 * CHUNK);
+    expect(error.message).not.toContain('free)');
+  });
+
+  it('goes on from its chunks when the manifest is cut short', async () => {
+    failing({ kind: 'status', status: 500 }, Infinity, ({ range }) => (range?.from ?? 0) >= 8 * CHUNK);
+    await expect(download()).rejects.toThrow(TransferError);
+    const kept = (await storedParts(store, manifest)).bytes;
+    await store.write(manifest.id, MANIFEST, new TextEncoder().encode('{"schema":1,"id":"tiny'));
+    hub.reset();
+    await download();
+    await expectWhole();
+    expect(hub.sentBytes).toBe(totalBytes(manifest) - kept);
   });
 
   it('can be cancelled and goes on afterwards', async () => {

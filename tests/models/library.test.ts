@@ -14,6 +14,7 @@ import { ModelBusyError, StoredModelError, UnsupportedModelError } from '../../s
 import { folderFromDrop, folderFromFiles, folderTransport, openFolder, resolveFolder } from '../../src/models/folder';
 import { deleteStoredModel, listStoredModels, openStoredModel } from '../../src/models/library';
 import { totalBytes } from '../../src/models/manifest';
+import { OpfsChunkStore } from '../../src/models/opfs';
 import { MANIFEST, MemoryChunkStore, type ChunkStore } from '../../src/models/store';
 import { FolderChunkStore } from '../../src/models/store-node';
 import { goldenDir } from '../engine/golden';
@@ -137,6 +138,35 @@ describe('FolderChunkStore', () => {
   });
 });
 
+describe('OpfsChunkStore', () => {
+  const fails = (name: string) => () => Promise.reject(new DOMException('', name));
+  const named = (name: string, getFile: () => Promise<File>) => [name, { kind: 'file', getFile }] as const;
+
+  it('lists what is left of a model that another tab deletes meanwhile', async () => {
+    const folder = {
+      async *entries() {
+        yield named('a', async () => new File(['123'], 'a'));
+        yield named('b', fails('NotFoundError'));
+        yield named('c', async () => new File(['1'], 'c'));
+        await fails('NotFoundError')();
+      },
+    };
+    const root = { getDirectoryHandle: async () => folder } as unknown as FileSystemDirectoryHandle;
+    expect(await new OpfsChunkStore(root).list('model@1')).toEqual([
+      { name: 'a', size: 3 },
+      { name: 'c', size: 1 },
+    ]);
+  });
+
+  it('says of a model that cannot be deleted that it is in use', async () => {
+    const store = (name: string) =>
+      new OpfsChunkStore({ removeEntry: fails(name) } as unknown as FileSystemDirectoryHandle);
+    await store('NotFoundError').removeModel('model@1');
+    await expect(store('NoModificationAllowedError').removeModel('model@1')).rejects.toThrow(ModelBusyError);
+    await expect(store('UnknownError').removeModel('model@1')).rejects.toThrow(/Reload the page/);
+  });
+});
+
 describe('a folder', () => {
   async function golden(model: string): Promise<File[]> {
     const dir = goldenDir(model);
@@ -179,6 +209,26 @@ describe('a folder', () => {
     expect((await resolveFolder(folderFromFiles([...changed].map(([p, b]) => chosen(`tiny/${p}`, b))))).id).not.toBe(
       one.id,
     );
+  });
+
+  it('says at once when its files have changed on the disk', async () => {
+    const folder = sampleFolder();
+    const manifest = await resolveFolder(folder, { chunkBytes: CHUNK });
+    const store = new MemoryChunkStore();
+    const copy = () => downloadModel(manifest, { store, transport: folderTransport(folder) });
+    // What browsers do with a chosen file that was written to since.
+    class ChangedBlob extends Blob {
+      override slice(): Blob {
+        const stream = () => new ReadableStream({ start: (to) => to.error(new DOMException('', 'NotReadableError')) });
+        return Object.assign(new Blob(), { stream });
+      }
+    }
+    folder.files.set('model.safetensors', new ChangedBlob());
+    await expect(copy()).rejects.toThrow(FileError);
+    await expect(copy()).rejects.toThrow(/tiny\/model\.safetensors: cannot be read any more; choose the folder again/);
+    // A browser that reads it all the same.
+    folder.files.set('model.safetensors', new Blob([new Uint8Array(repoFiles().get('model.safetensors')!.length)]));
+    await expect(copy()).rejects.toThrow(/It was changed while it was copied: choose the folder again/);
   });
 
   it('is refused when it has no model, several, or not all of one', async () => {
