@@ -292,4 +292,26 @@ describe('gradient norm and adamw', () => {
     });
     expect(relativeError(await readF32(gpu, pool.weights), expected)).toBeLessThan(1e-5);
   });
+
+  it('update all of an adapter that is larger than one dimension of a dispatch', async () => {
+    const { parts } = makeParts(gpu, configOf({}), 4);
+    const slotElements = 65535 * 256 + 64;
+    const make = (label: string): GPUBuffer => gpu.buffer(label, slotElements * 4);
+    const pools = { weights: make('weights'), gradients: make('gradients'), m: make('m'), v: make('v') };
+    const ends = [0, slotElements - 64];
+    for (const first of ends) gpu.write(pools.gradients, new Float32Array(64).fill(3), first * 4);
+    const layout = { ...parts.pool.layout, slotElements } as typeof parts.pool.layout;
+    const steps = gpu.upload('steps', packSteps([{ slot: 0, lr: 0.5, update: 1 }], DEFAULT_OPTIMISER, 1));
+    run((program) => {
+      const pool = { ...parts.pool, ...pools, layout };
+      encodeAdamW(pool, { ...parts.tokens, trackCount: 1 }, steps, DEFAULT_OPTIMISER, program);
+    });
+    for (const first of ends) {
+      // A first step is lr against the gradient's sign.
+      for (const weight of new Float32Array(await gpu.read(pools.weights, first * 4, 64 * 4))) {
+        expect(weight).toBeCloseTo(-0.5, 5);
+      }
+    }
+    for (const buffer of Object.values(pools)) gpu.destroyBuffer(buffer);
+  });
 });

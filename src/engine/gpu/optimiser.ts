@@ -3,7 +3,7 @@
 import { NORM_CHUNKS, STEP_WORDS } from '../buffers';
 import type { OptimiserSettings } from '../types';
 import type { TrainedPool, TrainedTokens } from './backward';
-import type { Program } from './program';
+import { flatGroups, type Program } from './program';
 
 /** Squared gradient norm of every track into `results`, from the gradient pool; `partials` is f32 [G, NORM_CHUNKS]. */
 export function encodeGradientNorm(
@@ -37,6 +37,8 @@ export function encodeAdamW(
   program: Program,
 ): void {
   const { slotElements } = pool.layout;
+  // A rank of 32 on half a billion parameters is more than one dimension holds.
+  const [x, z] = flatGroups(slotElements / 4, 64);
   program.add(
     'adamw',
     {},
@@ -48,8 +50,9 @@ export function encodeAdamW(
       { f32: 1 - settings.beta1 },
       { f32: 1 - settings.beta2 },
       { f32: settings.eps },
+      x,
     ],
-    [Math.ceil(slotElements / 4 / 64), tokens.trackCount],
+    [x, tokens.trackCount, z],
   );
 }
 

@@ -7,7 +7,7 @@
 //   results [G]  pairs (loss, squared gradient norm)
 //   weights, grad, m, v  pools with p.slotElements per slot (a multiple of 4)
 //
-// Grid: x over p.slotElements / 4 in 64, y over tracks.
+// Grid: x over p.slotElements / 4 in 64, going on in z where x is too short, y over tracks.
 
 struct Params {
   slotElements: u32,
@@ -17,6 +17,8 @@ struct Params {
   rest1: f32,
   rest2: f32,
   eps: f32,
+  // Workgroups in x
+  groupsX: u32,
 }
 
 struct Step {
@@ -43,7 +45,7 @@ struct Step {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
-  let element = group.x * 64u + local.x;
+  let element = (group.z * p.groupsX + group.x) * 64u + local.x;
   if (element >= p.slotElements / 4u) {
     return;
   }
