@@ -151,11 +151,11 @@ export class ModelStorageFullError extends PolylogueError {
 /** A stored model is incomplete, damaged or not there. */
 export class StoredModelError extends PolylogueError {}
 
-/** A folder is used where it lies, and browsers forget about it when the page is reloaded. */
+/** A folder is used where it lies, and the page loses it when it is reloaded. */
 export class FolderNotChosenError extends PolylogueError {
   constructor(readonly folder: string) {
     super(
-      `The folder ${folder} has to be chosen again: browsers forget folders when a page is reloaded. Choose it under ` +
+      `The folder ${folder} has to be opened or chosen again: pages lose folders when they are reloaded. Do so under ` +
         'Models (or copy it into this browser there, so that it stays), then go on.',
     );
   }

@@ -223,6 +223,48 @@ describe('a model from a folder', () => {
     await visit.end();
   });
 
+  it('that was picked is opened again after a reload, or forgotten', async () => {
+    const visit = await Visit.begin(browser);
+    const { page } = visit;
+    // The browser's dialogue is out of reach; the directory it hands out is a real one.
+    await page.addInitScript(() => {
+      const showDirectoryPicker = async () =>
+        (await navigator.storage.getDirectory()).getDirectoryHandle('picked', { create: true });
+      Object.assign(globalThis, { showDirectoryPicker });
+    });
+    await page.goto(lab.url);
+    await visitModels(visit);
+    const files = Object.entries(tinyFiles(tinyWeights())).map(([name, bytes]) => [name, [...bytes]] as const);
+    await page.evaluate(async (contents) => {
+      const picked = await (await navigator.storage.getDirectory()).getDirectoryHandle('picked', { create: true });
+      for (const [name, bytes] of contents) {
+        const file = await (await picked.getFileHandle(name, { create: true })).createWritable();
+        await file.write(Uint8Array.from(bytes));
+        await file.close();
+      }
+    }, files);
+    const row = here(visit, 'picked (folder)');
+    await page.getByRole('button', { name: 'Choose a folder' }).click();
+    await row.getByText('read where it lies').waitFor();
+    expect(await row.count()).toBe(1);
+
+    await page.reload();
+    await visitModels(visit);
+    await row.getByText('of an earlier visit').waitFor();
+    expect(await axe(visit, 'kept folder')).toEqual([]);
+    await row.getByRole('button', { name: 'Open again' }).click();
+    await row.getByRole('button', { name: 'Use in the next run' }).click();
+    await expect.poll(() => visit.form.getByLabel('Model', { exact: true }).inputValue()).toBe('folder:picked');
+    await visit.form.getByText('Memory on the device').waitFor();
+
+    await page.reload();
+    await visitModels(visit);
+    await row.getByRole('button', { name: 'Forget' }).click();
+    await expect.poll(() => row.count()).toBe(0);
+    expect(visit.complaints).toEqual([]);
+    await visit.end();
+  });
+
   it('can be dropped, also within another folder or as its files', async () => {
     const visit = await begin();
     const target = visit.page.getByRole('group', { name: 'Folder' });

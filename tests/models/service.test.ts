@@ -111,7 +111,7 @@ describe('addresses', () => {
   });
 
   it('of folders lead to their files until the page is reloaded', async () => {
-    await expect(openModel('folder:mine')).rejects.toThrow(/mine has to be chosen again/);
+    await expect(openModel('folder:mine')).rejects.toThrow(/mine has to be opened or chosen again/);
     expect(addFolder(folder())).toBe('folder:mine');
     const files = await openModel('folder:mine');
     expect(JSON.parse(new TextDecoder().decode(await files.read('config.json')))).toEqual(CONFIG);

@@ -7,6 +7,7 @@ import type { ModelConfig } from '../../engine/types';
 import { folderAddress, modelTitle, storedAddress } from '../../models/address';
 import type { ModelFolder } from '../../models/folder';
 import { HUB } from '../../models/hub';
+import { forgetFolder, keepFolder, keptFolders, reopenFolder, type KeptFolder } from '../../models/keptFolders';
 import { keepStorage } from '../../models/opfs';
 import type { ModelManifest } from '../../models/manifest';
 import type { HubLogin, ModelOffer, ModelServiceApi, ModelShelf, TransferMessage } from '../../models/service';
@@ -38,6 +39,8 @@ export class ModelManager {
   /** Why the models of this browser cannot be listed. */
   trouble = $state.raw<string | null>(null);
   folders = $state.raw<readonly ChosenFolder[]>([]);
+  /** Folders of earlier visits, to be opened again; those of `folders` are not among them. */
+  kept = $state.raw<readonly KeptFolder[]>([]);
   transfers = $state.raw<readonly Transfer[]>([]);
   /** What is known of the model that was asked for last. */
   offer = $state.raw<ModelOffer | null>(null);
@@ -85,6 +88,7 @@ export class ModelManager {
     } catch (error) {
       this.trouble = reason(error);
     }
+    await this.#lookForKept();
     this.#offerChoices();
   }
 
@@ -116,14 +120,31 @@ export class ModelManager {
     await this.#carry(manifest.id, manifest.repo, (port) => this.#service.download(manifest, login, port));
   }
 
-  /** Makes a folder usable in this visit. @throws with a reason for people when it holds no usable model */
-  async choose(folder: ModelFolder): Promise<ChosenFolder> {
+  /**
+   * Makes a folder usable in this visit. @throws with a reason for people when it holds no usable model
+   * @param handle kept for later visits; null where the browser has none
+   */
+  async choose(folder: ModelFolder, handle: FileSystemDirectoryHandle | null = null): Promise<ChosenFolder> {
     const { config, bytes } = await this.#service.look(folder);
     const address = await this.#lab.addFolder(folder);
     const chosen = { address, folder, config, bytes };
     this.folders = [chosen, ...this.folders.filter((one) => one.address !== address)];
+    // A convenience: without it the folder is chosen again.
+    if (handle) await keepFolder({ name: folder.name, handle }).catch(() => {});
+    await this.#lookForKept();
     this.#offerChoices();
     return chosen;
+  }
+
+  /** Chooses a folder of an earlier visit. Call it on a click. @throws with a reason for people */
+  async reopen(kept: KeptFolder): Promise<void> {
+    await this.choose(await reopenFolder(kept), kept.handle);
+  }
+
+  /** Takes a folder of an earlier visit off the list. */
+  async forget({ name }: KeptFolder): Promise<void> {
+    await forgetFolder(name);
+    await this.#lookForKept();
   }
 
   /** Copies a folder into this browser, where it survives a reload. */
@@ -171,6 +192,11 @@ export class ModelManager {
       port1.close();
       await this.refresh();
     }
+  }
+
+  async #lookForKept(): Promise<void> {
+    const kept = await keptFolders().catch(() => []);
+    this.kept = kept.filter(({ name }) => !this.folders.some(({ folder }) => folder.name === name));
   }
 
   #offerChoices(): void {
