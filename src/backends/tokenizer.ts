@@ -109,7 +109,7 @@ function serveFiles(env: Library['env']): void {
 }
 
 async function withTemplate(source: FileSource, config: unknown): Promise<unknown> {
-  const known = typeof config === 'object' && config !== null && 'chat_template' in config;
+  const known = Boolean((config as { chat_template?: unknown } | null)?.chat_template);
   if (known || !(await source.exists?.(TEMPLATE))) return config;
   return { ...(config as object), chat_template: new TextDecoder().decode(await source.read(TEMPLATE)) };
 }

@@ -33,8 +33,8 @@ export class ModelAccessError extends PolylogueError {
 
 const ACCESS_ADVICE: Record<AccessProblem, (page: string, endpoint: string) => string> = {
   'token-missing': (page, endpoint) =>
-    `is gated: accept its licence at ${page}, make a read token at ${endpoint}/settings/tokens and enter it here. The ` +
-    'token stays in this tab and is sent to nobody but the hub.',
+    `is gated: accept its licence at ${page}, make a read token at ${endpoint}/settings/tokens and enter it under ` +
+    '"Token and address of the hub". It stays in this tab and is sent to nobody but the hub.',
   'not-granted': (page) =>
     `is gated and the token's account has no access yet: ask for it at ${page}, and see that the token may read gated ` +
     'repositories.',

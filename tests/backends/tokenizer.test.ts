@@ -9,8 +9,9 @@ const THINKING =
   "{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\\n' -}}" +
   "{%- if enable_thinking is defined and enable_thinking is false -%}{{- '<think>\\n\\n</think>\\n\\n' -}}{%- endif -%}{%- endif -%}";
 
-function sourceWith(template?: string): FileSource {
+function sourceWith(template?: string | null, beside?: string): FileSource {
   const files = tinyFiles();
+  if (beside !== undefined) files['chat_template.jinja'] = new TextEncoder().encode(beside);
   if (template !== undefined) {
     const config = JSON.parse(new TextDecoder().decode(files['tokenizer_config.json'])) as Record<string, unknown>;
     files['tokenizer_config.json'] = new TextEncoder().encode(JSON.stringify({ ...config, chat_template: template }));
@@ -33,6 +34,12 @@ describe('a chat tokenizer', () => {
     const tokenizer = await loadTokenizer(sourceWith(THINKING));
     const text = tokenizer.decode(tokenizer.encodeChat(messages, true));
     expect(text).toBe('user\nHi\nassistant\n<think>\n\n</think>\n\n');
+  });
+
+  it('takes the template from its own file where the configuration has none', async () => {
+    const tokenizer = await loadTokenizer(sourceWith(null, THINKING));
+    expect(tokenizer.hasChatTemplate).toBe(true);
+    expect(tokenizer.decode(tokenizer.encodeChat(messages, true))).toContain('<think>');
   });
 
   it('leaves templates without that switch as they are', async () => {

@@ -100,6 +100,15 @@ describe('what passes', () => {
     expect(server.requests.map(({ offset }) => offset)).toEqual([0, 100, 100, 200]);
   });
 
+  it('waits longer than for a passing fault where the server does not say how long', async () => {
+    const { clock, waits } = fast();
+    server.fault = (_, count) => (count <= 2 ? { kind: 'status', status: 429, error: 'Too many' } : null);
+    await load(gsm8k, { clock });
+    expect(waits).toHaveLength(2);
+    expect(waits[0]).toBeGreaterThanOrEqual(15_000);
+    expect(waits[1]).toBeGreaterThanOrEqual(30_000);
+  });
+
   it('survives cut connections, a server that is not ready and short pages', async () => {
     const whole = (await load()).bytes;
     server.reset();
