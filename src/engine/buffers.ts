@@ -6,7 +6,7 @@
  */
 import { projectionShape, tensorShapes } from './config';
 import { matrixLayout } from './matrixLayout';
-import { PROJECTIONS, type ModelConfig, type WeightDtype } from './types';
+import { PROJECTIONS, type CacheDtype, type ModelConfig, type WeightDtype } from './types';
 
 /** Bytes of buffers by name; a buffer of 0 bytes is not made. */
 export type Sizes<Name extends string = string> = Record<Name, number>;
@@ -79,17 +79,29 @@ export interface DecoderSizes {
   tokens: number;
   /** Lines of the block of logits. */
   logitsRows: number;
+  /** Format of keys and values. */
+  cache: CacheDtype;
 }
 
-export function decoderSizes(config: ModelConfig, maxRows: number, maxLength: number): DecoderSizes {
+export function decoderSizes(config: ModelConfig, maxRows: number, maxLength: number, cache: CacheDtype): DecoderSizes {
   const tokens = padTokens(Math.max(BATCH_TOKENS, maxRows));
   const fitting = Math.floor(LOGITS_BYTES / (4 * config.vocabSize));
-  return { maxRows, maxLength, tokens, logitsRows: Math.min(tokens, Math.max(padRows(maxRows), fitting)) };
+  return { maxRows, maxLength, tokens, logitsRows: Math.min(tokens, Math.max(padRows(maxRows), fitting)), cache };
 }
 
 /** Keys of one layer for all rows and one idle row; values take as much. */
-export function cacheBytes(config: ModelConfig, { maxRows, maxLength }: DecoderSizes): number {
-  return (maxRows + 1) * maxLength * config.numKvHeads * config.headDim * 4;
+export function cacheBytes(config: ModelConfig, { maxRows, maxLength, cache }: DecoderSizes): number {
+  return (maxRows + 1) * maxLength * keyBytes(config, cache);
+}
+
+/** Keys and values of one token in all layers. */
+export function cachedTokenBytes(config: ModelConfig, cache: CacheDtype): number {
+  return 2 * config.numLayers * keyBytes(config, cache);
+}
+
+/** Keys of one token in one layer: a multiple of 4, because widths of heads are even. */
+function keyBytes({ numKvHeads, headDim }: ModelConfig, cache: CacheDtype): number {
+  return numKvHeads * headDim * (cache === 'f16' ? 2 : 4);
 }
 
 /** What a decoder keeps beside the cache and the activations. */

@@ -2,8 +2,9 @@
  * Bytes that a model takes on a device, before any file of weights was read: exactly what the WebGPU engine allocates in
  * buffers. Uniforms (256 bytes a dispatch that is recorded) and one staging buffer for reading back come on top.
  *
- * Keys and values are f32 here. As f16 they would take half and cost attention nothing where it reads them, but every
- * device would round what the reference engine and PyTorch do not, in the one place where errors are carried from token to token.
+ * Keys and values are planned as `cache` says. In f16 they take half and attention reads half the bytes, but what is rounded there is
+ * carried from token to token; so they are f16 by themselves only where products are rounded just as much (`cacheDtype`). A plan that is
+ * made without a device takes the larger, f32, for `auto`.
  */
 import {
   adapterSizes,
@@ -25,7 +26,7 @@ import {
   type TrainingSize,
 } from './buffers';
 import { resolveMaxLength } from './requests';
-import type { EngineOptions, MemoryPlan, ModelConfig, WeightDtype } from './types';
+import type { CacheDtype, EngineOptions, MemoryPlan, ModelConfig, WeightDtype } from './types';
 
 export type { TrainingSize } from './buffers';
 
@@ -55,9 +56,22 @@ export interface EngineRoom {
   maxRank: number;
   maxLength: number;
   dtype: WeightDtype;
+  cache: CacheDtype;
 }
 
-/** Options with their defaults. @throws RequestError for an impossible maxLength */
+/**
+ * Format of the keys and values of an engine.
+ * @param arithmetic of products with packed weights on its device: `Gpu.arithmetic`, or before it is open `adapterTraits`
+ */
+export function cacheDtype(
+  { dtype = 'f32', cache = 'auto' }: Pick<EngineOptions, 'dtype' | 'cache'>,
+  arithmetic: 'f32' | 'f16',
+): CacheDtype {
+  if (cache !== 'auto') return cache;
+  return dtype === 'f32' ? 'f32' : arithmetic;
+}
+
+/** Options with their defaults; what depends on the device as it is where products are f32. @throws RequestError for an impossible maxLength */
 export function engineRoom(config: ModelConfig, options: EngineOptions): EngineRoom {
   return {
     maxRows: Math.max(1, options.maxRows ?? DEFAULT_MAX_ROWS),
@@ -65,11 +79,13 @@ export function engineRoom(config: ModelConfig, options: EngineOptions): EngineR
     maxRank: options.maxRank ?? DEFAULT_MAX_RANK,
     maxLength: resolveMaxLength(config, options),
     dtype: options.dtype ?? 'f32',
+    cache: cacheDtype(options, 'f32'),
   };
 }
 
 /**
- * What an engine allocates: without `training` until its first training job, with it when a job of that size has run.
+ * What an engine allocates: without `training` until its first training job, with it when a job of that size has run. Where the
+ * device is known, `options.cache` should be what it takes (`cacheDtype`); `auto` is planned as f32.
  * @throws RequestError for an impossible maxLength, or when a format cannot pack a width of the model
  */
 export function planModel(
@@ -80,7 +96,7 @@ export function planModel(
 ): ModelPlan {
   const room = engineRoom(config, options);
   const rank = allocatedRank(room.maxRank);
-  const sizes = decoderSizes(config, room.maxRows, room.maxLength);
+  const sizes = decoderSizes(config, room.maxRows, room.maxLength, room.cache);
   const adapters = adapterSizes(config, room.maxAdapters, room.maxRank);
   const sum = new Sum();
   sum.add('weights', 'weights of', weightSizes(config, room.dtype));

@@ -68,6 +68,10 @@ export interface HostTensor {
 export const WEIGHT_DTYPES = ['f32', 'f16', 'int8', 'int4'] as const;
 export type WeightDtype = (typeof WEIGHT_DTYPES)[number];
 
+/** How keys and values of generation and scoring are kept; f16 takes half, and rounds them to 11 bits. */
+export const CACHE_DTYPES = ['f32', 'f16'] as const;
+export type CacheDtype = (typeof CACHE_DTYPES)[number];
+
 /** LoRA hyper-parameters (PEFT's names); the update is scaling · B(Ax) with scaling = alpha / rank. */
 export interface AdapterConfig {
   rank: number;
@@ -246,6 +250,8 @@ export interface EngineReport {
   dtype: WeightDtype;
   /** Of the frozen weights on the device. */
   weightBytes: number;
+  /** Of the keys and values of generation and scoring. */
+  cache: CacheDtype;
   /** Of every tensor that was packed; empty for f32. */
   errors: TensorError[];
   /** Null when it was left out. */
@@ -291,6 +297,13 @@ export interface EngineOptions {
    * f16, the rest in f32. Default: f16 where a GPU has it. Gradients, and products with f32 weights, are f32 always.
    */
   arithmetic?: 'auto' | 'f32' | 'f16';
+  /**
+   * Keys and values of generation and scoring: f16 rounds them to the nearest of 11 bits (beyond ±65504 to that, below 2^-14 to 0) as they
+   * are stored, and a token attends to what is stored, its own key and value included. Sums in attention are f32, and so are the keys and
+   * values of training. Default: f16 exactly where products are computed in f16 (packed weights, `arithmetic`), f32 elsewhere.
+   * Any device can do either; PyTorch's engine keeps f32.
+   */
+  cache?: 'auto' | CacheDtype;
   /** Keep keys and values of what was computed for prompts that begin alike; the results are the same; default true. */
   prefixCache?: boolean;
   /** Compare a few tokens of the first layer with the reference engine when the model is loaded; default true. */

@@ -12,8 +12,19 @@ import { GOLDEN_MODELS, readGolden, relativeErrors, type Golden } from './golden
 
 export type MakeEngine = (modelDir: string, options: EngineOptions) => Promise<Engine>;
 
-/** Declares the suite for one engine. `makeEngine` loads the model folder it is given; `models` as `readGolden` takes them. */
-export function conformance(name: string, makeEngine: MakeEngine, models: readonly string[] = GOLDEN_MODELS): void {
+/** What the suite consists of. */
+export const PARTS = { numbers, training, generation, adapters, refusals };
+
+/**
+ * Declares the suite for one engine. `makeEngine` loads the model folder it is given; `models` as `readGolden` takes them; `parts`
+ * without `numbers` is for an engine that rounds what PyTorch does not.
+ */
+export function conformance(
+  name: string,
+  makeEngine: MakeEngine,
+  models: readonly string[] = GOLDEN_MODELS,
+  parts: readonly ((context: Context) => void)[] = Object.values(PARTS),
+): void {
   describe.each(models)(`${name} on %s`, (model) => {
     let golden: Golden;
     let engine: Engine;
@@ -25,11 +36,7 @@ export function conformance(name: string, makeEngine: MakeEngine, models: readon
     });
     afterAll(() => engine?.dispose());
     const context = (): { engine: Engine; golden: Golden } => ({ engine, golden });
-    numbers(context);
-    training(context);
-    generation(context);
-    adapters(context);
-    refusals(context);
+    for (const declare of parts) declare(context);
   });
 }
 

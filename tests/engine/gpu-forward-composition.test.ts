@@ -72,14 +72,19 @@ function request(i: number): GenerateRequest {
   };
 }
 
-describe.each(['cpu', 'gpu'] as const)('a row of the batch, %s kernels', (tiles) => {
+describe.each([
+  ['cpu', 'f32'],
+  ['gpu', 'f32'],
+  ['cpu', 'f16'],
+  ['gpu', 'f16'],
+] as const)('a row of the batch, %s kernels, keys and values in %s', (tiles, cache) => {
   let engine: WebGpuEngine;
   /** Two rows at a time: another chunking of the same work. */
   let narrow: WebGpuEngine;
   beforeAll(async () => {
     const model = randomModel();
     const gpu = await openNodeGpu();
-    const options = { maxAdapters: 2, maxRank: 6, maxLength: 700, tiles };
+    const options = { maxAdapters: 2, maxRank: 6, maxLength: 700, tiles, cache };
     engine = await WebGpuEngine.create(gpu, model, { ...options, maxRows: 24 });
     narrow = await WebGpuEngine.create(gpu, model, { ...options, maxRows: 2 });
     for (const rank of [3, 6]) {
@@ -126,6 +131,6 @@ describe.each(['cpu', 'gpu'] as const)('a row of the batch, %s kernels', (tiles)
   it('plans what it allocates', () => {
     const { total, ...parts } = engine.plan();
     expect(Object.values(parts).reduce((sum, bytes) => sum + bytes, 0)).toBe(total);
-    expect(parts.kvCache).toBe(2 * 2 * 25 * 700 * 16 * 4);
+    expect(parts.kvCache).toBe(2 * 2 * 25 * 700 * 16 * (cache === 'f16' ? 2 : 4));
   });
 });

@@ -7,6 +7,7 @@ import { copyAdapterWeights } from '../../src/engine/peft';
 import {
   DEFAULT_OPTIMISER,
   type AdapterId,
+  type CacheDtype,
   type EngineOptions,
   type GenerateRequest,
   type GenerateResult,
@@ -25,11 +26,11 @@ let drawn = 0;
 const below = (n: number): number => Math.floor(drawUniform({ seed: 12, stream: 0 }, drawn++) * n);
 const ids = (length: number): number[] => Array.from({ length }, () => 3 + below(golden.weights.config.vocabSize - 3));
 
-async function open(model: string, tiles: 'cpu' | 'gpu'): Promise<void> {
+async function open(model: string, tiles: 'cpu' | 'gpu', cache: CacheDtype): Promise<void> {
   golden = await readGolden(model);
   const gpu = await openNodeGpu();
-  engine = await WebGpuEngine.create(gpu, golden.weights, { ...OPTIONS, tiles });
-  plain = await WebGpuEngine.create(gpu, golden.weights, { ...OPTIONS, tiles, prefixCache: false });
+  engine = await WebGpuEngine.create(gpu, golden.weights, { ...OPTIONS, tiles, cache });
+  plain = await WebGpuEngine.create(gpu, golden.weights, { ...OPTIONS, tiles, cache, prefixCache: false });
   await both((e) => e.importAdapter('a', golden.adapter));
   await both((e) => e.importAdapter('b', golden.adapter2));
 }
@@ -70,12 +71,14 @@ async function generate(
 
 // What is taken over was computed in other batches, and by decoding instead of prefill: other kernels on a GPU.
 describe.each([
-  ['llama', 'cpu'],
-  ['qwen2', 'cpu'],
-  ['qwen3', 'cpu'],
-  ['llama', 'gpu'],
-] as const)('the prefix cache on %s with %s kernels', (model, tiles) => {
-  beforeAll(() => open(model, tiles));
+  ['llama', 'cpu', 'f32'],
+  ['qwen2', 'cpu', 'f32'],
+  ['qwen3', 'cpu', 'f32'],
+  ['llama', 'gpu', 'f32'],
+  ['qwen3', 'cpu', 'f16'],
+  ['llama', 'gpu', 'f16'],
+] as const)('the prefix cache on %s with %s kernels, keys and values in %s', (model, tiles, cache) => {
+  beforeAll(() => open(model, tiles, cache));
   afterAll(close);
 
   it('plays a debate of three agents to the same bits, each round upon the one before', async () => {

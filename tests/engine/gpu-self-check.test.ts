@@ -49,6 +49,38 @@ describe.each(GOLDEN_MODELS)('%s', (model) => {
 });
 
 it.each([
+  ['llama', 'cpu', 'f32'],
+  ['qwen2', 'gpu', 'int4'],
+  ['qwen3', 'cpu', 'int8'],
+] as const)(
+  'compares keys and values in f16 with the same of the reference: %s, %s kernels, %s',
+  async (model, tiles, dtype) => {
+    const engine = await open(await openNodeGpu(), model, {
+      ...OPTIONS,
+      tiles,
+      dtype,
+      arithmetic: 'f32',
+      cache: 'f16',
+    });
+    const { selfCheck, cache } = await engine.report();
+    expect(cache).toBe('f16');
+    // A number beside a tie may be rounded the other way, by 2^-11 of it.
+    expect(selfCheck!.error).toBeLessThan(1e-4);
+    await engine.dispose();
+  },
+);
+
+it.each([
+  ['attention_forward', 'unpack2x16float(stored)', 'unpack2x16float(stored).yx'],
+  ['cache_store', 'asF16(kept.y)', 'asF16(kept.x)'],
+  ['attention_forward_wide', 'unpack2x16float(stored.y)', 'unpack2x16float(stored.x)'],
+])('refuses a driver that mistranslates %s with keys and values in f16', async (kernel, right, wrong) => {
+  const gpu = await faulty(kernel, right, wrong);
+  const tiles = kernel.endsWith('_wide') ? 'gpu' : 'cpu';
+  await expect(open(gpu, 'llama', { ...OPTIONS, tiles, cache: 'f16' })).rejects.toThrow(SelfCheckError);
+});
+
+it.each([
   ['rope_forward', 'f32', '-(high * turn.y)', 'high * turn.y'],
   ['swiglu_forward', 'f32', 'exp(-z)', 'exp(z)'],
   [

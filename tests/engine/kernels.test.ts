@@ -8,7 +8,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { wideShape } from '../../src/engine/gpu/attention';
 import { kernelCode, type KernelConstants } from '../../src/engine/gpu/compile';
 import type { Gpu } from '../../src/engine/gpu/device';
-import { FRAGMENTS, KERNELS, PACKED_FORMATS, type KernelName } from '../../src/engine/gpu/kernels';
+import { FRAGMENTS, KERNELS, VARIANTS, type KernelName } from '../../src/engine/gpu/kernels';
 import { openTestGpu } from './gpu';
 
 let gpu: Gpu;
@@ -32,7 +32,7 @@ const norms = [
   { LANES: 128, LINES: 1 },
 ];
 
-/** Constants that the engine gives each kernel, but for FORMAT. A kernel that has none is compiled once. */
+/** Constants that the engine gives each kernel, but for those of VARIANTS. A kernel that has none is compiled once. */
 const CONSTANTS: Partial<Record<KernelName, KernelConstants[]>> = {
   attention_backward_key_value: attentionTiles,
   attention_backward_key_value_wide: heads,
@@ -42,7 +42,7 @@ const CONSTANTS: Partial<Record<KernelName, KernelConstants[]>> = {
   attention_forward: heads.map((shape) => ({ ...shape, GROUP: 1, LANES: 64 })),
   attention_forward_wide: HEADS.map((shape, i) => ({ ...heads[i], GROUP: wideShape(shape).group })),
   cache_copy: [{ WIDTH: 128, STEP: 8 }],
-  cache_store: [{ WIDTH: 128 }],
+  cache_store: [{ PAIRS: 64 }],
   cross_entropy: [
     { V, LANES: 1, TOKENS: 64 },
     { V, LANES: 256, TOKENS: 1 },
@@ -77,13 +77,16 @@ const CONSTANTS: Partial<Record<KernelName, KernelConstants[]>> = {
   swiglu_forward: [{ WIDTH: 4864 }],
 };
 
-/** The forms of a kernel: its constants, with every format of weights that it reads. */
+/** The forms of a kernel: its constants, with every format of weights, keys and values that it reads. */
 function formsOf(name: KernelName): KernelConstants[] {
-  const forms = CONSTANTS[name] ?? [{}];
-  if (!KERNELS[name].includes('//@weights\n')) return forms;
-  // Weights over their scale are what the kernels in f16 multiply; f32 has none.
-  const formats = Object.entries(PACKED_FORMATS).filter(([, text]) => !isHalf(name) || text.includes('fn unit4('));
-  return forms.flatMap((form) => formats.map(([FORMAT]) => ({ ...form, FORMAT })));
+  let forms = CONSTANTS[name] ?? [{}];
+  for (const [fragment, { constant, texts }] of Object.entries(VARIANTS)) {
+    if (!KERNELS[name].includes(`//@${fragment}\n`)) continue;
+    // Weights over their scale are what the kernels in f16 multiply; f32 has none.
+    const formats = Object.entries(texts).filter(([, text]) => !isHalf(name) || text.includes('fn unit4('));
+    forms = forms.flatMap((form) => formats.map(([format]) => ({ ...form, [constant]: format })));
+  }
+  return forms;
 }
 
 const isHalf = (name: KernelName): boolean => name.endsWith('_half');
@@ -120,15 +123,25 @@ describe('a kernel', () => {
 describe('the registry', () => {
   it.each([
     ['kernels', { ...KERNELS }],
-    ['kernels/fragments', { ...FRAGMENTS, ...weightFragments() }],
+    ['kernels/fragments', { ...FRAGMENTS, ...variantFragments() }],
   ])('has every file of %s', async (folder, registered) => {
     const files = await readdir(new URL(`../../src/engine/${folder}`, import.meta.url));
     const names = files.filter((file) => file.endsWith('.wgsl')).map((file) => file.slice(0, -'.wgsl'.length));
     expect(names.sort()).toEqual(Object.keys(registered).sort());
   });
 
-  it('has no fragment that only one kernel takes', () => {
-    const texts = Object.values(KERNELS);
+  it('has variants of every text that differ', () => {
+    for (const { texts } of Object.values(VARIANTS)) {
+      const different = new Set(Object.values(texts));
+      expect(different.size).toBe(Object.keys(texts).length);
+    }
+    expect(() => kernelCode('cache_store', { PAIRS: 4, CACHE: 'int8' })).toThrow(/nothing for .*cache.*int8/);
+    expect(() => kernelCode('cache_store', { PAIRS: 4 })).toThrow(/nothing for .*cache/);
+    expect(() => kernelCode('cache_copy', { WIDTH: 4, STEP: 8, CACHE: 'f16' })).toThrow(/no constant CACHE/);
+  });
+
+  it('has no fragment that only one text takes', () => {
+    const texts = [...Object.values(KERNELS), ...Object.values(variantFragments())];
     for (const name of Object.keys(FRAGMENTS)) {
       const users = texts.filter((text) => text.split('\n').includes(`//@${name}`));
       expect(users.length, name).toBeGreaterThan(1);
@@ -136,6 +149,10 @@ describe('the registry', () => {
   });
 });
 
-function weightFragments(): Record<string, string> {
-  return Object.fromEntries(Object.entries(PACKED_FORMATS).map(([format, text]) => [`weights_${format}`, text]));
+/** Texts of the variants by their files' names. */
+function variantFragments(): Record<string, string> {
+  const files = Object.entries(VARIANTS).flatMap(([fragment, { texts }]) =>
+    Object.entries(texts).map(([format, text]) => [`${fragment}_${format}`, text]),
+  );
+  return Object.fromEntries(files) as Record<string, string>;
 }

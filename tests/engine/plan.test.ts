@@ -68,6 +68,15 @@ describe('the plan is what the engine allocates', () => {
   }
 
   it('with the kernels for GPUs, too', () => comparePlan('qwen3', { ...OPTIONS, dtype: 'int4', tiles: 'gpu' }));
+
+  it('with keys and values in f16, too', async () => {
+    await comparePlan('llama', { ...OPTIONS, cache: 'f16' });
+    await comparePlan('qwen2', { ...OPTIONS, dtype: 'int8', tiles: 'gpu', cache: 'f16' });
+    const { weights } = await readGolden('llama');
+    const [halves, whole] = (['f16', 'f32'] as const).map((cache) => planModel(weights.config, { ...OPTIONS, cache }));
+    expect(whole!.kvCache - halves!.kvCache).toBe(halves!.kvCache);
+    expect(whole!.total - halves!.total).toBe(halves!.kvCache);
+  });
 });
 
 async function comparePlan(model: string, options: EngineOptions): Promise<void> {
@@ -75,7 +84,8 @@ async function comparePlan(model: string, options: EngineOptions): Promise<void>
   const { config } = weights;
   const { gpu, bytes, largest } = await countingGpu();
   const engine = await WebGpuEngine.create(gpu, weights, options);
-  const before = planModel(config, options);
+  const known = { ...options, cache: (await engine.report()).cache };
+  const before = planModel(config, known);
   expect(bytes()).toBe(before.total);
   expect(largest()).toBe(before.largestBuffer.bytes);
   expect(engine.plan()).toEqual(plain(before));
@@ -99,7 +109,7 @@ async function comparePlan(model: string, options: EngineOptions): Promise<void>
   ]);
   const rows = tracks.map(({ examples }) => ({ rows: examples }));
   const { tokens, targets } = measureBatch(rows, TOKEN_TILE);
-  const after = planModel(config, options, { tokens, targets, tracks: tracks.length });
+  const after = planModel(config, known, { tokens, targets, tracks: tracks.length });
   expect(bytes()).toBe(after.total);
   expect(largest()).toBe(after.largestBuffer.bytes);
   expect(engine.plan()).toEqual(plain(after));

@@ -1,11 +1,11 @@
 /** The intermediates of a layer: what the forward pass writes, and in training the backward pass reads. */
 
 import { sharedActivationSizes, trainingActivationSizes } from '../buffers';
-import { PROJECTIONS, type ModelConfig, type Projection } from '../types';
+import { PROJECTIONS, type CacheDtype, type ModelConfig, type Projection } from '../types';
 import type { Gpu } from './device';
 
 /**
- * The intermediates of one layer, all f32 [T, ·]. Training gives each its own buffer, because the backward pass reads them;
+ * The intermediates of one layer, f32 [T, ·] unless it says otherwise. Training gives each its own buffer, because the backward pass reads them;
  * generation reuses buffers that are not needed at the same time.
  */
 export interface LayerActivations {
@@ -23,6 +23,8 @@ export interface LayerActivations {
   /** [rowBase[row] + pos, K·Dh] after RoPE: a cache, or in training the tokens' own list. */
   k: GPUBuffer;
   v: GPUBuffer;
+  /** Format of k and v. */
+  cache: CacheDtype;
   /** Output of v_proj when `v` is a cache; null: v_proj writes `v` itself, token t at t. */
   vRaw: GPUBuffer | null;
   /** [T, H·Dh] */
@@ -61,6 +63,7 @@ export function createTrainingActivations(
     q: make('q'),
     k: make('k'),
     v: make('v'),
+    cache: 'f32',
     vRaw: null,
     attn: make('attn'),
     lse: make('lse'),
@@ -79,7 +82,7 @@ export function createSharedActivations(
   config: ModelConfig,
   rank: number,
   tokens: number,
-): Omit<LayerActivations, 'k' | 'v'> {
+): Omit<LayerActivations, 'k' | 'v' | 'cache'> {
   const bytes = sharedActivationSizes(config, rank, tokens);
   const make = (name: keyof typeof bytes): GPUBuffer => gpu.buffer(`shared ${name}`, bytes[name]);
   const hidden = make('hidden');

@@ -30,13 +30,13 @@ export function encodeAttention(
   parts: Pick<ForwardParts, 'gpu' | 'config'>,
   program: Program,
   tokens: Pick<TokenList, 'count' | 'row' | 'pos' | 'rowBase'>,
-  acts: Pick<LayerActivations, 'q' | 'k' | 'v' | 'attn' | 'lse'>,
+  acts: Pick<LayerActivations, 'q' | 'k' | 'v' | 'cache' | 'attn' | 'lse'>,
 ): void {
   const { gpu, config } = parts;
   const { numHeads, numKvHeads, headDim } = config;
   const bindings = [acts.q, acts.k, acts.v, tokens.row, tokens.pos, tokens.rowBase, acts.attn, acts.lse];
   const scale = { f32: 1 / Math.sqrt(headDim) };
-  const heads = { HEADS: numHeads, KV_HEADS: numKvHeads, HEAD_DIM: headDim };
+  const heads = { HEADS: numHeads, KV_HEADS: numKvHeads, HEAD_DIM: headDim, CACHE: acts.cache };
   if (hasWide(gpu, headDim)) {
     const { group, splits } = wideShape(config);
     const groups = flatGroups((tokens.count * numHeads) / group, 1);

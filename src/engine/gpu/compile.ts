@@ -1,9 +1,9 @@
 /** From a kernel's text to its pipeline: constants and fragments are put in, the layout is read off its declarations. */
 
 import { DeviceError } from '../errors';
-import { FRAGMENTS, KERNELS, PACKED_FORMATS, type KernelName } from './kernels';
+import { FRAGMENTS, KERNELS, VARIANTS, type KernelName } from './kernels';
 
-/** Values for a kernel's `override` declarations; `FORMAT` names the file that takes the place of its line `//@weights`. */
+/** Values for a kernel's `override` declarations; those of `VARIANTS` name what takes the place of a line such as `//@weights`. */
 export type KernelConstants = Readonly<Record<string, number | boolean | string>>;
 
 export interface Kernel {
@@ -46,16 +46,16 @@ export function kernelCode(name: KernelName, constants: KernelConstants): string
   return code;
 }
 
-/** The line `//@weights` becomes the text that reads weights of this format, `//@name` the fragment of this name. */
+/** The line `//@name` becomes the fragment of this name, or of several (`VARIANTS`) the one that a constant names. */
 function include(name: string, source: string, constants: KernelConstants, unused: Set<string>): string {
   return source.replace(/^\/\/@(\w+)$/gm, (_line, fragment: string) => {
-    const weights = fragment === 'weights';
-    if (weights) unused.delete('FORMAT');
-    const key = weights ? String(constants['FORMAT']) : fragment;
-    const texts: Readonly<Record<string, string>> = weights ? PACKED_FORMATS : FRAGMENTS;
+    const variant = Object.hasOwn(VARIANTS, fragment) ? VARIANTS[fragment] : undefined;
+    if (variant) unused.delete(variant.constant);
+    const key = variant ? String(constants[variant.constant]) : fragment;
+    const texts = variant?.texts ?? FRAGMENTS;
     const text = Object.hasOwn(texts, key) ? texts[key] : undefined;
     if (text === undefined) throw new DeviceError(`kernel ${name}: there is nothing for //@${fragment} (${key})`);
-    return text;
+    return include(name, text, constants, unused);
   });
 }
 

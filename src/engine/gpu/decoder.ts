@@ -99,7 +99,8 @@ export class Decoder {
     copies.forEach(({ row, to, length }, i) => words.set([row, to, length], i * COPY_WORDS));
     this.parts.gpu.write(this.buffers.copies, words);
     const { numKvHeads, headDim } = this.parts.config;
-    const constants = { WIDTH: numKvHeads * headDim, STEP: COPY_GROUPS };
+    const perWord = this.sizes.cache === 'f16' ? 2 : 1;
+    const constants = { WIDTH: (numKvHeads * headDim) / perWord, STEP: COPY_GROUPS };
     const record = (program: Program): void => {
       for (const { k, v } of this.buffers.caches) {
         program.add('cache_copy', constants, [this.buffers.copies, k, v], [this.sizes.maxLength], [COPY_GROUPS, lines]);

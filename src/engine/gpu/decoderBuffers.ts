@@ -1,7 +1,7 @@
 /** What a decoder has on the device. */
 
 import { cacheBytes, decoderBufferSizes, type DecoderSizes } from '../buffers';
-import type { ModelConfig } from '../types';
+import type { CacheDtype, ModelConfig } from '../types';
 import { createSharedActivations, type LayerActivations } from './activations';
 import type { Gpu } from './device';
 import type { TokenList } from './forward';
@@ -10,9 +10,9 @@ import { NO_SLOT } from './layout';
 /** Lengths are those of `decoderBufferSizes`. */
 export interface DecoderBuffers {
   tokens: Omit<TokenList, 'count'>;
-  acts: Omit<LayerActivations, 'k' | 'v'>;
+  acts: Omit<LayerActivations, 'k' | 'v' | 'cache'>;
   /** A layer's keys and values: a region per row, and one of the idle row. */
-  caches: { k: GPUBuffer; v: GPUBuffer }[];
+  caches: { k: GPUBuffer; v: GPUBuffer; cache: CacheDtype }[];
   /** u32: tokens of the batch whose logits are wanted, their targets, rows that decode. */
   wanted: GPUBuffer;
   targetIds: GPUBuffer;
@@ -54,6 +54,7 @@ export function createDecoderBuffers(gpu: Gpu, config: ModelConfig, rank: number
     caches: Array.from({ length: config.numLayers }, (_, layer) => ({
       k: gpu.buffer(`keys of layer ${layer} (maxRows, maxLength)`, cache),
       v: gpu.buffer(`values of layer ${layer} (maxRows, maxLength)`, cache),
+      cache: sizes.cache,
     })),
     wanted: make('wanted tokens'),
     targetIds: make('target ids'),

@@ -4,6 +4,7 @@
  */
 
 import { DeviceError, DeviceLostError, MemoryPlanError, NoWebGpuError, PolylogueError, RequestError } from '../errors';
+import { adapterTraits } from './adapter';
 import { compileKernel, type Kernel, type KernelConstants } from './compile';
 import type { KernelName } from './kernels';
 import { ReadBack } from './readBack';
@@ -76,7 +77,7 @@ export class Gpu {
     if (adapter === null) {
       throw new NoWebGpuError('WebGPU is present but offers no adapter (no usable graphics driver)');
     }
-    const { info, limits } = adapter;
+    const { limits } = adapter;
     let device: GPUDevice;
     try {
       device = await adapter.requestDevice({
@@ -89,18 +90,13 @@ export class Gpu {
     } catch (error) {
       throw new NoWebGpuError(`the adapter gives no device: ${(error as Error).message}`, { cause: error });
     }
-    const words = [info.vendor, info.architecture, info.device, info.description].filter((word) => word !== '');
-    const description = [...new Set(words)].join(' ') || 'unnamed adapter';
-    const isCpu = /llvmpipe|swiftshader|lavapipe|basic render/i.test(description) || info.isFallbackAdapter === true;
-    const tiles = options.tiles ?? 'auto';
-    const treatedAsCpu = tiles === 'auto' ? isCpu : tiles === 'cpu';
+    const { description, isCpu, arithmetic } = adapterTraits(adapter, options.tiles);
     const wanted = options.arithmetic ?? 'auto';
-    const possible = device.features.has('shader-f16') && !treatedAsCpu;
-    if (wanted === 'f16' && !possible) {
+    if (wanted === 'f16' && arithmetic !== 'f16') {
       device.destroy();
       throw new RequestError(`arithmetic: f16 is not possible on ${description}; use auto or f32`);
     }
-    return new Gpu(device, description, treatedAsCpu, possible && wanted !== 'f32' ? 'f16' : 'f32');
+    return new Gpu(device, description, isCpu, wanted === 'f32' ? 'f32' : arithmetic);
   }
 
   /**

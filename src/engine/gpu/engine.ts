@@ -2,7 +2,7 @@
 
 import { decoderSizes } from '../buffers';
 import { MemoryPlanError } from '../errors';
-import { engineRoom, planModel, totalOf } from '../plan';
+import { cacheDtype, engineRoom, planModel, totalOf, type EngineRoom } from '../plan';
 import { OperationQueue } from '../queue';
 import { streamOf, type ModelStream, type ReadOptions } from '../stream';
 import { checkCapacity, checkGenerate, checkLogits, checkScore, type Limits } from '../requests';
@@ -94,14 +94,11 @@ export class WebGpuEngine implements Engine {
   ): Promise<WebGpuEngine> {
     const stream = 'read' in model ? model : streamOf(model);
     const { config } = stream;
-    const resolved: Required<EngineOptions> = {
-      ...engineRoom(config, options),
-      tiles: options.tiles ?? 'auto',
-      arithmetic: options.arithmetic ?? 'auto',
-      prefixCache: options.prefixCache ?? true,
-      selfCheck: options.selfCheck ?? true,
-    };
-    const device = await Gpu.open(gpu, { tiles: resolved.tiles, arithmetic: resolved.arithmetic });
+    const wanted = engineRoom(config, options);
+    const { tiles = 'auto', arithmetic = 'auto', prefixCache = true, selfCheck = true } = options;
+    const device = await Gpu.open(gpu, { tiles, arithmetic });
+    const cache = cacheDtype(options, device.arithmetic);
+    const resolved = { ...wanted, tiles, arithmetic, cache, prefixCache, selfCheck };
     try {
       const { room, parts, decoder } = await allocate(device, config, resolved);
       const check = resolved.selfCheck ? await import('./selfCheck') : null;
@@ -194,7 +191,8 @@ export class WebGpuEngine implements Engine {
 
   async report(): Promise<EngineReport> {
     const { dtype, bytes, errors } = this.parts.weights;
-    return { dtype, weightBytes: bytes, errors, selfCheck: this.selfCheck };
+    const { cache } = this.decoder.sizes;
+    return { dtype, weightBytes: bytes, cache, errors, selfCheck: this.selfCheck };
   }
 
   adapters(): AdapterId[] {
@@ -246,16 +244,16 @@ export class WebGpuEngine implements Engine {
 async function allocate(
   gpu: Gpu,
   config: ModelConfig,
-  options: Required<EngineOptions>,
+  options: EngineRoom,
 ): Promise<{ room: Room; parts: ForwardParts & { adapters: AdapterStore }; decoder: Decoder }> {
-  const { maxRows, maxLength, dtype } = options;
+  const { maxRows, maxLength, dtype, cache } = options;
   const made: Awaited<ReturnType<typeof allocate>>[] = [];
   const error = await gpu.allocate(() => {
     const room = makeRoom(gpu, config, dtype);
     const adapters = new AdapterStore(gpu, config, options);
     const parts = { gpu, config, weights: room.weights, adapters, turns: uploadTurns(gpu, config, maxLength) };
     // A CPU driver gains nothing from steps in flight, and rows that have ended idle until the next read.
-    const decoder = new Decoder(parts, decoderSizes(config, maxRows, maxLength), gpu.isCpu ? 2 : 8);
+    const decoder = new Decoder(parts, decoderSizes(config, maxRows, maxLength, cache), gpu.isCpu ? 2 : 8);
     made.push({ room, parts, decoder });
   });
   if (error === null && made[0]) return made[0];

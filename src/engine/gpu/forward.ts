@@ -178,25 +178,25 @@ function encodeHeads(
     encodeNorm(parts, program, tokens.count * numKvHeads, headDim, k, kNorm, acts.kNormed);
     [q, k] = [acts.qNormed, acts.kNormed];
   }
-  for (const [heads, from, to, cached] of [
-    [numHeads, q, acts.q, false],
-    [numKvHeads, k, acts.k, true],
+  for (const [heads, from, to, cached, format] of [
+    [numHeads, q, acts.q, false, 'f32'],
+    [numKvHeads, k, acts.k, true, acts.cache],
   ] as const) {
     program.add(
       'rope_forward',
-      { HEADS: heads, HEAD_DIM: headDim, CACHED: cached },
+      { HEADS: heads, HEAD_DIM: headDim, CACHED: cached, CACHE: format },
       [from, tokens.pos, turns, tokens.row, tokens.rowBase, to],
       [tokens.count],
       [Math.ceil((heads * headDim) / 2 / 64), tokens.count],
     );
   }
   if (acts.vRaw === null) return;
-  const width = numKvHeads * headDim;
+  const pairs = (numKvHeads * headDim) / 2;
   program.add(
     'cache_store',
-    { WIDTH: width },
+    { PAIRS: pairs, CACHE: acts.cache },
     [acts.vRaw, tokens.row, tokens.pos, tokens.rowBase, acts.v],
     [tokens.count],
-    [Math.ceil(width / 64), tokens.count],
+    [Math.ceil(pairs / 64), tokens.count],
   );
 }

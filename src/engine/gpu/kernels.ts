@@ -3,7 +3,7 @@
  * its file.
  */
 
-import type { WeightDtype } from '../types';
+import type { CacheDtype, WeightDtype } from '../types';
 
 // forward
 import attentionForward from '../kernels/attention_forward.wgsl?raw';
@@ -67,6 +67,9 @@ import trackLoss from '../kernels/track_loss.wgsl?raw';
 import along from '../kernels/fragments/along.wgsl?raw';
 import attentionBackwardCommon from '../kernels/fragments/attention_backward_common.wgsl?raw';
 import attentionBackwardTiles from '../kernels/fragments/attention_backward_tiles.wgsl?raw';
+import cacheF16 from '../kernels/fragments/cache_f16.wgsl?raw';
+import cacheF32 from '../kernels/fragments/cache_f32.wgsl?raw';
+import half from '../kernels/fragments/half.wgsl?raw';
 import linearBackwardCommon from '../kernels/fragments/linear_backward_common.wgsl?raw';
 import linearColumns from '../kernels/fragments/linear_columns.wgsl?raw';
 import linearCommon from '../kernels/fragments/linear_common.wgsl?raw';
@@ -148,21 +151,31 @@ export const KERNELS = {
 export type KernelName = keyof typeof KERNELS;
 
 /** How frozen weights are read: what takes the place of `//@weights` in a kernel, by the constant FORMAT. */
-export const PACKED_FORMATS = {
+const PACKED_FORMATS = {
   f32: weightsF32,
   f16: weightsF16,
   int8: weightsInt8,
   int4: weightsInt4,
 } as const satisfies Record<WeightDtype, string>;
 
+/** How keys and values are read and stored: what takes the place of `//@cache` in a kernel, by the constant CACHE. */
+const CACHE_FORMATS = { f32: cacheF32, f16: cacheF16 } as const satisfies Record<CacheDtype, string>;
+
+/** Lines `//@name` whose text depends on a constant of the kernel: the constant's name, and the text by its value. */
+export const VARIANTS: Readonly<Record<string, { constant: string; texts: Readonly<Record<string, string>> }>> = {
+  weights: { constant: 'FORMAT', texts: PACKED_FORMATS },
+  cache: { constant: 'CACHE', texts: CACHE_FORMATS },
+};
+
 /**
  * Text that several kernels share, by its file's name without `.wgsl`: what takes the place of the line `//@name` in them.
- * What a fragment brings and asks of the kernel stands on top of its file. Fragments take no fragments.
+ * What a fragment brings and asks of the kernel stands on top of its file. A fragment may take another.
  */
 export const FRAGMENTS: Readonly<Record<string, string>> = {
   along,
   attention_backward_common: attentionBackwardCommon,
   attention_backward_tiles: attentionBackwardTiles,
+  half,
   linear_backward_common: linearBackwardCommon,
   linear_columns: linearColumns,
   linear_common: linearCommon,

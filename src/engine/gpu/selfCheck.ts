@@ -92,6 +92,7 @@ export async function selfCheck(
     maxRows: 1,
     maxAdapters: 1,
     maxLength: decoder.sizes.maxLength,
+    cache: decoder.sizes.cache,
   });
   const adapter = adapters.hasRoom ? noisyAdapter(config, Math.min(RANK, adapters.layout.rank)) : null;
   if (adapter) {

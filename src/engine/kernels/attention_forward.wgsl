@@ -2,7 +2,7 @@
 //   out[t, h] = Σ_{j ≤ pos} softmax_j(scale · q[t, h]·k_j) v_j over the keys of the token's row.
 //
 //   q, out  [T, HEADS · HEAD_DIM]
-//   k, v    [·, KV_HEADS · HEAD_DIM], the row's position j at rowBase[row] + j
+//   k, v    [·, KV_HEADS · HEAD_DIM] in the cache's format, the row's position j at rowBase[row] + j
 //   row     [T], pos [T], rowBase [rows]
 //   lse     [T, HEADS]  natural logarithm of the softmax's denominator, for the backward pass
 //
@@ -26,13 +26,15 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> q: array<vec2f>;
-@group(0) @binding(2) var<storage, read> k: array<vec2f>;
-@group(0) @binding(3) var<storage, read> v: array<vec2f>;
+@group(0) @binding(2) var<storage, read> k: array<StoredPair>;
+@group(0) @binding(3) var<storage, read> v: array<StoredPair>;
 @group(0) @binding(4) var<storage, read> row: array<u32>;
 @group(0) @binding(5) var<storage, read> pos: array<u32>;
 @group(0) @binding(6) var<storage, read> rowBase: array<u32>;
 @group(0) @binding(7) var<storage, read_write> out: array<vec2f>;
 @group(0) @binding(8) var<storage, read_write> lse: array<f32>;
+
+//@cache
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
@@ -60,7 +62,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     // Written out: a compiler was seen not to clear a variable declared in a loop again.
     var products = array<vec2f, GROUP>();
     for (var d = 0u; d < PAIRS; d++) {
-      let key = k[base + d];
+      let key = pairOf(k[base + d]);
       for (var g = 0u; g < GROUP; g++) {
         products[g] = fma(query[g * PAIRS + d], key, products[g]);
       }
@@ -76,7 +78,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
       total[g] = fma(total[g], before[g], weight[g]);
     }
     for (var d = 0u; d < PAIRS; d++) {
-      let value = v[base + d];
+      let value = pairOf(v[base + d]);
       for (var g = 0u; g < GROUP; g++) {
         let at = g * PAIRS + d;
         sum[at] = fma(vec2f(weight[g]), value, sum[at] * before[g]);

@@ -2,7 +2,7 @@
 //   out[t, h] = Σ_{j ≤ pos} softmax_j(scale · q[t, h]·k_j) v_j over the keys of the token's row.
 //
 //   q, out  [T, HEADS · HEAD_DIM]
-//   k, v    [·, KV_HEADS · HEAD_DIM], the row's position j at rowBase[row] + j
+//   k, v    [·, KV_HEADS · HEAD_DIM] in the cache's format, the row's position j at rowBase[row] + j
 //   row     [T], pos [T], rowBase [rows]
 //   lse     [T, HEADS]  natural logarithm of the softmax's denominator, for the backward pass
 //
@@ -15,7 +15,7 @@
 // split, split + splits, …; the splits are added at the end, in order. Every order is a function of the position alone.
 //
 // A workgroup reads each key and value once for all its heads, in pieces of 64 and 4 · HEAD_DIM contiguous bytes:
-// 8 · HEAD_DIM bytes a key; 4 · GROUP · HEAD_DIM flops a key, (GROUP + KEYS) / (4 · GROUP · KEYS) loads an fma in the scores;
+// 8 · HEAD_DIM bytes a key (as f16 half of all these); 4 · GROUP · HEAD_DIM flops a key, (GROUP + KEYS) / (4 · GROUP · KEYS) loads an fma in the scores;
 // 4 barriers a block. At 700 keys, heads 14 over 2 of 64 columns: 717 KB a token, a seventh of what head by head takes.
 // Workgroup memory: GROUP · (16 · BLOCK + 4 · HEAD_DIM + 4 · (BLOCK + CUTS + 1)) bytes.
 
@@ -48,13 +48,15 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> q: array<vec4f>;
-@group(0) @binding(2) var<storage, read> k: array<vec4f>;
-@group(0) @binding(3) var<storage, read> v: array<vec4f>;
+@group(0) @binding(2) var<storage, read> k: array<StoredQuad>;
+@group(0) @binding(3) var<storage, read> v: array<StoredQuad>;
 @group(0) @binding(4) var<storage, read> row: array<u32>;
 @group(0) @binding(5) var<storage, read> pos: array<u32>;
 @group(0) @binding(6) var<storage, read> rowBase: array<u32>;
 @group(0) @binding(7) var<storage, read_write> out: array<vec4f>;
 @group(0) @binding(8) var<storage, read_write> lse: array<f32>;
+
+//@cache
 
 // Queries, at the end one split's outputs [GROUP, COLUMNS]
 var<workgroup> staged: array<vec4f, GROUP * COLUMNS>;
@@ -78,7 +80,7 @@ fn multiplyKeys(lane: u32, first: u32, count: u32, kvHead: u32) {
   for (var d = part; d < COLUMNS; d += PARTS) {
     var keys = array<vec4f, KEYS>();
     for (var m = 0u; m < KEYS; m++) {
-      keys[m] = k[at[m] + d];
+      keys[m] = quadOf(k[at[m] + d]);
     }
     for (var g = 0u; g < GROUP; g++) {
       let query = staged[g * COLUMNS + d];
@@ -171,7 +173,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       for (var j = 4u * split; j < count; j += 4u * p.splits) {
         for (var i = 0u; i < 4u; i++) {
           // Past the last key the weights are zero, and what the cache holds there may be anything.
-          let value = v[((first + block + min(j + i, count - 1u)) * KV_HEADS + kvHead) * COLUMNS + column];
+          let value = quadOf(v[((first + block + min(j + i, count - 1u)) * KV_HEADS + kvHead) * COLUMNS + column]);
           for (var g = 0u; g < GROUP; g++) {
             sum[g] = fma(vec4f(weights[g * BLOCK + j + i]), value, sum[g]);
           }

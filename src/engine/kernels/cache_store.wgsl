@@ -1,28 +1,30 @@
-// Puts every token's vector at its place among its row's: cache[rowBase[row] + pos] = x[t].
+// Puts every token's vector at its place among its row's: cache[rowBase[row] + pos] = x[t], in the cache's format.
 //
-//   x [T, WIDTH], row [T], pos [T], rowBase [rows], cache [·, WIDTH]
+//   x [T, PAIRS, 2], row [T], pos [T], rowBase [rows], cache [·, PAIRS]
 //
-// Grid: x over WIDTH in 64, y over tokens.
+// Grid: x over PAIRS in 64, y over tokens.
 
-override WIDTH: u32;
+override PAIRS: u32;
 
 struct Params {
   tokens: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<vec2f>;
 @group(0) @binding(2) var<storage, read> row: array<u32>;
 @group(0) @binding(3) var<storage, read> pos: array<u32>;
 @group(0) @binding(4) var<storage, read> rowBase: array<u32>;
-@group(0) @binding(5) var<storage, read_write> cache: array<f32>;
+@group(0) @binding(5) var<storage, read_write> cache: array<StoredPair>;
+
+//@cache
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let i = group.x * 64u + local.x;
   let t = group.y;
-  if (i >= WIDTH || t >= p.tokens) {
+  if (i >= PAIRS || t >= p.tokens) {
     return;
   }
-  cache[(rowBase[row[t]] + pos[t]) * WIDTH + i] = x[t * WIDTH + i];
+  cache[(rowBase[row[t]] + pos[t]) * PAIRS + i] = storedPair(x[t * PAIRS + i]);
 }

@@ -1,13 +1,14 @@
 // Rotary position embedding (Su et al. 2021; rotate_half as in transformers): turns the pair (x_i, x_{i+Dh/2}) of every
-// head by the angle pos · inv_freq_i. With CACHED the result goes to its place among the row's keys.
+// head by the angle pos · inv_freq_i. With CACHED the result goes to its place among the row's keys, in the cache's format.
 //
 //   x       [T, HEADS · HEAD_DIM]
 //   pos     [T]  position of each token within its row
 //   turns   [positions, HEAD_DIM / 2] pairs (cos, sin)
 //   row     [T]  row of each token; rowBase [rows] where a row's keys begin, in tokens
-//   y       [T or rowBase[row] + pos, HEADS · HEAD_DIM]
+//   y       [T or rowBase[row] + pos, HEADS · HEAD_DIM / 2] pairs
 //
-// Grid: x over HEADS · HEAD_DIM / 2 in 64, y over tokens.
+// Grid: x over HEADS · HEAD_DIM / 2 in 64, y over tokens. An invocation makes two numbers side by side: in f16 they share a word.
+// Their partners lie half a head away, so that every number of x is read twice.
 
 override HEADS: u32;
 override HEAD_DIM: u32;
@@ -25,7 +26,21 @@ struct Params {
 @group(0) @binding(3) var<storage, read> turns: array<vec2f>;
 @group(0) @binding(4) var<storage, read> row: array<u32>;
 @group(0) @binding(5) var<storage, read> rowBase: array<u32>;
-@group(0) @binding(6) var<storage, read_write> y: array<f32>;
+@group(0) @binding(6) var<storage, read_write> y: array<StoredPair>;
+
+//@cache
+
+/** Number `index` of the head that begins at x[start], turned. */
+fn turned(start: u32, index: u32, position: u32) -> f32 {
+  let i = index % HALF;
+  let turn = turns[position * HALF + i];
+  let low = x[start + i];
+  let high = x[start + i + HALF];
+  if (index < HALF) {
+    return fma(low, turn.x, -(high * turn.y));
+  }
+  return fma(high, turn.x, low * turn.y);
+}
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
@@ -34,17 +49,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if (pair >= HEADS * HALF || t >= p.tokens) {
     return;
   }
-  let i = pair % HALF;
-  let head = (pair / HALF) * HEAD_DIM;
-  let turn = turns[pos[t] * HALF + i];
-  let start = t * (HEADS * HEAD_DIM) + head + i;
-  let low = x[start];
-  let high = x[start + HALF];
+  let start = (t * HEADS + pair / HALF) * HEAD_DIM;
+  let first = 2u * (pair % HALF);
+  let values = vec2f(turned(start, first, pos[t]), turned(start, first + 1u, pos[t]));
   var place = t;
   if (CACHED) {
     place = rowBase[row[t]] + pos[t];
   }
-  let to = place * (HEADS * HEAD_DIM) + head + i;
-  y[to] = fma(low, turn.x, -(high * turn.y));
-  y[to + HALF] = fma(high, turn.x, low * turn.y);
+  y[place * (HEADS * HALF) + pair] = storedPair(values);
 }

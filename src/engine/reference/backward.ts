@@ -47,7 +47,7 @@ export async function exampleGradient(
   for (let t = 0; t + 1 < T; t++) if (example.weights[t + 1] !== 0) rows.push(t);
   if (rows.length === 0) return 0;
 
-  const span = { ids: example.ids, start: 0, cache: createCache(config, T), adapter };
+  const span = { ids: example.ids, start: 0, cache: createCache(config, T, 'f32'), adapter };
   const { x, activations } = await forwardSpans(decoder, [span], true, scratch, pacer);
   const selected = gatherRows(x, rows, D, scratch);
   const dSelected = scratch.zeros('dSelected', rows.length * D);

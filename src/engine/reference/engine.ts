@@ -4,6 +4,7 @@
  */
 import { AdapterError, RequestError } from '../errors';
 import { checkAdapter, copyAdapterWeights, initAdapter } from '../peft';
+import { cacheDtype } from '../plan';
 import { OperationQueue } from '../queue';
 import {
   checkAdapterId,
@@ -69,12 +70,13 @@ export class ReferenceEngine implements Engine {
 
   /**
    * The weights are read, never written, and not copied; with another dtype than f32 the engine computes in f32 with a copy of
-   * them that was packed and unpacked. @throws RequestError for impossible options
+   * them that was packed and unpacked; so it does with keys and values where `cache` is f16. @throws RequestError for impossible options
    */
   static async create(model: ModelWeights, options: EngineOptions = {}): Promise<ReferenceEngine> {
     const maxLength = resolveMaxLength(model.config, options);
     const weights = quantiseWeights(model, options.dtype ?? 'f32');
-    return new ReferenceEngine(weights, decoderOf(weights, maxLength), options, maxLength);
+    const cache = cacheDtype(options, 'f32');
+    return new ReferenceEngine(weights, decoderOf(weights, maxLength, cache), options, maxLength);
   }
 
   generate(requests: GenerateRequest[], options: GenerateOptions = {}): Promise<GenerateResult[]> {
@@ -228,7 +230,7 @@ export class ReferenceEngine implements Engine {
     pacer: Pacer,
     use: (logits: Float32Array, first: number, rows: number) => void,
   ): Promise<void> {
-    const cache = createCache(this.info.config, request.ids.length);
+    const cache = createCache(this.info.config, request.ids.length, this.decoder.cache);
     const span = { ids: request.ids, start: 0, cache, adapter: this.find(request.adapter) };
     const { x } = await forwardSpans(this.decoder, [span], false, this.scratch, pacer);
     await forEachLogitsBlock(this.decoder, x, rows, this.scratch, pacer, use);

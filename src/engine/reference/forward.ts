@@ -1,5 +1,5 @@
 /** The decoder over spans of tokens: embedding, layers, final norm, head. */
-import type { ModelConfig } from '../types';
+import type { CacheDtype, ModelConfig } from '../types';
 import { layerActivations, layerForward, type KvCache, type LayerActivations, type Span } from './layer';
 import { matmulTransposed } from './matmul';
 import type { Decoder } from './model';
@@ -18,10 +18,10 @@ export interface Hidden {
 }
 
 /** Room for `capacity` positions of one sequence. */
-export function createCache(config: ModelConfig, capacity: number): KvCache {
+export function createCache(config: ModelConfig, capacity: number, dtype: CacheDtype): KvCache {
   const length = capacity * config.numKvHeads * config.headDim;
   const room = (): Float32Array[] => Array.from({ length: config.numLayers }, () => new Float32Array(length));
-  return { k: room(), v: room() };
+  return { dtype, k: room(), v: room() };
 }
 
 /** How many numbers a cache holds. */

@@ -52,7 +52,7 @@ export async function generateRows(
 }
 
 function startRow(decoder: Decoder, request: GenerateRequest, index: number, adapter: LoadedAdapter | null): ActiveRow {
-  const cache = createCache(decoder.config, request.ids.length + request.sampling.maxTokens);
+  const cache = createCache(decoder.config, request.ids.length + request.sampling.maxTokens, decoder.cache);
   return {
     index,
     request,

@@ -1,8 +1,9 @@
 /** One decoder layer over N token rows of one or more spans, forward; its backward is layerBackward.ts. */
-import type { Projection } from '../types';
+import type { CacheDtype, Projection } from '../types';
 import { attentionForward } from './attention';
 import { linearForward, loraForward } from './linear';
 import type { Decoder, LoadedAdapter } from './model';
+import { quantiseValues } from './quantise';
 import { rmsnormForward } from './rmsnorm';
 import { ropeForward } from './rope';
 import type { Scratch } from './scratch';
@@ -10,8 +11,9 @@ import { swigluForward } from './swiglu';
 
 const f = Math.fround;
 
-/** Keys (after RoPE) and values of one sequence: per layer [capacity, K, Dh]. */
+/** Keys (after RoPE) and values of one sequence: per layer [capacity, K, Dh], rounded as `dtype` keeps them. */
 export interface KvCache {
+  dtype: CacheDtype;
   k: Float32Array[];
   v: Float32Array[];
 }
@@ -127,8 +129,9 @@ export function layerForward(
     const k = a.k.subarray(row * K * Dh, (row + T) * K * Dh);
     ropeForward(q, decoder.rope, T, start, H, Dh);
     ropeForward(k, decoder.rope, T, start, K, Dh);
-    cache.k[layer].set(k, start * K * Dh);
-    cache.v[layer].set(a.v.subarray(row * K * Dh, (row + T) * K * Dh), start * K * Dh);
+    const v = a.v.subarray(row * K * Dh, (row + T) * K * Dh);
+    cache.k[layer].set(asKept(k, cache.dtype), start * K * Dh);
+    cache.v[layer].set(asKept(v, cache.dtype), start * K * Dh);
     const out = a.attentionOut.subarray(row * H * Dh, (row + T) * H * Dh);
     attentionForward(out, q, cache.k[layer], cache.v[layer], a.probs, keep, T, start, attention);
     row += T;
@@ -143,6 +146,10 @@ export function layerForward(
   swigluForward(a.act, a.gate, a.up);
   project(branch, a.act, 'down_proj');
   addInto(output, a.middle, branch);
+}
+
+function asKept(values: Float32Array, dtype: CacheDtype): Float32Array {
+  return dtype === 'f32' ? values : quantiseValues(values, values.length, dtype);
 }
 
 /** The frozen product for all rows together, then each span's adapter on its own rows. */

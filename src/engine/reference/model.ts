@@ -2,7 +2,7 @@
 import { EMBEDDING_NAME, HEAD_NAME, projectionName, projectionShape } from '../config';
 import { adapterScaling, adapterTensorName } from '../peft';
 import { PROJECTIONS } from '../types';
-import type { AdapterWeights, HostTensor, ModelConfig, ModelWeights, Projection } from '../types';
+import type { AdapterWeights, CacheDtype, HostTensor, ModelConfig, ModelWeights, Projection } from '../types';
 import type { AttentionShape } from './attention';
 import { ropeTable, type RopeTable } from './rope';
 
@@ -24,6 +24,8 @@ export interface DecoderLayer {
 
 export interface Decoder {
   config: ModelConfig;
+  /** Of generation and scoring. */
+  cache: CacheDtype;
   attention: AttentionShape;
   rope: RopeTable;
   /** [V, D] */
@@ -51,12 +53,13 @@ export interface LoadedAdapter {
 }
 
 /** @param positions longest sequence */
-export function decoderOf(weights: ModelWeights, positions: number): Decoder {
+export function decoderOf(weights: ModelWeights, positions: number, cache: CacheDtype): Decoder {
   const { config, tensors } = weights;
   const data = (name: string): Float32Array => (tensors.get(name) as HostTensor).data;
   const embedding = data(EMBEDDING_NAME);
   return {
     config,
+    cache,
     attention: { heads: config.numHeads, kvHeads: config.numKvHeads, headDim: config.headDim },
     rope: ropeTable(config, positions),
     embedding,

@@ -1,0 +1,21 @@
+// Keys and values kept as f16, two in a word, the first in its lower half: takes the place of the line `//@cache` in a kernel, as
+// cache_f32 does. Needs no feature of the device. What does not fit f16 becomes its largest number: infinity would make
+// NaN of a row, and what pack2x16float makes of such numbers is not defined.
+
+alias StoredPair = u32;
+alias StoredQuad = vec2u;
+
+//@half
+
+fn pairOf(stored: StoredPair) -> vec2f {
+  return unpack2x16float(stored);
+}
+
+fn quadOf(stored: StoredQuad) -> vec4f {
+  return vec4f(unpack2x16float(stored.x), unpack2x16float(stored.y));
+}
+
+fn storedPair(values: vec2f) -> StoredPair {
+  let kept = clamp(values, vec2f(-LARGEST_F16), vec2f(LARGEST_F16));
+  return pack2x16float(vec2f(asF16(kept.x), asF16(kept.y)));
+}
