@@ -2,7 +2,7 @@
  * Own questions from a JSONL file. Answers may be numbers, LaTeX or short texts; numbers are compared exactly, expressions as
  * mathematics, texts of words without regard to case and white space.
  */
-import { afterHashes, lastBoxed, markedAnswer, rightHandSide } from './answers';
+import { afterHashes, lastBoxed, markedAnswer, rightHandSide, severalEquations } from './answers';
 import { chatPrompts } from './chatPrompts';
 import { textField, withoutProblems } from './fileTask';
 import { prepareLatex, sameLatex } from './latex';
@@ -17,15 +17,18 @@ export function canonicalAnswer(text: string): string | null {
   const number = readNumber(text) ?? readNumber(rightHandSide(text));
   if (number !== null) return number;
   const plain = text
+    .replace(/^\s*answer\s*:\s*(?=\S)/i, '')
+    .replace(/\s*\.\s*$/, '')
     .replace(/^\s*\$+([^$]*)\$+\s*$/, '$1')
     .replace(/^\s*\\[([](.*)\\[)\]]\s*$/s, '$1')
     .replace(/\\(?:left|right|displaystyle)(?![a-zA-Z])/g, '')
     .replace(/\\[dt]frac(?![a-zA-Z])/g, '\\frac')
     .replace(/\\[,!;: ]/g, ' ')
-    .replace(/^\s*[a-zA-Z]\s*=(?!=)/, '')
-    .replace(/^\s*\\(?:text|textbf|mathrm|mbox)\s*\{([^{}]*)\}\s*$/, '$1')
+    .replace(severalEquations(text) ? '' : /^\s*[a-zA-Z]\s*=(?!=)/, '')
+    .replace(/^\s*\\(?:text|textbf|textrm|mathrm|mbox)\s*\{([^{}]*)\}\s*$/, '$1')
     .replaceAll('**', '')
     .replace(/\s+/g, ' ')
+    .replace(/^\s*["“”]+|["“”]+\s*$/g, '')
     .replace(/\s*\.\s*$/, '')
     .trim();
   return plain === '' ? null : plain;
@@ -40,9 +43,9 @@ export function sameAnswer(a: string, b: string): boolean {
   return sameLatex(a, b);
 }
 
-/** Words are no expressions: "even" is not e·v·e·n. Short ones (x, ab, AB) may be. */
+/** Words are no expressions: "even" is not e·v·e·n. Short ones (x, ab, AB) may be; "no" is a word. */
 function isWords(text: string): boolean {
-  return /^[\p{L}\s'’.-]{3,}$/u.test(text);
+  return /^(?:[\p{L}\s'’.-]{3,}|no)$/iu.test(text);
 }
 
 export const jsonl: FileTask = {

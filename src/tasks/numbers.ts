@@ -17,13 +17,21 @@ const MAX_DECIMALS = 12;
 
 const DIGITS = String.raw`(?:\d{1,3}(?:,\d{3})+|\d+)`;
 const DECIMAL = String.raw`(?:${DIGITS}(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d{1,3})?`;
-const FRACTION = String.raw`\\[dt]?frac(?:\{(${DIGITS})\}\{(${DIGITS})\}|(\d)(\d))`;
+const FRACTION = String.raw`\\[dt]?frac\s*(?:\{\s*([+-]?${DECIMAL})\s*\}\s*\{\s*([+-]?${DECIMAL})\s*\}|\s?(\d)\s?(\d))`;
 const NUMBER = new RegExp(`^(${DECIMAL})(?!\\d|,\\d)(?:\\s*/\\s*(${DIGITS})(?![\\d.]))?`);
+const SCIENTIFIC = new RegExp(
+  String.raw`^(${DECIMAL})\s*(?:\\times|\\cdot|[×*·x])\s*10\s*\^\s*(?:\{\s*([+-]?\d{1,3})\s*\}|([+-]?\d{1,3}))`,
+);
 const MIXED = new RegExp(`^(\\d+)\\s+(\\d+)\\s*/\\s*(\\d+)(?![\\d.])`);
 const LATEX_FRACTION = new RegExp(`^(\\d+)?\\s*${FRACTION}`);
 
 /** Words after a number that make it another number. */
-const SCALES: Readonly<Record<string, bigint>> = { thousand: 10n ** 3n, million: 10n ** 6n, billion: 10n ** 9n };
+const SCALES: Readonly<Record<string, bigint>> = {
+  hundred: 100n,
+  thousand: 10n ** 3n,
+  million: 10n ** 6n,
+  billion: 10n ** 9n,
+};
 /** Words that make of a number a list, a range or a calculation: not one number. */
 const NOT_UNITS = /\b(?:and|or|to|plus|minus|times|over|not|than|through|equals?)\b/i;
 /** Letters right behind the digits are variables (5x, 2xy) unless they are one of these; one letter always is (5m). */
@@ -87,8 +95,15 @@ export function sameNumber(a: string, b: string): boolean {
 function readMagnitude(text: string): { value: Rational; length: number } | null {
   const latex = LATEX_FRACTION.exec(text);
   if (latex) {
-    const [all, whole = '0', n = latex[4] ?? '', d = latex[5] ?? ''] = latex;
-    return measured(all, fraction(whole, n, d));
+    const [all, whole, n = latex[4] ?? '', d = latex[5] ?? ''] = latex;
+    // 2 and -1/2 side by side are no mixed number.
+    if (whole !== undefined && /[+-]/.test(n + d)) return null;
+    return measured(all, fraction(whole ?? '0', n, d));
+  }
+  const scientific = SCIENTIFIC.exec(text);
+  if (scientific) {
+    const [all, mantissa = '', exponent = scientific[3] ?? ''] = scientific;
+    return measured(all, product(decimal(mantissa), decimal(`1e${exponent}`)));
   }
   const mixed = MIXED.exec(text);
   if (mixed) {
@@ -111,12 +126,23 @@ function measured(all: string, value: Rational | null): { value: Rational; lengt
   return value && { value, length: all.length };
 }
 
-/** whole + n/d of digits. */
+/** whole + n/d of decimals; n and d may have signs. */
 function fraction(whole: string, n: string, d: string): Rational | null {
-  const parts = [whole, n, d].map((part) => part.replaceAll(',', ''));
-  if (parts.some((part) => part === '' || part.length > MAX_DIGITS)) return null;
-  const [w, numerator, denominator] = parts.map(BigInt) as [bigint, bigint, bigint];
-  return denominator === 0n ? null : rational(w * denominator + numerator, denominator);
+  const [w, top, bottom] = [decimal(whole), signedDecimal(n), signedDecimal(d)];
+  if (!w || !top || !bottom || bottom.numerator === 0n) return null;
+  const sign = bottom.numerator < 0n ? -1n : 1n;
+  const numerator = sign * top.numerator * bottom.denominator;
+  const denominator = sign * bottom.numerator * top.denominator;
+  return rational(w.numerator * denominator + numerator * w.denominator, denominator * w.denominator);
+}
+
+function product(a: Rational | null, b: Rational | null): Rational | null {
+  return a && b && rational(a.numerator * b.numerator, a.denominator * b.denominator);
+}
+
+function signedDecimal(text: string): Rational | null {
+  const value = decimal(text.replace(/^[+-]/, ''));
+  return value && text.startsWith('-') ? { ...value, numerator: -value.numerator } : value;
 }
 
 function decimal(text: string): Rational | null {
@@ -131,7 +157,11 @@ function decimal(text: string): Rational | null {
 /** What stands after a number: 1 for nothing or a unit, a factor for "million", null for what is no unit. */
 function readUnit(tail: string): bigint | null {
   if (tail.trim() === '') return 1n;
-  const words = tail.replace(/[%$€£¥]/g, ' ').trim();
+  // Also in brackets: 5 (apples).
+  const words = tail
+    .replace(/[%$€£¥¢]/g, ' ')
+    .replace(/^\s*\(\s*(\p{L}[\p{L}\s]*)\)\s*$/u, '$1')
+    .trim();
   if (words === '') return 1n;
   if (/^\p{L}/u.test(tail) && !ATTACHED_UNITS.test(tail)) return null;
   // Words, with powers (m^2, m²) and ratios (km/h, per day) of them.
@@ -149,7 +179,10 @@ function plainText(text: string): string {
     .replace(/(\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))/g, '$1')
     .replace(/[\u00a0\u2009\u202f]/g, ' ')
     .replace(/\\[()[\]]/g, ' ')
-    .replace(/\\(?:text|textbf|textit|mathrm|mathbf|mathit|mbox|operatorname|mathbb)\s*\{([^{}]*)\}/g, ' $1 ')
+    .replace(
+      /\\(?:text|textbf|textit|textrm|texttt|mathrm|mathbf|mathit|mbox|operatorname|mathbb)\s*\{([^{}]*)\}/g,
+      ' $1 ',
+    )
     .replace(/\\(?:left|right|displaystyle|bf)\b/g, '')
     .replace(/\^\s*(?:\{\s*\\circ\s*\}|\\circ)|\\circ|\\degree|°/g, ' ')
     .replace(/\{,\}/g, ',')
@@ -158,7 +191,10 @@ function plainText(text: string): string {
     .replace(/\\([$%€£])/g, '$1')
     .replace(/^\s*\$([^$]*)\$\s*$/, '$1')
     .replace(/\*\*|`/g, '')
+    .replace(/^\s*[\p{L}][\p{L}\s]*:\s*(?=\S)/u, '')
+    .replace(/^\s*["'“”‘’]+|["'“”‘’]+\s*$/g, '')
     .replace(/^\s*\(\s*([^(),]*?)\s*\)\s*$/, '$1')
+    .replace(/^\s*\{([^{}]*)\}\s*$/, '$1')
     .replace(/\s*[.,;:!]\s*$/, '')
     .trim();
 }

@@ -17,6 +17,10 @@ describe('where an answer is', () => {
     // quoted instruction after the answer, and a box that was cut off
     ['\\boxed{7} is what goes into \\boxed{}', '7'],
     ['\\boxed{7} or rather \\boxed{12', '7'],
+    ['\\boxed{7}, in the form \\boxed{answer} as asked', '7'],
+    ['\\boxed{answer}', null],
+    ['so boxed{7}', '7'],
+    ['the boxed {7}', null],
     ['\\boxed{12', null],
     ['18', null],
   ])('finds the last box of %j: %j', (text, box) => expect(lastBoxed(text)).toBe(box));
@@ -47,6 +51,39 @@ describe('where an answer is', () => {
     ['\\boxed{5 or 6}', null],
     ['The answer is 5. \\boxed{unknown}', null],
     ['', null],
+    // as small instruct models write
+    ['The answer is $1,234.50.', '1234.5'],
+    ['**Answer**: 12', '12'],
+    ['**Final Answer:** 12', '12'],
+    ['The final answer is:\n\\[\n18\n\\]', '18'],
+    ['The answer is:\n$$\n18\n$$', '18'],
+    ['The answer is "42".', '42'],
+    ['The answer is therefore 42.', '42'],
+    ['The answer to the question is 42.', '42'],
+    ['The answer is −5.', '-5'],
+    ['The answer is 1/2 = 0.5.', '0.5'],
+    ['The answer is 2:30.', null],
+    ['The answer is not 5 but 7.', null],
+    ['\\boxed{\\frac{-3}{4}}', '-0.75'],
+    ['$\\boxed{10}$ dollars', '10'],
+    ['\\boxed{ 5 \\text{ eggs} }', '5'],
+    ['\\boxed{5 \\text{ (apples)}}', '5'],
+    ['\\boxed{\\text{Answer: } 18}', '18'],
+    ['\\boxed{1.5 \\times 10^3}', '1500'],
+    ['\\boxed{1.000}', '1'],
+    ['\\boxed{12,000}', '12000'],
+    ['\\boxed{18 + 3 = 21}', '21'],
+    ['\\boxed{2+3=5, 5+4=9}', '9'],
+    ['\\boxed{x = 5, y = 6}', null],
+    ['\\boxed{x=5 \\text{ and } y=6}', null],
+    // hashes as a heading, with the answer in it or below it
+    ['#### Step 4: Add up\nThe answer is 18.', '18'],
+    ['#### Final Answer: 18', '18'],
+    ['#### Step 4: Add up\n16 + 2 = 18', null],
+    // what others answered
+    ["The answer is 5. Agent 2's final answer is 6, which forgets a step.", '5'],
+    ['My answer is 5. Their answer is 6.', '5'],
+    ["Agent 1's answer is 5 and agent 2's answer is 6.", null],
   ])('reads the number of %j as %j', (text, number) => expect(numericAnswer(text)).toBe(number));
 
   it.each([
@@ -69,6 +106,21 @@ describe('where an answer is', () => {
     ['B', 'B'],
     ['(B)', 'B'],
     ['A) is wrong, as B is older', null],
+    ['**Answer**: B', 'B'],
+    ['The answer is $B$.', 'B'],
+    ['The answer is "B".', 'B'],
+    ['The answer is [B].', 'B'],
+    ['The correct option is B.', 'B'],
+    ['#### Conclusion\nThe answer is B', 'B'],
+    ['\\boxed{\\texttt{B}}', 'B'],
+    ['\\boxed{Answer: B}', 'B'],
+    ['\\boxed{$B$}', 'B'],
+    ['\\boxed{C. E}', 'C'],
+    ['\\boxed{A, B}', null],
+    ['\\boxed{A and B}', null],
+    ['The answer is B or C', null],
+    ['The answer is not B', null],
+    ['B) 12', null],
     ['e.g. this', null],
     ['', null],
   ])('reads the letter of %j as %j', (text, letter) => expect(chosenLetter(text)).toBe(letter));
@@ -84,6 +136,10 @@ describe('answers of own questions', () => {
     ['\\text{even}', 'even'],
     ['\\left( 1, 2 \\right)', '( 1, 2 )'],
     ['  New   York. ', 'New York'],
+    ['\\text{Paris}.', 'Paris'],
+    ['"Paris."', 'Paris'],
+    ['Answer: Paris', 'Paris'],
+    ['x = 5, y = 6', 'x = 5, y = 6'],
     ['', null],
   ])('writes %j as %j', (text, canonical) => expect(canonicalAnswer(text)).toBe(canonical));
 
@@ -99,6 +155,7 @@ describe('answers of own questions', () => {
     ['0.\\overline{3}', '1/3'],
     ['\\sqrt[3]{8}y', '2y'],
     ['Paris', 'paris'],
+    ['no', 'No'],
     ['1,000', '1000'],
   ])('takes %j and %j for equal', (a, b) => {
     expect(sameAnswer(a, b)).toBe(true);
