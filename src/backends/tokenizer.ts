@@ -72,6 +72,9 @@ function wrap(
         return_dict: false,
         // Qwen3 would think aloud for longer than a response may be; templates without the switch do not look at it.
         enable_thinking: false,
+        // Llama 3 would write today's date into every prompt: a run has to come out the same on another day. This is the date that
+        // its template has for those who know none.
+        date_string: '26 Jul 2024',
       };
       try {
         return tokenizer.apply_chat_template([...messages], options) as unknown as number[];

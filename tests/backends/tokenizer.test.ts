@@ -1,21 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { loadTokenizer } from '../../src/backends/tokenizer';
 import type { FileSource } from '../../src/engine/loader';
+import type { ChatMessage } from '../../src/tasks/types';
 import { tinyFiles } from '../tasks/tinyChatModel';
+import { LLAMA_3_2, QWEN_2_5, QWEN_3, SMOL_LM_2 } from './templates';
 
-/** The end of Qwen3's template, with its switch. */
-const THINKING =
-  "{%- for message in messages -%}{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' -}}{%- endfor -%}" +
-  "{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\\n' -}}" +
-  "{%- if enable_thinking is defined and enable_thinking is false -%}{{- '<think>\\n\\n</think>\\n\\n' -}}{%- endif -%}{%- endif -%}";
-
-function sourceWith(template?: string | null, beside?: string): FileSource {
+/** The tiny tokenizer with a changed tokenizer_config.json, and other files. */
+function sourceWith(change: object, more: Record<string, string> = {}): FileSource {
   const files = tinyFiles();
-  if (beside !== undefined) files['chat_template.jinja'] = new TextEncoder().encode(beside);
-  if (template !== undefined) {
-    const config = JSON.parse(new TextDecoder().decode(files['tokenizer_config.json'])) as Record<string, unknown>;
-    files['tokenizer_config.json'] = new TextEncoder().encode(JSON.stringify({ ...config, chat_template: template }));
-  }
+  const config = JSON.parse(new TextDecoder().decode(files['tokenizer_config.json'])) as Record<string, unknown>;
+  const encoder = new TextEncoder();
+  files['tokenizer_config.json'] = encoder.encode(JSON.stringify({ ...config, ...change }));
+  for (const [path, text] of Object.entries(more)) files[path] = encoder.encode(text);
   return {
     name: 'tiny',
     read: async (path) => {
@@ -27,23 +23,55 @@ function sourceWith(template?: string | null, beside?: string): FileSource {
   };
 }
 
+/** The prompt's text; the tiny tokenizer leaves <|im_start|> and <|im_end|> out, its special tokens. */
+async function written(source: FileSource, messages: readonly ChatMessage[]): Promise<string> {
+  const tokenizer = await loadTokenizer(source);
+  return tokenizer.decode(tokenizer.encodeChat(messages, true));
+}
+
+const HI: ChatMessage = { role: 'user', content: 'Hi' };
+/** As a revision is asked for. */
+const DEBATE: ChatMessage[] = [HI, { role: 'assistant', content: '<b>3</b>' }, { role: 'user', content: 'Again' }];
+
 describe('a chat tokenizer', () => {
-  const messages = [{ role: 'user', content: 'Hi' }] as const;
+  it('has the chat template of a file of its own where the configuration has none', async () => {
+    const template = '{{ messages[0].content }}!';
+    for (const change of [{ chat_template: undefined }, { chat_template: null }]) {
+      expect(await written(sourceWith(change, { 'chat_template.jinja': template }), [HI])).toBe('Hi!');
+    }
+  });
+
+  it('writes what templates without switches say', async () => {
+    expect(await written(sourceWith({}), [HI])).toBe('user\nHi\nassistant\n');
+    expect(await written(sourceWith({ chat_template: QWEN_2_5 }), DEBATE)).toBe(
+      'system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.\n' +
+        'user\nHi\nassistant\n<b>3</b>\nuser\nAgain\nassistant\n',
+    );
+    expect(await written(sourceWith({ chat_template: SMOL_LM_2 }), DEBATE)).toBe(
+      'system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face\n' +
+        'user\nHi\nassistant\n<b>3</b>\nuser\nAgain\nassistant\n',
+    );
+  });
 
   it('asks models that can think aloud not to', async () => {
-    const tokenizer = await loadTokenizer(sourceWith(THINKING));
-    const text = tokenizer.decode(tokenizer.encodeChat(messages, true));
-    expect(text).toBe('user\nHi\nassistant\n<think>\n\n</think>\n\n');
+    expect(await written(sourceWith({ chat_template: QWEN_3 }), DEBATE)).toBe(
+      'user\nHi\nassistant\n<b>3</b>\nuser\nAgain\nassistant\n<think>\n\n</think>\n\n',
+    );
   });
 
-  it('takes the template from its own file where the configuration has none', async () => {
-    const tokenizer = await loadTokenizer(sourceWith(null, THINKING));
-    expect(tokenizer.hasChatTemplate).toBe(true);
-    expect(tokenizer.decode(tokenizer.encodeChat(messages, true))).toContain('<think>');
+  it('writes the same prompt on every day, and one token for the beginning', async () => {
+    const source = sourceWith({ chat_template: LLAMA_3_2, bos_token: '<|begin_of_text|>', add_bos_token: true });
+    expect(await written(source, [HI])).toBe(
+      '<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\n' +
+        'Today Date: 26 Jul 2024\n\n<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>' +
+        '<|start_header_id|>assistant<|end_header_id|>\n\n',
+    );
   });
 
-  it('leaves templates without that switch as they are', async () => {
-    const tokenizer = await loadTokenizer(sourceWith());
-    expect(tokenizer.decode(tokenizer.encodeChat(messages, true))).toBe('user\nHi\nassistant\n');
+  it('makes nothing of ids that a padded vocabulary has and the tokenizer has not', async () => {
+    const tokenizer = await loadTokenizer(sourceWith({}));
+    const ids = tokenizer.encode('ab');
+    expect(tokenizer.decode([ids[0] as number, 100_000, ids[1] as number])).toBe('ab');
+    expect(tokenizer.decode([100_000])).toBe('');
   });
 });
