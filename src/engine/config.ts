@@ -60,6 +60,18 @@ export function parseModelConfig(json: unknown, file: string): ModelConfig {
   };
 }
 
+/**
+ * End tokens that generation_config.json names besides those of config.json: chat models that end a turn with one token may end
+ * a text with another (Qwen2.5: <|im_end|> and <|endoftext|>). What is no id of the vocabulary counts as nothing.
+ */
+export function withGenerationConfig(config: ModelConfig, json: unknown): ModelConfig {
+  const value = isRecord(json) ? json.eos_token_id : undefined;
+  const ids: unknown[] = Array.isArray(value) ? value : [value];
+  const known = ids.filter((id): id is number => Number.isInteger(id) && (id as number) >= 0);
+  const eosTokenIds = [...config.eosTokenIds, ...known.filter((id) => id < config.vocabSize)];
+  return { ...config, eosTokenIds: [...new Set(eosTokenIds)] };
+}
+
 /** [out, in] of a projection's weight. */
 export function projectionShape(config: ModelConfig, projection: Projection): [outputs: number, inputs: number] {
   const { hiddenSize: D, intermediateSize: F } = config;
@@ -134,6 +146,8 @@ function refuseUnsupported(json: Fields, modelType: string, file: string): void 
   const refuse = (what: string): never => {
     throw new ConfigError(file, `${what} is not supported`);
   };
+  // MLX writes its own key beside or instead of the usual one.
+  if (isRecord(json.quantization)) refuse('a quantised checkpoint (quantization, as MLX writes it)');
   if (isSet(json.quantization_config)) {
     const method = isRecord(json.quantization_config) ? String(json.quantization_config.quant_method ?? '') : '';
     refuse(`a quantised checkpoint (quantization_config${method ? ` ${method}` : ''})`);
@@ -148,7 +162,7 @@ function refuseUnsupported(json: Fields, modelType: string, file: string): void 
   // Qwen2 always has q, k and v biases and has no such switch; elsewhere the switch also puts a bias on o_proj.
   if (modelType !== 'qwen2' && json.attention_bias === true) refuse('attention_bias');
   if (json.mlp_bias === true) refuse('mlp_bias');
-  if (json.partial_rotary_factor !== undefined && json.partial_rotary_factor !== 1) refuse('partial_rotary_factor');
+  if (isSet(json.partial_rotary_factor) && json.partial_rotary_factor !== 1) refuse('partial_rotary_factor');
 }
 
 function readHeadDim(

@@ -15,10 +15,16 @@ const MAX_HEADER_BYTES = 100_000_000;
 /** A tensor of a file: its bytes are [begin, end), counted from the file's start. */
 export interface TensorEntry {
   name: string;
-  dtype: TensorDtype;
+  /** As the header names it. */
+  dtype: string;
   shape: number[];
   begin: number;
   end: number;
+}
+
+/** A tensor whose values can be read. */
+export interface ReadableEntry extends TensorEntry {
+  dtype: TensorDtype;
 }
 
 /**
@@ -32,7 +38,7 @@ export interface TensorEntry {
  */
 export function readSafetensors(bytes: Uint8Array, file: string): Map<string, HostTensor> {
   const tensors = new Map<string, HostTensor>();
-  for (const entry of parseHeader(bytes, bytes.length, file)) {
+  for (const entry of parseHeader(bytes, bytes.length, file).map((found) => readable(found, file))) {
     const { data, bad } = widen(bytes.subarray(entry.begin, entry.end), entry.dtype);
     if (bad >= 0) throw valueError(entry.name, data[bad] as number, bad, file);
     tensors.set(entry.name, { shape: entry.shape, data });
@@ -125,7 +131,7 @@ export function dataStart(start: Uint8Array, size: number, file: string): number
 }
 
 /**
- * The tensors of a file, in the header's order.
+ * The tensors of a file, in the header's order, whatever their dtype: a file may hold some that nobody asks for.
  *
  * @param start the file's first `dataStart` bytes or more
  * @param size bytes of the whole file
@@ -155,18 +161,31 @@ function parseEntry(name: string, value: unknown, file: string): TensorEntry {
   if (typeof dtype !== 'string' || !isSizes(shape) || !isSizes(offsets) || offsets.length !== 2) {
     throw new SafetensorsError(file, `header entry of ${name} lacks dtype, shape or data_offsets`);
   }
-  if (!Object.hasOwn(BYTES_PER_VALUE, dtype)) {
-    throw new SafetensorsError(file, `tensor ${name} has dtype ${dtype} (known: F32, F16, BF16)`);
-  }
   const [begin, end] = offsets as [number, number];
-  const expected = shape.reduce((product, size) => product * size, BYTES_PER_VALUE[dtype as TensorDtype]);
-  if (end - begin !== expected) {
-    throw new SafetensorsError(
-      file,
-      `tensor ${name}: shape [${shape.join(', ')}] of ${dtype} is ${expected} bytes, its offsets span ${end - begin}`,
-    );
+  if (isKnown(dtype)) {
+    const expected = shape.reduce((product, size) => product * size, BYTES_PER_VALUE[dtype]);
+    if (end - begin !== expected) {
+      throw new SafetensorsError(
+        file,
+        `tensor ${name}: shape [${shape.join(', ')}] of ${dtype} is ${expected} bytes, its offsets span ${end - begin}`,
+      );
+    }
   }
-  return { name, dtype: dtype as TensorDtype, shape, begin, end };
+  return { name, dtype, shape, begin, end };
+}
+
+/** The tensor, if its values can be read. @throws SafetensorsError when its dtype is not F32, F16 or BF16 */
+export function readable(entry: TensorEntry, file: string): ReadableEntry {
+  const { dtype } = entry;
+  if (isKnown(dtype)) return { ...entry, dtype };
+  throw new SafetensorsError(
+    file,
+    `tensor ${entry.name} has dtype ${dtype} (known: F32, F16, BF16); choose a copy of the model that is not quantised`,
+  );
+}
+
+function isKnown(dtype: string): dtype is TensorDtype {
+  return Object.hasOwn(BYTES_PER_VALUE, dtype);
 }
 
 function isSizes(value: unknown): value is number[] {

@@ -4,9 +4,9 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
-import { parseModelConfig, tensorShapes } from './config';
+import { parseModelConfig, tensorShapes, withGenerationConfig } from './config';
 import { FileError, SafetensorsError } from './errors';
-import { valueError, widen, type TensorEntry } from './safetensors';
+import { valueError, widen, type ReadableEntry } from './safetensors';
 import { label, parseJson, type FileSource, type Sha256 } from './source';
 import type { HostTensor, ModelConfig, ModelWeights } from './types';
 import { checkShape, openWeights, planParts, readAll, rowsPerPart, type Rows, type WeightFile } from './weightFiles';
@@ -44,6 +44,8 @@ export interface ModelStream {
    */
   read(sink: (piece: TensorPiece) => void | Promise<void>, options?: ReadOptions): Promise<void>;
 }
+
+const GENERATION_FILE = 'generation_config.json';
 
 /** 8 MiB of F16 are 16 MiB of f32. */
 const PART_BYTES = 8 * 2 ** 20;
@@ -119,10 +121,13 @@ export async function collect(stream: ModelStream, options: ReadOptions = {}): P
   return { config: stream.config, tensors };
 }
 
-/** config.json of a model folder. @throws FileError, ConfigError */
+/** config.json of a model folder, and the end tokens of its generation_config.json. @throws FileError, ConfigError */
 export async function readConfig(source: FileSource): Promise<ModelConfig> {
   const file = label(source, 'config.json');
-  return parseModelConfig(parseJson(await source.read('config.json'), file), file);
+  const config = parseModelConfig(parseJson(await source.read('config.json'), file), file);
+  if (!(await source.exists?.(GENERATION_FILE))) return config;
+  const generation = label(source, GENERATION_FILE);
+  return withGenerationConfig(config, parseJson(await source.read(GENERATION_FILE), generation));
 }
 
 async function readFiles(
@@ -188,7 +193,7 @@ async function readFile(
 }
 
 function toPiece(rows: Rows, part: Uint8Array, partFrom: number, room: Float32Array, file: string): TensorPiece {
-  const { name, shape, dtype } = rows.entry as TensorEntry;
+  const { name, shape, dtype } = rows.entry as ReadableEntry;
   const { data, bad } = widen(part.subarray(rows.from - partFrom, rows.to - partFrom), dtype, room);
   if (bad >= 0) {
     const rowValues = shape.slice(1).reduce((product, size) => product * size, 1);

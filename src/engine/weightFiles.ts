@@ -1,6 +1,6 @@
 /** The safetensors files of a model folder: what of them is needed, and in which parts to read it. */
 import { SafetensorsError } from './errors';
-import { dataStart, parseHeader, parseShardIndex, type TensorEntry } from './safetensors';
+import { dataStart, parseHeader, parseShardIndex, readable, type ReadableEntry } from './safetensors';
 import { label, openFile, parseJson, truncated, type FileSource, type OpenFile } from './source';
 
 const WEIGHTS_FILE = 'model.safetensors';
@@ -19,14 +19,14 @@ export interface WeightFile {
   size: number;
   /** Its first bytes, up to the data. */
   head: Uint8Array;
-  entries: TensorEntry[];
+  entries: ReadableEntry[];
 }
 
 /** Rows of a tensor that are bytes [from, to) of the file; no entry: bytes that are only hashed. */
 export interface Rows {
   from: number;
   to: number;
-  entry: TensorEntry | null;
+  entry: ReadableEntry | null;
   firstRow: number;
 }
 
@@ -63,7 +63,10 @@ async function openWeightFile(source: FileSource, path: string, shapes: Map<stri
     const dataAt = dataStart(head, size, file);
     if (dataAt > head.length) head = joined(head, await readAll(open, head.length, dataAt, file));
     const found = parseHeader(head, size, file);
-    const entries = found.filter(({ name }) => shapes.has(name)).sort((a, b) => a.begin - b.begin);
+    const entries = found
+      .filter(({ name }) => shapes.has(name))
+      .map((entry) => readable(entry, file))
+      .sort((a, b) => a.begin - b.begin);
     for (const { name, shape } of entries) checkShape(name, shape, shapes.get(name) as number[], file);
     const names = new Set(entries.map(({ name }) => name));
     for (const name of shapes.keys()) {

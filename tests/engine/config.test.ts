@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseModelConfig, tensorShapes } from '../../src/engine/config';
+import { parseModelConfig, tensorShapes, withGenerationConfig } from '../../src/engine/config';
 import { ConfigError } from '../../src/engine/errors';
 
 /** Qwen2.5-0.5B's config.json. */
@@ -46,6 +46,60 @@ const LLAMA = {
     original_max_position_embeddings: 8192,
     rope_type: 'llama3',
   },
+};
+
+/** SmolLM2-135M-Instruct's config.json. */
+const SMOL_LM_2 = {
+  architectures: ['LlamaForCausalLM'],
+  attention_bias: false,
+  attention_dropout: 0.0,
+  bos_token_id: 1,
+  eos_token_id: 2,
+  hidden_act: 'silu',
+  hidden_size: 576,
+  initializer_range: 0.041666666666666664,
+  intermediate_size: 1536,
+  is_llama_config: true,
+  max_position_embeddings: 8192,
+  mlp_bias: false,
+  model_type: 'llama',
+  num_attention_heads: 9,
+  num_hidden_layers: 30,
+  num_key_value_heads: 3,
+  pad_token_id: 2,
+  pretraining_tp: 1,
+  rms_norm_eps: 1e-5,
+  rope_interleaved: false,
+  rope_scaling: null,
+  rope_theta: 100000,
+  tie_word_embeddings: true,
+  torch_dtype: 'bfloat16',
+  'transformers.js_config': { kv_cache_dtype: { q4f16: 'float16', fp16: 'float16' } },
+  use_cache: true,
+  vocab_size: 49152,
+};
+
+/** TinyLlama-1.1B-Chat-v1.0's config.json. */
+const TINY_LLAMA = {
+  architectures: ['LlamaForCausalLM'],
+  attention_bias: false,
+  bos_token_id: 1,
+  eos_token_id: 2,
+  hidden_act: 'silu',
+  hidden_size: 2048,
+  intermediate_size: 5632,
+  max_position_embeddings: 2048,
+  model_type: 'llama',
+  num_attention_heads: 32,
+  num_hidden_layers: 22,
+  num_key_value_heads: 4,
+  pretraining_tp: 1,
+  rms_norm_eps: 1e-5,
+  rope_scaling: null,
+  rope_theta: 10000.0,
+  tie_word_embeddings: false,
+  torch_dtype: 'bfloat16',
+  vocab_size: 32000,
 };
 
 describe('parseModelConfig', () => {
@@ -96,15 +150,55 @@ describe('parseModelConfig', () => {
     expect(parseModelConfig({ ...qwen3, head_dim: 64 }, 'config.json')).toMatchObject({ headDim: 64 });
   });
 
+  it('reads SmolLM2 135M, whose nine heads share three', () => {
+    expect(parseModelConfig(SMOL_LM_2, 'c')).toMatchObject({
+      headDim: 64,
+      numHeads: 9,
+      numKvHeads: 3,
+      ropeTheta: 100000,
+      ropeScaling: null,
+      qkvBias: false,
+      tieWordEmbeddings: true,
+      eosTokenIds: [2],
+    });
+  });
+
+  it('reads TinyLlama, whose head is untied and whose head size goes unsaid', () => {
+    const config = parseModelConfig(TINY_LLAMA, 'c');
+    expect(config).toMatchObject({ headDim: 64, ropeTheta: 10000, maxPositions: 2048, tieWordEmbeddings: false });
+    expect(tensorShapes(config).get('lm_head.weight')).toEqual([32000, 2048]);
+  });
+
+  it('reads switches that are off or null as not there', () => {
+    const off = {
+      attention_bias: false,
+      mlp_bias: false,
+      rope_scaling: null,
+      head_dim: null,
+      partial_rotary_factor: null,
+      quantization_config: null,
+      layer_types: new Array<string>(16).fill('full_attention'),
+      sliding_window: null,
+      use_sliding_window: true,
+    };
+    const { rope_scaling: _, ...plain } = LLAMA;
+    expect(parseModelConfig({ ...plain, ...off }, 'c')).toEqual(parseModelConfig(plain, 'c'));
+  });
+
   const refused: [string, object, RegExp][] = [
     ['another architecture', { architectures: ['GPT2LMHeadModel'] }, /architecture GPT2LMHeadModel is not supported/],
     ['an inherited property name', { architectures: ['toString'] }, /architecture toString is not supported/],
     ['no architecture', { architectures: undefined }, /no "architectures"/],
     ['a quantised checkpoint', { quantization_config: { quant_method: 'gptq' } }, /quantised checkpoint.*gptq/],
+    ['one of MLX', { quantization: { group_size: 64, bits: 4 } }, /quantised checkpoint \(quantization/],
     ['a sliding window in use', { use_sliding_window: true }, /sliding window/],
     ['sliding layers', { layer_types: ['full_attention', 'sliding_attention'] }, /sliding_attention/],
+    ['Gemma', { architectures: ['Gemma2ForCausalLM'] }, /Gemma2ForCausalLM is not supported \(known: LlamaForCausalLM/],
+    ['Phi', { architectures: ['Phi3ForCausalLM'] }, /Phi3ForCausalLM is not supported/],
+    ['Mistral', { architectures: ['MistralForCausalLM'] }, /MistralForCausalLM is not supported/],
     ['another activation', { hidden_act: 'gelu' }, /hidden_act "gelu"/],
     ['another RoPE type', { rope_scaling: { type: 'yarn', factor: 4 } }, /RoPE type "yarn"/],
+    ['linear RoPE scaling', { rope_scaling: { type: 'linear', factor: 4 } }, /RoPE type "linear"/],
     ['llama3 scaling without a factor', { rope_scaling: { rope_type: 'llama3' } }, /no "factor"/],
     ['partial rotation', { partial_rotary_factor: 0.5 }, /partial_rotary_factor/],
     ['an MLP bias', { mlp_bias: true }, /mlp_bias/],
@@ -124,6 +218,22 @@ describe('parseModelConfig', () => {
   it('refuses an attention bias on Llama and what is not an object', () => {
     expect(() => parseModelConfig({ ...LLAMA, attention_bias: true }, 'c')).toThrow(/attention_bias/);
     for (const json of [null, [], 'x', 3]) expect(() => parseModelConfig(json, 'c')).toThrow(/not a JSON object/);
+  });
+});
+
+describe('withGenerationConfig', () => {
+  it('adds the end tokens that config.json leaves out, its own first', () => {
+    const config = parseModelConfig({ ...QWEN2, eos_token_id: 151645 }, 'c');
+    const generation = { do_sample: true, pad_token_id: 151643, eos_token_id: [151645, 151643], top_k: 20 };
+    expect(withGenerationConfig(config, generation).eosTokenIds).toEqual([151645, 151643]);
+    expect(withGenerationConfig(config, { eos_token_id: 151643 }).eosTokenIds).toEqual([151645, 151643]);
+  });
+
+  it('leaves out what is no id of the vocabulary', () => {
+    const config = parseModelConfig(QWEN2, 'c');
+    for (const json of [null, [], {}, { eos_token_id: null }, { eos_token_id: [151936, -1, '2', 1.5] }]) {
+      expect(withGenerationConfig(config, json)).toEqual(config);
+    }
   });
 });
 

@@ -64,6 +64,25 @@ describe('loadModel', () => {
     await expect(loadModel(unknown)).rejects.toThrow(/MambaForCausalLM/);
   });
 
+  it('knows the end tokens of generation_config.json too', async () => {
+    const folder = folderSource(goldenDir('llama'));
+    const { weights } = await loadModel(folder);
+    const { eosTokenIds } = weights.config;
+    const other = eosTokenIds.includes(5) ? 6 : 5;
+    const source: FileSource = {
+      ...folder,
+      exists: async (path) => path === 'generation_config.json' || (await folder.exists?.(path)) === true,
+      read: async (path) =>
+        path === 'generation_config.json'
+          ? new TextEncoder().encode(JSON.stringify({ eos_token_id: [...eosTokenIds, other] }))
+          : folder.read(path),
+    };
+    expect((await loadModel(source)).weights.config).toEqual({
+      ...weights.config,
+      eosTokenIds: [...eosTokenIds, other],
+    });
+  });
+
   it('names a truncated weights file', async () => {
     const bytes = await readFile(`${goldenDir('llama')}/model.safetensors`);
     for (const length of [0, 6, 200, bytes.length - 1]) {

@@ -68,7 +68,7 @@ describe('readSafetensors', () => {
     ['an entry without a shape', file({ x: { dtype: 'F32', data_offsets: [0, 4] } }), /entry of x lacks/],
     ['a null entry', file({ x: null }), /entry of x lacks/],
     ['a negative size', file({ x: entry('F32', [-1], 0, 4) }), /entry of x lacks/],
-    ['an unknown dtype', file({ x: entry('I8', [1], 0, 1) }, [0]), /dtype I8/],
+    ['an unknown dtype', file({ x: entry('I8', [1], 0, 1) }, [0]), /tensor x has dtype I8 .*not quantised/],
     ['an inherited dtype', file({ x: entry('toString', [1], 0, 1) }, [0]), /dtype toString/],
     ['a shape that disagrees', file({ x: entry('F32', [2], 0, 4) }, [0, 0, 0, 0]), /8 bytes, its offsets span 4/],
     ['truncated data', file(one, [0, 0]), /data is truncated: tensor x ends at byte 4 of 2/],

@@ -54,6 +54,7 @@ function bigTensors(dtypes: FileTensor['dtype'][] = ['BF16', 'F16', 'F32']): Map
     // What real files have besides: buffers, and a head that is the embedding.
     if (i === 3)
       tensors.set('model.layers.0.rotary_emb.inv_freq', { dtype: 'F32', shape: [3], bytes: noise(3, 'F32', 99) });
+    if (i === 4) tensors.set('model.position_ids', { dtype: 'I64', shape: [1, 6], bytes: new Uint8Array(48) });
     if (i === 5) tensors.set('lm_head.weight', { dtype: 'F16', shape: [500, 8], bytes: noise(4000, 'F16', 98) });
   }
   return tensors;

@@ -3,7 +3,8 @@ import { label, type FileSource } from '../../src/engine/source';
 import { FileError } from '../../src/engine/errors';
 
 export interface FileTensor {
-  dtype: 'F32' | 'F16' | 'BF16';
+  /** I64 are numbers that nobody reads. */
+  dtype: 'F32' | 'F16' | 'BF16' | 'I64';
   shape: number[];
   /** Little-endian values. */
   bytes: Uint8Array;
