@@ -1,10 +1,12 @@
 /** The command line as a program: what it prints, and how it fails. */
+import { spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { unzipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readSafetensors, writeSafetensors } from '../../src/engine/safetensors';
-import { expectRefusal, objects, polylogue, type Ended } from './program';
+import { commandLine, expectRefusal, objects, polylogue, type Ended } from './program';
 
 const LLAMA = 'tests/fixtures/golden/llama';
 let scratch = '';
@@ -110,12 +112,50 @@ describe('generate, score and train', () => {
   });
 });
 
+describe('Ctrl-C', () => {
+  it('ends a run with what was done so far in the bundle, and the exit code of an interruption', async () => {
+    const out = join(scratch, 'interrupted.zip');
+    const [program, ...args] = commandLine('run', '--engine', 'reference', '--out', out);
+    const child = spawn(program!, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    let err = '';
+    child.stderr.on('data', (chunk) => {
+      // The run says what it is about to do, and is at work then.
+      err += String(chunk);
+      if (!child.killed && /about [\d,]+ responses/.test(err)) child.kill('SIGINT');
+    });
+    const code = await new Promise((resolve) => child.on('close', resolve));
+    expect(code).toBe(130);
+    expect(err).toContain(`interrupted; the log so far is in ${out}`);
+    const files = unzipSync(new Uint8Array(readFileSync(out)));
+    const log = new TextDecoder().decode(files['log.jsonl']);
+    expect(JSON.parse(log.split('\n')[0]!)).toMatchObject({ type: 'run-started' });
+  });
+});
+
 describe('refusals', () => {
   it('names a missing model, command and option', () => {
     expectRefusal(polylogue('score', '--model', join(scratch, 'nowhere'), '--ids', '1,2'), 'nowhere', 'no such folder');
     expectRefusal(polylogue('dance'), 'dance');
     expectRefusal(polylogue('score', '--modle', 'x'), '--modle');
     expectRefusal(polylogue('run', '--set', 'agents=0'), 'agents');
+    expectRefusal(polylogue('score', '--model', LLAMA, '--ids', '1,2', '--temperature', '-1'), '--temperature');
+    expectRefusal(polylogue('bench', '--rows', '1,many'), '--rows', 'many');
+    expectRefusal(
+      polylogue('score', '--model', LLAMA, '--text', 'README.md', '--against', 'bf16'),
+      '--against',
+      'bf16',
+    );
+    expectRefusal(
+      polylogue('score', '--model', join(LLAMA, 'config.json'), '--ids', '1,2'),
+      'config.json',
+      'is a file',
+    );
+  });
+
+  it('says before a run begins that its bundle cannot be written', () => {
+    const run = (out: string) => polylogue('run', '--preset', 'arithmetic-tiny', '--engine', 'reference', '--out', out);
+    expectRefusal(run(join(scratch, 'nowhere', 'run.zip')), 'run.zip', 'there is no folder');
+    expectRefusal(run(scratch), scratch, 'is a folder');
   });
 
   it('names a truncated safetensors file', () => {

@@ -8,9 +8,14 @@ export interface Ended {
   err: string;
 }
 
+/** A program and its arguments, as npm would start them. */
+export function commandLine(...args: string[]): string[] {
+  return [process.execPath, '--import', 'tsx', '--import', './tools/cli/register.mjs', 'tools/cli/main.ts', ...args];
+}
+
 export function polylogue(...args: string[]): Ended {
-  const command = ['--import', 'tsx', '--import', './tools/cli/register.mjs', 'tools/cli/main.ts', ...args];
-  const { status, stdout, stderr } = spawnSync(process.execPath, command, { encoding: 'utf8' });
+  const [program, ...command] = commandLine(...args);
+  const { status, stdout, stderr } = spawnSync(program!, command, { encoding: 'utf8' });
   // Dawn's own remarks on the driver go to stderr, too.
   return { code: status, out: stdout, err: stderr.replace(/^Warning: max\w+ artificially reduced .*\n/gm, '') };
 }

@@ -6,6 +6,13 @@ import { WEIGHT_DTYPES, type WeightDtype } from '../../src/engine/types';
 /** The command line asks for something that cannot be understood. */
 export class UsageError extends PolylogueError {}
 
+/** Ctrl-C was pressed; the message says what is left of the work. */
+export class InterruptedError extends PolylogueError {
+  constructor(left: string) {
+    super(`interrupted; ${left}`);
+  }
+}
+
 type Options = NonNullable<ParseArgsConfig['options']>;
 export type Values = Record<string, string | boolean | string[] | undefined>;
 
@@ -14,7 +21,8 @@ export function readOptions(args: string[], options: Options): Values {
   try {
     return parseArgs({ args, options, strict: true, allowPositionals: false }).values as Values;
   } catch (error) {
-    throw new UsageError((error as Error).message.split('\n')[0] as string);
+    const message = (error as Error).message.replace(/\s*\n\s*/g, ' ').replace(/\.$/, '');
+    throw new UsageError(`${message}; --help lists the options`);
   }
 }
 
@@ -65,19 +73,27 @@ export function choice<T extends string>(values: Values, name: string, allowed: 
 
 /** "1,2,3" as token ids. */
 export function idList(given: string): number[] {
+  return wholeNumbers(given, 'ids', 'a token id');
+}
+
+/**
+ * "1,2,3", of an option that takes several whole numbers from 0 on.
+ * @param what one of them is, in an error
+ */
+export function wholeNumbers(given: string, option: string, what: string): number[] {
   return given.split(',').map((part) => {
-    const id = part.trim() === '' ? NaN : Number(part);
-    if (!Number.isInteger(id) || id < 0) throw new UsageError(`--ids: "${part.trim()}" is not a token id`);
-    return id;
+    const value = part.trim() === '' ? NaN : Number(part);
+    if (!Number.isInteger(value) || value < 0) throw new UsageError(`--${option}: "${part.trim()}" is not ${what}`);
+    return value;
   });
 }
 
 export const ENGINES = ['auto', 'webgpu', 'reference', 'torch'] as const;
 export type EngineChoice = (typeof ENGINES)[number];
 
-/** `--dtype`: how the frozen weights are kept. */
-export function dtypeOption(values: Values, fallback: WeightDtype = 'f32'): WeightDtype {
-  return choice(values, 'dtype', WEIGHT_DTYPES, fallback);
+/** How the frozen weights are kept: `--dtype`, or another option that names a format. */
+export function dtypeOption(values: Values, option = 'dtype'): WeightDtype {
+  return choice(values, option, WEIGHT_DTYPES, 'f32');
 }
 
 /** The same line in every command's help; `width` is its column of names. */

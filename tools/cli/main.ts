@@ -1,6 +1,6 @@
 /** The command line of the lab: `npm run polylogue -- COMMAND …`. */
 import { PolylogueError } from '../../src/engine/errors';
-import { UsageError } from './args';
+import { InterruptedError, UsageError } from './args';
 
 const HELP = `polylogue: multiagent finetuning on this machine
 
@@ -63,5 +63,6 @@ function exit(code: number): void {
 
 main().then(exit, (error) => {
   report(error);
-  exit(1);
+  // 130 is what a shell says of a program that Ctrl-C ended.
+  exit(error instanceof InterruptedError ? 130 : 1);
 });

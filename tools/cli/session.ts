@@ -1,6 +1,7 @@
 /** Opens what a command works with: the model, an engine that executes it, its tokenizer. */
-import { readFile } from 'node:fs/promises';
-import { existsSync } from 'node:fs';
+import { constants, statSync } from 'node:fs';
+import { access, readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { DeviceError, FileError, NoWebGpuError } from '../../src/engine/errors';
 import { folderSource } from '../../src/engine/loader-node';
 import { loadAdapter } from '../../src/engine/peft';
@@ -20,7 +21,7 @@ export interface OpenedModel {
 
 /** Opens a model folder in Hugging Face layout: configuration and headers are checked. Errors: FileError and its kinds. */
 export async function openModel(dir: string): Promise<OpenedModel> {
-  if (!existsSync(dir)) throw new FileError(dir, 'there is no such folder');
+  requireFolder(dir, 'folder');
   const stream = await openModelStream(folderSource(dir));
   return { dir, config: stream.config, stream };
 }
@@ -40,7 +41,7 @@ export async function openConfig(values: Values): Promise<{ name: string; config
   if (shape === undefined) {
     if (values['model'] === undefined) throw new UsageError('--model or --shape is missing');
     const dir = required(values, 'model');
-    if (!existsSync(dir)) throw new FileError(dir, 'there is no such folder');
+    requireFolder(dir, 'folder');
     return { name: dir, config: await readConfig(folderSource(dir)) };
   }
   if (values['model'] !== undefined) throw new UsageError('give either --model or --shape');
@@ -113,7 +114,7 @@ function loading(output: Output): (done: number, total: number) => void {
 
 /** Reads a PEFT directory. Errors: FileError, SafetensorsError, AdapterError. */
 export async function readAdapter(dir: string, config: ModelConfig): Promise<AdapterWeights> {
-  if (!existsSync(dir)) throw new FileError(dir, 'there is no such adapter folder');
+  requireFolder(dir, 'adapter folder');
   return loadAdapter(folderSource(dir), config);
 }
 
@@ -122,6 +123,29 @@ export async function readBytes(path: string): Promise<Uint8Array> {
     return new Uint8Array(await readFile(path));
   } catch (error) {
     throw new FileError(path, problem(error));
+  }
+}
+
+function requireFolder(dir: string, what: string): void {
+  const found = statSync(dir, { throwIfNoEntry: false });
+  if (!found) throw new FileError(dir, `there is no such ${what}`);
+  if (!found.isDirectory()) throw new FileError(dir, `is a file; give the ${what} that it lies in`);
+}
+
+/**
+ * Refuses a place where no file can be written, before there is anything to write.
+ * @throws FileError
+ */
+export async function requireWritable(file: string): Promise<void> {
+  const folder = dirname(resolve(file));
+  const found = statSync(file, { throwIfNoEntry: false });
+  if (found?.isDirectory()) throw new FileError(file, 'is a folder; name a file in it');
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
+    throw new FileError(file, `cannot be written, there is no folder ${folder}`);
+  try {
+    await access(found ? file : folder, constants.W_OK);
+  } catch (error) {
+    throw new FileError(file, `cannot be written (${problem(error)})`);
   }
 }
 

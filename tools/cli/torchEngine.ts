@@ -35,6 +35,8 @@ interface Reply {
   result?: unknown;
 }
 
+const WHICH_PYTHON = 'the environment variable POLYLOGUE_PYTHON names a Python that has PyTorch';
+
 export class TorchEngine implements Engine {
   readonly info: EngineInfo;
   private readonly waiting = new Map<number, (reply: Reply) => void>();
@@ -51,10 +53,11 @@ export class TorchEngine implements Engine {
     this.info = { kind: 'torch', device, config };
     createInterface({ input: child.stdout }).on('line', (line) => this.receive(line));
     child.stderr.on('data', (chunk) => (this.stderr = (this.stderr + String(chunk)).slice(-2000)));
-    child.on('error', (error) => this.fail(new DeviceError(`PyTorch engine: ${error.message}`)));
+    child.on('error', (error) => this.fail(new DeviceError(`PyTorch engine: ${error.message}; ${WHICH_PYTHON}`)));
     child.on('exit', (code) => {
       const cause = this.stderr.trim().split('\n').pop() ?? '';
-      this.fail(new DeviceError(`PyTorch engine ended with code ${code}: ${cause}`));
+      const remedy = cause.includes('ModuleNotFoundError') ? `; ${WHICH_PYTHON}` : '';
+      this.fail(new DeviceError(`PyTorch engine ended with code ${code}: ${cause}${remedy}`));
     });
   }
 

@@ -1,7 +1,7 @@
 /** `bench`: how fast an engine generates and trains on this machine, against what the device can do at most. */
 import { SHAPE_NAMES } from '../../../src/engine/shapes';
 import { PROJECTIONS, type Engine } from '../../../src/engine/types';
-import { choice, dtypeHelp, dtypeOption, ENGINES, idList, number, readOptions, text, UsageError } from '../args';
+import { choice, dtypeHelp, dtypeOption, ENGINES, number, readOptions, text, UsageError, wholeNumbers } from '../args';
 import type { Ceilings } from '../bench/ceilings';
 import { boundOf, Roofline, type Work } from '../bench/roofline';
 import { adapterName, best, requests, timed, trainStep, type Timing } from '../bench/work';
@@ -60,7 +60,7 @@ export async function main(args: string[]): Promise<void> {
   const dtype = dtypeOption(values);
   const rank = number(values, 'rank', 8, { integer: true, min: 1 });
   const repeat = number(values, 'repeat', 3, { integer: true, min: 1 });
-  const rows = idList(text(values, 'rows') ?? '1,8,24');
+  const rows = wholeNumbers(text(values, 'rows') ?? '1,8,24', 'rows', 'a number of rows');
   if (rows.some((count) => count === 0 || count > 256)) throw new UsageError('--rows: from 1 to 256 rows');
   const budget = values['quick'] ? 1 : 6;
   const engineChoice = choice(values, 'engine', ENGINES, 'auto');

@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { FileError } from '../../../src/engine/errors';
 import { RunControl } from '../../../src/lab/control';
 import { createRun, Runner } from '../../../src/lab/runner';
 import { engineOptions, societyLimits } from '../../../src/lab/setup';
@@ -17,10 +18,20 @@ import { isFileTask, taskFor, taskNamed, TASKS } from '../../../src/tasks';
 import { checkDialect, measuredProblems } from '../../../src/tasks/dialect';
 import { readProblemFile } from '../../../src/tasks/importer';
 import type { ProblemFile } from '../../../src/tasks/types';
-import { choice, dtypeHelp, dtypeOption, ENGINES, number, readOptions, text, UsageError } from '../args';
+import {
+  choice,
+  dtypeHelp,
+  dtypeOption,
+  ENGINES,
+  InterruptedError,
+  number,
+  readOptions,
+  text,
+  UsageError,
+} from '../args';
 import { Output } from '../output';
 import { describeEvent, finalReport, summary } from '../runReport';
-import { hashOf, openEngine, openModel, readBytes } from '../session';
+import { hashOf, openEngine, openModel, problem, readBytes, requireWritable } from '../session';
 import { openTokenizer } from '../tokenizer';
 
 const FILE_TASKS = TASKS.filter(isFileTask).map((task) => task.name);
@@ -41,8 +52,6 @@ ${dtypeHelp(19)} or the preset's
 
 /** Rows decoded together at most. */
 const MOST_ROWS = 256;
-
-const INTERRUPTED = 'interrupted; what was finished before is in the bundle when --out is given';
 
 export async function main(args: string[]): Promise<void> {
   const values = readOptions(args, {
@@ -70,8 +79,10 @@ export async function main(args: string[]): Promise<void> {
   // Where the folder is differs between machines; the log, and with it its digest, does not. The hash says which model it was.
   const config = { ...asked, model: basename(resolve(folder)) };
   const task = taskFor(config, data);
-  if (data) output.note(`${data.name}: ${data.problems.length} problems, ${data.repeated} repeated lines left out`);
+  if (data) output.note(`${data.name}: ${data.problems.length} problems${leftOut(data.repeated)}`);
   const out = text(values, 'out');
+  // Before the work: a run of hours that cannot be written at its end is lost.
+  if (out !== undefined) await requireWritable(out);
 
   const model = await openModel(folder);
   const tokenizer = await openTokenizer(model.dir);
@@ -81,6 +92,7 @@ export async function main(args: string[]): Promise<void> {
   const options = engineOptions(config, parts);
   const engine = await openEngine(choice(values, 'engine', ENGINES, 'auto'), model, options, output);
   const control = new RunControl();
+  // The second time it ends at once.
   process.once('SIGINT', () => control.stop());
 
   const work = estimateWork(config);
@@ -121,18 +133,29 @@ export async function main(args: string[]): Promise<void> {
   } finally {
     // What was done before an error is worth keeping.
     if (out !== undefined) {
-      await writeFile(out, await bundleRun(store, created.id));
+      const bundle = await bundleRun(store, created.id);
+      await writeFile(out, bundle).catch((error: unknown) => {
+        throw new FileError(out, `cannot be written (${problem(error)})`);
+      });
       output.note(`written to ${out}`);
     }
   }
   const results = resultsOf(await store.events(created.id));
   await engine.dispose();
-  if (record.status !== 'finished') throw new UsageError(INTERRUPTED);
+  if (record.status !== 'finished')
+    throw new InterruptedError(
+      out === undefined ? 'with --out FILE.zip the log so far would have been kept' : `the log so far is in ${out}`,
+    );
   const seconds = (performance.now() - started) / 1000;
   output.clearProgress();
   for (const line of summary(results)) output.line(line);
   output.line(`log digest ${record.digest}, ${record.events} events, ${seconds.toFixed(0)} s`);
   output.object({ type: 'result', ...finalReport(results, record), seconds: Math.round(seconds) });
+}
+
+function leftOut(repeated: number): string {
+  if (repeated === 0) return '';
+  return `, ${repeated} repeated ${repeated === 1 ? 'line' : 'lines'} left out`;
 }
 
 /** "key=value" pairs. */

@@ -70,7 +70,7 @@ async function scoreIds(values: Values, dtype: WeightDtype, choice: EngineChoice
 
 async function scoreText(values: Values, dtype: WeightDtype, choice: EngineChoice, output: Output): Promise<void> {
   const file = required(values, 'text');
-  const against = values['against'] === undefined ? null : dtypeOption({ dtype: values['against'] });
+  const against = values['against'] === undefined ? null : dtypeOption(values, 'against');
   const limit = number(values, 'limit', Infinity, { integer: true, min: 2 });
   const model = await openModel(required(values, 'model'));
   const most = model.config.maxPositions;
@@ -93,7 +93,9 @@ async function scoreText(values: Values, dtype: WeightDtype, choice: EngineChoic
   }
   const windows = windowsOf(ids, window).length;
   output.object({ text: file, tokens: ids.length, scored: ids.length - 1, window, windows, engine: kind, results });
-  output.line(`${file}: ${ids.length} tokens, ${ids.length - 1} of them predicted, in ${windows} windows of ${window}`);
+  output.line(
+    `${file}: ${ids.length} tokens, ${ids.length - 1} of them predicted, in ${windows} ${windows === 1 ? 'window' : 'windows'} of ${window}`,
+  );
   for (const { dtype: format, nll, perplexity, quantiser } of results) {
     output.line(`${format.padEnd(4)}  nll ${nll.toFixed(5)}  perplexity ${perplexity.toFixed(4)}`);
     if (quantiser) output.line(`      ${describeErrors(quantiser)}`);
