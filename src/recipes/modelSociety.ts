@@ -168,13 +168,14 @@ export class ModelSociety implements Society {
   }
 
   /**
-   * Prompt ids, completion ids and the end token; weight 1 on completion and end, 0 on the prompt. A text may have more tokens than
-   * were sampled, so what is beyond the longest sequence is left out: the end token first.
+   * Prompt ids, completion ids and the end token (none where the response was cut); weight 1 on completion and end, 0 on the prompt. A
+   * text may have more tokens than were sampled, so what is beyond the longest sequence is left out: the end token first.
    */
-  private example({ messages, completion }: FinetuneExample): TrainExample {
+  private example({ messages, completion, cut }: FinetuneExample): TrainExample {
     const { tokenizer } = this.options;
     const prompt = tokenizer.encodeChat(messages, true);
-    const answer = [...tokenizer.encode(completion), this.eosId].slice(0, Math.max(0, this.maxLength - prompt.length));
+    const end = cut ? [] : [this.eosId];
+    const answer = [...tokenizer.encode(completion), ...end].slice(0, Math.max(0, this.maxLength - prompt.length));
     return { ids: [...prompt, ...answer], weights: [...prompt.map(() => 0), ...answer.map(() => 1)] };
   }
 }

@@ -234,7 +234,7 @@ export function examplesOf(
     const response = found?.held.responses[round - 1]?.[agent];
     if (!found?.problem || !response) return [];
     const messages = promptFor(task, withoutGold(found.problem), found.held, agent, round);
-    return [{ messages, completion: response.text }];
+    return [{ messages, completion: response.text, ...(response.finish === 'length' && { cut: true as const }) }];
   });
 }
 

@@ -53,10 +53,12 @@ export function asksForSummary({ name: { stream } }: Question): boolean {
   return stream === STREAMS.summarise || stream === STREAMS.summariseEvaluation;
 }
 
-/** One finetuning example: loss on the completion only (and the end token after it). */
+/** One finetuning example: loss on the completion only, and on the end token after it. */
 export interface FinetuneExample {
   messages: ChatMessage[];
   completion: string;
+  /** Present where the response was cut at its length limit: it has no end, and none is learned where it was cut. */
+  cut?: true;
 }
 
 export interface FinetuneTrack {

@@ -145,17 +145,25 @@ describe('ModelSociety', () => {
   it('trains on completion and end token only, and leaves tracks without batches alone', async () => {
     const { engine, jobs } = recordingEngine();
     const society = new ModelSociety({ engine, tokenizer, model: { name: 'm', hash: 'h' }, config: smallConfig() });
-    const examples = [{ messages: [{ role: 'user' as const, content: '1+1' }], completion: '2#2' }];
+    const messages = [{ role: 'user' as const, content: '1+1' }];
+    const examples = [
+      { messages, completion: '2#2' },
+      { messages, completion: '2#', cut: true as const },
+    ];
     const tracks = [
-      { adapter: 'a', examples, batches: [[0]] },
+      { adapter: 'a', examples, batches: [[0, 1]] },
       { adapter: 'b', examples: [], batches: [] },
     ];
     for await (const event of society.finetune(tracks, DEFAULT_OPTIMISER)) expect(event.totalSteps).toBe(1);
     expect(jobs[0]?.tracks).toEqual([
       {
         adapter: 'a',
-        batches: [[0]],
-        examples: [{ ids: [1, 5, 14, 5, 17, 6, 19, 6, 2], weights: [0, 0, 0, 0, 0, 1, 1, 1, 1] }],
+        batches: [[0, 1]],
+        examples: [
+          { ids: [1, 5, 14, 5, 17, 6, 19, 6, 2], weights: [0, 0, 0, 0, 0, 1, 1, 1, 1] },
+          // cut at the length limit: no end to learn
+          { ids: [1, 5, 14, 5, 17, 6, 19], weights: [0, 0, 0, 0, 0, 1, 1] },
+        ],
       },
     ]);
     for await (const _ of society.finetune(tracks.slice(1), DEFAULT_OPTIMISER)) expect.unreachable();
