@@ -174,7 +174,12 @@ function quoted(
 function logged(task: Task, response: ModelResponse): LoggedResponse {
   const { text, ...rest } = sampled(response);
   // What was never sampled is unreadable, whatever a task makes of an empty text.
-  return { text, answer: response.tokens === 0 ? null : task.extractAnswer(text), ...rest };
+  return { text, answer: response.tokens === 0 ? null : task.extractAnswer(readable(task, response)), ...rest };
+}
+
+/** Where a text in words was cut at its length limit, its last word may be half of one: "the answer is 12" of 125. A closed box stays. */
+function readable({ dialect }: Task, { text, finish }: ModelResponse): string {
+  return dialect === 'chat' && finish === 'length' ? text.replace(/[\p{L}\p{N}.,:/$%-]+$/u, '') : text;
 }
 
 function sampled({ text, finish, tokens, logprobs, margins, shortened }: ModelResponse): LoggedSummary {

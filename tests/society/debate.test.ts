@@ -5,6 +5,7 @@ import { makeBatches } from '../../src/society/batches';
 import { debate, rounded } from '../../src/society/debate';
 import { consensus, distinctAnswers, distinctTexts } from '../../src/society/diversity';
 import { arithmetic, problemOf } from '../../src/tasks/arithmetic';
+import { arithmeticChat } from '../../src/tasks/arithmeticChat';
 import { heldDebate, response, same } from './handmade';
 
 const players = { team: 'society' as const, generators: ['g0', 'g1', 'g2'], critics: ['c0', 'c1', 'c2'] };
@@ -73,6 +74,34 @@ describe('debate', () => {
       [1, true],
     ]);
     expect(held[0]?.responses[0]?.[0]).toMatchObject({ logprobs: [-0.123, 0], margins: [1, 0] });
+  });
+
+  it('reads no half word where a response in words was cut', async () => {
+    const said: [text: string, finish: 'stop' | 'length'][] = [
+      ['The answer is 12', 'length'],
+      ['The answer is 12', 'stop'],
+      ['\\boxed{12}', 'length'],
+      ['\\boxed{12} or 1.', 'length'],
+      ['The answer is 7. So 7 it i', 'length'],
+    ];
+    const society: Pick<Society, 'ask'> = {
+      ask: (questions) =>
+        Promise.resolve(
+          questions.map(({ name }) => {
+            const [text, finish] = said[name.agent] as (typeof said)[number];
+            return { text, finish, tokens: 3, logprobs: [], margins: [] };
+          }),
+        ),
+    };
+    const seats = said.map(() => null);
+    const team = { team: 'base' as const, generators: seats, critics: seats };
+    const held = await debate(society as Society, arithmeticChat, [{ id: 1, question: '?' }], team, {
+      ...settings,
+      rounds: 1,
+    });
+    expect(held[0]?.responses[0]?.map(({ answer }) => answer)).toEqual([null, '12', '12', '12', '7']);
+    // The log has the text as it was.
+    expect(held[0]?.responses[0]?.map(({ text }) => text)).toEqual(said.map(([text]) => text));
   });
 
   it('rounds idempotently and without negative zero', () => {
