@@ -74,4 +74,17 @@ describe('a chat tokenizer', () => {
     expect(tokenizer.decode([ids[0] as number, 100_000, ids[1] as number])).toBe('ab');
     expect(tokenizer.decode([100_000])).toBe('');
   });
+
+  it.each([
+    ['ChatML', undefined],
+    ['Qwen2.5', QWEN_2_5],
+    ['SmolLM2', SMOL_LM_2],
+    ['Qwen3', QWEN_3],
+  ])('trains on the turn as the template writes it: prompt, response, end (%s)', async (_, template) => {
+    const tokenizer = await loadTokenizer(sourceWith(template === undefined ? {} : { chat_template: template }));
+    const response = 'So  2 + 3 = 5.\n\n\\boxed{5}';
+    const trained = [...tokenizer.encodeChat(DEBATE, true), ...tokenizer.encode(response), tokenizer.eosId];
+    const turn = tokenizer.encodeChat([...DEBATE, { role: 'assistant', content: response }], false);
+    expect(turn).toEqual([...trained, ...tokenizer.encode('\n')]);
+  });
 });
