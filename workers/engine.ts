@@ -1,6 +1,7 @@
 /** The engine worker: owns the GPU device, the base weights and every adapter. Everything heavy is loaded on `open`. */
 import { expose } from 'comlink';
 import { NoWebGpuError } from '../src/engine/errors';
+import { adapterTraits } from '../src/engine/gpu/adapter';
 import type { EngineNotice } from '../src/engine/resilient';
 import type { FileSource } from '../src/engine/source';
 import type { ReadOptions } from '../src/engine/stream';
@@ -11,10 +12,12 @@ import type { EngineSummary } from '../src/lab/types';
 const REFERENCE_DEVICE = 'TypeScript, 32-bit';
 
 async function probe(): Promise<EngineSummary> {
-  const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
+  // As the engine asks for it: of two adapters it would take the same.
+  const adapter = await navigator.gpu?.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
   if (!adapter) return { kind: 'reference', device: REFERENCE_DEVICE, fallbackReason: noWebGpu() };
   const { vendor, architecture, description } = adapter.info;
-  return { kind: 'webgpu', device: description || `${vendor} ${architecture}`.trim() || 'GPU', fallbackReason: null };
+  const device = description || `${vendor} ${architecture}`.trim() || 'GPU';
+  return { kind: 'webgpu', device, fallbackReason: null, arithmetic: adapterTraits(adapter).arithmetic };
 }
 
 function noWebGpu(): string {
@@ -68,12 +71,13 @@ async function makeReference(
   reading: ReadOptions,
   fallbackReason: string | null,
 ): Promise<MadeEngine> {
-  const [{ loadModel }, { ReferenceEngine }] = await Promise.all([
-    import('../src/engine/loader'),
+  const [{ openModelStream }, { ReferenceEngine }] = await Promise.all([
+    import('../src/engine/stream'),
     import('../src/engine/reference/engine'),
   ]);
-  const { weights, hash } = await loadModel(source, reading);
-  return { engine: await ReferenceEngine.create(weights, options), hash, fallbackReason };
+  const stream = await openModelStream(source);
+  const engine = await ReferenceEngine.create(stream, options, reading);
+  return { engine, hash: stream.hash as string, fallbackReason };
 }
 
 const host = createEngineHost(probe, make);

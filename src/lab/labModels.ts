@@ -1,6 +1,6 @@
 /** The lab's models on its engine worker: made ready for runs, measured and checked. One is loaded at a time. */
 import type { Remote } from 'comlink';
-import { planModel } from '../engine/plan';
+import { cacheDtype, planModel } from '../engine/plan';
 import type { MemoryPlan } from '../engine/types';
 import type { ModelFolder } from '../models/folder';
 import { addFolder } from '../models/source';
@@ -9,7 +9,7 @@ import { SpeedMeter } from './cost';
 import type { EngineHostApi, LoadProgress } from './engineHost';
 import { checkModel, openParts, type ModelParts, type ModelSources, type ReadyTask } from './model';
 import { RemoteEngine } from './remoteEngine';
-import { trainingSize } from './setup';
+import { trainingSize, type Arithmetic } from './setup';
 import type { DeviceSpeed, EngineChoice, EngineSummary, ModelCheck, ModelCheckRequest } from './types';
 
 /** Called while a model's files are read. */
@@ -21,6 +21,7 @@ export class LabModels {
   readonly #base: string;
   readonly #speeds = new SpeedMeter();
   #engine: EngineSummary | null = null;
+  #probed: Promise<EngineSummary> | null = null;
 
   /** @param base the page's address, below which served models are */
   constructor(sources: ModelSources, host: Remote<EngineHostApi>, base: string) {
@@ -35,13 +36,16 @@ export class LabModels {
   }
 
   async probe(): Promise<EngineSummary> {
-    return (this.#engine ??= await this.#host.probe());
+    const probed = await this.#probe();
+    return (this.#engine ??= probed);
   }
 
   /** Bytes that a run takes on a device; nothing is loaded. */
   async plan(config: ExperimentConfig, ready: ReadyTask): Promise<MemoryPlan> {
-    const { model, options } = await openParts(this.#sources, this.#base, config, ready);
-    return planModel(model, options, config.iterations > 0 ? trainingSize(config) : undefined);
+    const arithmetic = await this.#arithmetic('auto');
+    const { model, options } = await openParts(this.#sources, this.#base, config, ready, arithmetic);
+    const known = { ...options, cache: cacheDtype(options, arithmetic) };
+    return planModel(model, known, config.iterations > 0 ? trainingSize(config) : undefined);
   }
 
   /** Makes the engine ready for a run; a measurement that is going on is given up. */
@@ -52,14 +56,15 @@ export class LabModels {
     onBytes: OnBytes,
   ): Promise<{ model: ModelParts; engine: RemoteEngine }> {
     await this.#speeds.abandon();
-    const model = await openParts(this.#sources, this.#base, config, ready);
+    const model = await openParts(this.#sources, this.#base, config, ready, await this.#arithmetic(choice));
     return { model, engine: await this.#load(config, choice, model, onBytes) };
   }
 
   /** This device's speed with a run's model. @param ready asked for when it is not known yet */
   measure(config: ExperimentConfig, choice: EngineChoice, ready: () => Promise<ReadyTask>): Promise<DeviceSpeed> {
     return this.#speeds.measure(config, choice, async () => {
-      const model = await openParts(this.#sources, this.#base, config, await ready());
+      const arithmetic = await this.#arithmetic(choice);
+      const model = await openParts(this.#sources, this.#base, config, await ready(), arithmetic);
       return this.#load(config, choice, model);
     });
   }
@@ -90,7 +95,23 @@ export class LabModels {
     const remote = await RemoteEngine.open(this.#host, setup, onBytes);
     // The page shows one problem's debate; the first of each batch of questions.
     remote.watchRows = config.agents;
-    this.#engine = { kind: remote.info.kind, device: remote.info.device, fallbackReason: remote.fallbackReason };
+    const { kind, device } = remote.info;
+    const arithmetic = await this.#arithmetic(kind === 'webgpu' ? 'webgpu' : 'reference');
+    this.#engine = { kind, device, fallbackReason: remote.fallbackReason, arithmetic };
     return remote;
+  }
+
+  /** Asked once: a device does not change in a visit. */
+  #probe(): Promise<EngineSummary> {
+    this.#probed ??= Promise.resolve(this.#host.probe()).catch((error: unknown) => {
+      this.#probed = null;
+      throw error;
+    });
+    return this.#probed;
+  }
+
+  async #arithmetic(choice: EngineChoice): Promise<Arithmetic> {
+    if (choice === 'reference') return 'f32';
+    return (await this.#probe()).arithmetic ?? 'f32';
   }
 }

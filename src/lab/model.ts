@@ -10,7 +10,7 @@ import type { EngineHostApi, LoadProgress } from './engineHost';
 import { perplexity, PERPLEXITY_WINDOW } from './perplexity';
 import type { readyTask } from './problems';
 import { RemoteEngine } from './remoteEngine';
-import { engineOptions } from './setup';
+import { engineOptions, type Arithmetic } from './setup';
 import type { ModelCheck, ModelCheckRequest } from './types';
 
 export type Tokenizer = ModelSocietyOptions['tokenizer'];
@@ -37,6 +37,7 @@ export interface ModelParts {
  * Opens a run's model as far as it can be without its weights.
  *
  * @param base the page's address, below which served models are
+ * @param arithmetic see `engineOptions`
  * @throws TaskError when the model cannot play the task; what `openModel` and `loadTokenizer` throw
  */
 export async function openParts(
@@ -44,12 +45,14 @@ export async function openParts(
   base: string,
   config: ExperimentConfig,
   { task, measured }: ReadyTask,
+  arithmetic?: Arithmetic,
 ): Promise<ModelParts> {
   const address = modelAddress(config.model, base);
   const source = await sources.openModel(address);
   const [model, tokenizer] = await Promise.all([readConfig(source), sources.loadTokenizer(source)]);
   if (measured[0]) checkDialect(task, measured[0], tokenizer, modelTitle(config.model));
-  return { address, model, tokenizer, options: engineOptions(config, { task, measured, model, tokenizer }) };
+  const options = engineOptions(config, { task, measured, model, tokenizer, arithmetic });
+  return { address, model, tokenizer, options };
 }
 
 /** Loads a model as small as it can be for scoring, and says how it does. The engine keeps it until another is opened. */

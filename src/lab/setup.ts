@@ -1,6 +1,7 @@
 /** Small helpers of the lab: what an engine must have room for, and errors as messages. */
-import type { TrainingSize } from '../engine/plan';
-import type { EngineOptions, ModelConfig } from '../engine/types';
+import { cachedTokenBytes } from '../engine/buffers';
+import { cacheDtype, type TrainingSize } from '../engine/plan';
+import type { CacheDtype, EngineOptions, ModelConfig } from '../engine/types';
 import type { ExperimentConfig } from '../recipes/config';
 import { ARITHMETIC_WORK, CHAT_WORK } from '../recipes/resolve';
 import { longestChat } from '../tasks/dialect';
@@ -12,6 +13,9 @@ const CHAT_CACHE = 2 ** 30;
 const TRAIN_TOKENS = 4096;
 /** Rows decoded together at most. */
 const MOST_ROWS = 128;
+
+/** Of products with packed weights on a device. */
+export type Arithmetic = 'f32' | 'f16';
 
 type Rows = Pick<ExperimentConfig, 'agents' | 'chunk' | 'trainProblems' | 'evaluationProblems'>;
 
@@ -30,7 +34,8 @@ export function wantedAdapters({ agents }: Pick<ExperimentConfig, 'agents'>): nu
  * What a run's engine must have room for: all of its adapters, and whole chunks of a debate in one batch; in chat also the longest
  * sequence that can be asked for, and then as many rows as have room for their keys and values.
  *
- * @param parts the run's task and the problems on which its prompts are measured (`measuredProblems`), the model and its tokenizer
+ * @param parts the run's task and the problems on which its prompts are measured (`measuredProblems`), the model and its tokenizer, and
+ *   the arithmetic of packed weights where the device is known (`adapterTraits`): keys and values may then take half
  */
 export function engineOptions(
   config: ExperimentConfig,
@@ -40,24 +45,26 @@ export function engineOptions(
     model: ModelConfig;
     tokenizer: Parameters<typeof longestChat>[2];
     mostRows?: number;
+    arithmetic?: Arithmetic | undefined;
   },
 ): EngineOptions & Required<Pick<EngineOptions, 'maxRows' | 'maxAdapters' | 'maxRank'>> {
-  const { task, measured, model, tokenizer } = parts;
+  const { task, measured, model, tokenizer, arithmetic = 'f32' } = parts;
   const options = {
     maxRows: wantedRows(config, parts.mostRows),
     maxAdapters: wantedAdapters(config),
     maxRank: config.adapter.rank,
     ...(config.dtype && { dtype: config.dtype }),
+    ...(config.cache && { cache: config.cache }),
   };
   if (task.dialect !== 'chat') return options;
   const maxLength = Math.min(model.maxPositions, longestChat(task, measured, tokenizer, config));
-  return { ...options, maxLength, maxRows: Math.min(options.maxRows, chatRows(model, maxLength)) };
+  const rows = chatRows(model, maxLength, cacheDtype(options, arithmetic));
+  return { ...options, maxLength, maxRows: Math.min(options.maxRows, rows) };
 }
 
 /** Rows in chat whose keys and values have room, at least one. */
-export function chatRows(model: ModelConfig, maxLength: number): number {
-  const rowBytes = 4 * 2 * model.numLayers * model.numKvHeads * model.headDim * maxLength;
-  return Math.max(1, Math.floor(CHAT_CACHE / rowBytes));
+export function chatRows(model: ModelConfig, maxLength: number, cache: CacheDtype): number {
+  return Math.max(1, Math.floor(CHAT_CACHE / (maxLength * cachedTokenBytes(model, cache))));
 }
 
 /** How `ModelSociety` is to bound memory: chat's prompts are long, and their adapters learn in smaller parts. */

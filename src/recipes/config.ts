@@ -1,5 +1,5 @@
 /** Everything that defines an experiment. Two equal configurations with one model on one device give one log. */
-import type { Projection, WeightDtype } from '../engine/types';
+import type { CacheDtype, Projection, WeightDtype } from '../engine/types';
 
 export interface ExperimentConfig {
   recipe: 'multiagent-finetuning';
@@ -12,6 +12,8 @@ export interface ExperimentConfig {
   model: string;
   /** Format of the frozen weights; absent = f32. */
   dtype?: WeightDtype;
+  /** Format of keys and values where one was asked for; absent = as `EngineOptions.cache` chooses by the device. */
+  cache?: CacheDtype;
   task: string;
   /** The file of problems of a task that reads one. */
   data?: { /** base name */ name: string; /** of the file's bytes, hex */ sha256: string };

@@ -1,5 +1,5 @@
 /** Configurations from a preset and overrides, and the check of a whole configuration. */
-import { WEIGHT_DTYPES } from '../engine/types';
+import { CACHE_DTYPES, WEIGHT_DTYPES } from '../engine/types';
 import { isFileTask, taskNamed, TASKS } from '../tasks';
 import type { ExperimentConfig } from './config';
 import { ConfigurationError } from './errors';
@@ -42,6 +42,7 @@ const SETTINGS: Readonly<Record<string, Reader>> = {
 /** Settings that a configuration need not have: those of some tasks, and those that are left out at their default. */
 const OPTIONAL_SETTINGS: Readonly<Record<string, Reader>> = {
   dtype: choice(...WEIGHT_DTYPES),
+  cache: choice('auto', ...CACHE_DTYPES),
   summary: choice('concatenate', 'base-model'),
   'data.name': text(),
   'data.sha256': sha256(),
@@ -76,7 +77,7 @@ export const SETTING_KEYS: readonly string[] = Object.keys(SETTINGS);
 export const OPTIONAL_SETTING_KEYS: readonly string[] = Object.keys(OPTIONAL_SETTINGS);
 
 /** Optional settings that are left out at this value, so that logs from before they existed keep their digests. */
-const IMPLIED: Readonly<Record<string, Scalar>> = { dtype: 'f32' };
+const IMPLIED: Readonly<Record<string, Scalar>> = { dtype: 'f32', cache: 'auto' };
 
 function readerOf(key: string): Reader | undefined {
   if (Object.hasOwn(SETTINGS, key)) return SETTINGS[key];

@@ -4,11 +4,12 @@ import { IDBFactory } from 'fake-indexeddb';
 import { unzipSync, strFromU8 } from 'fflate';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RunEvent } from '../../src/events';
+import { createEngineHost } from '../../src/lab/engineHost';
 import { LabBusyError } from '../../src/lab/errors';
 import type { Lab } from '../../src/lab/lab';
 import { digestOf } from '../../src/log/digest';
 import { resolveConfig } from '../../src/recipes/resolve';
-import { closeLabs, idle, referenceLab } from './testLab';
+import { closeLabs, idle, openLab, referenceLab } from './testLab';
 
 const base = new URL('../../static/', import.meta.url).href;
 const config = resolveConfig('arithmetic-tiny', {
@@ -60,6 +61,22 @@ describe('Lab', () => {
 
     await lab.delete(id);
     expect((await lab.runs()).runs).toEqual([]);
+  });
+
+  it('plans keys and values as the device will keep them', async () => {
+    const labOn = (arithmetic: 'f32' | 'f16') => {
+      const probe = async () => ({ kind: 'webgpu', device: 'test', fallbackReason: null, arithmetic }) as const;
+      return openLab(
+        createEngineHost(probe, () => Promise.reject(new Error('nothing is to be loaded'))),
+        base,
+      ).lab;
+    };
+    const [half, whole] = [labOn('f16'), labOn('f32')];
+    const packed = { ...config, dtype: 'int4' } as const;
+    const plan = await whole.plan(packed);
+    expect(2 * (await half.plan(packed)).kvCache).toBe(plan.kvCache);
+    expect(await half.plan({ ...packed, cache: 'f32' })).toEqual(plan);
+    expect(await half.plan(config)).toEqual(await whole.plan(config));
   });
 
   it('plans bytes without loading weights, checks a model, and takes a folder', async () => {

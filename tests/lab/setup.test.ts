@@ -7,6 +7,7 @@ import { shapeConfig } from '../../src/engine/shapes';
 import { perplexity } from '../../src/lab/perplexity';
 import { engineOptions, societyLimits, trainingSize } from '../../src/lab/setup';
 import { accumulationFor } from '../../src/recipes/accumulation';
+import type { ExperimentConfig } from '../../src/recipes/config';
 import { resolveConfig } from '../../src/recipes/resolve';
 import { taskFor } from '../../src/tasks';
 import { measuredProblems } from '../../src/tasks/dialect';
@@ -45,7 +46,20 @@ describe('engineOptions', () => {
     const wide = { ...model, numLayers: 60, numKvHeads: 16, headDim: 128 };
     const rows = engineOptions(config, { task, measured, model: wide, tokenizer }).maxRows;
     expect(rows).toBeLessThan(30);
-    expect(rows * (options.maxLength as number) * 4 * 2 * 60 * 16 * 128).toBeLessThanOrEqual(GIB);
+    const rowBytes = (options.maxLength as number) * 4 * 2 * 60 * 16 * 128;
+    expect(rows * rowBytes).toBeLessThanOrEqual(GIB);
+    expect((rows + 1) * rowBytes).toBeGreaterThan(GIB);
+    // In f16 they take half: where packed weights go with f16, or where it was asked for.
+    const rowsOn = (changed: ExperimentConfig, arithmetic: 'f32' | 'f16') =>
+      engineOptions(changed, { task, measured, model: wide, tokenizer, arithmetic }).maxRows;
+    const twice = Math.floor((2 * GIB) / rowBytes);
+    expect(rowsOn(config, 'f16')).toBe(twice);
+    expect(rowsOn({ ...config, cache: 'f16' }, 'f32')).toBe(twice);
+    expect(rowsOn(config, 'f32')).toBe(rows);
+    expect(rowsOn({ ...config, dtype: 'f32' }, 'f16')).toBe(rows);
+    expect(rowsOn({ ...config, cache: 'f32' }, 'f16')).toBe(rows);
+    expect(options.cache).toBeUndefined();
+    expect(engineOptions({ ...config, cache: 'f16' }, { task, measured, model, tokenizer }).cache).toBe('f16');
     expect(engineOptions(config, { task, measured, model: { ...model, maxPositions: 64 }, tokenizer }).maxLength).toBe(
       64,
     );

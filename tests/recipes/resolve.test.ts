@@ -33,6 +33,17 @@ describe('resolveConfig', () => {
     expect(() => resolveConfig('arithmetic', { dtype: 'int2' })).toThrow(/dtype.*f32, f16, int8, int4/s);
   });
 
+  it('leaves the format of keys and values out where the device chooses', () => {
+    const free = resolveConfig('arithmetic', { cache: 'auto' });
+    expect(free).toEqual(resolveConfig('arithmetic'));
+    expect(settingOf(free, 'cache')).toBe('auto');
+    const asked = resolveConfig('arithmetic', { cache: 'f16' });
+    expect(asked.cache).toBe('f16');
+    expect(checkConfig(structuredClone(asked))).toEqual(asked);
+    expect(differences(asked)).toEqual({ cache: 'f16' });
+    expect(() => resolveConfig('arithmetic', { cache: 'int8' })).toThrow(/cache.*auto, f32, f16/s);
+  });
+
   it('reads overrides as text and as values', () => {
     const config = resolveConfig('arithmetic-quick', {
       seed: '7',

@@ -17,6 +17,18 @@ describe('deviceNeeds', () => {
     }
   });
 
+  it('counts keys and values as the device keeps them with packed weights', () => {
+    // So short that there is room for all rows in either format.
+    const config = { ...shapeConfig('SmolLM2-135M'), maxPositions: 512 };
+    const [known, unknown] = [deviceNeeds(config, 'f16'), deviceNeeds(config)];
+    for (const [i, { dtype, weights, total }] of known.entries()) {
+      expect(weights).toBe(unknown[i]!.weights);
+      if (dtype === 'f32') expect(total).toBe(unknown[i]!.total);
+      // 22.5 KB a token in place of 45; the rows and an idle one.
+      else expect(unknown[i]!.total - total).toBe(31 * 512 * 23040);
+    }
+  });
+
   it('leaves out formats that cannot pack the widths', () => {
     const odd = { ...shapeConfig('SmolLM2-135M'), hiddenSize: 18, numHeads: 3, numKvHeads: 3, headDim: 6 };
     expect(deviceNeeds(odd).map(({ dtype }) => dtype)).toEqual(['f32']);

@@ -76,6 +76,11 @@ export class ModelManager {
     return storage ? Math.max(0, storage.quotaBytes - storage.usedBytes) : null;
   }
 
+  /** Of products with packed weights on this device; undefined while it is not known. */
+  get arithmetic(): 'f32' | 'f16' | undefined {
+    return this.#lab.engine?.arithmetic;
+  }
+
   transferOf(key: string): Transfer | undefined {
     return this.transfers.find((one) => one.key === key);
   }

@@ -1,5 +1,5 @@
 /** What a model takes on the device, for people who have not decided yet. */
-import { planModel } from '../../engine/plan';
+import { cacheDtype, planModel } from '../../engine/plan';
 import { WEIGHT_DTYPES, type EngineOptions, type ModelConfig, type WeightDtype } from '../../engine/types';
 import { chatRows } from '../../lab/setup';
 import { bytesText } from '../bytes';
@@ -18,13 +18,18 @@ export interface Need {
   total: number;
 }
 
-/** Bytes in each format, smallest first; formats that cannot pack the model's widths are left out. */
-export function deviceNeeds(config: ModelConfig): Need[] {
+/**
+ * Bytes in each format, smallest first; formats that cannot pack the model's widths are left out.
+ * @param arithmetic of packed weights on the device, where it is known: keys and values go with it
+ */
+export function deviceNeeds(config: ModelConfig, arithmetic: 'f32' | 'f16' = 'f32'): Need[] {
   const needs: Need[] = [];
   for (const dtype of [...WEIGHT_DTYPES].reverse()) {
     try {
       const maxLength = Math.min(config.maxPositions, LENGTH);
-      const options = { ...SOCIETY, maxRows: Math.min(ROWS, chatRows(config, maxLength)), maxLength, dtype };
+      const cache = cacheDtype({ dtype }, arithmetic);
+      const maxRows = Math.min(ROWS, chatRows(config, maxLength, cache));
+      const options = { ...SOCIETY, maxRows, maxLength, dtype, cache };
       const { weights, total } = planModel(config, options, TRAINING);
       needs.push({ dtype, weights, total });
     } catch {
