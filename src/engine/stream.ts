@@ -5,7 +5,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { parseModelConfig, tensorShapes, withGenerationConfig } from './config';
-import { FileError, SafetensorsError } from './errors';
+import { FileError, MemoryPlanError, SafetensorsError } from './errors';
 import { valueError, widen, type ReadableEntry } from './safetensors';
 import { label, parseJson, type FileSource, type Sha256 } from './source';
 import type { HostTensor, ModelConfig, ModelWeights } from './types';
@@ -107,18 +107,36 @@ export function streamOf(weights: ModelWeights): ModelStream {
   };
 }
 
-/** All tensors of a stream in memory (for the reference engine). */
+/**
+ * All tensors of a stream in memory (for the reference engine).
+ * @throws what `read` throws; MemoryPlanError when there is no memory for one
+ */
 export async function collect(stream: ModelStream, options: ReadOptions = {}): Promise<ModelWeights> {
   const tensors = new Map<string, HostTensor>();
   await stream.read(({ name, shape, firstRow, data }) => {
     let tensor = tensors.get(name);
     if (tensor === undefined) {
-      tensor = { shape, data: new Float32Array(shape.reduce((product, size) => product * size, 1)) };
+      tensor = { shape, data: tensorRoom(name, shape, stream.config) };
       tensors.set(name, tensor);
     }
     tensor.data.set(data, firstRow * (tensor.data.length / shape[0]));
   }, options);
   return { config: stream.config, tensors };
+}
+
+/** Of a browser without WebGPU, a model of a gigabyte may be more than a tab is given. */
+function tensorRoom(name: string, shape: number[], config: ModelConfig): Float32Array {
+  const values = shape.reduce((product, size) => product * size, 1);
+  try {
+    return new Float32Array(values);
+  } catch (cause) {
+    const all = [...tensorShapes(config).values()].reduce((sum, sizes) => sum + sizes.reduce((a, b) => a * b, 1), 0);
+    throw new MemoryPlanError(
+      `there is no memory for ${name}: without WebGPU all ${Math.ceil((4 * all) / 2 ** 20)} MiB of the weights must be in ` +
+        'memory as f32; choose a smaller model, or a browser with WebGPU',
+      { cause },
+    );
+  }
 }
 
 /** config.json of a model folder, and the end tokens of its generation_config.json. @throws FileError, ConfigError */

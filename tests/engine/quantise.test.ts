@@ -3,11 +3,15 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Gpu } from '../../src/engine/gpu/device';
 import { createMatrix, MatrixPacker, readRows } from '../../src/engine/gpu/matrix';
 import { ReferenceEngine } from '../../src/engine/reference/engine';
-import { quantiseValues, quantiseWeights, roundToHalf } from '../../src/engine/reference/quantise';
+import { quantiseStream, quantiseValues, quantiseWeights, roundToHalf } from '../../src/engine/reference/quantise';
 import { WebGpuEngine } from '../../src/engine/gpu/engine';
 import { openNodeGpu } from '../../src/engine/gpu/node';
 import { drawUniform } from '../../src/random';
-import type { WeightDtype } from '../../src/engine/types';
+import { parseModelConfig, tensorShapes } from '../../src/engine/config';
+import { MemoryPlanError } from '../../src/engine/errors';
+import { collect, streamOf } from '../../src/engine/stream';
+import type { ModelWeights, WeightDtype } from '../../src/engine/types';
+import { TINY_CONFIG } from '../tasks/tinyChatModel';
 import { openTestGpu } from './gpu';
 import { readGolden, relativeErrors } from './golden';
 
@@ -94,4 +98,52 @@ describe('the reference engine in a format', () => {
       await device.dispose();
     }
   });
+
+  it('packs a stream piece by piece to what it packs a model in memory to', async () => {
+    const { weights } = await readGolden('qwen3');
+    for (const dtype of PACKED) {
+      const wanted = quantiseWeights(weights, dtype);
+      // Some rows a piece.
+      const kept = await collect(quantiseStream(streamOf(weights), dtype), { partBytes: 1000 });
+      expect([...kept.tensors.keys()]).toEqual([...wanted.tensors.keys()]);
+      for (const [name, { data }] of wanted.tensors) expect(words(kept.tensors.get(name)!.data)).toEqual(words(data));
+    }
+    expect(() => quantiseStream(streamOf(oddModel()), 'int4')).toThrow(/multiples of 4/);
+  });
+
+  it('reads a stream with progress and says what to do where the host has no memory for it', async () => {
+    const { weights, sequences } = await readGolden('llama');
+    const stream = streamOf(weights);
+    const done: number[] = [];
+    const options = { maxRows: 1, maxLength: 64, dtype: 'int8' } as const;
+    const reference = await ReferenceEngine.create(stream, options, { onProgress: (bytes) => void done.push(bytes) });
+    expect(done.at(-1)).toBe(stream.bytes);
+    const request = { ids: sequences[0]!.ids, adapter: null };
+    const inMemory = await ReferenceEngine.create(weights, options);
+    expect(words(await reference.logits(request))).toEqual(words(await inMemory.logits(request)));
+
+    const config = { ...weights.config, vocabSize: 2 ** 31 };
+    const name = 'model.embed_tokens.weight';
+    const shape = [config.vocabSize, config.hiddenSize];
+    const huge = {
+      ...stream,
+      config,
+      read: async (sink: Parameters<typeof stream.read>[0]) =>
+        sink({ name, shape, firstRow: 0, data: new Float32Array(0) }),
+    };
+    await expect(ReferenceEngine.create(huge, options)).rejects.toThrow(MemoryPlanError);
+    await expect(ReferenceEngine.create(huge, options)).rejects.toThrow(/browser with WebGPU/);
+  });
 });
+
+/** A width that no format packs. */
+function oddModel(): ModelWeights {
+  const config = parseModelConfig({ ...TINY_CONFIG, hidden_size: 18, head_dim: 8 }, 'config.json');
+  const tensors = new Map(
+    [...tensorShapes(config)].map(([name, shape]) => [
+      name,
+      { shape, data: new Float32Array(shape.reduce((product, size) => product * size, 1)) },
+    ]),
+  );
+  return { config, tensors };
+}

@@ -6,7 +6,7 @@ import { DeviceError, FileError, NoWebGpuError } from '../../src/engine/errors';
 import { folderSource } from '../../src/engine/loader-node';
 import { loadAdapter } from '../../src/engine/peft';
 import { randomStream, shapeConfig } from '../../src/engine/shapes';
-import { collect, openModelStream, readConfig, type ModelStream } from '../../src/engine/stream';
+import { openModelStream, readConfig, type ModelStream } from '../../src/engine/stream';
 import type { AdapterWeights, Engine, EngineOptions, ModelConfig } from '../../src/engine/types';
 import { required, text, UsageError, type EngineChoice, type Values } from './args';
 import type { Output } from './output';
@@ -73,6 +73,8 @@ export async function openEngine(
         `--engine torch computes in f32 only, not ${options.dtype}; write the weights with dequantize and give that folder`,
       );
     }
+    if (options.cache === 'f16')
+      throw new UsageError('--engine torch keeps keys and values in f32 only; leave out --cache');
     const { TorchEngine } = await import('./torchEngine');
     return TorchEngine.start(model.dir, model.config);
   }
@@ -86,9 +88,11 @@ export async function openEngine(
     }
   }
   const { ReferenceEngine } = await import('../../src/engine/reference/engine');
-  const weights = await collect(model.stream, { onProgress: loading(output) });
-  output.clearProgress();
-  return ReferenceEngine.create(weights, options);
+  try {
+    return await ReferenceEngine.create(model.stream, options, { onProgress: loading(output) });
+  } finally {
+    output.clearProgress();
+  }
 }
 
 async function openWebGpu(model: OpenedModel, options: EngineOptions, output: Output, bare: boolean): Promise<Engine> {

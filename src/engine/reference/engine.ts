@@ -17,6 +17,7 @@ import {
   resolveMaxLength,
   type Limits,
 } from '../requests';
+import { collect, type ModelStream, type ReadOptions } from '../stream';
 import type {
   AdapterConfig,
   AdapterId,
@@ -42,7 +43,7 @@ import { cacheLength, createCache, forEachLogitsBlock, forwardSpans } from './fo
 import { generateRows } from './generate';
 import { decoderOf, loadedAdapter, type Decoder, type LoadedAdapter } from './model';
 import { Pacer } from './pacer';
-import { quantiseWeights } from './quantise';
+import { quantiseStream, quantiseWeights } from './quantise';
 import { Scratch } from './scratch';
 import { batchGradient, trainStep } from './train';
 
@@ -69,12 +70,22 @@ export class ReferenceEngine implements Engine {
   }
 
   /**
-   * The weights are read, never written, and not copied; with another dtype than f32 the engine computes in f32 with a copy of
-   * them that was packed and unpacked; so it does with keys and values where `cache` is f16. @throws RequestError for impossible options
+   * Weights in memory are read, never written, and not copied; with another dtype than f32 the engine computes in f32 with a copy
+   * of them that was packed and unpacked; so it does with keys and values where `cache` is f16. A stream is collected, packed on
+   * its way.
+   * @param reading of a stream: progress, cancellation
+   * @throws RequestError for impossible options, MemoryPlanError when the host has no memory for a stream's tensors, what the
+   *   stream throws
    */
-  static async create(model: ModelWeights, options: EngineOptions = {}): Promise<ReferenceEngine> {
+  static async create(
+    model: ModelWeights | ModelStream,
+    options: EngineOptions = {},
+    reading: ReadOptions = {},
+  ): Promise<ReferenceEngine> {
     const maxLength = resolveMaxLength(model.config, options);
-    const weights = quantiseWeights(model, options.dtype ?? 'f32');
+    const dtype = options.dtype ?? 'f32';
+    const weights =
+      'read' in model ? await collect(quantiseStream(model, dtype), reading) : quantiseWeights(model, dtype);
     const cache = cacheDtype(options, 'f32');
     return new ReferenceEngine(weights, decoderOf(weights, maxLength, cache), options, maxLength);
   }

@@ -4,6 +4,7 @@
  */
 import { tensorShapes } from '../config';
 import { matrixLayout, GROUP } from '../matrixLayout';
+import type { ModelStream } from '../stream';
 import type { HostTensor, ModelWeights, WeightDtype } from '../types';
 
 const LARGEST_F16 = 65504;
@@ -61,6 +62,29 @@ export function quantiseWeights(weights: ModelWeights, dtype: WeightDtype): Mode
     tensors.set(name, { shape: tensor.shape, data: quantiseValues(tensor.data, columns, dtype) });
   }
   return { config: weights.config, tensors };
+}
+
+/**
+ * A stream whose matrices were packed and unpacked piece by piece: `quantiseWeights` without the model in memory twice.
+ * @throws RequestError when a width is not a multiple of 4
+ */
+export function quantiseStream(stream: ModelStream, dtype: WeightDtype): ModelStream {
+  if (dtype === 'f32') return stream;
+  for (const [rows, columns] of tensorShapes(stream.config).values()) {
+    if (columns !== undefined) matrixLayout(dtype, rows as number, columns);
+  }
+  return {
+    config: stream.config,
+    bytes: stream.bytes,
+    get hash() {
+      return stream.hash;
+    },
+    read: (sink, options) =>
+      stream.read((piece) => {
+        const columns = piece.shape[1];
+        return sink(columns === undefined ? piece : { ...piece, data: quantiseValues(piece.data, columns, dtype) });
+      }, options),
+  };
 }
 
 function quantiseGroup(data: Float32Array, kept: Float32Array, from: number, to: number, dtype: 'int8' | 'int4'): void {
