@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { folderSource } from '../../src/engine/loader-node';
 import { planModel } from '../../src/engine/plan';
+import type { MemoryPlan } from '../../src/engine/types';
 import { quantiseWeights } from '../../src/engine/reference/quantise';
 import { shapeConfig } from '../../src/engine/shapes';
 import { collect, openModelStream } from '../../src/engine/stream';
@@ -178,6 +179,10 @@ describe('formats elsewhere', () => {
       parameters: 494_032_768,
       plan: planModel(config, options, { tokens: 3072, targets: 3072, tracks: 6 }),
     });
+    const [halved] = objects(polylogue('plan', '--shape', 'Qwen2.5-0.5B', ...args, '--cache', 'f16', '--json').out);
+    expect(halved).toMatchObject({ plan: planModel(config, { ...options, cache: 'f16' }) });
+    expect(2 * (halved!['plan'] as MemoryPlan).kvCache).toBe((planned!['plan'] as MemoryPlan).kvCache);
+    expectRefusal(polylogue('plan', '--shape', 'Qwen2.5-0.5B', '--cache', 'int8'), '--cache', 'auto, f32, f16');
     expect(polylogue('plan', '--model', LLAMA).out).toContain('largest buffer');
     expectRefusal(polylogue('plan', '--shape', 'GPT-9'), 'GPT-9', 'Qwen2.5-0.5B');
     expectRefusal(polylogue('plan'), '--shape');
@@ -188,6 +193,12 @@ describe('formats elsewhere', () => {
     const generate = (dtype: string, engine: string): unknown =>
       objects(polylogue('generate', '--model', LLAMA, ...ids, '--dtype', dtype, '--engine', engine).out)[0]?.['ids'];
     expect(generate('int4', 'webgpu')).toEqual(generate('int4', 'reference'));
+    const score = (...more: string[]): Record<string, unknown> =>
+      objects(polylogue('score', '--model', LLAMA, '--ids', '1,5,7,2', '--json', ...more).out)[0]!;
+    const [whole, halved] = ['f32', 'f16'].map((cache) => score('--cache', cache)['sum'] as number);
+    expect(halved).not.toBe(whole);
+    expect(halved).toBeCloseTo(whole!, 1);
+    expect(score('--cache', 'f16', '--engine', 'reference')['sum']).toBeCloseTo(halved!, 3);
     const data = join(scratch, 'data.jsonl');
     writeFileSync(data, '{"prompt_ids":[1,2],"completion_ids":[3,4]}\n');
     const train = [
@@ -222,12 +233,19 @@ describe('formats elsewhere', () => {
       'torch',
       'dequantize',
     );
+    expectRefusal(
+      polylogue('score', '--model', LLAMA, '--ids', '1,2', '--cache', 'f16', '--engine', 'torch'),
+      'torch',
+      '--cache',
+    );
   });
 
   it('measures the device, then the engine against it', () => {
     const lines = objects(
-      polylogue('bench', '--quick', '--rows', '1', '--dtype', 'int4', '--engine', 'webgpu', '--json').out,
+      polylogue('bench', '--quick', '--rows', '1', '--dtype', 'int4', '--cache', 'f16', '--engine', 'webgpu', '--json')
+        .out,
     );
+    expect(lines[0]).toMatchObject({ dtype: 'int4', cache: 'f16' });
     expect(lines.map(({ what }) => what)).toEqual([
       ...['device', 'copy', 'fma', 'gemm'],
       ...['decode', 'decode', 'prefill', 'train', 'train'],

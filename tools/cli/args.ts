@@ -1,7 +1,7 @@
 /** Reading of command-line options with errors a person can act on. */
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { PolylogueError } from '../../src/engine/errors';
-import { WEIGHT_DTYPES, type WeightDtype } from '../../src/engine/types';
+import { CACHE_DTYPES, WEIGHT_DTYPES, type CacheDtype, type WeightDtype } from '../../src/engine/types';
 
 /** The command line asks for something that cannot be understood. */
 export class UsageError extends PolylogueError {}
@@ -99,4 +99,14 @@ export function dtypeOption(values: Values, option = 'dtype'): WeightDtype {
 /** The same line in every command's help; `width` is its column of names. */
 export function dtypeHelp(width: number): string {
   return `  ${'--dtype NAME'.padEnd(width)} frozen weights as f32, f16, int8 or int4 (groups of 32); default f32`;
+}
+
+/** `--cache`: how keys and values are kept. */
+export function cacheOption(values: Values): 'auto' | CacheDtype {
+  return choice(values, 'cache', ['auto', ...CACHE_DTYPES], 'auto');
+}
+
+/** As `dtypeHelp`. */
+export function cacheHelp(width: number): string {
+  return `  ${'--cache NAME'.padEnd(width)} keys and values as f32, f16 or auto: f16 where packed weights are computed in f16; default auto`;
 }

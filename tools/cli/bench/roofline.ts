@@ -2,10 +2,10 @@
  * What a step of the engine must read and compute, and how long that takes at least: the larger of bytes / copy bandwidth and
  * operations / peak. Attention's arithmetic is left out: short sequences make it small beside the projections.
  */
-import { adapterSizes, weightSizes } from '../../../src/engine/buffers';
+import { adapterSizes, cachedTokenBytes, weightSizes } from '../../../src/engine/buffers';
 import { projectionShape } from '../../../src/engine/config';
 import { DEFAULT_MEMORY, keptLayers } from '../../../src/engine/plan';
-import { PROJECTIONS, type ModelConfig, type WeightDtype } from '../../../src/engine/types';
+import { PROJECTIONS, type CacheDtype, type ModelConfig, type WeightDtype } from '../../../src/engine/types';
 
 export interface Work {
   bytes: number;
@@ -38,11 +38,11 @@ export class Roofline {
 
   constructor(
     private readonly config: ModelConfig,
-    dtype: WeightDtype,
+    private readonly formats: { dtype: WeightDtype; cache: CacheDtype },
     private readonly rank: number,
   ) {
     this.parameters = multiplyingParameters(config, rank);
-    const sizes = weightSizes(config, dtype);
+    const sizes = weightSizes(config, formats.dtype);
     const read = Object.entries(sizes).filter(([name]) => config.tieWordEmbeddings || !name.includes('embed_tokens'));
     this.weightBytes = read.reduce((sum, [, bytes]) => sum + bytes, 0);
   }
@@ -50,7 +50,7 @@ export class Roofline {
   /** One decode step of `rows` rows: weights once, adapters once each, keys and values of `position` tokens a row. */
   decodeStep(rows: number, adapters: number, position: number): Work {
     const { layers, head, adapter } = this.parameters;
-    const cache = rows * position * 2 * this.config.numLayers * this.config.numKvHeads * this.config.headDim * 4;
+    const cache = rows * position * cachedTokenBytes(this.config, this.formats.cache);
     return {
       bytes: this.weightBytes + adapters * this.adapterBytes + cache,
       operations: 2 * rows * (layers + head + (adapters > 0 ? adapter : 0)),

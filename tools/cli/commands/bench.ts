@@ -1,7 +1,20 @@
 /** `bench`: how fast an engine generates and trains on this machine, against what the device can do at most. */
+import { cacheDtype } from '../../../src/engine/plan';
 import { SHAPE_NAMES } from '../../../src/engine/shapes';
 import { PROJECTIONS, type Engine } from '../../../src/engine/types';
-import { choice, dtypeHelp, dtypeOption, ENGINES, number, readOptions, text, UsageError, wholeNumbers } from '../args';
+import {
+  cacheHelp,
+  cacheOption,
+  choice,
+  dtypeHelp,
+  dtypeOption,
+  ENGINES,
+  number,
+  readOptions,
+  text,
+  UsageError,
+  wholeNumbers,
+} from '../args';
 import type { Ceilings } from '../bench/ceilings';
 import { boundOf, Roofline, type Work } from '../bench/roofline';
 import { adapterName, best, requests, timed, trainStep, type Timing } from '../bench/work';
@@ -13,6 +26,7 @@ export const help = `polylogue bench [--model DIR | --shape NAME] [options]
   --model DIR      folder in Hugging Face layout; default the embedded model
   --shape NAME     random weights of ${SHAPE_NAMES.join(', ')}
 ${dtypeHelp(16)}
+${cacheHelp(16)}
   --engine NAME    auto, webgpu or reference; default auto
   --rows 1,8,24    rows that decode together
   --rank R         rank of the adapters (six of them, on all projections), default 8
@@ -49,6 +63,7 @@ export async function main(args: string[]): Promise<void> {
     model: { type: 'string' },
     shape: { type: 'string' },
     dtype: { type: 'string' },
+    cache: { type: 'string' },
     engine: { type: 'string' },
     rows: { type: 'string' },
     rank: { type: 'string' },
@@ -71,6 +86,7 @@ export async function main(args: string[]): Promise<void> {
     maxRank: rank,
     maxLength: Math.min(2 * LENGTH, model.config.maxPositions),
     dtype,
+    cache: cacheOption(values),
     // Every repetition is to compute all of its tokens.
     prefixCache: false,
   };
@@ -78,13 +94,15 @@ export async function main(args: string[]): Promise<void> {
   for (let i = 0; i < ADAPTERS; i++) {
     await engine.createAdapter(adapterName(i), { rank, alpha: 2 * rank, targets: [...PROJECTIONS] }, i);
   }
-  const roofline = new Roofline(model.config, dtype, rank);
+  // What the engine has chosen; engines without a report choose f32 by themselves.
+  const cache = (await engine.report?.())?.cache ?? cacheDtype(options, 'f32');
+  const roofline = new Roofline(model.config, { dtype, cache }, rank);
   const { layers, head } = roofline.parameters;
   const { kind, device } = engine.info;
-  const about = { engine: kind, device, model: model.dir, dtype, parameters: layers + head, rank };
+  const about = { engine: kind, device, model: model.dir, dtype, cache, parameters: layers + head, rank };
   output.object({ what: 'device', ...about, plan: engine.plan(), hash: model.stream.hash });
   output.line(
-    `${device}\n${model.dir}, ${(layers + head).toLocaleString('en')} multiplying parameters in ${dtype}, rank ${rank}`,
+    `${device}\n${model.dir}, ${(layers + head).toLocaleString('en')} multiplying parameters in ${dtype}, keys and values in ${cache}, rank ${rank}`,
   );
   const ceilings =
     kind === 'webgpu' ? await (await import('../bench/ceilings')).measureCeilings(dtype, budget / 2) : null;

@@ -1,6 +1,8 @@
 /** `generate`: sample one completion. */
 import { STREAMS } from '../../../src/random';
 import {
+  cacheHelp,
+  cacheOption,
   choice,
   dtypeHelp,
   dtypeOption,
@@ -30,6 +32,7 @@ export const help = `polylogue generate --model DIR (--prompt TEXT | --ids 1,2,3
   --top-p P            keep the most probable tokens with mass P; default 1, all
   --seed N             default 0
 ${dtypeHelp(20)}
+${cacheHelp(20)}
   --engine NAME        auto, webgpu or reference; default auto
   --json               one JSON object: ids, text, logprobs, margins, finish`;
 
@@ -46,6 +49,7 @@ export async function main(args: string[]): Promise<void> {
     'top-p': { type: 'string' },
     seed: { type: 'string' },
     dtype: { type: 'string' },
+    cache: { type: 'string' },
     engine: { type: 'string' },
     json: { type: 'boolean' },
   });
@@ -56,6 +60,7 @@ export async function main(args: string[]): Promise<void> {
   const wanted = number(values, 'max-tokens', undefined, { integer: true, min: 1 });
   const seed = number(values, 'seed', 0, { integer: true, min: 0 });
   const dtype = dtypeOption(values);
+  const cache = cacheOption(values);
   const choiceOfEngine = choice(values, 'engine', ENGINES, 'auto');
   const model = await openModel(required(values, 'model'));
   const ids = await promptIds(values, model.dir);
@@ -68,7 +73,7 @@ export async function main(args: string[]): Promise<void> {
   const engine = await openEngine(
     choiceOfEngine,
     model,
-    { maxRows: 1, maxAdapters: 1, maxRank: adapter?.config.rank ?? 1, maxLength: ids.length + maxTokens, dtype },
+    { maxRows: 1, maxAdapters: 1, maxRank: adapter?.config.rank ?? 1, maxLength: ids.length + maxTokens, dtype, cache },
     output,
   );
   if (adapter) await engine.importAdapter('adapter', adapter);

@@ -2,7 +2,7 @@
 import { planModel, type ModelPlan, type TrainingSize } from '../../../src/engine/plan';
 import { parameterCount, SHAPE_NAMES } from '../../../src/engine/shapes';
 import type { EngineOptions } from '../../../src/engine/types';
-import { dtypeHelp, dtypeOption, number, readOptions, type Values } from '../args';
+import { cacheHelp, cacheOption, dtypeHelp, dtypeOption, number, readOptions, type Values } from '../args';
 import { Output } from '../output';
 import { openConfig } from '../session';
 
@@ -11,6 +11,8 @@ export const help = `polylogue plan (--model DIR | --shape NAME) [options]
   --model DIR        folder in Hugging Face layout; only config.json is read
   --shape NAME       ${SHAPE_NAMES.join(', ')}
 ${dtypeHelp(18)}
+${cacheHelp(18)}
+                     (auto is planned as f32: which device it will be is not known)
   --rows N           rows decoded together, default 64
   --length N         longest sequence, default the model's, at most 1024
   --adapters N       default 16
@@ -27,6 +29,7 @@ export async function main(args: string[]): Promise<void> {
     model: { type: 'string' },
     shape: { type: 'string' },
     dtype: { type: 'string' },
+    cache: { type: 'string' },
     rows: { type: 'string' },
     length: { type: 'string' },
     adapters: { type: 'string' },
@@ -53,6 +56,7 @@ function planOptions(values: Values): EngineOptions {
   };
   return {
     dtype: dtypeOption(values),
+    cache: cacheOption(values),
     ...optional('rows', 'maxRows'),
     ...optional('length', 'maxLength'),
     ...optional('adapters', 'maxAdapters'),

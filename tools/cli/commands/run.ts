@@ -19,6 +19,8 @@ import { checkDialect, measuredProblems } from '../../../src/tasks/dialect';
 import { readProblemFile } from '../../../src/tasks/importer';
 import type { ProblemFile } from '../../../src/tasks/types';
 import {
+  cacheHelp,
+  cacheOption,
   choice,
   dtypeHelp,
   dtypeOption,
@@ -29,6 +31,7 @@ import {
   text,
   UsageError,
 } from '../args';
+import { deviceArithmetic } from '../device';
 import { Output } from '../output';
 import { describeEvent, finalReport, summary } from '../runReport';
 import { hashOf, openEngine, openModel, problem, readBytes, requireWritable } from '../session';
@@ -45,6 +48,7 @@ export const help = `polylogue run [options]
   --data FILE.jsonl   problems of a task that reads a file: --set task=${FILE_TASKS.join('|')}
   --seed N            default: the preset's
 ${dtypeHelp(19)} or the preset's
+${cacheHelp(19)}
   --engine NAME       auto, webgpu or reference; default auto
                       (torch: PyTorch in a child process, for long runs on a CPU, f32 only; see tools/torch)
   --out FILE.zip      log, results and adapters (PEFT directories)
@@ -60,6 +64,7 @@ export async function main(args: string[]): Promise<void> {
     data: { type: 'string' },
     seed: { type: 'string' },
     dtype: { type: 'string' },
+    cache: { type: 'string' },
     engine: { type: 'string' },
     out: { type: 'string' },
     json: { type: 'boolean' },
@@ -73,6 +78,7 @@ export async function main(args: string[]): Promise<void> {
     ...settings,
     ...(seed === undefined ? {} : { seed }),
     ...(values['dtype'] === undefined ? {} : { dtype: dtypeOption(values) }),
+    ...(values['cache'] === undefined ? {} : { cache: cacheOption(values) }),
     ...(data && { 'data.name': data.name, 'data.sha256': data.sha256 }),
   });
   const folder = modelFolder(asked.model);
@@ -88,9 +94,11 @@ export async function main(args: string[]): Promise<void> {
   const tokenizer = await openTokenizer(model.dir);
   const problems = measuredProblems(task, config.seed, data);
   if (problems[0]) checkDialect(task, problems[0], tokenizer, asked.model);
-  const parts = { task, measured: problems, model: model.config, tokenizer, mostRows: MOST_ROWS };
+  const engineChoice = choice(values, 'engine', ENGINES, 'auto');
+  const arithmetic = await deviceArithmetic(engineChoice);
+  const parts = { task, measured: problems, model: model.config, tokenizer, mostRows: MOST_ROWS, arithmetic };
   const options = engineOptions(config, parts);
-  const engine = await openEngine(choice(values, 'engine', ENGINES, 'auto'), model, options, output);
+  const engine = await openEngine(engineChoice, model, options, output);
   const control = new RunControl();
   // The second time it ends at once.
   process.once('SIGINT', () => control.stop());

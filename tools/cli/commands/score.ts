@@ -1,7 +1,19 @@
 /** `score`: log-probability of every token of a sequence after the first, or the perplexity of a text. */
 import type { Engine, WeightDtype } from '../../../src/engine/types';
 import { UsageError } from '../args';
-import { choice, dtypeHelp, dtypeOption, ENGINES, idList, number, readOptions, required, text } from '../args';
+import {
+  cacheHelp,
+  cacheOption,
+  choice,
+  dtypeHelp,
+  dtypeOption,
+  ENGINES,
+  idList,
+  number,
+  readOptions,
+  required,
+  text,
+} from '../args';
 import type { EngineChoice, Values } from '../args';
 import { Output } from '../output';
 import { perplexityOf, type Perplexity, windowsOf } from '../../../src/engine/perplexity';
@@ -19,6 +31,7 @@ export const help = `polylogue score --model DIR (--ids 1,2,3 | --text FILE) [op
   --against NAME   measure the text with the weights in this format too, for example f32
   --adapter DIR    PEFT adapter to apply
 ${dtypeHelp(16)}
+${cacheHelp(16)}
   --engine NAME    auto, webgpu or reference; default auto
   --json           one JSON object: with --ids ids, logprobs (natural logarithm, one fewer than ids), sum, perplexity;
                    with --text tokens, windows, and for each format nll, perplexity and the quantiser's relative error
@@ -38,6 +51,7 @@ export async function main(args: string[]): Promise<void> {
     against: { type: 'string' },
     adapter: { type: 'string' },
     dtype: { type: 'string' },
+    cache: { type: 'string' },
     engine: { type: 'string' },
     json: { type: 'boolean' },
   });
@@ -117,7 +131,8 @@ async function engineFor(
 ): Promise<{ engine: Engine; adapter: string | null }> {
   const dir = text(values, 'adapter');
   const adapter = dir === undefined ? null : await readAdapter(dir, model.config);
-  const options = { maxRows, maxAdapters: 1, maxRank: adapter?.config.rank ?? 1, maxLength, dtype };
+  const cache = cacheOption(values);
+  const options = { maxRows, maxAdapters: 1, maxRank: adapter?.config.rank ?? 1, maxLength, dtype, cache };
   const engine = await openEngine(choice, model, options, output);
   if (adapter) await engine.importAdapter('adapter', adapter);
   return { engine, adapter: adapter ? 'adapter' : null };
