@@ -45,5 +45,8 @@ export class DeviceLostError extends DeviceError {}
 /** The work does not fit the device or the plan. */
 export class MemoryPlanError extends PolylogueError {}
 
+/** Something does not fit the device that smaller batches would not make smaller: a tensor of the model, the adapters. */
+export class FixedSizeError extends MemoryPlanError {}
+
 /** The device computes something else than the model: a driver's fault. */
 export class SelfCheckError extends DeviceError {}

@@ -105,9 +105,8 @@ export class Gpu {
    */
   buffer(label: string, bytes: number, extraUsage: GPUBufferUsageFlags = 0): GPUBuffer {
     const size = Math.max(4, Math.ceil(bytes / 4) * 4);
-    const limit = Math.min(this.device.limits.maxStorageBufferBindingSize, this.device.limits.maxBufferSize);
-    if (size > limit) {
-      throw new MemoryPlanError(`${label} needs ${size} bytes in one buffer; this device allows ${limit}`);
+    if (size > this.bufferLimit) {
+      throw new MemoryPlanError(`${label} needs ${size} bytes in one buffer; this device allows ${this.bufferLimit}`);
     }
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST | extraUsage;
     const buffer = this.device.createBuffer({ label, size, usage });
@@ -230,6 +229,12 @@ export class Gpu {
 
   pipeline(name: KernelName, constants: KernelConstants = {}): GPUComputePipeline {
     return this.kernel(name, constants).pipeline;
+  }
+
+  /** Bytes that one buffer may have: all of it is bound. */
+  get bufferLimit(): number {
+    const { maxStorageBufferBindingSize, maxBufferSize } = this.device.limits;
+    return Math.min(maxStorageBufferBindingSize, maxBufferSize);
   }
 
   /** Bytes of the other living buffers: parameters of recorded programs, staging. */

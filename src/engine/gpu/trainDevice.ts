@@ -85,8 +85,7 @@ export class TrainDevice {
     };
     this.free();
     const { gpu, config } = this.parts;
-    const { maxBufferSize, maxStorageBufferBindingSize } = gpu.device.limits;
-    const limit = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+    const limit = gpu.bufferLimit;
     const widest = Math.max(config.hiddenSize, config.intermediateSize, config.numHeads * config.headDim);
     if (capacity.tokens * widest * 4 > limit) {
       throw tooLarge(capacity, `one of its buffers would have ${capacity.tokens * widest * 4} bytes of ${limit}`);

@@ -1,5 +1,5 @@
 /** Keeps an engine open: repeats operations on a new one when the device is lost, opens a smaller one when memory is short. */
-import { DeviceError, DeviceLostError, MemoryPlanError } from '../errors';
+import { DeviceError, DeviceLostError, FixedSizeError, MemoryPlanError } from '../errors';
 import type { Engine, EngineInfo, EngineOptions, MemoryPlan } from '../types';
 
 /** Something that is no error and worth telling the user. */
@@ -152,6 +152,7 @@ export class EngineKeeper {
 
   /** Halves the rows decoded together: results stay the same, keys and values take half. @throws MemoryPlanError */
   private readonly fewerRows = async (error: MemoryPlanError): Promise<void> => {
+    if (error instanceof FixedSizeError) throw error;
     const rows = this.options.maxRows ?? DEFAULT_ROWS;
     if (rows <= 1) {
       const format = this.options.dtype === 'int4' ? 'a smaller model' : 'weights as int4 (dtype) or a smaller model';
