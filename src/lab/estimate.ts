@@ -3,9 +3,9 @@ import type { ExperimentConfig } from '../recipes/config';
 import { settingOf, type WorkEstimate } from '../recipes/resolve';
 import type { DeviceSpeed, EngineChoice } from './types';
 
-/** What a measured speed holds for: another model, format of its weights or engine has another. */
+/** What a measured speed holds for: another model, format of its weights or of keys and values, or engine has another. */
 export function speedKey(config: ExperimentConfig, engine: EngineChoice): string {
-  return `${config.model} ${String(settingOf(config, 'dtype'))} ${engine}`;
+  return `${config.model} ${String(settingOf(config, 'dtype'))} ${String(settingOf(config, 'cache'))} ${engine}`;
 }
 
 /** Seconds that the work takes at this speed. Datasets depend on what the agents say, so it is an estimate. */
