@@ -1,6 +1,7 @@
 /** What `run` says about events and results, for people and for programs. */
 import type { RunEvent } from '../../src/events';
 import { METHODS, type MethodKey, type RunResults } from '../../src/log/results';
+import { hasTrouble, overSlots, type TextTally } from '../../src/log/responses';
 import type { RunRecord } from '../../src/store/types';
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
@@ -68,8 +69,24 @@ export function summary(results: RunResults): string[] {
   return lines;
 }
 
+/** Where texts were cut, shortened, never asked for or cannot be read: one line for each phase and kind of text. */
+export function textReport(tallies: readonly TextTally[]): string[] {
+  return overSlots(tallies)
+    .filter(hasTrouble)
+    .map(({ purpose, team, iteration, kind, texts, cut, shortened, unasked, unreadable }) => {
+      const counts = Object.entries({ cut, 'quotes shortened': shortened, 'not asked for': unasked, unreadable });
+      const shown = counts.filter(([, count]) => count > 0).map(([what, count]) => `${count} ${what}`);
+      const kinds = { answer: 'first answers', revision: 'revisions', summary: 'summaries' };
+      return `iteration ${iteration}, ${purpose}, ${team}: of ${texts} ${kinds[kind]} ${shown.join(', ')}`;
+    });
+}
+
 /** The last JSON object of a run. */
-export function finalReport(results: RunResults, record: RunRecord): Record<string, unknown> {
+export function finalReport(
+  results: RunResults,
+  record: RunRecord,
+  texts: readonly TextTally[],
+): Record<string, unknown> {
   const accuracy: Record<string, unknown> = {};
   for (const { key } of METHODS) {
     const rows = results.iterations.flatMap(({ iteration, methods }) => {
@@ -88,6 +105,7 @@ export function finalReport(results: RunResults, record: RunRecord): Record<stri
     pseudoLabels: results.iterations.map(({ iteration, pseudoLabels }) => ({ iteration, ...pseudoLabels })),
     diversity: results.iterations.map(({ iteration, diversity }) => ({ iteration, ...diversity })),
     losses: results.iterations.map(({ iteration, losses }) => ({ iteration, losses })),
+    texts,
     events: record.events,
     digest: record.digest,
   };

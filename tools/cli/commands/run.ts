@@ -6,6 +6,7 @@ import { FileError } from '../../../src/engine/errors';
 import { RunControl } from '../../../src/lab/control';
 import { createRun, Runner } from '../../../src/lab/runner';
 import { engineOptions, societyLimits } from '../../../src/lab/setup';
+import { tallyTexts } from '../../../src/log/responses';
 import { resultsOf } from '../../../src/log/results';
 import { RECIPES } from '../../../src/recipes';
 import { ModelSociety } from '../../../src/recipes/modelSociety';
@@ -33,7 +34,7 @@ import {
 } from '../args';
 import { deviceArithmetic } from '../device';
 import { Output } from '../output';
-import { describeEvent, finalReport, summary } from '../runReport';
+import { describeEvent, finalReport, summary, textReport } from '../runReport';
 import { hashOf, openEngine, openModel, problem, readBytes, requireWritable } from '../session';
 import { openTokenizer } from '../tokenizer';
 
@@ -148,7 +149,9 @@ export async function main(args: string[]): Promise<void> {
       output.note(`written to ${out}`);
     }
   }
-  const results = resultsOf(await store.events(created.id));
+  const events = await store.events(created.id);
+  const results = resultsOf(events);
+  const texts = tallyTexts(events);
   await engine.dispose();
   if (record.status !== 'finished')
     throw new InterruptedError(
@@ -156,9 +159,9 @@ export async function main(args: string[]): Promise<void> {
     );
   const seconds = (performance.now() - started) / 1000;
   output.clearProgress();
-  for (const line of summary(results)) output.line(line);
+  for (const line of [...summary(results), ...textReport(texts)]) output.line(line);
   output.line(`log digest ${record.digest}, ${record.events} events, ${seconds.toFixed(0)} s`);
-  output.object({ type: 'result', ...finalReport(results, record), seconds: Math.round(seconds) });
+  output.object({ type: 'result', ...finalReport(results, record, texts), seconds: Math.round(seconds) });
 }
 
 function leftOut(repeated: number): string {
