@@ -96,8 +96,20 @@ describe('results', () => {
   });
 
   it('does not claim more than the interval allows', () => {
-    expect(headline(index)).toContain('+25.0 points on 4 held-out problems');
+    expect(headline(index)).toContain('right on 3 of 4 held-out problems, without finetuning on 2: +25.0 points');
     expect(headline(index)).toContain('does not show a difference');
+    // Four of four turned: the interval lies above zero, and by lot that happens once in eight times.
+    const alike = (correct: string): [string, string, string] => [correct, correct, correct];
+    const few = (rescued: number) =>
+      indexLog([
+        started(),
+        evaluation('base', 0, alike('0'.repeat(rescued) + '1'.repeat(20))),
+        evaluation('society', 1, alike('1'.repeat(rescued + 20))),
+      ]);
+    expect(pairedToBase(few(4)).find(({ method }) => method === 'societyDebate')?.interval[0]).toBeGreaterThan(0);
+    expect(headline(few(4))).toContain('p = 0.125');
+    expect(headline(few(4))).toContain('does not show a difference');
+    expect(headline(few(12))).toContain('Chance alone seldom does that');
     expect(headline(indexLog([started()]))).toBeNull();
   });
 });
@@ -287,6 +299,11 @@ describe('tables and charts', () => {
       ]),
     ).toEqual([0.3, 0.7]);
     expect(niceDomain([])).toEqual([0, 1]);
+    // Shares end at 0 and 1, also when all are the same.
+    const none = { x: 0, y: 0 };
+    expect(niceDomain([none], [], [0, 1])).toEqual([0, 0.1]);
+    expect(niceDomain([{ x: 0, y: 1 }], [], [0, 1])).toEqual([0.9, 1]);
+    expect(niceDomain([none])).toEqual([-0.1, 0.1]);
   });
 
   it('keeps spikes when it thins a curve', () => {

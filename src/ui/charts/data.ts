@@ -17,6 +17,10 @@ export interface ChartData {
   reference?: number;
   /** x values are whole numbers. */
   integerX?: boolean;
+  /** Series in rows of so many make a table; without it the legend is a list. */
+  legendColumns?: number;
+  /** How to read it, in a line. */
+  reading?: string;
   /** Vertical marks with a name, such as where an iteration begins. */
   marks?: { x: number; label: string }[];
 }

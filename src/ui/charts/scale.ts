@@ -41,8 +41,21 @@ function roundTo(value: number, step: number): number {
   return Number(value.toFixed(digits)) + 0;
 }
 
-/** The smallest interval that holds all points with their error bars, widened to round ends. */
-export function niceDomain(points: Iterable<ChartPoint>, include: readonly number[] = []): [number, number] {
+/**
+ * The smallest interval that holds all points with their error bars, widened to round ends.
+ * @param bounds values that there can be: widening does not go beyond them
+ */
+export function niceDomain(
+  points: Iterable<ChartPoint>,
+  include: readonly number[] = [],
+  bounds: readonly [number, number] = [-Infinity, Infinity],
+): [number, number] {
+  const [low, high] = roundDomain(points, include);
+  const bounded: [number, number] = [Math.max(low, bounds[0]), Math.min(high, bounds[1])];
+  return bounded[0] < bounded[1] ? bounded : [low, high];
+}
+
+function roundDomain(points: Iterable<ChartPoint>, include: readonly number[]): [number, number] {
   let low = Infinity;
   let high = -Infinity;
   for (const value of include) [low, high] = [Math.min(low, value), Math.max(high, value)];

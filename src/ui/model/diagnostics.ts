@@ -71,6 +71,7 @@ export function lossCurves(index: LogIndex): ChartData {
     title: 'Loss while training',
     xLabel: 'optimiser step',
     yLabel: 'loss, nats per token',
+    reading: 'How badly an adapter foretells the answers that it learns from; a falling curve is learning.',
     format: 'number',
     include: [0],
     integerX: true,

@@ -19,6 +19,21 @@ export function methodStyle(team: Team, measure: Measure): SeriesStyle {
   return { colour: TEAM_LOOKS[team].color, marker: shape, dash };
 }
 
+const LEARNERS: Record<Team, string> = {
+  base: 'nobody (grey)',
+  single: 'one model (orange)',
+  society: 'the society (blue)',
+};
+
+/** How up to nine curves are told apart. */
+function readingOf(series: readonly ChartSeries[]): string {
+  const teams = new Set(METHODS.filter(({ key }) => series.some(({ id }) => id === key)).map(({ team }) => team));
+  return (
+    `Colour says who learnt: ${[...teams].map((team) => LEARNERS[team]).join(', ')}. The line says how a problem is answered: by one ` +
+    'sample (dotted), by the majority of all agents (dashed), after a debate (solid).'
+  );
+}
+
 const cache = new WeakMap<LogIndex, RunResults>();
 
 /** `resultsOf` on an index, computed once. */
@@ -56,6 +71,8 @@ export function accuracyByIteration(results: RunResults): ChartData {
     format: 'percent',
     errors: '± standard error',
     integerX: true,
+    legendColumns: MEASURES.length,
+    reading: readingOf(series),
     series,
   };
 }
@@ -112,6 +129,9 @@ export interface PairedRow extends PairedComparison {
   method: MethodKey;
   label: string;
   iteration: number;
+  /** Problems that the method, and the debate without finetuning, have right. */
+  right: number;
+  rightBase: number;
 }
 
 /**
@@ -129,7 +149,14 @@ export function pairedToBase(index: LogIndex): PairedRow[] {
       const correct = evaluation[measure].correct;
       if (correct.length !== base.debate.correct.length) continue;
       const comparison = pairedComparison(correct, base.debate.correct);
-      rows.push({ method: key, label, iteration: evaluation.iteration, ...comparison });
+      rows.push({
+        method: key,
+        label,
+        iteration: evaluation.iteration,
+        right: evaluation[measure].right,
+        rightBase: base.debate.right,
+        ...comparison,
+      });
     }
   }
   return rows;
@@ -188,15 +215,16 @@ export function headline(index: LogIndex): string | null {
   if (!row) return null;
   const [low, high] = row.interval;
   const points = (value: number) => `${value < 0 ? '−' : '+'}${Math.abs(value * 100).toFixed(1)}`;
+  // With few problems the interval, which takes differences for normal, is too narrow: the exact test has to agree.
   const verdict =
-    low > 0
-      ? 'The interval lies above zero.'
-      : high < 0
-        ? 'The interval lies below zero: finetuning made it worse.'
-        : 'The interval includes zero: this run alone does not show a difference.';
+    low > 0 && row.p < 0.05
+      ? 'Chance alone seldom does that.'
+      : high < 0 && row.p < 0.05
+        ? 'Finetuning made it worse, by more than chance alone does.'
+        : 'That may be chance: this run alone does not show a difference.';
   return (
-    `After iteration ${iteration} the society's debate differs from the debate without finetuning by ${points(row.difference)} ` +
-    `points on ${row.n} held-out problems (95 % interval ${points(low)} to ${points(high)}, McNemar ${formatP(row.p)}). ${verdict}`
+    `After iteration ${iteration} the society's debate is right on ${row.right} of ${row.n} held-out problems, without finetuning on ` +
+    `${row.rightBase}: ${points(row.difference)} points (95 % interval ${points(low)} to ${points(high)}, McNemar ${formatP(row.p)}). ${verdict}`
   );
 }
 
