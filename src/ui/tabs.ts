@@ -14,6 +14,14 @@ export const TABS: readonly { key: TabKey; label: string }[] = [
   { key: 'runs', label: 'Runs' },
 ];
 
+/** What a part will show, before there is a run. */
+export const EMPTY: Readonly<Partial<Record<TabKey, string>>> = {
+  results: 'Did finetuning help? Accuracy before and after every iteration, beside what the untouched model does.',
+  debates: 'Every debate word for word: what each agent said, whom it read, how it revised, and how the vote went.',
+  votes: 'What debating does: how many answers go from wrong to right between two rounds, and how many the other way.',
+  datasets: 'What each agent was finetuned on, example by example, and why the rest was left out.',
+};
+
 /** Views of one log. */
 export type LogView = Component<{ events: readonly RunEvent[]; runName?: string }>;
 
