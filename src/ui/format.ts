@@ -2,7 +2,8 @@
 import type { LoadProgress } from '../lab/engineHost';
 import type { Activity, EngineSummary, LabStatus } from '../lab/types';
 import type { ExperimentConfig } from '../recipes/config';
-import type { RunRecord } from '../store/types';
+import { PRESETS } from '../recipes/presets';
+import type { RunRecord, RunStatus } from '../store/types';
 import { bytesText } from './bytes';
 
 /** 0.4167 → "41.7 %" */
@@ -69,14 +70,45 @@ export function stateText(status: LabStatus): string {
 }
 
 export function engineText(engine: EngineSummary): string {
-  if (engine.kind === 'webgpu') return `WebGPU (${engine.device})`;
-  return `the reference engine (${engine.device})`;
+  if (engine.kind !== 'webgpu') return `the reference engine (${engine.device})`;
+  return onProcessor(engine) ? `WebGPU without a GPU (${engine.device})` : `WebGPU (${engine.device})`;
 }
 
-/** "seed 7 · N 3 · M 2 · L 5 · 500/500 problems" */
+/** WebGPU is played by the processor: a software driver stands in for a GPU. */
+export function onProcessor({ kind, device }: EngineSummary): boolean {
+  return kind === 'webgpu' && /llvmpipe|swiftshader|lavapipe|basic render/i.test(device);
+}
+
+/** "Arithmetic, quick · 3 agents · 2 rounds · 3 iterations · 100 training and 100 held-out problems · seed 7" */
 export function settingsText(config: ExperimentConfig): string {
-  const { seed, agents, rounds, iterations, trainProblems, evaluationProblems } = config;
-  return `seed ${seed} · N ${agents} · M ${rounds} · L ${iterations} · ${trainProblems}/${evaluationProblems} problems`;
+  const { preset, seed, agents, rounds, iterations, trainProblems, evaluationProblems } = config;
+  return [
+    PRESETS[preset]?.title ?? preset,
+    counted(agents, 'agent'),
+    counted(rounds, 'round'),
+    counted(iterations, 'iteration'),
+    `${trainProblems} training and ${evaluationProblems} held-out problems`,
+    `seed ${seed}`,
+  ].join(' · ');
+}
+
+/** 1, "agent" → "1 agent"; 3, "agent" → "3 agents" */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+const STATUSES: Record<RunStatus, string> = {
+  // Its tab was closed.
+  running: 'Interrupted',
+  paused: 'Paused',
+  finished: 'Finished',
+  stopped: 'Stopped',
+  failed: 'Failed',
+};
+
+/** Of a run that is not at work. */
+export function statusText(status: RunStatus): string {
+  return STATUSES[status];
 }
 
 export function createdText(run: RunRecord): string {

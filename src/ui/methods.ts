@@ -16,6 +16,9 @@ export const TEAM_LOOKS = {
   society: { label: 'society finetuning', color: 'var(--team-society)' },
 } as const;
 
+/** Who debates, in a word or two. */
+export const TEAM_NAMES = { base: 'untouched model', single: 'one model', society: 'society' } as const;
+
 export interface MethodLook {
   key: MethodKey;
   label: string;

@@ -159,7 +159,7 @@ export const CHAT_FIELDS: readonly SettingField[] = [
     label: 'What critics read of the others',
     line: 'The paper lets the untouched model summarise. As they are is quicker, and longer to read.',
     options: [
-      { value: 'base-model', label: 'a summary by the base model' },
+      { value: 'base-model', label: 'the base model’s summary' },
       { value: 'concatenate', label: 'the responses as they are' },
     ],
     paper: 'base-model',

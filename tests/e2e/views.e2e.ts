@@ -100,7 +100,7 @@ describe('by keyboard alone', () => {
     for (const key of ['End', 'ArrowUp', 'PageUp']) await page.keyboard.press(key);
     const chosen = list.getByRole('option', { selected: true });
     await expect.poll(() => chosen.getAttribute('aria-posinset')).not.toBe('1');
-    await visit.press(page.getByRole('checkbox', { name: 'show gold' }), 'Space');
+    await visit.press(page.getByRole('checkbox', { name: 'show true answers' }), 'Space');
     await page
       .getByText(/✓|✗|right|wrong/)
       .first()

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { activityText } from '../../src/ui/format';
+import { resolveConfig } from '../../src/recipes/resolve';
+import { activityText, engineText, onProcessor, settingsText } from '../../src/ui/format';
 
 it('says how far the loading of a model is, and how long it will take once that is known', () => {
   const preparing = { kind: 'preparing', what: 'Loading the model' } as const;
@@ -8,4 +9,17 @@ it('says how far the loading of a model is, and how long it will take once that 
   expect(activityText(preparing, null)).toBe('Loading the model…');
   expect(text(1_200_000, null)).toBe('Loading the model: 1.2 MB of 12.6 MB…');
   expect(text(1_200_000, 75)).toBe('Loading the model: 1.2 MB of 12.6 MB, about 1 min 15 s left…');
+});
+
+it('says a run in words', () => {
+  expect(settingsText(resolveConfig('arithmetic-tiny', { seed: 7, agents: 2 }))).toMatch(
+    /^Arithmetic, tiny · 2 agents · 2 rounds · 1 iteration · \d+ training and \d+ held-out problems · seed 7$/,
+  );
+});
+
+it('says when a software driver stands in for a GPU', () => {
+  const engine = (device: string) => ({ kind: 'webgpu', device, fallbackReason: null }) as const;
+  expect(engineText(engine('nvidia ampere'))).toBe('WebGPU (nvidia ampere)');
+  expect(engineText(engine('google swiftshader'))).toBe('WebGPU without a GPU (google swiftshader)');
+  expect(onProcessor({ kind: 'reference', device: 'TypeScript, 32-bit', fallbackReason: null })).toBe(false);
 });

@@ -39,7 +39,7 @@ export const EXPLANATIONS: Readonly<Record<LoopPhase, Explanation>> = {
   data: {
     title: 'Build data',
     what: 'Each agent keeps those of its own responses that reached the label.',
-    why: 'Its first answers go to the generator (D^G). Its revisions go to the critic: C− when a wrong first answer was corrected, C+ when a right one was kept. The rest is dropped.',
+    why: 'Its first answers go to the generator (G). Its revisions go to the critic: C− when a wrong first answer was corrected, C+ when a right one was kept. The rest is dropped.',
   },
   finetune: {
     title: 'Finetune',

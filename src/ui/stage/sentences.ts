@@ -25,7 +25,7 @@ export function placeText(stage: StageModel, { iterations, agents }: ExperimentC
 /** Who speaks in the first round and in the one on show after it. */
 export function speakersOf({ team, round }: StageModel, { rounds }: ExperimentConfig): { first: string; last: string } {
   return {
-    first: team === 'society' ? 'generator' : team === 'single' ? 'sample' : 'base',
+    first: team === 'society' ? 'generator' : team === 'single' ? 'sample' : 'untouched model',
     last: (team === 'society' ? 'critic' : 'revision') + (rounds > 2 && round > 1 ? `, round ${round}` : ''),
   };
 }
