@@ -4,6 +4,7 @@ import { readConfig, type FileSource } from '../engine/loader';
 import type { EngineOptions, ModelConfig } from '../engine/types';
 import { modelAddress, modelTitle } from '../models/address';
 import type { ExperimentConfig } from '../recipes/config';
+import { checkRoom } from '../recipes/room';
 import type { ModelSocietyOptions } from '../recipes/modelSociety';
 import { checkDialect } from '../tasks/dialect';
 import type { EngineHostApi, LoadProgress } from './engineHost';
@@ -38,7 +39,7 @@ export interface ModelParts {
  *
  * @param base the page's address, below which served models are
  * @param arithmetic see `engineOptions`
- * @throws TaskError when the model cannot play the task; what `openModel` and `loadTokenizer` throw
+ * @throws TaskError when the model cannot play the task, ConfigurationError when nothing has room in its context; what `openModel` and `loadTokenizer` throw
  */
 export async function openParts(
   sources: ModelSources,
@@ -51,6 +52,7 @@ export async function openParts(
   const source = await sources.openModel(address);
   const [model, tokenizer] = await Promise.all([readConfig(source), sources.loadTokenizer(source)]);
   if (measured[0]) checkDialect(task, measured[0], tokenizer, modelTitle(config.model));
+  checkRoom(config, task, tokenizer, model.maxPositions, modelTitle(config.model));
   const options = engineOptions(config, { task, measured, model, tokenizer, arithmetic });
   return { address, model, tokenizer, options };
 }

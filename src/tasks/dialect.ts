@@ -41,23 +41,29 @@ export function measuredProblems(task: Task, seed: number, file?: ProblemFile): 
 const REENCODING = 1 / 8;
 
 /**
- * Tokens of the longest sequence that a chat recipe can ask for, the response included: a revision reads the slot's previous
- * response and either all others or their summary, which in turn was made from all others.
+ * Tokens of the longest sequence that a chat recipe can ask for, the response included: with several rounds a revision, which reads the
+ * slot's previous response and either all others or their summary, which in turn was made from all others.
  * @param problems those whose questions count; the words around the responses are measured on each.
  */
 export function longestChat(
   task: Task,
   problems: readonly Problem[],
   tokenizer: Pick<Speaker, 'encodeChat'>,
-  config: { agents: number; summary?: 'concatenate' | 'base-model'; sampling: { maxTokens: number } },
+  config: {
+    agents: number;
+    rounds: number;
+    summary?: 'concatenate' | 'base-model';
+    sampling: { maxTokens: number };
+  },
 ): number {
-  const { agents, summary, sampling } = config;
+  const { agents, rounds, summary, sampling } = config;
   const { maxTokens } = sampling;
   const nothing = Array.from({ length: agents - 1 }, () => '');
   const model = summary === 'base-model';
   const length = (messages: ChatMessage[], responses: number) =>
     tokenizer.encodeChat(messages, true).length + Math.ceil(responses * maxTokens * (1 + REENCODING)) + maxTokens;
   return problems.reduce((longest, problem) => {
+    if (rounds === 1) return Math.max(longest, length(task.solvePrompt(problem), 0));
     const revision = length(task.revisePrompt(problem, '', model ? '' : task.summarise(nothing)), model ? 2 : agents);
     const summarising = model && task.summarisePrompt ? length(task.summarisePrompt(problem, nothing), agents - 1) : 0;
     return Math.max(longest, revision, summarising);

@@ -291,6 +291,10 @@ describe('with a model', () => {
     const lengths = prompts.map((messages) => tokenizer.encodeChat(messages, true).length + 40);
     expect(Math.max(...lengths)).toBeLessThanOrEqual(longest);
     expect(Math.max(...lengths)).toBeGreaterThan(longest * 0.85);
+    // With one round nobody reads anybody.
+    const solved = file.problems.map((problem) => tokenizer.encodeChat(gsm8k.solvePrompt(problem), true).length + 40);
+    const alone = longestChat(gsm8k, file.problems, tokenizer, { ...settings, rounds: 1 });
+    expect(alone).toBe(Math.max(...solved));
   });
 
   it('is refused where its tokenizer cannot write the prompts', () => {

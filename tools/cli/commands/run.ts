@@ -11,6 +11,7 @@ import { resultsOf } from '../../../src/log/results';
 import { RECIPES } from '../../../src/recipes';
 import { ModelSociety } from '../../../src/recipes/modelSociety';
 import { PRESETS } from '../../../src/recipes/presets';
+import { checkRoom } from '../../../src/recipes/room';
 import { estimateWork, resolveConfig } from '../../../src/recipes/resolve';
 import { bundleRun } from '../../../src/store/bundle';
 import { MemoryRunStore } from '../../../src/store/memory';
@@ -95,6 +96,7 @@ export async function main(args: string[]): Promise<void> {
   const tokenizer = await openTokenizer(model.dir);
   const problems = measuredProblems(task, config.seed, data);
   if (problems[0]) checkDialect(task, problems[0], tokenizer, asked.model);
+  checkRoom(config, task, tokenizer, model.config.maxPositions, asked.model);
   const engineChoice = choice(values, 'engine', ENGINES, 'auto');
   const arithmetic = await deviceArithmetic(engineChoice);
   const parts = { task, measured: problems, model: model.config, tokenizer, mostRows: MOST_ROWS, arithmetic };

@@ -1,0 +1,71 @@
+/** Is there room in a model's context for what a configuration asks? Found out before a run instead of while it runs. */
+import type { ChatTokenizer } from '../backends/tokenizer';
+import type { ChatMessage, Problem, Task } from '../tasks/types';
+import type { ExperimentConfig } from './config';
+import { ConfigurationError } from './errors';
+
+/**
+ * Refuses a run in which no problem at all has room: nothing but noise could come of it. Where some have, it begins, and the log says
+ * which texts were shortened, cut or never asked for.
+ *
+ * @param task with its problems
+ * @param context tokens of prompt and response together at most (`ModelConfig.maxPositions`)
+ * @param model its name for people
+ * @throws ConfigurationError that names the setting to change: the longest response, or the number of rounds
+ */
+export function checkRoom(
+  config: ExperimentConfig,
+  task: Task,
+  tokenizer: Pick<ChatTokenizer, 'encodeChat'>,
+  context: number,
+  model: string,
+): void {
+  // In the compact dialect prompts are a line, and a response may always be shorter than it may be long.
+  if (task.dialect !== 'chat') return;
+  const { maxTokens } = config.sampling;
+  const problems = problemsOf(config, task);
+  const shortest = shortestOver(problems, context - maxTokens, tokenizer, (problem) => task.solvePrompt(problem));
+  if (shortest >= context) {
+    throw new ConfigurationError(
+      'model',
+      `the shortest of ${problems.length} problems takes ${shortest} tokens, and ${model} reads ${context}; choose a model with a longer context or shorter problems`,
+    );
+  }
+  if (shortest + maxTokens > context) {
+    throw new ConfigurationError(
+      'sampling.maxTokens',
+      `${model} has room for ${context} tokens, the shortest prompt takes ${shortest}: no response of ${maxTokens} fits; ` +
+        `choose at most ${context - shortest}, or a model with a longer context`,
+    );
+  }
+  if (config.rounds === 1) return;
+  const revision = shortestOver(problems, context - 1, tokenizer, (problem) => task.revisePrompt(problem, '.', '.'));
+  if (revision < context) return;
+  throw new ConfigurationError(
+    'rounds',
+    `the shortest prompt of a revision takes ${revision} tokens without any response in it, and ${model} reads ${context}; ` +
+      'choose rounds=1, a model with a longer context or shorter problems',
+  );
+}
+
+/** What the first iteration and the evaluation ask. */
+function problemsOf(config: ExperimentConfig, task: Task): Problem[] {
+  const { evaluationProblems, trainProblems, seed, problems } = config;
+  const training = task.problems('train', trainProblems, seed, problems === 'fresh' ? 1 : 0);
+  return [...task.problems('evaluation', evaluationProblems, seed), ...training];
+}
+
+/** Tokens of the first prompt that has at most `enough` of them, else of the shortest: most runs ask for one only. */
+function shortestOver(
+  problems: readonly Problem[],
+  enough: number,
+  { encodeChat }: Pick<ChatTokenizer, 'encodeChat'>,
+  prompt: (problem: Problem) => ChatMessage[],
+): number {
+  let shortest = Infinity;
+  for (const problem of problems) {
+    shortest = Math.min(shortest, encodeChat(prompt(problem), true).length);
+    if (shortest <= enough) break;
+  }
+  return shortest;
+}
