@@ -265,11 +265,7 @@ async function allocate(
 }
 
 /** @throws FixedSizeError when a buffer is too large that fewer or shorter rows would not make smaller */
-function checkFixedSizes(
-  { bufferLimit }: Gpu,
-  config: ModelConfig,
-  { dtype, maxAdapters, maxRank }: Required<EngineOptions>,
-): void {
+function checkFixedSizes({ bufferLimit }: Gpu, config: ModelConfig, { dtype, maxAdapters, maxRank }: EngineRoom): void {
   const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;
   const most = `this device's buffers hold ${mebibytes(bufferLimit)} at most`;
   for (const [name, bytes] of Object.entries(weightSizes(config, dtype))) {
