@@ -1,4 +1,5 @@
 /** `run`: a whole experiment, from the base model's accuracy to the last iteration's. */
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -45,8 +46,8 @@ export const help = `polylogue run [options]
 
   --preset NAME       ${Object.keys(PRESETS).join(', ')}; default arithmetic-quick
   --set KEY=VALUE     change a setting, for example --set agents=5 --set finetune.lr=0.001; may be repeated
-                      (model=FOLDER takes any folder in Hugging Face layout, with a slash in its name;
-                      the log has the folder's own name and the hash of its weights)
+                      (model=FOLDER takes any folder in Hugging Face layout; the log has the folder's own name and the
+                      hash of its weights)
   --data FILE.jsonl   problems of a task that reads a file: --set task=${FILE_TASKS.join('|')}
   --seed N            default: the preset's
 ${dtypeHelp(19)} or the preset's
@@ -182,10 +183,10 @@ function readSettings(pairs: string[]): Record<string, string> {
   );
 }
 
-/** A name means a folder under static/models; anything with a slash is a path. */
+/** The name of a model that comes with the lab, or a folder. */
 function modelFolder(name: string): string {
-  if (name.includes('/')) return name;
-  return fileURLToPath(new URL(`../../../static/models/${name}`, import.meta.url));
+  const own = fileURLToPath(new URL(`../../../static/models/${name}`, import.meta.url));
+  return !name.includes('/') && existsSync(own) ? own : name;
 }
 
 /** The file's problems, read by the task that they are for. */
