@@ -8,7 +8,7 @@ import type { ChatMessage } from '../tasks/types';
 
 export interface ChatTokenizer {
   hasChatTemplate: boolean;
-  /** End of an assistant's turn; null when the tokenizer names none. */
+  /** End of an assistant's turn in the chat template, else of a text; null when the tokenizer names none. */
   eosId: number | null;
   /**
    * Ids of the messages under the model's chat template; with `addGenerationPrompt` up to where the assistant's text begins.
@@ -56,11 +56,19 @@ export async function loadTokenizer(source: FileSource): Promise<ChatTokenizer> 
   }
 }
 
-function wrap(
-  tokenizer: Awaited<ReturnType<Library['AutoTokenizer']['from_pretrained']>>,
-  file: string,
-): ChatTokenizer {
-  const eosId: unknown = tokenizer.eos_token_id;
+type LibraryTokenizer = Awaited<ReturnType<Library['AutoTokenizer']['from_pretrained']>>;
+
+/** What chat templates are told besides the messages; those without these switches do not look at them. */
+const SWITCHES = {
+  // Qwen3 would think aloud for longer than a response may be.
+  enable_thinking: false,
+  // Llama 3 would write today's date into every prompt: a run has to come out the same on another day. This is the date that
+  // its template has for those who know none.
+  date_string: '26 Jul 2024',
+};
+
+function wrap(tokenizer: LibraryTokenizer, file: string): ChatTokenizer {
+  const eosId: unknown = turnEnd(tokenizer) ?? tokenizer.eos_token_id;
   return {
     hasChatTemplate: Boolean(tokenizer.chat_template),
     eosId: typeof eosId === 'number' ? eosId : null,
@@ -70,11 +78,7 @@ function wrap(
         tokenize: true,
         return_tensor: false,
         return_dict: false,
-        // Qwen3 would think aloud for longer than a response may be; templates without the switch do not look at it.
-        enable_thinking: false,
-        // Llama 3 would write today's date into every prompt: a run has to come out the same on another day. This is the date that
-        // its template has for those who know none.
-        date_string: '26 Jul 2024',
+        ...SWITCHES,
       };
       try {
         return tokenizer.apply_chat_template([...messages], options) as unknown as number[];
@@ -89,6 +93,33 @@ function wrap(
         ? ''
         : tokenizer.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
   };
+}
+
+/** Stands for what an assistant says. */
+const SAID = 'QED';
+
+/**
+ * The first special token that the chat template has after what an assistant says. Some repositories name another one as their
+ * end token, that of a text (Qwen2.5-0.5B without -Instruct).
+ */
+function turnEnd(tokenizer: LibraryTokenizer): number | undefined {
+  if (!tokenizer.chat_template) return undefined;
+  const turns = [
+    { role: 'user', content: 'A' },
+    { role: 'assistant', content: SAID },
+  ];
+  let text: string;
+  try {
+    text = tokenizer.apply_chat_template(turns, { tokenize: false, ...SWITCHES }) as unknown as string;
+  } catch {
+    // What is wrong with the template is said when it is used.
+    return undefined;
+  }
+  const [, after = ''] = text.split(SAID);
+  const special = new Set<number>(tokenizer.all_special_ids);
+  return after === ''
+    ? undefined
+    : tokenizer.encode(after, { add_special_tokens: false }).find((id) => special.has(id));
 }
 
 /**

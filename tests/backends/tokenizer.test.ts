@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { loadTokenizer } from '../../src/backends/tokenizer';
 import type { FileSource } from '../../src/engine/loader';
 import type { ChatMessage } from '../../src/tasks/types';
+import { END, START } from '../tasks/byteTokenizer';
 import { tinyFiles } from '../tasks/tinyChatModel';
 import { LLAMA_3_2, QWEN_2_5, QWEN_3, SMOL_LM_2 } from './templates';
 
@@ -66,6 +67,23 @@ describe('a chat tokenizer', () => {
         'Today Date: 26 Jul 2024\n\n<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>' +
         '<|start_header_id|>assistant<|end_header_id|>\n\n',
     );
+  });
+
+  it("ends a turn as the template does, whatever the repository's end token", async () => {
+    const eosOf = async (change: object): Promise<number | null> => (await loadTokenizer(sourceWith(change))).eosId;
+    for (const chat_template of [QWEN_2_5, QWEN_3, SMOL_LM_2]) {
+      expect(await eosOf({ chat_template, eos_token: '<|im_start|>' })).toBe(END);
+    }
+    // As TinyLlama's.
+    const plain =
+      "{% for message in messages %}{{ '<|' + message['role'] + '|>\n' + message['content'] + eos_token }}\n{% endfor %}";
+    expect(await eosOf({ chat_template: plain })).toBe(END);
+    expect(await eosOf({ chat_template: plain, eos_token: '<|im_start|>' })).toBe(START);
+    // Nothing special after the text, a template that refuses, and none: the repository's.
+    expect(await eosOf({ chat_template: '{{ messages[1].content }} bye' })).toBe(END);
+    expect(await eosOf({ chat_template: "{{ raise_exception('no') }}" })).toBe(END);
+    expect(await eosOf({ chat_template: undefined })).toBe(END);
+    expect(await eosOf({ chat_template: undefined, eos_token: undefined })).toBeNull();
   });
 
   it('makes nothing of ids that a padded vocabulary has and the tokenizer has not', async () => {
