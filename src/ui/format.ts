@@ -36,7 +36,7 @@ export function loadingText({ doneBytes, totalBytes, secondsLeft }: LoadProgress
   return secondsLeft === null ? done : `${done}, about ${duration(secondsLeft)} left`;
 }
 
-const TEAMS = { base: 'the base model', society: 'the society', single: 'the single model' } as const;
+const TEAMS = { base: 'the untouched model', society: 'the society', single: 'one model alone' } as const;
 
 /** One sentence on what is happening now. */
 export function activityText(activity: Activity | null, config: ExperimentConfig | null): string {

@@ -106,7 +106,7 @@ export const ADVANCED_FIELDS: readonly SettingField[] = [
     line: 'The agent as it is now, or the untouched model again.',
     options: [
       { value: 'current', label: 'the current agent' },
-      { value: 'base', label: 'the base model' },
+      { value: 'base', label: 'the untouched model' },
     ],
     paper: 'current',
   },
@@ -159,7 +159,7 @@ export const CHAT_FIELDS: readonly SettingField[] = [
     label: 'What critics read of the others',
     line: 'The paper lets the untouched model summarise. As they are is quicker, and longer to read.',
     options: [
-      { value: 'base-model', label: 'the base model’s summary' },
+      { value: 'base-model', label: 'a summary of them' },
       { value: 'concatenate', label: 'the responses as they are' },
     ],
     paper: 'base-model',
