@@ -18,26 +18,16 @@
 import type { OptimiserSettings } from '../engine/types';
 import { DEFAULT_OPTIMISER } from '../engine/types';
 import type { DatasetBuilt, DebateHeld, EvaluationDone, RunEvent, Team } from '../events';
-import { drawUint, STREAMS } from '../random';
+import { STREAMS } from '../random';
 import { makeBatches } from '../society/batches';
 import { debate, promptFor, type Debate, type Players } from '../society/debate';
 import { gradeEvaluation, gradePseudoLabels } from '../society/grading';
 import { selectCritic, selectGenerator, selectMajority, type Selection } from '../society/selection';
 import type { Problem, Split, Task, Ungraded } from '../tasks/types';
+import { agentsOf, createAdapters, CRITIC, GENERATOR, playersOf, type Agent } from './agents';
 import type { ExperimentConfig } from './config';
 import { DivergenceError } from './errors';
 import type { FinetuneExample, FinetuneTrack, Society } from './types';
-
-/** An adapter and the coordinates of its own draws (role is part of the name). */
-interface Agent {
-  adapter: string;
-  role: 0 | 1 | 2;
-  slot: number;
-  team: 'society' | 'single';
-}
-const GENERATOR = 0;
-const CRITIC = 1;
-const SINGLE = 2;
 
 interface Dataset {
   agent: Agent;
@@ -69,7 +59,7 @@ export async function* multiagentFinetuning(
 
   // "A^G_1..A^G_N ← A, A^C_1..A^C_N ← A": fresh adapters with B = 0 are copies of the base.
   const agents = agentsOf(config);
-  await createAdapters(run, agents);
+  await createAdapters(society, config, agents);
 
   // "for iteration l = 1..L"
   for (let iteration = 1; iteration <= config.iterations; iteration++) {
@@ -96,7 +86,7 @@ export async function* multiagentFinetuning(
     }
 
     // "Â^G_n ← Finetune(A_n, D^G_n), Â^C_n ← Finetune(A_n, D^C_n)": from the current weights or, on request, from the base.
-    if (config.startFrom === 'base') await createAdapters(run, agents);
+    if (config.startFrom === 'base') await createAdapters(society, config, agents);
     yield* finetune(run, datasets, iteration);
 
     // "A^G_n ← Â^G_n, A^C_n ← Â^C_n": adapters were trained in place. Held-out evaluation as in the paper's Algorithm 2.
@@ -104,60 +94,6 @@ export async function* multiagentFinetuning(
     if (config.singleAgentBaseline) yield* evaluate(run, playersOf('single', config), heldOut, iteration);
   }
   yield { type: 'run-finished', iterations: config.iterations };
-}
-
-/** Adapter of a slot: generator-0.., critic-0... */
-export function adapterName(role: 'generator' | 'critic', slot: number): string {
-  return `${role}-${slot}`;
-}
-
-/** Adapter of the single-agent baseline. */
-export const SINGLE_ADAPTER = 'single';
-
-/** Every adapter that a run trains, in the order of its events. */
-export function adapterNames(config: ExperimentConfig): string[] {
-  return agentsOf(config).map((agent) => agent.adapter);
-}
-
-function agentsOf(config: ExperimentConfig): Agent[] {
-  const slots = Array.from({ length: config.agents }, (_, slot) => slot);
-  const generators = slots.map((slot): Agent => ({
-    adapter: adapterName('generator', slot),
-    role: GENERATOR,
-    slot,
-    team: 'society',
-  }));
-  // With one round nobody reads anybody, so there are no critics.
-  const critics = config.rounds > 1 ? slots : [];
-  return [
-    ...generators,
-    ...critics.map((slot): Agent => ({ adapter: adapterName('critic', slot), role: CRITIC, slot, team: 'society' })),
-    ...(config.singleAgentBaseline
-      ? [{ adapter: SINGLE_ADAPTER, role: SINGLE, slot: 0, team: 'single' } satisfies Agent]
-      : []),
-  ];
-}
-
-/** The N slots of a team: no adapter, 2N adapters, or one adapter for all. */
-function playersOf(team: Team, config: ExperimentConfig): Players {
-  const seats = (name: (slot: number) => string | null) =>
-    Array.from({ length: config.agents }, (_, slot) => name(slot));
-  if (team === 'base') return { team, generators: seats(() => null), critics: seats(() => null) };
-  if (team === 'single') return { team, generators: seats(() => SINGLE_ADAPTER), critics: seats(() => SINGLE_ADAPTER) };
-  return {
-    team,
-    generators: seats((slot) => adapterName('generator', slot)),
-    critics: seats((slot) => adapterName('critic', slot)),
-  };
-}
-
-async function createAdapters({ society, config }: Run, agents: readonly Agent[]): Promise<void> {
-  for (const { adapter, role, slot } of agents) {
-    const name = { seed: config.seed, stream: STREAMS.adapterInit, agent: slot, round: role };
-    // 53 bits of a draw of its own, so adapters differ and adding agents changes none of the others.
-    const seed = drawUint(name, 0) + (drawUint(name, 1) >>> 11) * 2 ** 32;
-    await society.createAdapter(adapter, config.adapter, seed);
-  }
 }
 
 /** Debates in chunks; one event a problem, in order. */

@@ -3,7 +3,7 @@ import type { DatasetBuilt, DebateHeld, EvaluationDone, RunEvent } from '../../s
 import { digestOf } from '../../src/log/digest';
 import { STREAMS } from '../../src/random';
 import { DivergenceError } from '../../src/recipes/errors';
-import { adapterNames } from '../../src/recipes/multiagentFinetuning';
+import { adapterNames } from '../../src/recipes/agents';
 import { arithmetic } from '../../src/tasks/arithmetic';
 import type { Problem, Task } from '../../src/tasks/types';
 import { FakeSociety, logOf, smallConfig } from './fakeSociety';
