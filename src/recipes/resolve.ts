@@ -50,10 +50,11 @@ const OPTIONAL_SETTINGS: Readonly<Record<string, Reader>> = {
 
 /**
  * What a chat task starts from where a preset made for the compact dialect says something else: room for a chain of reasoning
- * in words, a learning rate for models a thousand times larger, and the paper's summaries.
+ * in words, a learning rate for models a thousand times larger, and the paper's summaries and top-p.
  */
 const CHAT_DEFAULTS: Readonly<Record<string, Scalar>> = {
   'sampling.maxTokens': 512,
+  'sampling.topP': 0.9,
   'finetune.lr': 2e-4,
   summary: 'base-model',
 };

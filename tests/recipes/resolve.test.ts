@@ -107,7 +107,7 @@ describe('resolveConfig', () => {
     expect(config).toMatchObject(
       chat
         ? { sampling: { maxTokens: 64, topP: 1 }, finetune: { lr: 5e-4 } }
-        : { sampling: { maxTokens: 512, topP: 1 }, finetune: { lr: 2e-4 }, summary: 'base-model' },
+        : { sampling: { maxTokens: 512, topP: 0.9 }, finetune: { lr: 2e-4 }, summary: 'base-model' },
     );
     // Left out, not undefined: the log's digest counts keys.
     expect([Object.hasOwn(config, 'summary'), Object.hasOwn(config, 'dtype')]).toEqual([!chat, false]);

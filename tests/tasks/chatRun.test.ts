@@ -68,7 +68,7 @@ describe('configuration', () => {
     const chat = config();
     expect(chat).toMatchObject({
       summary: 'base-model',
-      sampling: { maxTokens: 512 },
+      sampling: { maxTokens: 512, topP: 0.9 },
       finetune: { lr: 2e-4 },
       data: { name: 'ten.jsonl', sha256: file.sha256 },
     });
@@ -225,6 +225,8 @@ describe('with a model', () => {
         chunk: 1,
         minimumVotes: 1,
         'sampling.maxTokens': 24,
+        // All bytes, so that texts grow.
+        'sampling.topP': 1,
         singleAgentBaseline: false,
       });
       const task = { ...taskFor(settings, file), extractAnswer: (text: string) => String(text.length) };
