@@ -3,6 +3,7 @@
 
 import { beforeEach, describe, expect, it } from 'vitest';
 import { allocatedRank, decoderSizes } from '../../src/engine/buffers';
+import { OPERATIONS_PER_SUBMISSION } from '../../src/engine/gpu/commands';
 import { kernelCode, type KernelConstants } from '../../src/engine/gpu/compile';
 import { Decoder } from '../../src/engine/gpu/decoder';
 import type { Gpu } from '../../src/engine/gpu/device';
@@ -20,9 +21,11 @@ const ALL = new Set(PROJECTIONS);
 /** Kernel and workgroups of every dispatch since the test began. */
 let dispatches: [kernel: string, groups: number[]][];
 let largest: number;
+let submissions: number;
 beforeEach(() => {
   dispatches = [];
   largest = 0;
+  submissions = 0;
 });
 
 /** A device that records and computes nothing. */
@@ -47,7 +50,7 @@ function countingGpu(isCpu: boolean): Gpu {
   const device = {
     // More than the default, so that what is too much is seen here and not refused.
     limits: { maxComputeWorkgroupsPerDimension: Infinity },
-    queue: { submit: () => {} },
+    queue: { submit: () => submissions++ },
     createCommandEncoder: () => encoder,
     createBindGroup: () => null,
   };
@@ -109,6 +112,10 @@ describe.each([true, false])('software driver: %s', (isCpu) => {
     decoder.copyRows(rows.slice(0, 64).map((row) => ({ row, to: row + 64, length: 4000 })));
     for (let t = 0; t < sizes.tokens; t++) decoder.batch.add(t, t % 128, t, t % 13);
     decoder.run(ALL);
+    // Products alone: no part of them may keep the device busy for long.
+    const { hiddenSize, intermediateSize, numHeads, numKvHeads, headDim, numLayers } = parts.config;
+    const weights = hiddenSize * (3 * intermediateSize + 2 * (numHeads + numKvHeads) * headDim) * numLayers;
+    expect(submissions).toBeGreaterThanOrEqual((2 * weights * sizes.tokens) / OPERATIONS_PER_SUBMISSION);
     await decoder.sample(rows, rows);
     await decoder.decode(rows, 8, ALL);
     await decoder.score(rows.slice(0, sizes.logitsRows), rows.slice(0, sizes.logitsRows));

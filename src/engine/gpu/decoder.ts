@@ -15,6 +15,7 @@ import {
 import { MemoryPlanError } from '../errors';
 import { RowContents } from '../prefix';
 import type { Projection } from '../types';
+import { Commands } from './commands';
 import { createDecoderBuffers, type DecoderBuffers } from './decoderBuffers';
 import { encodeEmbedding, encodeHead, encodeLayer, type ForwardParts } from './forward';
 import { NO_SLOT } from './layout';
@@ -138,12 +139,13 @@ export class Decoder {
     const bytes = lines * STATE_WORDS * 4;
     this.writePadded(this.buffers.activeRows, rows, lines, this.idleRow);
     const program = this.program(`decode ${lines} ${list(targets)}`, (p) => this.recordDecode(p, lines, targets));
-    const encoder = gpu.device.createCommandEncoder({ label: 'decode' });
+    const { sampled, history } = this.buffers;
+    const commands = new Commands(gpu.device, 'decode');
     for (let step = 0; step < steps; step++) {
-      program.encode(encoder);
-      encoder.copyBufferToBuffer(this.buffers.sampled, 0, this.buffers.history, step * bytes, bytes);
+      program.encode(commands);
+      commands.outside((encoder) => encoder.copyBufferToBuffer(sampled, 0, history, step * bytes, bytes));
     }
-    gpu.device.queue.submit([encoder.finish()]);
+    commands.submit();
     return new Uint32Array(await gpu.read(this.buffers.history, 0, steps * bytes));
   }
 

@@ -73,6 +73,7 @@ export function encodeLinear(gpu: Gpu, program: Program, job: LinearJob): void {
     residual === undefined ? 0 : 1,
   ];
   const LORA = lora != null;
+  const operations = operationsOf(job);
   if (vector && !gpu.isCpu) {
     encodeOnGpu(gpu, program, job, bindings, params);
     return;
@@ -81,12 +82,12 @@ export function encodeLinear(gpu: Gpu, program: Program, job: LinearJob): void {
     const tile = job.tokens === 1 ? 1 : job.tokens <= TILE ? TILE : PACKED_TILE;
     const constants = { FORMAT: dtype, LANES: CPU_LANES, LORA, TOKENS: tile };
     const groups: [number, number] = [Math.ceil(rows / (4 * CPU_LANES)), Math.ceil(job.tokens / tile)];
-    program.add('linear_forward_packed', constants, bindings, [...params, ...matrixParams(weight)], groups);
+    program.add('linear_forward_packed', constants, bindings, [...params, ...matrixParams(weight)], groups, operations);
   } else if (vector) {
     const groups: [number, number] = [Math.ceil(rows / (TILE * CPU_LANES)), Math.ceil(job.tokens / TILE)];
-    program.add('linear_forward', { LANES: CPU_LANES, LORA }, bindings, params, groups);
+    program.add('linear_forward', { LANES: CPU_LANES, LORA }, bindings, params, groups, operations);
   } else {
-    program.add('linear_forward_scalar', { LORA }, bindings, params, [Math.ceil(rows / 64), job.tokens]);
+    program.add('linear_forward_scalar', { LORA }, bindings, params, [Math.ceil(rows / 64), job.tokens], operations);
   }
 }
 
@@ -100,13 +101,17 @@ function encodeOnGpu(gpu: Gpu, program: Program, job: LinearJob, bindings: GPUBu
   if (tokens > FEW_TOKENS) {
     const name = half ? 'linear_forward_tiled_half' : 'linear_forward_tiled';
     const groups: [number, number] = [Math.ceil(tokens / GPU_TILE), Math.ceil(rows / GPU_TILE)];
-    program.add(name, { FORMAT: dtype }, bindings, all, groups);
+    program.add(name, { FORMAT: dtype }, bindings, all, groups, operationsOf(job));
     return;
   }
   const name = half ? 'linear_forward_columns_half' : 'linear_forward_columns';
   const block = columnsFor(tokens);
   const groups: [number, number] = [Math.ceil((rows * parts) / COLUMN_LANES), Math.ceil(tokens / block)];
-  program.add(name, { FORMAT: dtype, COLUMNS: block }, bindings, all, groups);
+  program.add(name, { FORMAT: dtype, COLUMNS: block }, bindings, all, groups, operationsOf(job));
+}
+
+function operationsOf({ tokens, weight }: Pick<LinearJob, 'tokens' | 'weight'>): number {
+  return 2 * tokens * weight.rows * weight.columns;
 }
 
 /** Parts that the kernels for GPUs add a row of W up in: by the row's width alone, so that a token's bits are the same always. */
@@ -174,13 +179,13 @@ export function encodeLinearBackwardInput(gpu: Gpu, program: Program, job: Linea
       bindings,
       [...params, tokens, ...matrixParams(weight)],
       groups,
+      operationsOf(job),
     );
     return;
   }
-  program.add(vector ? 'linear_backward_input' : 'linear_backward_input_scalar', { LANES: lanes }, bindings, params, [
-    Math.ceil(width / lanes),
-    Math.ceil(tokens / TILE),
-  ]);
+  const name = vector ? 'linear_backward_input' : 'linear_backward_input_scalar';
+  const groups: [number, number] = [Math.ceil(width / lanes), Math.ceil(tokens / TILE)];
+  program.add(name, { LANES: lanes }, bindings, params, groups, operationsOf(job));
 }
 
 /** `encodeLinearBackwardInput` on a GPU. */
@@ -207,6 +212,7 @@ function encodeTiledBackward(
       parts,
     ],
     [Math.ceil(tokens / GPU_TILE), Math.ceil(columns / GPU_TILE), parts],
+    operationsOf({ tokens, weight }),
   );
   if (parts === 1) return;
   const quads = (tokens * columns) / 4;

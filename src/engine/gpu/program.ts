@@ -4,6 +4,7 @@
  */
 
 import { DeviceError } from '../errors';
+import { Commands, type Dispatch } from './commands';
 import type { Kernel, KernelConstants } from './compile';
 import { UNIFORM_STRIDE, type Gpu } from './device';
 import type { KernelName } from './kernels';
@@ -16,14 +17,12 @@ export type Binding = GPUBuffer | { buffer: GPUBuffer; offset: number; size: num
 /** A field of a kernel's `Params`: a plain number is u32. */
 export type Param = number | { f32: number };
 
-interface Dispatch {
+interface Recorded extends Dispatch {
   kernel: Kernel;
   label: string;
   bindings: Binding[];
-  groups: [number, number, number];
-  bindGroup: GPUBindGroup | null;
 }
-type Step = Dispatch | ((encoder: GPUCommandEncoder) => void);
+type Step = Recorded | ((encoder: GPUCommandEncoder) => void);
 
 export class Program {
   private readonly steps: Step[] = [];
@@ -39,6 +38,7 @@ export class Program {
    * Records a dispatch. `bindings` are the kernel's storage buffers from binding 1 on; `params` are the fields of its
    * `Params` struct in order (four bytes each); `groups` are workgroups in x, y, z (nothing is recorded when one is 0).
    * A buffer bound for writing must not be bound a second time in the same dispatch, not even another range of it.
+   * @param operations of the whole dispatch (a multiply-add is two), where they are many: long work is submitted in parts
    * @throws DeviceError when bindings, params or groups do not fit (a mistake of the caller).
    */
   add(
@@ -47,6 +47,7 @@ export class Program {
     bindings: Binding[],
     params: Param[],
     groups: [number, number?, number?],
+    operations = 0,
   ): void {
     const kernel = this.gpu.kernel(name, constants);
     const label = `${this.label} ${name}`;
@@ -60,7 +61,8 @@ export class Program {
       throw new DeviceError(`${label}: ${x}×${y}×${z} workgroups`);
     }
     this.changeable();
-    this.steps.push({ kernel, label, bindings, groups: [x, y, z], bindGroup: null });
+    const { pipeline } = kernel;
+    this.steps.push({ kernel, label, bindings, pipeline, groups: [x, y, z], operations, bindGroup: null });
     this.params.push(packParams(params));
   }
 
@@ -76,29 +78,18 @@ export class Program {
   }
 
   /** Appends the recorded work; the first call seals the program. */
-  encode(encoder: GPUCommandEncoder): void {
+  encode(commands: Commands): void {
     this.seal();
-    let pass: GPUComputePassEncoder | null = null;
     for (const step of this.steps) {
-      if (typeof step === 'function') {
-        pass?.end();
-        pass = null;
-        step(encoder);
-        continue;
-      }
-      pass ??= encoder.beginComputePass({ label: this.label });
-      pass.setPipeline(step.kernel.pipeline);
-      pass.setBindGroup(0, step.bindGroup);
-      pass.dispatchWorkgroups(...step.groups);
+      if (typeof step === 'function') commands.outside(step);
+      else commands.dispatch(step);
     }
-    pass?.end();
   }
 
-  /** Runs the program `times` times in one submission. */
-  submit(times = 1): void {
-    const encoder = this.gpu.device.createCommandEncoder({ label: this.label });
-    for (let i = 0; i < times; i++) this.encode(encoder);
-    this.gpu.device.queue.submit([encoder.finish()]);
+  submit(): void {
+    const commands = new Commands(this.gpu.device, this.label);
+    this.encode(commands);
+    commands.submit();
   }
 
   /** Frees the parameters; the buffers bound belong to their makers. */

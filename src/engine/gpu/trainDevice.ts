@@ -126,7 +126,6 @@ export class TrainDevice {
     if (needed.targets === 0) return;
     const size = this.paddedSize(needed);
     this.upload(layOutBatch(tracks, size, attentionTile(this.parts.gpu)));
-    // A submission per layer: one of a whole pass could outlast the patience of a graphics driver's watchdog.
     const layers = Array.from({ length: this.parts.config.numLayers }, (_, layer) => layer);
     const batch = `${size.tokens} ${size.tiles} ${tracks.length} ${[...targets].join(' ')}`;
     for (const layer of layers) {

@@ -1,4 +1,5 @@
 /** What a device can do at most: copy bandwidth, multiplications from registers, and the engine's own matrix product. */
+import { Commands } from '../../../src/engine/gpu/commands';
 import { Gpu } from '../../../src/engine/gpu/device';
 import { encodeLinear } from '../../../src/engine/gpu/linear';
 import { createMatrix, MatrixPacker } from '../../../src/engine/gpu/matrix';
@@ -74,7 +75,7 @@ async function gemmSpeed(gpu: Gpu, dtype: WeightDtype, budget: number): Promise<
   const [x, y] = [gpu.upload('x', values), gpu.buffer('y', GEMM * GEMM * 4)];
   const program = new Program(gpu, 'product');
   encodeLinear(gpu, program, { tokens: GEMM, x, weight, y });
-  const seconds = await bestTime(gpu, (encoder) => program.encode(encoder), budget);
+  const seconds = await bestTime(gpu, (commands) => program.encode(commands), budget);
   program.dispose();
   for (const buffer of [x, y, weight.buffer]) gpu.destroyBuffer(buffer);
   return (2 * GEMM ** 3) / seconds;
@@ -87,7 +88,7 @@ function makeKernel(
   buffers: GPUBuffer[],
   params: number[],
   groups: [number, number?],
-): (encoder: GPUCommandEncoder) => void {
+): (commands: Commands) => void {
   const { device } = gpu;
   const uniform = device.createBuffer({ size: 256, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST });
   device.queue.writeBuffer(uniform, 0, Uint32Array.from(params));
@@ -99,22 +100,17 @@ function makeKernel(
     layout: pipeline.getBindGroupLayout(0),
     entries: [uniform, ...buffers].map((buffer, binding) => ({ binding, resource: { buffer } })),
   });
-  return (encoder) => {
-    const pass = encoder.beginComputePass();
-    pass.setPipeline(pipeline);
-    pass.setBindGroup(0, bindGroup);
-    pass.dispatchWorkgroups(...groups);
-    pass.end();
-  };
+  const [x, y = 1] = groups;
+  return (commands) => commands.dispatch({ pipeline, bindGroup, groups: [x, y, 1], operations: 0 });
 }
 
 /** Seconds of one execution: the best of some submissions, each of as many executions as make waiting for it not count. */
-async function bestTime(gpu: Gpu, encode: (encoder: GPUCommandEncoder) => void, budget: number): Promise<number> {
+async function bestTime(gpu: Gpu, encode: (commands: Commands) => void, budget: number): Promise<number> {
   const run = async (times: number): Promise<number> => {
     const start = performance.now();
-    const encoder = gpu.device.createCommandEncoder();
-    for (let i = 0; i < times; i++) encode(encoder);
-    gpu.device.queue.submit([encoder.finish()]);
+    const commands = new Commands(gpu.device, 'bench');
+    for (let i = 0; i < times; i++) encode(commands);
+    commands.submit();
     await gpu.finished();
     return (performance.now() - start) / 1000 / times;
   };
