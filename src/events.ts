@@ -52,6 +52,7 @@ export interface RunStarted {
   format: 1;
   config: ExperimentConfig;
   model: { name: string; /** sha-256 of the weights file(s), hex */ hash: string };
+  /** What computes it, as `describeEngine` says. */
   engine: string;
 }
 

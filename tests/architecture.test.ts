@@ -22,7 +22,9 @@ const RUNS_WITH: Record<string, string[]> = {
   tasks: ['random', 'models/retry', ERRORS],
   society: ['tasks', 'random', ERRORS],
   log: ['society', 'events', ERRORS],
-  recipes: ['society', 'tasks', 'log', 'events', 'random', ERRORS, 'engine/types', 'engine/requests'],
+  recipes: ['society', 'tasks', 'log', 'events', 'random', ERRORS].concat(
+    ['types', 'requests', 'describe'].map((file) => `engine/${file}`),
+  ),
   store: ['log', 'events', ERRORS, 'engine/peft'],
   lab: ['recipes', 'society', 'tasks', 'log', 'store', 'models', 'engine', 'events', 'random'],
   ui: [

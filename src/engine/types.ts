@@ -233,6 +233,10 @@ export interface EngineInfo {
   /** For people: adapter vendor and description, or "TypeScript, 32-bit". */
   device: string;
   config: ModelConfig;
+  /** Of forward products (`EngineOptions.arithmetic` as it was resolved); absent = f32. */
+  arithmetic?: 'f32' | 'f16';
+  /** Of the keys and values of generation and scoring; absent = f32. */
+  cache?: CacheDtype;
 }
 
 /** How far a packed tensor is from the file's. */

@@ -264,7 +264,12 @@ function compare(stored: RunEvent, again: RunEvent, index: number): void {
   const field = Object.keys({ ...stored, ...again }).find((key) => differs(stored, again, key)) ?? 'type';
   if (stored.type === 'run-started' && again.type === 'run-started') {
     if (field === 'engine')
-      throw new LogMismatchError(index, field, `it was begun on "${stored.engine}" and this is "${again.engine}"`);
+      throw new LogMismatchError(
+        index,
+        field,
+        `it was begun on "${stored.engine}" and this is "${again.engine}", which need not compute the same bit for bit; ` +
+          'resume it where it was begun, or start a new run with its settings',
+      );
     if (field === 'model')
       throw new LogMismatchError(index, field, `the weights of the model ${again.model.name} have changed`);
   }

@@ -1,5 +1,6 @@
 /** A society played by a language model: an engine, its tokenizer and the run's sampling settings. */
 import type { ChatTokenizer } from '../backends/tokenizer';
+import { describeEngine } from '../engine/describe';
 import { RequestError } from '../engine/errors';
 import { resolveMaxLength } from '../engine/requests';
 import type {
@@ -140,8 +141,7 @@ export class ModelSociety implements Society {
   }
 
   describe(): { model: { name: string; hash: string }; engine: string } {
-    const { kind, device } = this.options.engine.info;
-    return { model: this.options.model, engine: `${kind}: ${device}` };
+    return { model: this.options.model, engine: describeEngine(this.options.engine.info) };
   }
 
   /** null when there is no room for a response. */

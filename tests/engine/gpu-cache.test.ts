@@ -159,7 +159,10 @@ describe('the format of the cache', () => {
         const options = { maxRows: 1, maxLength: 8, selfCheck: false, tiles, dtype };
         const engine = await WebGpuEngine.create(await openNodeGpu(), weights, options);
         engines.push(engine);
-        expect((await engine.report()).cache).toBe(cacheDtype(options, adapterTraits(adapter!, tiles).arithmetic));
+        const { arithmetic } = adapterTraits(adapter!, tiles);
+        const cache = cacheDtype(options, arithmetic);
+        expect((await engine.report()).cache).toBe(cache);
+        expect(engine.info).toMatchObject({ cache, arithmetic: dtype === 'f32' ? 'f32' : arithmetic });
       }
     }
   });

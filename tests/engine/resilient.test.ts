@@ -157,6 +157,29 @@ describe('an engine that is lost', () => {
     expect(notices[1]?.message).toMatch(/nothing of the log is lost.* 3 repeated training steps came out differently/);
   });
 
+  it('says so when another device goes on, and nothing when it is the same', async () => {
+    const fate = new Fate();
+    const notices: EngineNotice[] = [];
+    const infos = [{}, {}, { device: 'other', arithmetic: 'f16', cache: 'f16' }] as const;
+    let opened = 0;
+    const open = async (options: EngineOptions): Promise<Engine> => {
+      const engine = mortal(await reference(options), fate);
+      return { ...engine, info: { ...engine.info, device: 'first', ...infos[opened++] } };
+    };
+    const engine = await ResilientEngine.open(open, OPTIONS, { pauses: PAUSES, onNotice: (n) => notices.push(n) });
+    for (let loss = 0; loss < 2; loss++) {
+      fate.fatal.add(fate.moment + 1);
+      await engine.generate(workRequests(golden, 1));
+    }
+    const said = notices.filter(({ kind }) => kind === 'recovered').map(({ message }) => message);
+    expect(said[0]).toMatch(/nothing of the log is lost\.$/);
+    expect(said[1]).toContain(
+      'Until then it was computed on webgpu: first; what follows is computed on webgpu: other, products in f16, keys and values in f16, ' +
+        'so it need not repeat bit for bit.',
+    );
+    expect(engine.info.device).toBe('other');
+  });
+
   it('gives up after some losses without progress, and works again when the device does', async () => {
     const fate = new Fate();
     const engine = await resilient(fate);

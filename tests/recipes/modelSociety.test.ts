@@ -111,6 +111,15 @@ describe('ModelSociety', () => {
     expect(complete).toEqual(answers);
     expect(tokens).toBe(8);
     expect(society.describe()).toEqual({ model: { name: 'm', hash: 'h' }, engine: 'reference: test' });
+    const { info } = engine;
+    const named = (more: object): string => {
+      Object.assign(info, more);
+      return society.describe().engine;
+    };
+    expect(named({ arithmetic: 'f32', cache: 'f32' })).toBe('reference: test');
+    expect(named({ cache: 'f16' })).toBe('reference: test, keys and values in f16');
+    expect(named({ arithmetic: 'f16' })).toBe('reference: test, products in f16, keys and values in f16');
+    expect(named({ cache: 'f32' })).toBe('reference: test, products in f16');
   });
 
   it('leaves a question that has no room unasked and answers the others', async () => {

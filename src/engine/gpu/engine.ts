@@ -68,8 +68,9 @@ export class WebGpuEngine implements Engine {
     private readonly options: Required<EngineOptions>,
     private readonly selfCheck: SelfCheck | null,
   ) {
-    const { gpu, config } = parts;
-    this.info = { kind: 'webgpu', device: gpu.description, config };
+    const { gpu, config, weights } = parts;
+    const arithmetic = weights.dtype === 'f32' ? 'f32' : gpu.arithmetic;
+    this.info = { kind: 'webgpu', device: gpu.description, config, arithmetic, cache: decoder.sizes.cache };
     this.trainer = new Trainer({
       forward: parts,
       limits,

@@ -22,6 +22,7 @@ import type {
   AdapterConfig,
   AdapterId,
   AdapterWeights,
+  CacheDtype,
   Engine,
   EngineInfo,
   EngineOptions,
@@ -63,8 +64,9 @@ export class ReferenceEngine implements Engine {
     private readonly decoder: Decoder,
     private readonly options: EngineOptions,
     maxLength: number,
+    cache: CacheDtype,
   ) {
-    this.info = { kind: 'reference', device: 'TypeScript, 32-bit', config: weights.config };
+    this.info = { kind: 'reference', device: 'TypeScript, 32-bit', config: weights.config, cache };
     this.maxRows = Math.max(1, options.maxRows ?? DEFAULT_MAX_ROWS);
     this.limits = { vocabSize: weights.config.vocabSize, maxLength, adapters: this.loaded };
   }
@@ -87,7 +89,7 @@ export class ReferenceEngine implements Engine {
     const weights =
       'read' in model ? await collect(quantiseStream(model, dtype), reading) : quantiseWeights(model, dtype);
     const cache = cacheDtype(options, 'f32');
-    return new ReferenceEngine(weights, decoderOf(weights, maxLength, cache), options, maxLength);
+    return new ReferenceEngine(weights, decoderOf(weights, maxLength, cache), options, maxLength, cache);
   }
 
   generate(requests: GenerateRequest[], options: GenerateOptions = {}): Promise<GenerateResult[]> {

@@ -1,4 +1,5 @@
 /** Keeps an engine open: repeats operations on a new one when the device is lost, opens a smaller one when memory is short. */
+import { describeEngine } from '../describe';
 import { DeviceError, DeviceLostError, FixedSizeError, MemoryPlanError } from '../errors';
 import type { Engine, EngineInfo, EngineOptions, MemoryPlan } from '../types';
 
@@ -119,9 +120,10 @@ export class EngineKeeper {
           throw new DeviceLostError(`the GPU device was lost and there is only the ${engine.info.kind} engine now`);
         }
         const remark = await this.parts.restore(engine);
+        const change = this.known ? changeOf(this.known.info, engine.info) : '';
         this.engine = engine;
         this.known = { info: engine.info, plan: engine.plan() };
-        if (this.lost) this.recovered(remark);
+        if (this.lost) this.recovered([change, remark]);
         return engine;
       } catch (error) {
         await this.abandon(engine);
@@ -131,11 +133,11 @@ export class EngineKeeper {
     }
   }
 
-  private recovered(remark: string): void {
+  private recovered(remarks: readonly string[]): void {
     this.lost = false;
     this.recoveries++;
     const words = 'The GPU was lost; recovered from the last checkpoint, nothing of the log is lost.';
-    this.notice('recovered', `${words} ${remark}`.trim());
+    this.notice('recovered', [words, ...remarks].filter((remark) => remark !== '').join(' '));
   }
 
   /** Opens an engine with as many rows as fit. @throws MemoryPlanError when one does not */
@@ -168,6 +170,13 @@ export class EngineKeeper {
     );
     if (this.engine) await this.abandon(this.engine);
   };
+}
+
+/** What is to be said where a new engine is not what the one before was. */
+function changeOf(before: EngineInfo, now: EngineInfo): string {
+  const [old, other] = [describeEngine(before), describeEngine(now)];
+  if (old === other) return '';
+  return `Until then it was computed on ${old}; what follows is computed on ${other}, so it need not repeat bit for bit.`;
 }
 
 /** An error's message as a sentence. */
