@@ -17,6 +17,8 @@ export interface ChatTokenizer {
   encodeChat(messages: readonly ChatMessage[], addGenerationPrompt: boolean): number[];
   /** Ids of the text as it is, no special tokens added. */
   encode(text: string): number[];
+  /** Ids of a text that stands alone: before it what the tokenizer begins texts with by itself (Llama's BOS; most have nothing). */
+  encodeDocument(text: string): number[];
   /** Text of the ids, special tokens left out. */
   decode(ids: readonly number[]): string;
 }
@@ -69,6 +71,7 @@ const SWITCHES = {
 
 function wrap(tokenizer: LibraryTokenizer, file: string): ChatTokenizer {
   const eosId: unknown = turnEnd(tokenizer) ?? tokenizer.eos_token_id;
+  const encode = (text: string): number[] => (text === '' ? [] : tokenizer.encode(text, { add_special_tokens: false }));
   return {
     hasChatTemplate: Boolean(tokenizer.chat_template),
     eosId: typeof eosId === 'number' ? eosId : null,
@@ -86,13 +89,21 @@ function wrap(tokenizer: LibraryTokenizer, file: string): ChatTokenizer {
         throw new FileError(file, `the chat template cannot be used (${messageOf(cause)})`, { cause });
       }
     },
-    encode: (text) => (text === '' ? [] : tokenizer.encode(text, { add_special_tokens: false })),
+    encode,
+    encodeDocument: (text) => [...textStart(tokenizer), ...encode(text)],
     decode: (ids) =>
       // The library refuses an empty list.
       ids.length === 0
         ? ''
         : tokenizer.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
   };
+}
+
+/** What stands before a text where the tokenizer adds its special tokens. What some add after it does not count. */
+function textStart(tokenizer: LibraryTokenizer): number[] {
+  const [first] = tokenizer.encode(SAID, { add_special_tokens: false });
+  const whole = tokenizer.encode(SAID, { add_special_tokens: true });
+  return whole.slice(0, Math.max(0, whole.indexOf(first as number)));
 }
 
 /** Stands for what an assistant says. */

@@ -77,6 +77,6 @@ export async function checkModel(
     engine: { kind, device, fallbackReason: engine.fallbackReason },
     hash: engine.modelHash,
     report: engine.loadingReport,
-    perplexity: tokenizer && (await perplexity(engine, tokenizer.encode(text ?? ''), maxLength)),
+    perplexity: tokenizer && (await perplexity(engine, tokenizer.encodeDocument(text ?? ''), maxLength)),
   };
 }

@@ -18,7 +18,7 @@ export interface Perplexity extends Measured {
 /**
  * Perplexity of the beginning of a text under the untouched model.
  *
- * @param ids of the whole text
+ * @param ids of the whole text, see `perplexityOf`
  * @throws LabStateError when there are fewer than two tokens
  */
 export async function perplexity(

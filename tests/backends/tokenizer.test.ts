@@ -3,7 +3,7 @@ import { loadTokenizer } from '../../src/backends/tokenizer';
 import type { FileSource } from '../../src/engine/loader';
 import type { ChatMessage } from '../../src/tasks/types';
 import { END, START } from '../tasks/byteTokenizer';
-import { tinyFiles } from '../tasks/tinyChatModel';
+import { beginningTokenizer, tinyFiles } from '../tasks/tinyChatModel';
 import { LLAMA_3_2, QWEN_2_5, QWEN_3, SMOL_LM_2 } from './templates';
 
 /** The tiny tokenizer with a changed tokenizer_config.json, and other files. */
@@ -84,6 +84,19 @@ describe('a chat tokenizer', () => {
     expect(await eosOf({ chat_template: "{{ raise_exception('no') }}" })).toBe(END);
     expect(await eosOf({ chat_template: undefined })).toBe(END);
     expect(await eosOf({ chat_template: undefined, eos_token: undefined })).toBeNull();
+  });
+
+  it('begins a text that stands alone as the tokenizer does by itself, and no other', async () => {
+    const plain = await loadTokenizer(sourceWith({}));
+    expect(plain.encodeDocument('ab')).toEqual(plain.encode('ab'));
+    expect(plain.encodeDocument('')).toEqual([]);
+    for (const after of [false, true]) {
+      const llama = await loadTokenizer(sourceWith({}, { 'tokenizer.json': beginningTokenizer(after) }));
+      expect(llama.encode('ab')).toEqual(plain.encode('ab'));
+      expect(llama.encodeDocument('ab')).toEqual([START, ...plain.encode('ab')]);
+      expect(llama.encodeDocument('')).toEqual([START]);
+      expect(llama.encodeChat([HI], true)).toEqual(plain.encodeChat([HI], true));
+    }
   });
 
   it('makes nothing of ids that a padded vocabulary has and the tokenizer has not', async () => {

@@ -1,5 +1,5 @@
 /** Formats of the weights on the command line: what is computed, written and planned. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -10,6 +10,8 @@ import { quantiseWeights } from '../../src/engine/reference/quantise';
 import { shapeConfig } from '../../src/engine/shapes';
 import { collect, openModelStream } from '../../src/engine/stream';
 import { perplexityOf, windowsOf } from '../../src/engine/perplexity';
+import { START } from '../tasks/byteTokenizer';
+import { beginningTokenizer, tinyFiles, tinyWeights } from '../tasks/tinyChatModel';
 import { expectRefusal, objects, polylogue } from './program';
 
 const MODEL = 'static/models/arithmetic-0.4m';
@@ -164,6 +166,26 @@ describe('perplexity of a text', () => {
     expect(limited).toMatchObject({ tokens: 10, windows: 1 });
     expectRefusal(polylogue('score', '--model', MODEL), '--ids', '--text');
     expectRefusal(polylogue('score', '--model', MODEL, '--ids', '1,2', '--window', '8'), '--window');
+  });
+
+  it("predicts the text's first token too where the tokenizer begins texts by itself", () => {
+    const model = join(scratch, 'beginning');
+    mkdirSync(model, { recursive: true });
+    for (const [name, bytes] of Object.entries(tinyFiles(tinyWeights()))) writeFileSync(join(model, name), bytes);
+    const file = join(scratch, 'letters.txt');
+    writeFileSync(file, 'abc');
+    const measure = (...args: string[]): unknown =>
+      objects(polylogue('score', '--model', model, '--engine', 'reference', '--json', ...args).out)[0];
+    const bytes = '97,98,99';
+    const nll = (ids: string): number => {
+      const { logprobs } = measure('--ids', ids) as { logprobs: number[] };
+      return -logprobs.reduce((a, b) => a + b, 0) / logprobs.length;
+    };
+    const results = (ids: string): unknown => [expect.objectContaining({ nll: expect.closeTo(nll(ids), 6) as number })];
+    expect(measure('--text', file)).toMatchObject({ tokens: 3, scored: 2, results: results(bytes) });
+    writeFileSync(join(model, 'tokenizer.json'), beginningTokenizer());
+    expect(measure('--text', file)).toMatchObject({ tokens: 3, scored: 3, results: results(`${START},${bytes}`) });
+    expect(measure('--text', file, '--limit', '2')).toMatchObject({ tokens: 2, scored: 2 });
   });
 });
 

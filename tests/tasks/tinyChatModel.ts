@@ -4,7 +4,7 @@ import type { FileSource } from '../../src/engine/loader';
 import { writeSafetensors } from '../../src/engine/safetensors';
 import type { HostTensor, ModelWeights } from '../../src/engine/types';
 import { drawUniform } from '../../src/random';
-import { byteTokenizer, END } from './byteTokenizer';
+import { byteTokenizer, END, START } from './byteTokenizer';
 
 export const TINY_CONFIG = {
   architectures: ['LlamaForCausalLM'],
@@ -60,6 +60,25 @@ export function tinyFiles(weights?: ModelWeights): Record<string, Uint8Array> {
     ...Object.fromEntries(encoded),
     ...(weights && { 'model.safetensors': writeSafetensors(weights.tensors) }),
   };
+}
+
+/** The tokenizer's tokenizer.json with a post-processor as Llama 3 has it: every text begins with START. @param after ends it too */
+export function beginningTokenizer(after = false): string {
+  const id = '<|im_start|>';
+  const [begin, end] = [{ SpecialToken: { id, type_id: 0 } }, { SpecialToken: { id: '<|im_end|>', type_id: 0 } }];
+  const text = { Sequence: { id: 'A', type_id: 0 } };
+  const template = {
+    type: 'TemplateProcessing',
+    single: [begin, text, ...(after ? [end] : [])],
+    pair: [begin, text],
+    special_tokens: {
+      [id]: { id, ids: [START], tokens: [id] },
+      '<|im_end|>': { id: '<|im_end|>', ids: [END], tokens: ['<|im_end|>'] },
+    },
+  };
+  const bytes = { type: 'ByteLevel', add_prefix_space: true, trim_offsets: false, use_regex: true };
+  const post_processor = { type: 'Sequence', processors: [bytes, template] };
+  return JSON.stringify({ ...byteTokenizer()['tokenizer.json'], post_processor });
 }
 
 export function tinySource(): FileSource {

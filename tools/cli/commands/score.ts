@@ -34,12 +34,13 @@ ${dtypeHelp(16)}
 ${cacheHelp(16)}
   --engine NAME    auto, webgpu or reference; default auto
   --json           one JSON object: with --ids ids, logprobs (natural logarithm, one fewer than ids), sum, perplexity;
-                   with --text tokens, windows, and for each format nll, perplexity and the quantiser's relative error
+                   with --text tokens (of the text), scored, windows, and for each format nll, perplexity and the quantiser's relative error
                    (mean and worst; null where the engine is not WebGPU or nothing is packed)
 
-  Perplexity of a text: its tokens (no special ones are added) are cut into windows of N tokens that overlap by one, so that every
-  token but the first is predicted exactly once, from what stands before it in its window. nll is the mean of
-  −log p over these tokens, natural logarithm; perplexity is exp(nll).`;
+  Perplexity of a text: its tokens are cut into windows of N tokens that overlap by one, so that every token but the first is
+  predicted exactly once, from what stands before it in its window. Where the tokenizer begins texts with a BOS by itself, as
+  Llama's does, the first window begins with it, and the text's first token is predicted too. nll is the mean of −log p over
+  these tokens, natural logarithm; perplexity is exp(nll).`;
 
 export async function main(args: string[]): Promise<void> {
   const values = readOptions(args, {
@@ -90,8 +91,11 @@ async function scoreText(values: Values, dtype: WeightDtype, choice: EngineChoic
   const most = model.config.maxPositions;
   const window = number(values, 'window', Math.min(512, most), { integer: true, min: 2, max: most });
   const content = new TextDecoder().decode(await readBytes(file));
-  const ids = (await openTokenizer(model.dir)).encode(content).slice(0, limit);
-  if (ids.length < 2) throw new UsageError(`--text: ${file} has ${ids.length} tokens, at least 2 are needed`);
+  const tokenizer = await openTokenizer(model.dir);
+  const start = tokenizer.encodeDocument('');
+  const tokens = tokenizer.encode(content).slice(0, limit);
+  const ids = [...start, ...tokens];
+  if (ids.length < 2) throw new UsageError(`--text: ${file} has too few tokens (${tokens.length}) to predict any`);
 
   const results: (Perplexity & { dtype: WeightDtype; quantiser: ErrorSummary | null })[] = [];
   let kind = '';
@@ -106,9 +110,9 @@ async function scoreText(values: Values, dtype: WeightDtype, choice: EngineChoic
     await engine.dispose();
   }
   const windows = windowsOf(ids, window).length;
-  output.object({ text: file, tokens: ids.length, scored: ids.length - 1, window, windows, engine: kind, results });
+  output.object({ text: file, tokens: tokens.length, scored: ids.length - 1, window, windows, engine: kind, results });
   output.line(
-    `${file}: ${ids.length} tokens, ${ids.length - 1} of them predicted, in ${windows} ${windows === 1 ? 'window' : 'windows'} of ${window}`,
+    `${file}: ${tokens.length} tokens, ${ids.length - 1} of them predicted, in ${windows} ${windows === 1 ? 'window' : 'windows'} of ${window}`,
   );
   for (const { dtype: format, nll, perplexity, quantiser } of results) {
     output.line(`${format.padEnd(4)}  nll ${nll.toFixed(5)}  perplexity ${perplexity.toFixed(4)}`);
