@@ -38,7 +38,22 @@ describe('readTrainingData', () => {
     ]);
   });
 
+  it('learns no end where the page says that a response was cut', async () => {
+    const messages = [{ role: 'user' as const, content: 'Hi' }];
+    const lines = toJsonl([
+      { messages, completion: 'Ho', cut: true },
+      { messages, completion: 'Ho' },
+    ]);
+    expect(lines).toBe('{"prompt":"Hi","completion":"Ho","cut":true}\n{"prompt":"Hi","completion":"Ho"}\n');
+    const [cut, whole] = (await read(lines)).map(({ ids }) => Array.from(ids));
+    expect(whole).toEqual([...(cut ?? []), tokenizer.eosId]);
+    expect(cut).toEqual([...tokenizer.encodeChat(messages, true), ...tokenizer.encode('Ho')]);
+    expect(await read('{"prompt":"Hi","completion":"Ho","cut":false}')).toEqual((await read(lines)).slice(1));
+  });
+
   it.each([
+    [{ prompt: 'a', completion: 'x', cut: 'yes' }, /line 1: "cut" is "yes", neither true nor false/],
+    [{ prompt_ids: [1], completion_ids: [2], cut: 1 }, /line 1: "cut" is 1/],
     [{ prompt: [], completion: 'x' }, /line 1: the prompt is empty/],
     [{ prompt: [{ role: 'tool', content: 'x' }], completion: 'x' }, /line 1: message 1 of "prompt" is not \{"role"/],
     [{ prompt: [{ role: 'user', content: 5 }], completion: 'x' }, /line 1: message 1/],

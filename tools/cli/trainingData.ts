@@ -16,12 +16,13 @@ interface Line {
   completion?: unknown;
   prompt_ids?: unknown;
   completion_ids?: unknown;
+  cut?: unknown;
 }
 
 /**
  * Reads every line; the loss is on the completion only. Ids are taken as they are. A text prompt is a user message
  * (chat template, when there is one); a prompt of messages is a conversation up to the assistant's turn that is learnt, as the
- * page's Data sets view writes it. The end token follows the completion. Blank lines are skipped.
+ * page's Data sets view writes it. The end token follows the completion, except where `cut` is true. Blank lines are skipped.
  * `tokenizer` is called only when a line needs one. Errors: DataLineError naming file and line.
  */
 export async function readTrainingData(
@@ -62,12 +63,13 @@ async function readLine(
   tokenizer: () => Promise<ChatTokenizer>,
   raw: boolean,
 ): Promise<TrainExample> {
+  const { completion, cut = false } = line;
+  if (typeof cut !== 'boolean')
+    throw new DataLineError(file, number, `"cut" is ${JSON.stringify(cut)}, neither true nor false`);
   if (line.prompt_ids !== undefined || line.completion_ids !== undefined) {
     const prompt = checkIds(line.prompt_ids, 'prompt_ids', file, number, vocabSize);
-    const completion = checkIds(line.completion_ids, 'completion_ids', file, number, vocabSize);
-    return example(prompt, completion, file, number);
+    return example(prompt, checkIds(line.completion_ids, 'completion_ids', file, number, vocabSize), file, number);
   }
-  const { completion } = line;
   if ((typeof line.prompt !== 'string' && !Array.isArray(line.prompt)) || typeof completion !== 'string')
     throw new DataLineError(
       file,
@@ -77,7 +79,7 @@ async function readLine(
   const prompt: string | ChatMessage[] =
     typeof line.prompt === 'string' ? line.prompt : checkMessages(line.prompt, file, number);
   const t = await tokenizer();
-  const end = t.eosId === null ? [] : [t.eosId];
+  const end = cut || t.eosId === null ? [] : [t.eosId];
   return example(promptIds(prompt, t, raw, file, number), [...t.encode(completion), ...end], file, number);
 }
 

@@ -54,10 +54,14 @@ export function datasetAdapters(index: LogIndex, iteration: number): string[] {
   return (index.datasets.get(iteration) ?? []).map(({ adapter }) => adapter);
 }
 
-/** Lines of {"prompt","completion"}, what `polylogue train --data` reads. A prompt of several messages is kept as messages (TRL's format). */
+/**
+ * Lines of {"prompt","completion"}, what `polylogue train --data` reads. A prompt of several messages is kept as messages (TRL's format).
+ * Completions that were cut at the length limit have "cut": true beside them: no end is to be learnt there.
+ */
 export function toJsonl(examples: readonly FinetuneExample[]): string {
   return examples
-    .map(({ messages, completion }) => JSON.stringify({ prompt: promptOf(messages), completion }) + '\n')
+    .map(({ messages, completion, cut }) => ({ prompt: promptOf(messages), completion, ...(cut && { cut }) }))
+    .map((line) => JSON.stringify(line) + '\n')
     .join('');
 }
 

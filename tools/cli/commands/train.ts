@@ -26,7 +26,8 @@ export const help = `polylogue train --model DIR --data FILE.jsonl --out DIR [op
 
   --model DIR        folder in Hugging Face layout
   --data FILE.jsonl  lines {"prompt","completion"} (prompt: text, or chat messages) or
-                     {"prompt_ids","completion_ids"}
+                     {"prompt_ids","completion_ids"}; the end token follows a completion, unless
+                     "cut": true says that it was cut before its end; ids are taken as they are
   --out DIR          where the PEFT adapter is written
   --adapter DIR      start from this PEFT adapter instead of a new one
   --rank R           default 8 (new adapters)
