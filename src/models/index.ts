@@ -21,7 +21,7 @@ export {
 export { HUB, hubTransport, resolveHubModel, type HubOptions } from './hub';
 export { deleteStoredModel, listStoredModels, openStoredModel, type ModelFiles, type StoredModel } from './library';
 export { totalBytes, type ModelFile, type ModelManifest } from './manifest';
-export { keepStorage, openOpfsStore, OpfsChunkStore } from './opfs';
+export { openOpfsStore, OpfsChunkStore } from './opfs';
 export type { DownloadProgress } from './progress';
 export { MemoryChunkStore, type ChunkStore } from './store';
 export { folderAddress, modelAddress, modelReference, modelTitle, storedAddress } from './address';

@@ -178,15 +178,3 @@ function storageError(cause: unknown): unknown {
 function ignoreMissing(error: unknown): undefined {
   if ((error as { name?: string }).name !== 'NotFoundError') throw storageError(error);
 }
-
-/**
- * Asks the browser not to clear this page's storage by itself when disk space runs low. Some browsers ask the visitor, so
- * call it after they chose to download something.
- *
- * @returns whether it promised; null where it cannot be asked (in workers, in old browsers)
- */
-export async function keepStorage(): Promise<boolean | null> {
-  const storage = globalThis.navigator?.storage as StorageManager | undefined;
-  if (typeof storage?.persist !== 'function') return null;
-  return storage.persist().catch(() => null);
-}

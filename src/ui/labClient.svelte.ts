@@ -16,6 +16,7 @@ import type { ModelFolder } from '../models/folder';
 import type { ExperimentConfig } from '../recipes/config';
 import type { ProblemsEntry, RunRecord } from '../store/types';
 import { download } from './download';
+import { keepStorage } from './keepStorage';
 import { LabNews } from './labNews.svelte';
 import { prepareTask } from './runReader';
 import { RunView } from './runView.svelte';
@@ -47,7 +48,7 @@ export class LabClient extends LabNews {
 
   start(config: ExperimentConfig, engine: EngineChoice): Promise<void> {
     return this.#attempt(async () => {
-      await this.#keepStorage();
+      this.#keepStorage();
       await prepareTask(config);
       const record = await this.#lab.start(config, engine);
       this.follow(new RunView(record));
@@ -61,7 +62,7 @@ export class LabClient extends LabNews {
         await this.#lab.resume(runId, engine);
         return;
       }
-      await this.#keepStorage();
+      this.#keepStorage();
       const view = await this.views.read(runId);
       await this.#lab.resume(runId, engine);
       this.follow(view);
@@ -200,9 +201,9 @@ export class LabClient extends LabNews {
     }
   }
 
-  /** Asks the browser not to clear the stored runs when space gets scarce. */
-  async #keepStorage(): Promise<void> {
-    this.persisted = (await navigator.storage?.persist?.().catch(() => false)) ?? false;
+  /** Asks that stored runs be kept when space gets scarce. */
+  #keepStorage(): void {
+    void keepStorage().then((kept) => (this.persisted = kept ?? false));
   }
 
   async #attempt(work: () => Promise<void>): Promise<void> {

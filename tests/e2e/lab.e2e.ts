@@ -47,6 +47,8 @@ describe('the lab', () => {
 
   it('is started, paused, stepped and watched to its digest by keyboard, without holding the page', async () => {
     const { page, controls } = visit;
+    // Firefox asks the visitor, who need not answer.
+    await page.addInitScript(() => (navigator.storage.persist = () => new Promise(() => {})));
     await page.goto(lab.url);
     await visit.fillSettings(7);
     const tasks = await visit.watchTasks();

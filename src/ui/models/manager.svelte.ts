@@ -4,16 +4,17 @@
  */
 import { transfer, wrap, type Remote } from 'comlink';
 import type { ModelConfig } from '../../engine/types';
-import { folderAddress, modelTitle, storedAddress } from '../../models/address';
+import { folderAddress, storedAddress } from '../../models/address';
 import type { ModelFolder } from '../../models/folder';
 import { HUB } from '../../models/hub';
 import { forgetFolder, keepFolder, keptFolders, reopenFolder, type KeptFolder } from '../../models/keptFolders';
-import { keepStorage } from '../../models/opfs';
 import type { ModelManifest } from '../../models/manifest';
 import type { HubLogin, ModelOffer, ModelServiceApi, ModelShelf, TransferMessage } from '../../models/service';
+import { keepStorage } from '../keepStorage';
 import type { LabClient } from '../labClient.svelte';
 import { startModelWorker } from '../workers';
 import { modelChoices } from './choices.svelte';
+import { modelLabels } from './labels';
 
 /** A download or a copy. */
 export interface Transfer {
@@ -207,7 +208,8 @@ export class ModelManager {
   #offerChoices(): void {
     const stored = (this.shelf?.models ?? []).filter(({ complete }) => complete).map(({ id }) => storedAddress(id));
     const addresses = [...this.folders.map(({ address }) => address), ...stored];
-    modelChoices.others = addresses.map((address) => ({ address, label: modelTitle(address) }));
+    const labels = modelLabels(addresses);
+    modelChoices.others = addresses.map((address, i) => ({ address, label: labels[i] as string }));
   }
 }
 
