@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { SHAPE_NAMES, shapeConfig } from '../../src/engine/shapes';
 import { errorSummary } from '../../src/ui/models/errors';
+import { modelLabels } from '../../src/ui/models/labels';
 import { deviceNeeds, roughBytes, shapeText } from '../../src/ui/models/needs';
 
 describe('deviceNeeds', () => {
@@ -48,5 +49,21 @@ describe('words', () => {
     ];
     expect(errorSummary(errors)).toEqual({ mean: 0.02, worst: errors[1] });
     expect(errorSummary([])).toBeNull();
+  });
+});
+
+describe('modelLabels', () => {
+  it('leave the owner out where that says enough', () => {
+    const qwen = 'stored:Qwen/Qwen3-0.6B@abc';
+    expect(modelLabels(['folder:mine', qwen, 'stored:folder:mine@1'])).toEqual([
+      'mine (folder)',
+      'Qwen3-0.6B',
+      'mine (copied folder)',
+    ]);
+    expect(modelLabels([qwen, 'stored:other/Qwen3-0.6B@abc', 'stored:a/b@c'])).toEqual([
+      'Qwen/Qwen3-0.6B',
+      'other/Qwen3-0.6B',
+      'b',
+    ]);
   });
 });

@@ -8,7 +8,7 @@ export interface ModelChoice {
 }
 
 /** The model that comes with the page. */
-export const OWN_MODEL: ModelChoice = { address: EMBEDDED_MODEL, label: 'Arithmetic 0.4M (comes with the page)' };
+export const OWN_MODEL: ModelChoice = { address: EMBEDDED_MODEL, label: 'Arithmetic 0.4M' };
 
 class ModelChoices {
   /** Complete models in this browser, and folders of this visit. */
