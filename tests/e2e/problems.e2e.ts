@@ -1,9 +1,7 @@
 /** Tasks in words in a real browser: problems from a file and from the hub, a run with a tiny chat model, long answers on show. */
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { AxeResults } from 'axe-core';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { drawUniform } from '../../src/random';
@@ -16,11 +14,10 @@ import { gsm8k } from '../../src/tasks/gsm8k';
 import { importProblems } from '../../src/tasks/importer';
 import { FakeSociety, logOf } from '../recipes/fakeSociety';
 import { tinyFiles, tinyWeights } from '../tasks/tinyChatModel';
+import { axe } from './axe';
 import { launch, OUT, serveLab } from './browser';
 import { store, type Recorded } from './recorded';
 import { Visit } from './visit';
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 let lab: Awaited<ReturnType<typeof serveLab>>;
 let browser: Browser;
@@ -46,14 +43,6 @@ afterAll(async () => {
   await browser?.close();
   await lab?.close();
 });
-
-async function axe(visit: Visit): Promise<string[]> {
-  await visit.page.evaluate(AXE);
-  const { violations } = await visit.page.evaluate(() =>
-    (globalThis as unknown as { axe: { run(): Promise<AxeResults> } }).axe.run(),
-  );
-  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`);
-}
 
 async function begin(): Promise<Visit> {
   const visit = await Visit.begin(browser);
@@ -110,7 +99,7 @@ describe('problems from a file', () => {
     await form.getByLabel('Longest response').selectOption('64');
     await form.getByLabel('Weights').selectOption('f32');
     await visit.shot('task-ready');
-    expect(await axe(visit)).toEqual([]);
+    expect(await axe(visit, 'task')).toEqual([]);
     await visit.start();
     await page.getByRole('region', { name: 'The stage' }).locator('.bubble .words').first().waitFor();
     await visit.controls.getByRole('button', { name: 'Pause' }).click();
@@ -290,7 +279,7 @@ describe('long answers', () => {
     await page.getByRole('button', { name: 'Open wordy owl' }).click();
     await page.getByRole('region', { name: 'The stage' }).locator('.bubble .words').first().waitFor();
     await visit.shot(`words-stage-${name}`);
-    expect(await axe(visit)).toEqual([]);
+    expect(await axe(visit, 'stage')).toEqual([]);
     await visit.tab('Debates').click();
     const card = page.locator('.card').first();
     await card.waitFor();
@@ -306,12 +295,12 @@ describe('long answers', () => {
     }
     await page.getByText('what it was asked').last().click();
     await visit.shot(`words-debates-${name}`);
-    expect(await axe(visit)).toEqual([]);
+    expect(await axe(visit, 'debates')).toEqual([]);
     await expect.poll(() => visit.overflow()).toBeLessThanOrEqual(0);
     await visit.tab('Data sets').click();
     await page.getByText('Completion (the loss is on this)').waitFor();
     await visit.shot(`words-datasets-${name}`);
-    expect(await axe(visit)).toEqual([]);
+    expect(await axe(visit, 'data sets')).toEqual([]);
     expect(visit.complaints).toEqual([]);
     await visit.end();
   });
