@@ -14,10 +14,11 @@ const REFERENCE_DEVICE = 'TypeScript, 32-bit';
 async function probe(): Promise<EngineSummary> {
   // As the engine asks for it: of two adapters it would take the same.
   const adapter = await navigator.gpu?.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
-  if (!adapter) return { kind: 'reference', device: REFERENCE_DEVICE, fallbackReason: noWebGpu() };
+  if (!adapter) return { kind: 'reference', device: REFERENCE_DEVICE, software: false, fallbackReason: noWebGpu() };
   const { vendor, architecture, description } = adapter.info;
   const device = description || `${vendor} ${architecture}`.trim() || 'GPU';
-  return { kind: 'webgpu', device, fallbackReason: null, arithmetic: adapterTraits(adapter).arithmetic };
+  const { software, arithmetic } = adapterTraits(adapter);
+  return { kind: 'webgpu', device, software, fallbackReason: null, arithmetic };
 }
 
 function noWebGpu(): string {

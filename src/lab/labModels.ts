@@ -71,7 +71,8 @@ export class LabModels {
 
   async check(request: ModelCheckRequest, onProgress: (progress: LoadProgress) => void): Promise<ModelCheck> {
     await this.#speeds.abandon();
-    return checkModel(this.#sources, this.#base, this.#host, request, onProgress);
+    const found = await checkModel(this.#sources, this.#base, this.#host, request, onProgress);
+    return { ...found, engine: await this.#summary(found.engine) };
   }
 
   /** Makes a folder usable here and in the engine worker; resolves with its address. */
@@ -95,10 +96,16 @@ export class LabModels {
     const remote = await RemoteEngine.open(this.#host, setup, onBytes);
     // The page shows one problem's debate; the first of each batch of questions.
     remote.watchRows = config.agents;
-    const { kind, device } = remote.info;
-    const arithmetic = await this.#arithmetic(kind === 'webgpu' ? 'webgpu' : 'reference');
-    this.#engine = { kind, device, fallbackReason: remote.fallbackReason, arithmetic };
+    this.#engine = await this.#summary(remote);
     return remote;
+  }
+
+  /** An engine for people. What only the adapter tells is known from the probe. */
+  async #summary({ info, fallbackReason }: RemoteEngine): Promise<EngineSummary> {
+    const { kind, device } = info;
+    if (kind !== 'webgpu') return { kind, device, software: false, fallbackReason };
+    const { software, arithmetic = 'f32' } = await this.#probe();
+    return { kind, device, software, fallbackReason, arithmetic };
   }
 
   /** Asked once: a device does not change in a visit. */

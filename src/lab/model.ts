@@ -64,17 +64,16 @@ export async function checkModel(
   host: Remote<EngineHostApi>,
   { model, dtype, engine: choice, text }: ModelCheckRequest,
   onProgress: (progress: LoadProgress) => void,
-): Promise<ModelCheck> {
+): Promise<Omit<ModelCheck, 'engine'> & { engine: RemoteEngine }> {
   const address = modelAddress(model, base);
   const source = await sources.openModel(address);
   const { maxPositions } = await readConfig(source);
   const maxLength = Math.min(maxPositions, PERPLEXITY_WINDOW);
   const options: EngineOptions = { maxRows: 1, maxAdapters: 2, maxRank: 8, maxLength, dtype };
   const engine = await RemoteEngine.open(host, { model: address, choice, options }, onProgress);
-  const { kind, device } = engine.info;
   const tokenizer = text === undefined ? null : await sources.loadTokenizer(source);
   return {
-    engine: { kind, device, fallbackReason: engine.fallbackReason },
+    engine,
     hash: engine.modelHash,
     report: engine.loadingReport,
     perplexity: tokenizer && (await perplexity(engine, tokenizer.encodeDocument(text ?? ''), maxLength)),

@@ -76,6 +76,8 @@ export interface EngineSummary {
   device: string;
   /** Why the slow reference engine is used instead of WebGPU; null when WebGPU works or the reference was asked for. */
   fallbackReason: string | null;
+  /** WebGPU is played by the processor: a software driver stands in for a GPU. */
+  software: boolean;
   /** Of products with packed weights, and with it by itself the format of keys and values; absent = f32. */
   arithmetic?: 'f32' | 'f16';
 }

@@ -71,12 +71,7 @@ export function stateText(status: LabStatus): string {
 
 export function engineText(engine: EngineSummary): string {
   if (engine.kind !== 'webgpu') return `the reference engine (${engine.device})`;
-  return onProcessor(engine) ? `WebGPU without a GPU (${engine.device})` : `WebGPU (${engine.device})`;
-}
-
-/** WebGPU is played by the processor: a software driver stands in for a GPU. */
-export function onProcessor({ kind, device }: EngineSummary): boolean {
-  return kind === 'webgpu' && /llvmpipe|swiftshader|lavapipe|basic render/i.test(device);
+  return engine.software ? `WebGPU without a GPU (${engine.device})` : `WebGPU (${engine.device})`;
 }
 
 /** "Arithmetic, quick · 3 agents · 2 rounds · 3 iterations · 100 training and 100 held-out problems · seed 7" */

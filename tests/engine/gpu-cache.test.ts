@@ -176,10 +176,18 @@ describe('the format of the cache', () => {
         },
         tiles,
       );
-    expect(traits('Radeon', 'shader-f16')).toEqual({ description: 'Radeon', isCpu: false, arithmetic: 'f16' });
+    expect(traits('Radeon', 'shader-f16')).toEqual({
+      description: 'Radeon',
+      software: false,
+      isCpu: false,
+      arithmetic: 'f16',
+    });
     expect(traits('Radeon', 'subgroups').arithmetic).toBe('f32');
-    expect(traits('llvmpipe', 'shader-f16')).toMatchObject({ isCpu: true, arithmetic: 'f32' });
-    expect(traits('llvmpipe', 'shader-f16', 'gpu').arithmetic).toBe('f16');
+    expect(traits('llvmpipe', 'shader-f16')).toMatchObject({ software: true, isCpu: true, arithmetic: 'f32' });
+    for (const device of ['google SwiftShader', 'Microsoft Basic Render Driver']) {
+      expect(traits(device, '')).toMatchObject({ software: true, isCpu: true });
+    }
+    expect(traits('llvmpipe', 'shader-f16', 'gpu')).toMatchObject({ software: true, isCpu: false, arithmetic: 'f16' });
     expect(traits('Radeon', 'shader-f16', 'cpu').arithmetic).toBe('f32');
   });
 });

@@ -65,7 +65,8 @@ describe('Lab', () => {
 
   it('plans keys and values as the device will keep them', async () => {
     const labOn = (arithmetic: 'f32' | 'f16') => {
-      const probe = async () => ({ kind: 'webgpu', device: 'test', fallbackReason: null, arithmetic }) as const;
+      const probe = async () =>
+        ({ kind: 'webgpu', device: 'test', software: false, fallbackReason: null, arithmetic }) as const;
       return openLab(
         createEngineHost(probe, () => Promise.reject(new Error('nothing is to be loaded'))),
         base,

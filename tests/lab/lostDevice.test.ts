@@ -37,7 +37,7 @@ async function run(
   hear: (message: LabMessage) => void = () => {},
 ): Promise<{ record: RunRecord; messages: LabMessage[] }> {
   const host = createEngineHost(
-    async () => ({ kind: 'webgpu', device: 'test', fallbackReason: null }),
+    async () => ({ kind: 'webgpu', device: 'test', software: false, fallbackReason: null }),
     async ({ model, options }, _progress, onNotice) => {
       const stream = await openModelStream(modelFiles(model));
       const engine = await ResilientEngine.open(

@@ -33,7 +33,7 @@ async function reference(): Promise<Engine> {
 beforeAll(async () => {
   local = await reference();
   const host = createEngineHost(
-    async () => ({ kind: 'reference', device: 'test', fallbackReason: null }),
+    async () => ({ kind: 'reference', device: 'test', software: false, fallbackReason: null }),
     async () => {
       made++;
       return { engine: await reference(), hash: 'abc', fallbackReason: 'no GPU' };
@@ -72,7 +72,7 @@ describe('the engine host', () => {
     const told: LoadProgress[] = [];
     const port = { postMessage: (progress: LoadProgress) => told.push(progress), close() {} };
     const host = createEngineHost(
-      async () => ({ kind: 'reference', device: 'test', fallbackReason: null }),
+      async () => ({ kind: 'reference', device: 'test', software: false, fallbackReason: null }),
       async (_setup, onProgress) => {
         // The first byte comes after a while; then 100 a second.
         for (let step = 0; step <= 40; step++) {

@@ -72,7 +72,7 @@ export function openLab(host: EngineHost, base: string, hear: (message: LabMessa
 /** A lab on the reference engine. @param onLoad called for each model that is loaded */
 export function referenceLab(base: string, onLoad: () => void = () => {}): TestLab {
   const host = createEngineHost(
-    async () => ({ kind: 'reference', device: 'test', fallbackReason: null }),
+    async () => ({ kind: 'reference', device: 'test', software: false, fallbackReason: null }),
     async ({ model, options }) => {
       onLoad();
       const { weights, hash } = await loadModel(modelFiles(model));

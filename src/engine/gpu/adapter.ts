@@ -3,7 +3,9 @@
 export interface AdapterTraits {
   /** For people: vendor, architecture and description. */
   description: string;
-  /** A software rasteriser, or to be treated as one. */
+  /** A software driver stands in for a GPU. */
+  software: boolean;
+  /** Such a driver, or to be treated as one. */
   isCpu: boolean;
   /** Of forward products with packed weights, where nothing else is asked for. */
   arithmetic: 'f32' | 'f16';
@@ -18,5 +20,5 @@ export function adapterTraits(
   const description = [...new Set(words)].join(' ') || 'unnamed adapter';
   const software = /llvmpipe|swiftshader|lavapipe|basic render/i.test(description) || info.isFallbackAdapter === true;
   const isCpu = tiles === 'auto' ? software : tiles === 'cpu';
-  return { description, isCpu, arithmetic: features.has('shader-f16') && !isCpu ? 'f16' : 'f32' };
+  return { description, software, isCpu, arithmetic: features.has('shader-f16') && !isCpu ? 'f16' : 'f32' };
 }
