@@ -153,9 +153,11 @@ function serveFiles(env: Library['env']): void {
   };
 }
 
+/** The configuration with the template's own file, which goes before the configuration's as it does in transformers. */
 async function withTemplate(source: FileSource, config: unknown): Promise<unknown> {
   const known = Boolean((config as { chat_template?: unknown } | null)?.chat_template);
-  if (known || !(await source.exists?.(TEMPLATE))) return config;
+  // Served models are spared a request for a file that they hardly ever have beside a template in the configuration.
+  if ((known && source.remote) || !(await source.exists?.(TEMPLATE))) return config;
   return { ...(config as object), chat_template: new TextDecoder().decode(await source.read(TEMPLATE)) };
 }
 

@@ -9,6 +9,8 @@ export interface FileSource {
   read(path: string): Promise<Uint8Array>;
   /** Without it, `read` alone decides, and sharded models are not looked for. */
   exists?(path: string): Promise<boolean>;
+  /** Every question goes over the network: what need not be known is not asked. */
+  remote?: true;
   /** Bytes of a file. */
   size?(path: string): Promise<number>;
   /** Bytes in [from, to) of a file. With `size` it is what reading in parts needs. */

@@ -15,6 +15,7 @@ export function urlSource(baseUrl: string): FileSource {
   const source = { name: base.slice(0, -1) };
   return {
     ...source,
+    remote: true,
     async read(path) {
       const file = label(source, path);
       const response = await get(`${base}${path}`, file);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { loadTokenizer } from '../../src/backends/tokenizer';
-import type { FileSource } from '../../src/engine/loader';
+import { urlSource, type FileSource } from '../../src/engine/loader';
 import type { ChatMessage } from '../../src/tasks/types';
 import { END, START } from '../tasks/byteTokenizer';
 import { beginningTokenizer, tinyFiles } from '../tasks/tinyChatModel';
@@ -40,6 +40,16 @@ describe('a chat tokenizer', () => {
     for (const change of [{ chat_template: undefined }, { chat_template: null }]) {
       expect(await written(sourceWith(change, { 'chat_template.jinja': template }), [HI])).toBe('Hi!');
     }
+  });
+
+  it('prefers that file where both are there, as transformers does, and asks no server for it', async () => {
+    const source = sourceWith({}, { 'chat_template.jinja': '{{ messages[0].content }}!' });
+    expect(await written(source, [HI])).toBe('Hi!');
+    const asked: string[] = [];
+    const exists = async (path: string) => asked.push(path) > 0;
+    const served = { ...urlSource('http://localhost'), ...source, exists };
+    expect(await written(served, [HI])).toBe('user\nHi\nassistant\n');
+    expect(asked).toEqual([]);
   });
 
   it('writes what templates without switches say', async () => {
