@@ -47,7 +47,7 @@ export interface Task {
   summarisePrompt?(problem: Ungraded, others: readonly string[]): ChatMessage[];
   /** Rounds 2..M: the problem, the slot's own previous answer (compact) or response (chat) and the summary of the others. */
   revisePrompt(problem: Ungraded, own: string | null, summary: string): ChatMessage[];
-  /** Chat only: asks one model to choose among the responses to a problem. */
+  /** Chat only: asks one model to choose among the responses to a problem. For recipes with a judge; those of now vote. */
   judgePrompt?(problem: Ungraded, responses: readonly string[]): ChatMessage[];
   /** The final answer in canonical form, or null when it cannot be read (counted as wrong, never dropped). */
   extractAnswer(completion: string): string | null;

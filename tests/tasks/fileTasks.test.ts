@@ -169,6 +169,7 @@ describe('chat prompts', () => {
     expect(solve?.content).toContain('\\boxed{answer}');
     const judge = gsm8k.judgePrompt?.(problem, ['two', 'three']) ?? [];
     expect(judge[0]?.content).toMatch(/What is 1\+1\?[^]*Agent 1:\n```\ntwo\n```\n\nAgent 2:\n```\nthree\n```/);
+    expect(judge[0]?.content).toContain('\\boxed{answer}');
   });
 
   it('revise: the own response is an own turn, then what the others said', () => {
