@@ -3,6 +3,8 @@
  * number of a text is often an intermediate result, and a text without a mark is unreadable, never guessed at.
  */
 
+import { readNumber } from './numbers';
+
 /** Contents of the last closed, non-empty \boxed{…} or \fbox{…} (braces nest; also `\boxed 5` and `boxed{5}`), or null. */
 export function lastBoxed(text: string): string | null {
   let found: string | null = null;
@@ -50,7 +52,9 @@ export function statedAnswer(text: string): string | null {
 function sentenceAfter(text: string, mark: RegExp): string | null {
   const last = [...text.matchAll(mark)].at(-1);
   if (!last) return null;
-  const line = firstLine(text.slice(last.index + last[0].length));
+  const rest = text.slice(last.index + last[0].length);
+  // On a line of its own a dash with a space behind it begins a list: no minus.
+  const line = firstLine(/\n[^\S\n]*$/.test(last[0]) ? rest.replace(/^-\s+/, '') : rest);
   // A full stop, comma or semicolon ends it unless a digit follows at once (3.5, 1,234); so does a reason.
   const [answer = ''] = line.split(/[.,;](?!\d)|\s+(?:because|since|as)\s|\s+—\s/);
   const plain = answer.replaceAll('**', '').trim();
@@ -62,11 +66,11 @@ export function markedAnswer(text: string): string | null {
   return lastBoxed(text) ?? hashedAnswer(text) ?? statedAnswer(text);
 }
 
-/** After `####`; where that is a heading ("#### Step 4"), the answer that is stated in it or below it. */
+/** After `####`; where that is no number but a heading ("#### Step 4"), the answer that is stated in it or below it. */
 function hashedAnswer(text: string): string | null {
-  const below = statedAnswer(text.slice(Math.max(0, text.lastIndexOf('####'))));
   const hashes = afterHashes(text);
-  return hashes === null ? null : (below ?? hashes);
+  if (hashes === null || readNumber(hashes) !== null) return hashes;
+  return statedAnswer(text.slice(text.lastIndexOf('####'))) ?? hashes;
 }
 
 const EQUATIONS = /=[^=]*(?:[,;]|\\\\|\b(?:and|or)\b)[\s}]*(?:\\(?:quad|text\{[^{}]*\})\s*)*\\?\p{L}\w*\s*=/u;

@@ -12,6 +12,8 @@ export interface Rational {
 /** More digits or a larger exponent than this is a runaway, not an answer. */
 const MAX_DIGITS = 40;
 const MAX_EXPONENT = 30;
+/** A text of more characters is no number; patterns that look for one would take long over it. */
+const MAX_LENGTH = 1000;
 /** Longest decimal expansion that is written as one; others stay fractions. */
 const MAX_DECIMALS = 12;
 
@@ -25,13 +27,13 @@ const SCIENTIFIC = new RegExp(
 const MIXED = new RegExp(`^(\\d+)\\s+(\\d+)\\s*/\\s*(\\d+)(?![\\d.])`);
 const LATEX_FRACTION = new RegExp(`^(\\d+)?\\s*${FRACTION}`);
 
-/** Words after a number that make it another number. */
-const SCALES: Readonly<Record<string, bigint>> = {
-  hundred: 100n,
-  thousand: 10n ** 3n,
-  million: 10n ** 6n,
-  billion: 10n ** 9n,
-};
+/** Words after a number that multiply it: 3 hundred thousand. */
+const SCALES: ReadonlyMap<string, bigint> = new Map([
+  ['hundred', 100n],
+  ['thousand', 10n ** 3n],
+  ['million', 10n ** 6n],
+  ['billion', 10n ** 9n],
+]);
 /** Words that make of a number a list, a range or a calculation: not one number. */
 const NOT_UNITS = /\b(?:and|or|to|plus|minus|times|over|not|than|through|equals?)\b/i;
 /** Letters right behind the digits are variables (5x, 2xy) unless they are one of these; one letter always is (5m). */
@@ -44,6 +46,7 @@ const SHORT_UNITS = /^(?:m|g|l|L|s|h|C|F|K|W|V|A|N|J)$/;
  * 50, 20 cents are 20, as in the answers of GSM8K; 2 million is 2,000,000. "5 or 6", "3:30", "5x" and "1,23" are no numbers.
  */
 export function parseNumber(text: string): Rational | null {
+  if (text.length > MAX_LENGTH) return null;
   let rest = plainText(text);
   let negative = false;
   const sign = /^[$€£¥]?\s*([+-])?\s*[$€£¥]?\s*/.exec(rest);
@@ -154,7 +157,7 @@ function decimal(text: string): Rational | null {
   return exponent >= 0 ? rational(digits * 10n ** BigInt(exponent), 1n) : rational(digits, 10n ** BigInt(-exponent));
 }
 
-/** What stands after a number: 1 for nothing or a unit, a factor for "million", null for what is no unit. */
+/** What stands after a number: 1 for nothing or a unit, the factor of "million" or "hundred thousand", null for what is no unit. */
 function readUnit(tail: string): bigint | null {
   if (tail.trim() === '') return 1n;
   // Also in brackets: 5 (apples).
@@ -168,8 +171,13 @@ function readUnit(tail: string): bigint | null {
   if (!/^-?\p{L}[\p{L}\s.'’/·-]*(?:\^?\{?[23²³]\}?)?[\p{L}\s.'’/·-]*$/u.test(words) || NOT_UNITS.test(words))
     return null;
   if (/^\p{L}$/u.test(words)) return SHORT_UNITS.test(words) ? 1n : null;
-  const [first = ''] = words.split(/\s+/);
-  return SCALES[first.toLowerCase()] ?? 1n;
+  let scale = 1n;
+  for (const word of words.toLowerCase().split(/\s+/)) {
+    const factor = SCALES.get(word);
+    if (factor === undefined) break;
+    scale *= factor;
+  }
+  return scale;
 }
 
 /** Takes LaTeX's and typography's clothing off a number. */
@@ -193,7 +201,7 @@ function plainText(text: string): string {
     .replace(/\*\*|`/g, '')
     .replace(/^\s*[\p{L}][\p{L}\s]*:\s*(?=\S)/u, '')
     .replace(/^\s*["'“”‘’]+|["'“”‘’]+\s*$/g, '')
-    .replace(/^\s*\(\s*([^(),]*?)\s*\)\s*$/, '$1')
+    .replace(/^\s*\(([^(),]*)\)\s*$/, '$1')
     .replace(/^\s*\{([^{}]*)\}\s*$/, '$1')
     .replace(/\s*[.,;:!]\s*$/, '')
     .trim();

@@ -80,6 +80,14 @@ describe('where an answer is', () => {
     ['#### Step 4: Add up\nThe answer is 18.', '18'],
     ['#### Final Answer: 18', '18'],
     ['#### Step 4: Add up\n16 + 2 = 18', null],
+    ['#### 4. Conclusion\nThe answer is 18.', '18'],
+    // a number after the hashes is the answer, whatever is said below
+    ['#### 18\n\nI hope this answer is helpful!', '18'],
+    ['#### $18\nThe answer is right because 9*2=18.', '18'],
+    // a list, and a minus
+    ['The answer is:\n\n- 5 eggs', '5'],
+    ['The answer is:\n-5', '-5'],
+    ['The answer is - 5', '-5'],
     // what others answered
     ["The answer is 5. Agent 2's final answer is 6, which forgets a step.", '5'],
     ['My answer is 5. Their answer is 6.', '5'],
@@ -124,6 +132,26 @@ describe('where an answer is', () => {
     ['e.g. this', null],
     ['', null],
   ])('reads the letter of %j as %j', (text, letter) => expect(chosenLetter(text)).toBe(letter));
+});
+
+describe('runaway responses', () => {
+  /** What a model may repeat up to its length limit, where patterns could look for something in ever new ways. */
+  const REPEATED = [' ', '\n', '(', '{', '"', '.', '$', '\\text{a}', 'answer ', 'x = 5, ', '1,', 'a b', '\\frac{1}'];
+  const PLACES: ((text: string) => string)[] = [
+    (text) => text,
+    (text) => `The answer is (${text}x`,
+    (text) => `The answer is x = 5 ${text}!`,
+    (text) => `\\boxed{(${text}x}`,
+    (text) => `#### Answer: a ${text}x`,
+  ];
+  // A pattern that goes astray takes minutes here instead of milliseconds, and the runner gives up.
+  it.each(REPEATED)('end in an answer or none: %j', (text) => {
+    for (const place of PLACES) {
+      const response = place(text.repeat(4000 / text.length));
+      const answers = [numericAnswer, chosenLetter, jsonl.extractAnswer].map((read) => read(response));
+      for (const answer of answers) expect(answer === null || answer.length < 5000).toBe(true);
+    }
+  });
 });
 
 describe('answers of own questions', () => {

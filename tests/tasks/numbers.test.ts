@@ -73,6 +73,10 @@ describe('readNumber', () => {
     ['5 m', '5'],
     ['2 million', '2000000'],
     ['5 hundred', '500'],
+    ['3 hundred thousand people', '300000'],
+    ['1.5 Thousand million', '1500000000'],
+    ['2 eggs of a million', '2'],
+    ['5 constructor', '5'],
     ['5¢', '5'],
     ['5 (apples)', '5'],
     ['5 (6)', null],
@@ -98,6 +102,7 @@ describe('readNumber', () => {
     ['1.2.3', null],
     ['1,2', null],
     ['(1,234)', null],
+    [`${'1'.repeat(30)}${' '.repeat(1000)}`, null],
     ['3+4', null],
     ['A', null],
     // runaways
