@@ -5,7 +5,7 @@
 import { drawWords, philox, STREAMS, uniformFromWord } from '../random';
 import { projectionPath, projectionShape } from './config';
 import { AdapterError } from './errors';
-import { label, parseJson, type FileSource } from './loader';
+import { label, parseJson, type FileSource } from './source';
 import { readSafetensors, writeSafetensors } from './safetensors';
 import { PROJECTIONS } from './types';
 import type { AdapterConfig, AdapterWeights, HostTensor, ModelConfig, Projection } from './types';

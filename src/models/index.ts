@@ -4,7 +4,7 @@
  *     const store = await openOpfsStore();
  *     const manifest = await resolveHubModel('Qwen/Qwen2.5-0.5B-Instruct', 'main', { token });
  *     await downloadModel(manifest, { store, transport: hubTransport({ token }), signal, onProgress });
- *     const files = await openStoredModel(store, manifest.id); // a FileSource for loadModel and loadTokenizer
+ *     const files = await openStoredModel(store, manifest.id); // a FileSource for openModelStream and loadTokenizer
  */
 export { CATALOGUE, type CatalogueEntry } from './catalogue';
 export { downloadModel, type DownloadOptions } from './download';

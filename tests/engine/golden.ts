@@ -1,11 +1,11 @@
 /** The golden fixtures of tests/fixtures/golden as typed values; their README says what they hold. */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { loadModel } from '../../src/engine/loader';
 import { folderSource } from '../../src/engine/loader-node';
 import { loadAdapter } from '../../src/engine/peft';
 import { readSafetensors } from '../../src/engine/safetensors';
 import type { AdapterWeights, HostTensor, ModelWeights, OptimiserSettings, TrainExample } from '../../src/engine/types';
+import { loadModel } from './loadModel';
 
 export const GOLDEN_MODELS = ['llama', 'qwen2', 'qwen3'] as const;
 

@@ -1,8 +1,8 @@
-import { loadModel } from '../../src/engine/loader';
 import { folderSource } from '../../src/engine/loader-node';
 import { WebGpuEngine } from '../../src/engine/gpu/engine';
 import { openNodeGpu } from '../../src/engine/gpu/node';
 import { conformance, PARTS } from './conformance';
+import { loadModel } from './loadModel';
 
 /** Software drivers and GPUs are given other kernels; either kind must do, on whatever device. */
 for (const tiles of ['cpu', 'gpu'] as const) {

@@ -2,11 +2,12 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { createHash } from 'node:crypto';
 import { ConfigError, FileError, SafetensorsError, WeightValueError } from '../../src/engine/errors';
-import { loadModel, type FileSource } from '../../src/engine/loader';
+import type { FileSource } from '../../src/engine/loader';
 import { folderSource } from '../../src/engine/loader-node';
 import { readSafetensors, writeSafetensors } from '../../src/engine/safetensors';
 import type { HostTensor } from '../../src/engine/types';
 import { goldenDir } from './golden';
+import { loadModel } from './loadModel';
 
 /** The llama fixture with some files replaced, or (null) missing. */
 function changed(files: Record<string, Uint8Array | string | null>): FileSource {
@@ -31,7 +32,7 @@ async function withTensor(name: string, tensor: HostTensor | null): Promise<File
   return changed({ 'model.safetensors': writeSafetensors(tensors) });
 }
 
-describe('loadModel', () => {
+describe('a model folder', () => {
   it('loads one file and hashes its bytes', async () => {
     const { weights, hash } = await loadModel(folderSource(goldenDir('llama')));
     const bytes = await readFile(`${goldenDir('llama')}/model.safetensors`);

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
-import { loadModel } from '../../src/engine/loader';
 import { folderSource } from '../../src/engine/loader-node';
 import { copyAdapterWeights } from '../../src/engine/peft';
 import { learningRate } from '../../src/engine/schedule';
@@ -9,6 +8,7 @@ import { ReferenceEngine } from '../../src/engine/reference/engine';
 import { DEFAULT_OPTIMISER, type AdapterWeights, type HostTensor } from '../../src/engine/types';
 import { conformance } from './conformance';
 import { GOLDEN_MODELS, readGolden } from './golden';
+import { loadModel } from './loadModel';
 
 conformance('the reference engine', async (dir, options) => {
   const { weights } = await loadModel(folderSource(dir));

@@ -6,9 +6,9 @@ import { ResilientEngine, type EngineNotice, type ResilienceOptions } from '../.
 import type { Engine, EngineOptions, TrainJob, TrainStepEvent } from '../../src/engine/types';
 import { drawUint } from '../../src/random';
 import { folderSource } from '../../src/engine/loader-node';
-import { loadModel } from '../../src/engine/loader';
 import { conformance } from './conformance';
 import { readGolden, type Golden } from './golden';
+import { loadModel } from './loadModel';
 import { Fate, mortal } from './mortalEngine';
 import { doWork, workJob, workRequests, type WorkRecord } from './societyWork';
 

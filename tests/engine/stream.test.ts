@@ -4,13 +4,13 @@ import { readFile, readdir } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { parseModelConfig, tensorShapes } from '../../src/engine/config';
 import { FileError, SafetensorsError, WeightValueError } from '../../src/engine/errors';
-import { loadModel } from '../../src/engine/loader';
 import { folderSource } from '../../src/engine/loader-node';
 import { dataStart } from '../../src/engine/safetensors';
 import { openFile, type FileSource } from '../../src/engine/source';
 import { collect, openModelStream, streamOf, type ModelStream, type TensorPiece } from '../../src/engine/stream';
 import { drawUint } from '../../src/random';
 import { GOLDEN_MODELS, goldenDir } from './golden';
+import { loadModel } from './loadModel';
 import {
   decode,
   memorySource,

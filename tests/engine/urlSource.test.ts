@@ -6,11 +6,12 @@ import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { FileError } from '../../src/engine/errors';
-import { loadModel, urlSource } from '../../src/engine/loader';
+import { urlSource } from '../../src/engine/loader';
 import { folderSource } from '../../src/engine/loader-node';
 import { openFile } from '../../src/engine/source';
 import { openModelStream } from '../../src/engine/stream';
 import { goldenDir } from './golden';
+import { loadModel } from './loadModel';
 import { sameBits } from './weightFile';
 
 type Answer = (bytes: Buffer, request: IncomingMessage, response: ServerResponse) => void;

@@ -1,13 +1,13 @@
 /** The measurement behind a run's estimated minutes, on the reference engine with the embedded model. */
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { loadModel } from '../../src/engine/loader';
 import { folderSource } from '../../src/engine/loader-node';
 import { ReferenceEngine } from '../../src/engine/reference/engine';
 import type { Engine } from '../../src/engine/types';
 import { measureSpeed, SpeedMeter } from '../../src/lab/cost';
 import { secondsOf } from '../../src/lab/estimate';
 import { resolveConfig } from '../../src/recipes/resolve';
+import { loadModel } from '../engine/loadModel';
 
 const config = resolveConfig('arithmetic-tiny', { agents: 2, chunk: 2 });
 let engine: Engine;

@@ -3,7 +3,6 @@ import { expose, type Endpoint } from 'comlink';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { fileURLToPath } from 'node:url';
 import { RequestError } from '../../src/engine/errors';
-import { loadModel } from '../../src/engine/loader';
 import { folderSource } from '../../src/engine/loader-node';
 import { ReferenceEngine } from '../../src/engine/reference/engine';
 import {
@@ -15,6 +14,7 @@ import {
 } from '../../src/engine/types';
 import { createEngineHost, type EngineSetup, type LoadProgress } from '../../src/lab/engineHost';
 import { connectEngineHost, RemoteEngine } from '../../src/lab/remoteEngine';
+import { loadModel } from '../engine/loadModel';
 
 const folder = fileURLToPath(new URL('../fixtures/golden/llama', import.meta.url));
 const setup: EngineSetup = { model: folder, choice: 'reference', options: { maxAdapters: 4 } };

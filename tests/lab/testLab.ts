@@ -2,13 +2,13 @@
 import { expose, type Endpoint } from 'comlink';
 import { fileURLToPath } from 'node:url';
 import { loadTokenizer } from '../../src/backends/tokenizer';
-import { loadModel } from '../../src/engine/loader';
 import { folderSource } from '../../src/engine/loader-node';
 import { ReferenceEngine } from '../../src/engine/reference/engine';
 import { createEngineHost } from '../../src/lab/engineHost';
 import { Lab } from '../../src/lab/lab';
 import type { LabMessage } from '../../src/lab/types';
 import { IndexedRunStore } from '../../src/store/indexed';
+import { loadModel } from '../engine/loadModel';
 
 export interface TestLab {
   lab: Lab;

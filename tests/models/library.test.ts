@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseModelConfig, tensorShapes } from '../../src/engine/config';
 import { FileError } from '../../src/engine/errors';
-import { loadModel } from '../../src/engine/loader';
 import { folderSource } from '../../src/engine/loader-node';
 import { CATALOGUE } from '../../src/models/catalogue';
 import { downloadModel } from '../../src/models/download';
@@ -18,6 +17,7 @@ import { OpfsChunkStore } from '../../src/models/opfs';
 import { MANIFEST, MemoryChunkStore, type ChunkStore } from '../../src/models/store';
 import { FolderChunkStore } from '../../src/models/store-node';
 import { goldenDir } from '../engine/golden';
+import { loadModel } from '../engine/loadModel';
 import { CHUNK, repoFiles } from './samples';
 
 /** A chosen file with its path below the chosen folder, as browsers give it. */
