@@ -138,6 +138,7 @@ describe('refusals', () => {
     expectRefusal(polylogue('dance'), 'dance');
     expectRefusal(polylogue('score', '--modle', 'x'), '--modle');
     expectRefusal(polylogue('run', '--set', 'agents=0'), 'agents');
+    expectRefusal(polylogue('run', '--set', 'model=.'), ' ./config.json:');
     expectRefusal(polylogue('score', '--model', LLAMA, '--ids', '1,2', '--temperature', '-1'), '--temperature');
     expectRefusal(polylogue('bench', '--rows', '1,many'), '--rows', 'many');
     expectRefusal(

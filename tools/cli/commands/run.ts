@@ -1,7 +1,7 @@
 /** `run`: a whole experiment, from the base model's accuracy to the last iteration's. */
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { basename, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FileError } from '../../../src/engine/errors';
 import { RunControl } from '../../../src/lab/control';
@@ -183,10 +183,10 @@ function readSettings(pairs: string[]): Record<string, string> {
   );
 }
 
-/** The name of a model that comes with the lab, or a folder. */
+/** The name of a model that comes with the lab, or a folder; `.` and `..` are folders from here. */
 function modelFolder(name: string): string {
   const own = fileURLToPath(new URL(`../../../static/models/${name}`, import.meta.url));
-  return !name.includes('/') && existsSync(own) ? own : name;
+  return !name.includes('/') && existsSync(join(own, 'config.json')) ? own : name;
 }
 
 /** The file's problems, read by the task that they are for. */
