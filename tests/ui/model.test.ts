@@ -74,6 +74,12 @@ describe('results', () => {
     expect(series.find(({ id }) => id === 'debate')?.points.map(({ y }) => y)).toEqual([0.5, 0.5, 0.5]);
   });
 
+  it('says how to read the curves that there are', () => {
+    const { reading } = accuracyByIteration(runResults(index));
+    expect(reading).toContain('nobody (grey), one model (orange), the society (blue)');
+    expect(accuracyByIteration(runResults(indexLog([started()]))).reading).toBeUndefined();
+  });
+
   it('puts equal calls above each other', () => {
     const { series } = accuracyByGenerations(runResults(index), 1);
     expect(series.map(({ id, points }) => [id, points.map(({ x, y }) => [x, y])])).toEqual([

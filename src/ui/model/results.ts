@@ -72,7 +72,7 @@ export function accuracyByIteration(results: RunResults): ChartData {
     errors: '± standard error',
     integerX: true,
     legendColumns: MEASURES.length,
-    reading: readingOf(series),
+    ...(series.length > 0 && { reading: readingOf(series) }),
     series,
   };
 }
