@@ -14,7 +14,7 @@ export interface Agent {
 }
 export const GENERATOR = 0;
 export const CRITIC = 1;
-export const SINGLE = 2;
+const SINGLE = 2;
 
 /** Adapter of a slot: generator-0.., critic-0... */
 function adapterName(role: 'generator' | 'critic', slot: number): string {

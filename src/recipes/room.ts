@@ -5,13 +5,14 @@ import type { ExperimentConfig } from './config';
 import { ConfigurationError } from './errors';
 
 /**
- * Refuses a run in which no problem at all has room: nothing but noise could come of it. Where some have, it begins, and the log says
- * which texts were shortened, cut or never asked for.
+ * Refuses a run in which no problem at all has room for its prompt, or with it for a response as long as the setting allows (each would be
+ * cut earlier than it says), or for a revision. Where some have, it begins, and the log says which texts were shortened, cut or never
+ * asked for.
  *
  * @param task with its problems
  * @param context tokens of prompt and response together at most (`ModelConfig.maxPositions`)
  * @param model its name for people
- * @throws ConfigurationError that names the setting to change: the longest response, or the number of rounds
+ * @throws ConfigurationError that names the setting to change: the model, the longest response, or the number of rounds
  */
 export function checkRoom(
   config: ExperimentConfig,
