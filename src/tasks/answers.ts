@@ -49,14 +49,19 @@ export function statedAnswer(text: string): string | null {
   return sentenceAfter(text, STATED);
 }
 
-function sentenceAfter(text: string, mark: RegExp): string | null {
+/** A full stop, comma or semicolon ends an answer unless a digit follows at once (3.5, 1,234); so does a reason. */
+const END = /[.,;](?!\d)|\s+(?:because|since|as)\s|\s+—\s/;
+/** As `END`, but a comma before another letter of a choice goes on with a list. */
+const LETTERS_END = /[.;](?!\d)|,(?!\d|\s*(?:(?:and|or)\s+)?\(?[A-J]\b)|\s+(?:because|since|as)\s|\s+—\s/;
+
+/** What follows the last mark on its line, or where it ends a line on the next, up to `end`; null without one. */
+function sentenceAfter(text: string, mark: RegExp, end = END): string | null {
   const last = [...text.matchAll(mark)].at(-1);
   if (!last) return null;
   const rest = text.slice(last.index + last[0].length);
   // On a line of its own a dash with a space behind it begins a list: no minus.
   const line = firstLine(/\n[^\S\n]*$/.test(last[0]) ? rest.replace(/^-\s+/, '') : rest);
-  // A full stop, comma or semicolon ends it unless a digit follows at once (3.5, 1,234); so does a reason.
-  const [answer = ''] = line.split(/[.,;](?!\d)|\s+(?:because|since|as)\s|\s+—\s/);
+  const [answer = ''] = line.split(end);
   const plain = answer.replaceAll('**', '').trim();
   return plain.replace(/^["'“”‘’`]+|["'“”‘’`]+$/g, '').trim() || null;
 }
@@ -95,7 +100,7 @@ export function choiceLetter(text: string): string | null {
 
 /** What follows a letter goes on with a second one (", C", "and C", "or C"): nothing is chosen. */
 function namesAnother(tail: string): boolean {
-  return /^\)?\s*(?:,\s*(?:and|or)\b|[,&/]|and\b|or\b)\s*\(?[A-J]\)?\s*(?:$|[,.]|and\b|or\b)/.test(tail);
+  return /^\)?\s*(?:,\s*(?:and|or)\b|[,&/]|and\b|or\b)\s*\(?[A-J]\)?\s*(?:$|[,.]|and\b|or\b)/i.test(tail);
 }
 
 /** A letter or words without what LaTeX, Markdown and quotation put around them. */
@@ -117,7 +122,7 @@ const CHOSEN = new RegExp(String.raw`\b(?:correct|right|best)\s+(?:option|choice
 export function chosenLetter(text: string): string | null {
   const box = lastBoxed(text);
   if (box !== null) return choiceLetter(box);
-  const stated = statedAnswer(text) ?? sentenceAfter(text, CHOSEN);
+  const stated = sentenceAfter(text, STATED, LETTERS_END) ?? sentenceAfter(text, CHOSEN, LETTERS_END);
   const hashes = afterHashes(text);
   // Without a letter it is a heading above the statement.
   if (hashes !== null) return choiceLetter(hashes) ?? (stated === null ? null : statedLetter(stated));
