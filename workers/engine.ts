@@ -15,10 +15,8 @@ async function probe(): Promise<EngineSummary> {
   // As the engine asks for it: of two adapters it would take the same.
   const adapter = await navigator.gpu?.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
   if (!adapter) return { kind: 'reference', device: REFERENCE_DEVICE, software: false, fallbackReason: noWebGpu() };
-  const { vendor, architecture, description } = adapter.info;
-  const device = description || `${vendor} ${architecture}`.trim() || 'GPU';
-  const { software, arithmetic } = adapterTraits(adapter);
-  return { kind: 'webgpu', device, software, fallbackReason: null, arithmetic };
+  const { description, software, arithmetic } = adapterTraits(adapter);
+  return { kind: 'webgpu', device: description, software, fallbackReason: null, arithmetic };
 }
 
 function noWebGpu(): string {

@@ -20,12 +20,18 @@ export function openNodeGpu(): Promise<GPU> {
   return opened;
 }
 
-async function open(): Promise<GPU> {
+/** Sets VK_ICD_FILENAMES to a software driver when it is unset and no hardware render node exists; returns whether none does. */
+export function chooseDriver(): boolean {
   const software = !hasHardware();
   if (process.env['VK_ICD_FILENAMES'] === undefined && software) {
     const driver = softwareDriver();
     if (driver !== null) process.env['VK_ICD_FILENAMES'] = driver;
   }
+  return software;
+}
+
+async function open(): Promise<GPU> {
+  const software = chooseDriver();
   let bindings: typeof import('webgpu');
   try {
     bindings = await import('webgpu');
