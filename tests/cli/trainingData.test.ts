@@ -74,6 +74,16 @@ describe('readTrainingData', () => {
     await expect(read(JSON.stringify(line))).rejects.toThrow(message);
   });
 
+  it('begins a raw prompt as the tokenizer begins texts', async () => {
+    const behindStart = { ...tokenizer, encodeDocument: (text: string) => [0, ...tokenizer.encode(text)] };
+    const line = '{"prompt":"Hi","completion":"Ho"}';
+    const learnt = [...tokenizer.encode('Ho'), tokenizer.eosId];
+    const [raw] = await read(line, true, behindStart);
+    expect(raw?.ids).toEqual([0, ...tokenizer.encode('Hi'), ...learnt]);
+    const [chat] = await read(line, false, behindStart);
+    expect(chat?.ids[0]).toBe(tokenizer.encodeChat([{ role: 'user', content: 'Hi' }], true)[0]);
+  });
+
   it('refuses conversations where there is no template', async () => {
     const line = JSON.stringify({ prompt: [{ role: 'user', content: 'a' }], completion: 'b' });
     await expect(read(line, true)).rejects.toThrow(/needs a chat template, and with --raw none is used/);

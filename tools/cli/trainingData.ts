@@ -92,7 +92,7 @@ function promptIds(
 ): number[] {
   const plain = raw || !tokenizer.hasChatTemplate;
   if (typeof prompt === 'string')
-    return plain ? tokenizer.encode(prompt) : tokenizer.encodeChat([{ role: 'user', content: prompt }], true);
+    return plain ? tokenizer.encodeDocument(prompt) : tokenizer.encodeChat([{ role: 'user', content: prompt }], true);
   if (plain) {
     const why = raw ? 'with --raw none is used' : 'the model has none';
     throw new DataLineError(file, line, `a prompt of messages needs a chat template, and ${why}`);

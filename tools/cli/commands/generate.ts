@@ -23,7 +23,7 @@ export const help = `polylogue generate --model DIR (--prompt TEXT | --ids 1,2,3
 
   --model DIR          folder in Hugging Face layout
   --prompt TEXT        a user message, rendered with the model's chat template when it has one
-  --raw                take --prompt as it is, without a chat template
+  --raw                take --prompt as it is, behind a BOS where the tokenizer puts one, without a chat template
   --ids 1,2,3          token ids of the prompt; no tokenizer is needed
   --adapter DIR        PEFT adapter to apply
   --max-tokens N       default 128, or what the model has room for
@@ -103,6 +103,6 @@ async function promptIds(values: Values, dir: string): Promise<number[]> {
   if ((prompt === undefined) === (ids === undefined)) throw new UsageError('give either --prompt or --ids');
   if (ids !== undefined) return idList(ids);
   const tokenizer = await openTokenizer(dir);
-  if (values['raw'] || !tokenizer.hasChatTemplate) return tokenizer.encode(prompt as string);
+  if (values['raw'] || !tokenizer.hasChatTemplate) return tokenizer.encodeDocument(prompt as string);
   return tokenizer.encodeChat([{ role: 'user', content: prompt as string }], true);
 }

@@ -41,7 +41,7 @@ export const help = `polylogue train --model DIR --data FILE.jsonl --out DIR [op
   --clip X           largest gradient norm; default none
   --seed N           initial weights and order of the data; default 0
   --shuffle false    keep the order of the file
-  --raw              no chat template around text prompts
+  --raw              no chat template around text prompts; a BOS where the tokenizer puts one
 ${dtypeHelp(18)}
   --engine NAME      auto, webgpu or reference; default auto
   --json             one JSON line per step: step, loss, grad_norm, lr, tokens`;
