@@ -49,4 +49,12 @@ export class MemoryPlanError extends PolylogueError {}
 export class FixedSizeError extends MemoryPlanError {}
 
 /** The device computes something else than the model: a driver's fault. */
-export class SelfCheckError extends DeviceError {}
+export class SelfCheckError extends DeviceError {
+  /** @param arithmetic of the products that came out wrong */
+  constructor(
+    message: string,
+    readonly arithmetic: 'f32' | 'f16',
+  ) {
+    super(message);
+  }
+}

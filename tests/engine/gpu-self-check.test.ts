@@ -4,6 +4,7 @@ import { SelfCheckError } from '../../src/engine/errors';
 import { WebGpuEngine } from '../../src/engine/gpu/engine';
 import { openNodeGpu } from '../../src/engine/gpu/node';
 import { folderSource } from '../../src/engine/loader-node';
+import { ResilientEngine, type EngineNotice } from '../../src/engine/resilient';
 import { collect, openModelStream } from '../../src/engine/stream';
 import type { EngineOptions, HostTensor, ModelWeights } from '../../src/engine/types';
 import { GOLDEN_MODELS, goldenDir } from './golden';
@@ -97,6 +98,35 @@ it.each([
 ] as const)('refuses a driver that mistranslates %s (%s)', async (kernel, dtype, right, wrong) => {
   const gpu = await faulty(kernel, right, wrong);
   await expect(open(gpu, 'llama', { ...OPTIONS, dtype, tiles: 'cpu' })).rejects.toThrow(SelfCheckError);
+});
+
+describe('a driver that mistranslates f16 alone', () => {
+  const fault = [
+    'linear_forward_columns_half',
+    'vec4<f16>(w0.x, w1.x, w2.x, w3.x)',
+    'vec4<f16>(w1.x, w0.x, w2.x, w3.x)',
+  ] as const;
+  const openResilient = async (options: EngineOptions, notices: EngineNotice[]): Promise<ResilientEngine> => {
+    const gpu = await faulty(...fault);
+    const onNotice = (notice: EngineNotice): number => notices.push(notice);
+    return ResilientEngine.open((wanted) => open(gpu, 'llama', wanted), { ...OPTIONS, ...options }, { onNotice });
+  };
+
+  it('is used in f32, and the visitor told', async () => {
+    const notices: EngineNotice[] = [];
+    const engine = await openResilient({ tiles: 'gpu', dtype: 'int4' }, notices);
+    expect(engine.info).toMatchObject({ arithmetic: 'f32', cache: 'f32' });
+    expect((await engine.report()).selfCheck!.error).toBeLessThan(1e-4);
+    expect(notices).toEqual([{ kind: 'exact-arithmetic', message: expect.stringContaining('Going on in f32') }]);
+    await engine.dispose();
+  });
+
+  it('is refused where f16 was asked for', async () => {
+    const notices: EngineNotice[] = [];
+    const refused = openResilient({ tiles: 'gpu', dtype: 'int4', arithmetic: 'f16' }, notices);
+    await expect(refused).rejects.toThrow(SelfCheckError);
+    expect(notices).toEqual([]);
+  });
 });
 
 /** A fixture with some of its numbers changed. */

@@ -97,7 +97,7 @@ export async function selfCheck(
 ): Promise<SelfCheck> {
   const { config, adapters, weights } = parts;
   const worst = weights.errors.find(({ relative, largest }) => !(relative < WORST_TENSOR || largest <= LOST));
-  if (worst) throw refusal(`${worst.name} came out ${worst.relative} off (relative) when it was packed`);
+  if (worst) throw refusal(`${worst.name} came out ${worst.relative} off (relative) when it was packed`, 'f32');
 
   const model = quantiseWeights(probe.model, weights.dtype);
   const layers = model.config.numLayers;
@@ -126,7 +126,8 @@ export async function selfCheck(
     const other = distance(await wantedOf(rounded(model, ROUNDING[arithmetic], draw)), wanted);
     bound = Math.min(MOST, Math.max(bound, MARGIN * other));
   }
-  if (!(error < bound)) throw refusal(`the logits of its first layer are off by ${error.toPrecision(3)} (relative)`);
+  if (!(error < bound))
+    throw refusal(`the logits of its first layer are off by ${error.toPrecision(3)} (relative)`, arithmetic);
   return { layers, tokens: tokens * actual.length, error, bound };
 }
 
@@ -173,10 +174,11 @@ function rounded({ config, tensors }: ModelWeights, share: number, draw: number)
   return { config, tensors: new Map(changed) };
 }
 
-function refusal(what: string): SelfCheckError {
+function refusal(what: string, arithmetic: 'f32' | 'f16'): SelfCheckError {
   return new SelfCheckError(
     `This GPU or its driver does not compute the model correctly: ${what}. An update of the driver or another browser may help; ` +
       'another format of the weights may avoid the fault; the reference engine works everywhere, slowly.',
+    arithmetic,
   );
 }
 

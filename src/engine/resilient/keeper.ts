@@ -1,11 +1,11 @@
 /** Keeps an engine open: repeats operations on a new one when the device is lost, opens a smaller one when memory is short. */
 import { describeEngine } from '../describe';
-import { DeviceError, DeviceLostError, FixedSizeError, MemoryPlanError } from '../errors';
+import { DeviceError, DeviceLostError, FixedSizeError, MemoryPlanError, SelfCheckError } from '../errors';
 import type { Engine, EngineInfo, EngineOptions, MemoryPlan } from '../types';
 
 /** Something that is no error and worth telling the user. */
 export interface EngineNotice {
-  kind: 'device-lost' | 'recovered' | 'smaller-plan';
+  kind: 'device-lost' | 'recovered' | 'smaller-plan' | 'exact-arithmetic';
   /** One or two sentences for people. */
   message: string;
 }
@@ -140,16 +140,29 @@ export class EngineKeeper {
     this.notice('recovered', [words, ...remarks].filter((remark) => remark !== '').join(' '));
   }
 
-  /** Opens an engine with as many rows as fit. @throws MemoryPlanError when one does not */
+  /**
+   * Opens an engine with as many rows as fit, in f32 where f16 comes out wrong and nobody asked for it.
+   * @throws MemoryPlanError when not one row fits, SelfCheckError when f32 comes out wrong too
+   */
   private async openFitting(): Promise<Engine> {
     for (;;) {
       try {
         return await this.parts.open({ ...this.options });
       } catch (error) {
-        if (!(error instanceof MemoryPlanError)) throw error;
-        await this.fewerRows(error);
+        if (error instanceof SelfCheckError) this.exactArithmetic(error);
+        else if (error instanceof MemoryPlanError) await this.fewerRows(error);
+        else throw error;
       }
     }
+  }
+
+  private exactArithmetic(error: SelfCheckError): void {
+    if (error.arithmetic === 'f32' || (this.options.arithmetic ?? 'auto') !== 'auto') throw error;
+    this.options = { ...this.options, arithmetic: 'f32' };
+    this.notice(
+      'exact-arithmetic',
+      'This GPU or its driver does not compute the model correctly in f16. Going on in f32: slower, and with more memory for keys and values.',
+    );
   }
 
   /** Halves the rows decoded together: results stay the same, keys and values take half. @throws MemoryPlanError */
