@@ -100,6 +100,15 @@ it.each([
   await expect(open(gpu, 'llama', { ...OPTIONS, dtype, tiles: 'cpu' })).rejects.toThrow(SelfCheckError);
 });
 
+it.each([
+  ['linear_forward_columns', 'int4'],
+  ['linear_forward_tiled', 'int4'],
+] as const)('refuses a driver that mistranslates %s: both kernels of GPUs take part', async (kernel, dtype) => {
+  const options = { ...OPTIONS, dtype, tiles: 'gpu', arithmetic: 'f32' } as const;
+  const gpu = await faulty(kernel, 'fma(', '0.5 * fma(');
+  await expect(open(gpu, 'llama', options)).rejects.toThrow(SelfCheckError);
+});
+
 describe('a driver that mistranslates f16 alone', () => {
   const fault = [
     'linear_forward_columns_half',

@@ -25,7 +25,7 @@ const MAX_COLUMNS = 8;
  * Most tokens that linear_forward_columns is used for. A block of 8 columns reaches about two thirds of what the tiled kernel does
  * with 64 tokens, which computes 64 however few there are.
  */
-const FEW_TOKENS = 32;
+export const FEW_TOKENS = 32;
 /** Groups of 32 weights that a part of a row has at least: adding a part up costs the tiled kernel as much as a group. */
 const PART_GROUPS = 7;
 const MAX_PARTS = 8;
