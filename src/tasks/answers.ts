@@ -36,7 +36,10 @@ export function afterHashes(text: string): string | null {
 }
 
 /** Whose answer is told: in a debate a response also says what others answered ("agent 2's final answer is 5"). */
-const OTHERS = String.raw`(?:['’]s?|\b(?:their|his|her|its|other|others|previous|original|initial|first|wrong|incorrect))`;
+const SPEAKERS = 'agent|assistant|critic|expert|model|opinion|other|solver|student';
+const OTHERS =
+  String.raw`\b(?:(?:${SPEAKERS})s?(?:\s+\w{1,8})?['’]s?|their|his|her|its|others?|previous|original|initial|first|wrong|` +
+  'incorrect)';
 /** "answer is", "answer:", "**Answer**:", "answer to the question is", with words after it that say nothing. */
 const STATED = new RegExp(
   String.raw`(?<!${OTHERS}\s+(?:(?:own|final)\s+)?)\banswer\b(?:\s+to\s+(?:the|this)\s+(?:question|problem))?\**(?:\s+is\b|\s*[:=])` +

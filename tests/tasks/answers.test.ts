@@ -92,6 +92,9 @@ describe('where an answer is', () => {
     ["The answer is 5. Agent 2's final answer is 6, which forgets a step.", '5'],
     ['My answer is 5. Their answer is 6.', '5'],
     ["Agent 1's answer is 5 and agent 2's answer is 6.", null],
+    ["The other agents' answer is 6.", null],
+    ["So the problem's answer is 5.", '5'],
+    ["Let's answer: 12.", '12'],
   ])('reads the number of %j as %j', (text, number) => expect(numericAnswer(text)).toBe(number));
 
   it.each([
