@@ -176,6 +176,13 @@ describe('a model from the hub', () => {
       TOKEN,
     );
     await expect.poll(() => page.getByLabel('Access token').getAttribute('autocomplete')).toBe('off');
+
+    // A hub that says nothing: the page says so, and the visitor can leave it at that.
+    hub.fault = () => ({ kind: 'silence' });
+    await lookUp(visit, REPO, TOKEN);
+    await page.getByText('No answer yet').waitFor();
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.getByText('Asking about').waitFor({ state: 'detached' });
     await visit.end();
   });
 });
