@@ -113,40 +113,35 @@ export async function selfCheck(
   const wanted = await wantedOf(model);
   // GPUs have other kernels for many tokens, so there the text is also computed in company.
   const company = parts.gpu.isCpu ? [0] : [0, FEW_TOKENS + 1];
-  const actual: Float32Array[] = [];
-  const compute = async (slot: number): Promise<void> => {
-    for (const least of company)
-      actual.push(await deviceLogits(parts, decoder, probe.ids, text, { slot, layers, least }));
+  const errors: number[] = [];
+  const compare = async (slot: number, logits: Float32Array): Promise<void> => {
+    for (const least of company) {
+      errors.push(distance(await deviceLogits(parts, decoder, probe.ids, text, { slot, layers, least }), logits));
+    }
   };
-  await compute(NO_SLOT);
+  await compare(NO_SLOT, wanted[0]!);
   if (adapter) {
     adapters.import(ADAPTER, adapter);
     try {
-      await compute(adapters.get(ADAPTER).slot);
+      await compare(adapters.get(ADAPTER).slot, wanted[1]!);
     } finally {
       adapters.delete(ADAPTER);
     }
   }
-  const error = furthest(
-    actual,
-    wanted.flatMap((logits) => company.map(() => logits)),
-  );
+  const error = Math.max(...errors);
   const arithmetic = weights.dtype === 'f32' ? 'f32' : parts.gpu.arithmetic;
   let bound = BOUNDS[arithmetic];
   for (let draw = 1; error >= bound && draw <= DRAWS; draw++) {
-    const other = furthest(await wantedOf(rounded(model, ROUNDING[arithmetic], draw)), wanted);
+    const others = await wantedOf(rounded(model, ROUNDING[arithmetic], draw));
+    const other = Math.max(...wanted.map((logits, i) => distance(others[i]!, logits)));
     bound = Math.min(MOST, Math.max(bound, MARGIN * other));
   }
   if (!(error < bound))
     throw refusal(`the logits of its first layer are off by ${error.toPrecision(3)} (relative)`, arithmetic);
-  return { layers, tokens: tokens * actual.length, error, bound };
+  return { layers, tokens: tokens * errors.length, error, bound };
 }
 
-/** The largest ‖a − b‖ / ‖b‖ of any of them. */
-function furthest(a: readonly Float32Array[], b: readonly Float32Array[]): number {
-  return Math.max(...b.map((values, n) => distance(a[n]!, values)));
-}
-
+/** ‖a − b‖ / ‖b‖ */
 function distance(a: Float32Array, b: Float32Array): number {
   let off = 0;
   let size = 0;
