@@ -2,8 +2,8 @@
 
 /**
  * Operations after which a submission ends (a multiply-add is two). Who holds a device for long loses it: Windows resets a GPU that does not
- * answer for two seconds, and the page's own pictures wait for the same queue. A weak integrated GPU, at 80 GFLOP/s in these kernels, takes
- * 0.2 s for so much; a strong one has 2 ms to do, far more than a submission costs.
+ * answer for two seconds, and the page's own pictures wait for the same queue. At an assumed 80 GFLOP/s of a weak integrated GPU
+ * so much takes 0.2 s, at an assumed 8 TFLOP/s of a strong one 2 ms, which should be far more than a submission costs.
  */
 export const OPERATIONS_PER_SUBMISSION = 16e9;
 
