@@ -3,7 +3,7 @@
  * storage). The library is loaded when the first tokenizer is.
  */
 import { FileError } from '../engine/errors';
-import { label, parseJson, type FileSource } from '../engine/loader';
+import { label, parseJson, type FileSource } from '../engine/source';
 import type { ChatMessage } from '../tasks/types';
 
 export interface ChatTokenizer {

@@ -1,6 +1,7 @@
 /** Models in the lab: what is known of one before its weights are loaded, its loading, and how it does on this device. */
 import type { Remote } from 'comlink';
-import { readConfig, type FileSource } from '../engine/loader';
+import type { FileSource } from '../engine/source';
+import { readConfig } from '../engine/stream';
 import type { EngineOptions, ModelConfig } from '../engine/types';
 import { modelAddress, modelTitle } from '../models/address';
 import type { ExperimentConfig } from '../recipes/config';

@@ -1,6 +1,6 @@
 /** Stored models: list, open, delete. */
 import { FileError } from '../engine/errors';
-import type { FileSource } from '../engine/loader';
+import type { FileSource } from '../engine/source';
 import { StoredModelError } from './errors';
 import { findFile, totalBytes, type ModelManifest } from './manifest';
 import { chunkKey, readManifest, storedParts, type ChunkStore, type StoredParts } from './store';

@@ -3,7 +3,7 @@
  * gigabyte would hold the page, and some browsers write files in workers only.
  */
 import type { ModelConfig } from '../engine/types';
-import { readConfig } from '../engine/loader';
+import { readConfig } from '../engine/stream';
 import { downloadModel } from './download';
 import { ModelAccessError } from './errors';
 import { folderTransport, openFolder, resolveFolder, type ModelFolder } from './folder';

@@ -1,5 +1,6 @@
 /** A model's address, as settings and workers pass it around, to its files. */
-import { urlSource, type FileSource } from '../engine/loader';
+import type { FileSource } from '../engine/source';
+import { urlSource } from '../engine/urlSource';
 import { folderAddress, modelReference } from './address';
 import { FolderNotChosenError } from './errors';
 import { openFolder, type ModelFolder } from './folder';

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { loadTokenizer } from '../../src/backends/tokenizer';
-import { urlSource, type FileSource } from '../../src/engine/loader';
+import type { FileSource } from '../../src/engine/source';
+import { urlSource } from '../../src/engine/urlSource';
 import type { ChatMessage } from '../../src/tasks/types';
 import { END, START } from '../tasks/byteTokenizer';
 import { beginningTokenizer, tinyFiles } from '../tasks/tinyChatModel';

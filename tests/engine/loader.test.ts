@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { createHash } from 'node:crypto';
 import { ConfigError, FileError, SafetensorsError, WeightValueError } from '../../src/engine/errors';
-import type { FileSource } from '../../src/engine/loader';
+import type { FileSource } from '../../src/engine/source';
 import { folderSource } from '../../src/engine/loader-node';
 import { readSafetensors, writeSafetensors } from '../../src/engine/safetensors';
 import type { HostTensor } from '../../src/engine/types';

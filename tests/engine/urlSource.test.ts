@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { FileError } from '../../src/engine/errors';
-import { urlSource } from '../../src/engine/loader';
+import { urlSource } from '../../src/engine/urlSource';
 import { folderSource } from '../../src/engine/loader-node';
 import { openFile } from '../../src/engine/source';
 import { openModelStream } from '../../src/engine/stream';

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadTokenizer, type ChatTokenizer } from '../../src/backends/tokenizer';
 import { FileError } from '../../src/engine/errors';
-import type { FileSource } from '../../src/engine/loader';
+import type { FileSource } from '../../src/engine/source';
 import { folderSource } from '../../src/engine/loader-node';
 import { DEFAULT_OPTIMISER, type Engine, type GenerateRequest, type TrainJob } from '../../src/engine/types';
 import { ModelSociety } from '../../src/recipes/modelSociety';

@@ -1,6 +1,6 @@
 /** An instruct model in small: random Llama weights, and a tokenizer of bytes with a ChatML template. */
 import { parseModelConfig, tensorShapes } from '../../src/engine/config';
-import type { FileSource } from '../../src/engine/loader';
+import type { FileSource } from '../../src/engine/source';
 import { writeSafetensors } from '../../src/engine/safetensors';
 import type { HostTensor, ModelWeights } from '../../src/engine/types';
 import { drawUniform } from '../../src/random';
