@@ -15,7 +15,9 @@ it('has logs of presets that are still known', () => {
 });
 
 describe.each(Object.entries(digests))('%s', (preset, digest) => {
-  const lines = readFileSync(join(FOLDER, `${preset}.jsonl`), 'utf8').trimEnd().split('\n');
+  const lines = readFileSync(join(FOLDER, `${preset}.jsonl`), 'utf8')
+    .trimEnd()
+    .split('\n');
   const events = lines.map((line) => JSON.parse(line) as RunEvent);
 
   it('verifies against the digest that its run recorded', () => {
