@@ -1,0 +1,69 @@
+/**
+ * Bounds on numbers from files that allocate or loop: one table, checked before anything is allocated. A number above its bound is a
+ * fault of the file, or belongs to something that no browser and no workstation holds.
+ */
+import { PolylogueError } from './errors';
+
+export interface Limit {
+  /** The largest value that passes. */
+  max: number;
+  /** What is counted, in the plural. */
+  of: string;
+  /** What to do about a larger one. */
+  advice: string;
+}
+
+const OTHER_MODEL = 'choose another copy of the model; this one is damaged or no model that this lab runs';
+const OTHER_ADAPTER = 'export the adapter again, or choose another one';
+
+/** Of a model's files. The largest dense models that are published stay below a quarter of each. */
+export const MODEL_LIMITS = {
+  /** Llama 3.1 405B has 126. */
+  layers: { max: 1024, of: 'layers', advice: OTHER_MODEL },
+  /** Llama 3.1 405B has 16,384. */
+  hidden: { max: 65_536, of: 'values in a hidden state', advice: OTHER_MODEL },
+  /** Llama 3.1 405B has 53,248. */
+  intermediate: { max: 262_144, of: 'values inside an MLP', advice: OTHER_MODEL },
+  /** Llama 3.1 405B has 128. */
+  heads: { max: 1024, of: 'attention heads', advice: OTHER_MODEL },
+  /** 64 to 256 are usual. */
+  headDim: { max: 1024, of: 'values in a head', advice: OTHER_MODEL },
+  /** Gemma and mT5 have some 260,000. */
+  vocabulary: { max: 1 << 20, of: 'tokens in a vocabulary', advice: OTHER_MODEL },
+  /** Qwen2.5-1M has 1,010,000, Llama 4 Scout 10,485,760. */
+  positions: { max: 1 << 24, of: 'positions', advice: OTHER_MODEL },
+  /** End tokens of a configuration. */
+  endTokens: { max: 1024, of: 'end tokens', advice: OTHER_MODEL },
+  /** Llama 3.1 405B has 191 shards. */
+  shards: { max: 1024, of: 'weight files', advice: OTHER_MODEL },
+  /** Llama 3.1 405B has 1,138 tensors. */
+  tensors: { max: 65_536, of: 'tensors in a file or an index', advice: OTHER_MODEL },
+  /** The format allows 100 MB; the header of 65,536 tensors takes about 8 MiB. */
+  headerBytes: { max: 16 << 20, of: 'bytes of header', advice: OTHER_MODEL },
+  /** Each of config.json, generation_config.json and the index of shards. */
+  jsonBytes: { max: 16 << 20, of: 'bytes of JSON', advice: OTHER_MODEL },
+  /** Objects and lists inside each other in a JSON file. */
+  jsonDepth: { max: 64, of: 'levels of JSON inside each other', advice: OTHER_MODEL },
+  /** PEFT's published adapters have at most some 512. */
+  rank: { max: 4096, of: 'columns of an adapter (its rank)', advice: OTHER_ADAPTER },
+  /** A whole adapter is read into memory. */
+  adapterBytes: { max: 2 ** 31 - 1, of: 'bytes of an adapter', advice: OTHER_ADAPTER },
+} as const satisfies Record<string, Limit>;
+
+/**
+ * What is wrong with a count from a file; null when it is within its bound.
+ * @param count a whole number
+ */
+export function aboveLimit(count: number, { max, of, advice }: Limit): string | null {
+  if (count <= max) return null;
+  return `${count.toLocaleString('en')} ${of} are above the limit of ${max.toLocaleString('en')}; ${advice}`;
+}
+
+/**
+ * Checks a count from a file before anything is allocated for it.
+ * @param make the error to throw: it knows the file
+ */
+export function checkLimit(count: number, limit: Limit, make: (problem: string) => PolylogueError): void {
+  const problem = aboveLimit(count, limit);
+  if (problem !== null) throw make(problem);
+}
