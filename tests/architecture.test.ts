@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 
 /** Parts, the longest name first: a file belongs to the first that its path begins with. */
 const PARTS = ['engine/gpu', 'engine/kernels', 'engine/reference', 'engine', 'models', 'backends', 'tasks', 'society']
-  .concat(['recipes', 'log', 'store', 'lab', 'ui', 'events', 'random', 'workers'])
+  .concat(['recipes', 'log', 'store', 'supervision', 'lab', 'ui', 'events', 'random', 'workers'])
   .sort((a, b) => b.length - a.length);
 
 const ERRORS = 'engine/errors';
@@ -26,9 +26,11 @@ const RUNS_WITH: Record<string, string[]> = {
     ['types', 'requests', 'describe'].map((file) => `engine/${file}`),
   ),
   store: ['log', 'events', ERRORS, 'engine/peft'],
-  lab: ['recipes', 'society', 'tasks', 'log', 'store', 'models', 'engine', 'events', 'random'],
+  supervision: [ERRORS],
+  lab: ['supervision', 'recipes', 'society', 'tasks', 'log', 'store', 'models', 'engine', 'events', 'random'],
   ui: [
     'lab',
+    'supervision',
     'log',
     'society',
     'tasks',
