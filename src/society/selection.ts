@@ -102,14 +102,20 @@ export function selectCritic(
 }
 
 /**
- * How many of C− and C+ make the critic's set. The largest set with exactly the share w from C− (up to rounding) is taken
- * while it holds at least half of the candidates. Fallback: otherwise one side is short; all of it is taken and the other
- * fills up to half of the candidates, so that a critic is not left with a handful of examples. w = 0 and w = 1
- * mean one kind only and have no fallback.
+ * How many of C− and C+ make the critic's set, for 0 < w < 1:
+ *
+ * - Both have examples: the largest set with the share w from C− (up to rounding), while it holds at least half of the
+ *   candidates. Otherwise one side is short: all of it is taken, and the other fills up to half of the candidates, so that a
+ *   critic is not left with a handful of examples.
+ * - One is empty: all of the other. In the paper w weighs two sets against each other; with one of them the share is 0 or 1
+ *   whatever is left out, and leaving out would only lose examples.
+ *
+ * w = 0 and w = 1 mean one kind only: the other is never taken, not even where the wanted one is empty.
  */
 export function mixtureSizes(corrected: number, kept: number, share: number): { corrected: number; kept: number } {
   if (share <= 0) return { corrected: 0, kept };
   if (share >= 1) return { corrected, kept: 0 };
+  if (corrected === 0 || kept === 0) return { corrected, kept };
   const half = Math.ceil((corrected + kept) / 2);
   const exact = Math.min(corrected / share, kept / (1 - share));
   if (exact >= half) {

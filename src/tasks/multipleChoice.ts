@@ -33,36 +33,72 @@ function readChoices(value: unknown): Choices {
   if (isFields(value)) {
     // {"label": [...], "text": [...]}
     const { label, text } = value;
-    if (!isTexts(label) || !isTexts(text) || label.length !== text.length) {
-      throw new Error('"choices" needs "label" and "text", two lists of texts of one length');
+    if (!Array.isArray(label) || !isTexts(text) || label.length !== text.length) {
+      throw new Error('"choices" needs "label" and "text", two lists of one length');
     }
-    return { labels: label, texts: text };
+    return { labels: checkedLabels(label), texts: text };
   }
   if (!Array.isArray(value)) throw new Error('"choices" is not a list');
   if (isTexts(value)) return { labels: null, texts: value };
   // [{"label", "text"}, ...]
   const items = (value as unknown[]).map((item) => {
     if (!isFields(item)) throw new Error('"choices" holds something that is neither text nor {"label", "text"}');
-    return { label: textField(item, 'label'), text: textField(item, 'text') };
+    return { label: item['label'], text: textField(item, 'text') };
   });
-  return { labels: items.map(({ label }) => label), texts: items.map(({ text }) => text) };
+  return { labels: checkedLabels(items.map(({ label }) => label)), texts: items.map(({ text }) => text) };
 }
 
-/** Index of the right choice: a number counts from 0; a text is a label, or a letter where there are no labels. */
-function answerIndex(record: Fields, { labels, texts }: Choices): number {
-  const field = record['answer'] === undefined ? 'answerKey' : 'answer';
-  const answer = record[field];
-  if (answer === undefined) throw new Error('"answer" (or "answerKey") is missing');
+/**
+ * Index of the right choice. Where the choices have labels of their own, numeric ones too, a number or a text names a label;
+ * only where they have none does a number count from 0 and a text name a letter. The text of a choice is no answer: two
+ * choices may read alike, and a label may be another choice's text.
+ *
+ * @throws Error where the answer names no choice, or where "answer" and "answerKey" name different ones
+ */
+function answerIndex(record: Fields, choices: Choices): number {
+  const fields = ['answer', 'answerKey'].filter((field) => record[field] !== undefined && record[field] !== null);
+  const [first, second] = fields.map((field) => choiceNamed(field, record[field], choices));
+  if (first === undefined) throw new Error('"answer" (or "answerKey") is missing');
+  if (second !== undefined && second !== first) throw new Error('"answer" and "answerKey" name different choices');
+  return first;
+}
+
+function choiceNamed(field: string, answer: unknown, { labels, texts }: Choices): number {
   const where = `"${field}" ${JSON.stringify(answer)}`;
-  if (typeof answer === 'number') {
+  if (typeof answer === 'number' && !labels) {
     if (Number.isInteger(answer) && answer >= 0 && answer < texts.length) return answer;
     throw new Error(`${where} is no index of one of ${texts.length} choices (0 is the first)`);
   }
-  if (typeof answer !== 'string') throw new Error(`${where} is neither an index nor a letter`);
+  if (typeof answer !== 'number' && typeof answer !== 'string')
+    throw new Error(`${where} is neither a label nor an index`);
   const names = labels ?? [...LETTERS].slice(0, texts.length);
-  const index = names.findIndex((name) => name.toUpperCase() === answer.trim().toUpperCase());
-  if (index < 0) throw new Error(`${where} is none of ${names.join(', ')}`);
-  return index;
+  const index = labelled(names, String(answer).trim());
+  if (index !== null) return index;
+  const isText = texts.some((text) => text.trim() === String(answer).trim());
+  throw new Error(
+    `${where} is none of ${names.join(', ')}${isText ? '; it is the text of a choice: give its label instead' : ''}`,
+  );
+}
+
+/** The label that is written so, else the only one that is written so but for capitals. */
+function labelled(names: readonly string[], answer: string): number | null {
+  const exact = names.indexOf(answer);
+  if (exact >= 0) return exact;
+  const alike = names.flatMap((name, index) => (name.toUpperCase() === answer.toUpperCase() ? [index] : []));
+  return alike.length === 1 ? (alike[0] as number) : null;
+}
+
+/** Labels as texts, without surrounding spaces. @throws Error where one is empty, no label, or given twice */
+function checkedLabels(labels: readonly unknown[]): string[] {
+  const names = labels.map((label) => {
+    const name = typeof label === 'number' ? String(label) : typeof label === 'string' ? label.trim() : '';
+    if (name === '')
+      throw new Error(`"choices" has the label ${JSON.stringify(label)}, which is neither text nor number`);
+    return name;
+  });
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw new Error(`"choices" has the label ${JSON.stringify(twice)} twice`);
+  return names;
 }
 
 function isFields(value: unknown): value is Fields {
@@ -78,7 +114,8 @@ export const multipleChoice: FileTask = {
   title: 'Multiple choice',
   description: 'Questions with lettered choices, from a file in the layout of MMLU or CommonsenseQA.',
   dialect: 'chat',
-  lineFormat: '{"question", "choices", "answer"} with the index (from 0) or the letter of the right choice',
+  lineFormat:
+    '{"question", "choices", "answer"} with the letter or the index (from 0) of the right choice, or its label where choices have labels',
   exampleLine: '{"question": "What is the capital of France?", "choices": ["Rome", "Paris"], "answer": 1}',
   readProblem,
   problems: withoutProblems('multiple-choice'),

@@ -62,6 +62,19 @@ describe('critics', () => {
     expect(kept.dropped).toContainEqual({ reason: DROPPED.share, count: 2 });
   });
 
+  it('lose no example where all were corrected or all were kept', () => {
+    const all = (before: string) =>
+      Array.from({ length: 7 }, (_, i) => heldDebate(i, [before, '5', '5'], ['5', '5', '5']));
+    for (const [before, kind] of [
+      ['6', 'C-'],
+      ['5', 'C+'],
+    ] as const) {
+      const { entries, dropped } = selectCritic(all(before), 0, 0.5, 2, same, draw);
+      expect(entries.map((entry) => entry.kind)).toEqual(Array(7).fill(kind));
+      expect(dropped).toEqual([]);
+    }
+  });
+
   it('keep their choice when another problem is added', () => {
     const many = Array.from({ length: 60 }, (_, i) => heldDebate(i, [i % 4 ? '5' : '6', '5', '5'], ['5', '5', '5']));
     const chosen = (n: number) =>
@@ -84,9 +97,25 @@ describe('mixtureSizes', () => {
     // C− is short: all of it, filled up to half of the 58
     [8, 50, 0.5, 8, 21],
     [50, 8, 0.5, 21, 8],
-    [0, 9, 0.5, 0, 5],
-    [9, 0, 0.5, 5, 0],
+    // one side is empty: the share can be kept by no size, so nothing is left out
+    [0, 9, 0.5, 0, 9],
+    [9, 0, 0.5, 9, 0],
+    [0, 9, 0.9, 0, 9],
+    [9, 0, 0.1, 9, 0],
+    [1, 0, 0.5, 1, 0],
+    [0, 1, 0.5, 0, 1],
     [0, 0, 0.5, 0, 0],
+    // one of each, and tiny sets
+    [1, 1, 0.5, 1, 1],
+    [1, 2, 0.5, 1, 1],
+    [2, 1, 0.5, 1, 1],
+    [9, 1, 0.5, 4, 1],
+    [1, 9, 0.5, 1, 4],
+    // w = 0 and w = 1 ask for one kind, also where it is empty
+    [9, 0, 0, 0, 0],
+    [0, 9, 1, 0, 0],
+    [9, 0, 1, 9, 0],
+    [0, 9, 0, 0, 9],
     [8, 50, 1, 8, 0],
     [8, 50, 0, 0, 50],
     [0, 50, 1, 0, 0],

@@ -67,6 +67,49 @@ describe('importing', () => {
     });
   });
 
+  // labels, answer → letter of the right choice
+  it.each([
+    [['1', '2', '3', '4'], 2, 'B'],
+    [[1, 2, 3, 4], 2, 'B'],
+    [[1, 2, 3, 4], '4', 'D'],
+    [['0', '1'], 1, 'B'],
+    [['0', '1'], 0, 'A'],
+    // a label and an index at once: the label counts
+    [['2', '1', '0'], 0, 'C'],
+    [['A', 'B', 'C', 'D'], 'c', 'C'],
+    [[' A', 'B '], 'B', 'B'],
+    // labels that differ in capitals alone
+    [['A', 'a'], 'a', 'B'],
+    [['a', 'A'], 'A', 'B'],
+    [['x1', 'X2'], 'X1', 'A'],
+  ])('takes of the labels %j the answer %j for %s', (label, answer, letter) => {
+    const texts = label.map((_, index) => `choice ${index}`);
+    const gold = (line: unknown) => imported(multipleChoice, line).problems[0]?.gold;
+    for (const field of ['answer', 'answerKey']) {
+      expect(gold({ question: 'q', choices: { label, text: texts }, [field]: answer })).toBe(letter);
+      const choices = label.map((one, index) => ({ label: one, text: texts[index] }));
+      expect(gold({ question: { stem: 'q', choices }, [field]: answer })).toBe(letter);
+    }
+  });
+
+  it.each([
+    [{ choices: { label: ['1', '2'], text: ['w', 'x'] }, answer: 0 }, /"answer" 0 is none of 1, 2/],
+    [{ choices: { label: ['1', '2'], text: ['w', 'x'] }, answer: 1.5 }, /"answer" 1.5 is none of 1, 2/],
+    [{ choices: { label: ['A', 'B'], text: ['w', 'x'] }, answer: 1 }, /"answer" 1 is none of A, B/],
+    [{ choices: { label: ['1', '1'], text: ['w', 'x'] }, answer: 1 }, /has the label "1" twice/],
+    [{ choices: { label: ['1', 1], text: ['w', 'x'] }, answer: 1 }, /has the label "1" twice/],
+    [{ choices: { label: ['ab', 'aB'], text: ['w', 'x'] }, answer: 'AB' }, /"answer" "AB" is none of ab, aB/],
+    [{ choices: { label: ['A', ' '], text: ['w', 'x'] }, answer: 'A' }, /has the label " ", which is neither/],
+    [{ choices: { label: ['A', null], text: ['w', 'x'] }, answer: 'A' }, /has the label null, which is neither/],
+    [{ choices: ['Rome', 'Paris'], answer: 'Paris' }, /"Paris" is none of A, B; it is the text of a choice/],
+    [{ choices: ['7', '8'], answer: '8' }, /"8" is none of A, B; it is the text of a choice/],
+    [{ choices: ['w', 'x'], answer: -1 }, /"answer" -1 is no index/],
+    [{ choices: ['w', 'x'], answer: true }, /"answer" true is neither a label nor an index/],
+    [{ choices: ['w', 'x'], answer: 0, answerKey: 'B' }, /"answer" and "answerKey" name different choices/],
+  ])('refuses %j', (line, reason) => {
+    expect(() => imported(multipleChoice, { question: 'q', ...line })).toThrow(reason);
+  });
+
   it.each([
     [gsm8k, '{"question": "q"', /line 2: is not JSON/],
     [gsm8k, [1], /line 2: is not a JSON object; a line is \{"question", "answer"\}/],
