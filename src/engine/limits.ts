@@ -50,6 +50,49 @@ export const MODEL_LIMITS = {
   adapterBytes: { max: 2 ** 31 - 1, of: 'bytes of an adapter', advice: OTHER_ADAPTER },
 } as const satisfies Record<string, Limit>;
 
+const OTHER_HUB = 'see that the address of the hub is right';
+const OTHER_FILE = 'split the file, or take fewer problems';
+
+/** Of what a hub says and sends. */
+export const HUB_LIMITS = {
+  /** Answer about a repository; of 10,000 files it takes about 4 MB. */
+  answerBytes: { max: 64 << 20, of: 'bytes of an answer about a repository', advice: OTHER_HUB },
+  /** The hub advises against more than 100,000 files in a repository. */
+  listedFiles: { max: 100_000, of: 'files in a repository', advice: OTHER_MODEL },
+  /** The hub holds no file above 500 GB. */
+  fileBytes: { max: 500_000_000_000, of: 'bytes in a file', advice: OTHER_MODEL },
+  /** Parts in which a file is stored: 500 GB in parts of 4 MiB are 119,210. */
+  chunks: { max: 1 << 17, of: 'stored parts of a file', advice: 'delete the model and load it again' },
+  /** Only what an error answer begins with is shown. */
+  errorBytes: { max: 1 << 16, of: 'bytes of an error message', advice: OTHER_HUB },
+  /** A page of 100 rows. */
+  pageBytes: { max: 32 << 20, of: 'bytes of a page of rows', advice: 'load fewer rows' },
+} as const satisfies Record<string, Limit>;
+
+/** Of files of problems, from a disk or the hub. */
+export const PROBLEM_LIMITS = {
+  /** GSM8K has 4 MB, all of MMLU 8 MB. */
+  fileBytes: { max: 128 << 20, of: 'bytes in a file of problems', advice: OTHER_FILE },
+  /** Blank ones too. */
+  lines: { max: 1_000_000, of: 'lines in a file of problems', advice: OTHER_FILE },
+  /** More than any model's context. */
+  lineBytes: { max: 1 << 20, of: 'bytes in one line', advice: 'shorten the problem' },
+  /** Training and held-out problems of the largest run. */
+  problems: { max: 200_000, of: 'problems', advice: OTHER_FILE },
+} as const satisfies Record<string, Limit>;
+
+const OTHER_ZIP = 'export the run again';
+
+/** Of a run's zip file. */
+export const ZIP_LIMITS = {
+  /** The file as it is read. */
+  bytes: { max: 2 ** 31 - 1, of: 'bytes in a zip file', advice: OTHER_ZIP },
+  /** The largest runs keep some 8,000 files of adapters. */
+  entries: { max: 20_000, of: 'entries in a zip file', advice: OTHER_ZIP },
+  /** Of all entries together. */
+  inflatedBytes: { max: 2 ** 31 - 1, of: 'bytes in the entries of a zip file', advice: OTHER_ZIP },
+} as const satisfies Record<string, Limit>;
+
 /**
  * What is wrong with a count from a file; null when it is within its bound.
  * @param count a whole number

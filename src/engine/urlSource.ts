@@ -1,7 +1,9 @@
 /** Files below a web address, read in parts by HTTP ranges where the server has them. */
 import { FileError } from './errors';
+import { checkLimit, HUB_LIMITS } from './limits';
 import { byOpening, label, truncated, type FileSource, type OpenFile } from './source';
 
+const MOST_EMPTY_PIECES = 1000;
 /** Asked for first, to learn the size; what comes is kept for the first read. */
 const PROBE_BYTES = 128 * 1024;
 
@@ -113,8 +115,10 @@ class UrlFile implements OpenFile {
     await this.close();
     this.#take(await get(this.url, this.file));
     if (this.#size !== null) return this.#size;
-    const size = await (this.#body as BodyReader).skip(Infinity);
+    const { max } = HUB_LIMITS.fileBytes;
+    const size = await (this.#body as BodyReader).skip(max + 1);
     await this.close();
+    checkLimit(size, HUB_LIMITS.fileBytes, (problem) => new FileError(this.file, problem));
     return size;
   }
 
@@ -171,7 +175,9 @@ class BodyReader {
 
   /** At least one and at most `most` bytes; null at the end. */
   async #take(most: number): Promise<Uint8Array | null> {
-    while (this.#chunk.length === 0) {
+    // Streams may have empty pieces, in a row without end too.
+    for (let empty = 0; this.#chunk.length === 0; empty++) {
+      if (empty === MOST_EMPTY_PIECES) throw new FileError(this.file, 'could not be fetched: the server sends nothing');
       const { done, value } = await this.#next();
       if (done) return null;
       this.#chunk = value;

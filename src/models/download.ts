@@ -3,6 +3,7 @@
  * full disk, Cancel), chunks stored by then are not fetched again. A model counts as stored only after every file was read
  * back and has the announced hash.
  */
+import { smallest } from './chunks';
 import { HashMismatchError, ModelStorageFullError, StoredModelError } from './errors';
 import { chunkDigest, expectedHash, fileHash } from './hash';
 import { chunkCount, totalBytes, type ModelFile, type ModelManifest } from './manifest';
@@ -242,7 +243,7 @@ function claim(jobs: FileJob[]): Span | null {
   if (!job) return null;
   const wanted = new Set<number>();
   if (job.ranged) {
-    const first = Math.min(...job.missing);
+    const first = smallest(job.missing);
     for (let chunk = first; chunk < first + SPAN_CHUNKS && job.missing.has(chunk); chunk++) wanted.add(chunk);
   } else {
     for (const chunk of job.missing) wanted.add(chunk);

@@ -2,6 +2,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { FileError } from '../engine/errors';
+import { checkLimit, MODEL_LIMITS } from '../engine/limits';
 import { UnsupportedModelError } from './errors';
 import { modelFiles, type ModelFiles } from './library';
 import { CHUNK_BYTES, type ModelFile, type ModelManifest } from './manifest';
@@ -64,11 +65,12 @@ export function folderFromDrop(items: DataTransferItemList): Promise<ModelFolder
 async function readEntries(directory: FileSystemDirectoryEntry): Promise<FileSystemEntry[]> {
   const reader = directory.createReader();
   const all: FileSystemEntry[] = [];
-  for (;;) {
+  while (all.length < MOST_FILES) {
     const portion = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
-    if (portion.length === 0) return all;
+    if (portion.length === 0) break;
     all.push(...portion);
   }
+  return all;
 }
 
 /** The folder that has a config.json, out of all files by path. */
@@ -174,7 +176,12 @@ async function needed(folder: ModelFolder): Promise<ModelFile[]> {
     sha256: null,
     gitSha1: null,
   }));
-  const read = (path: string) => readBlob(folder, path, 0, blobOf(folder, path).size);
+  const read = (path: string) => {
+    const { size } = blobOf(folder, path);
+    const fileError = (problem: string) => new FileError(`${folder.name}/${path}`, problem);
+    checkLimit(size, MODEL_LIMITS.jsonBytes, fileError);
+    return readBlob(folder, path, 0, size);
+  };
   checkConfig(await read('config.json'), folder.name);
   return neededFiles(folder.name, files, read);
 }

@@ -3,6 +3,8 @@
  * Interface: https://huggingface.co/docs/hub/api; error headers as huggingface_hub reads them (utils/_http.py).
  */
 import type { ModelConfig } from '../engine/types';
+import { aboveLimit, HUB_LIMITS, MODEL_LIMITS, type Limit } from '../engine/limits';
+import { readBody } from './body';
 import { HubAnswerError, ModelAccessError, ModelNameError, OfflineError, TransferError } from './errors';
 import { expectedHash, fileHash } from './hash';
 import { checkNames, isRepoName } from './hubName';
@@ -188,9 +190,11 @@ async function fetchJson(
   if (!response.ok) throw await refusal(response, { access, repo, revision, file: repo });
   let text: string;
   try {
-    text = await response.text();
+    const tooLong = () => overLimit(repo, HUB_LIMITS.answerBytes.max + 1, HUB_LIMITS.answerBytes);
+    text = new TextDecoder().decode(await readBody(response.body, HUB_LIMITS.answerBytes.max, tooLong));
   } catch (cause) {
     signal?.throwIfAborted();
+    if (cause instanceof HubAnswerError) throw cause;
     throw new Transient(new OfflineError(new URL(access.endpoint).host, { cause }));
   }
   try {
@@ -216,12 +220,16 @@ function readInfo(
     throw new HubAnswerError(`The hub's answer about ${asked} names no commit or no files.`);
   }
   const repo = typeof id === 'string' && isRepoName(id) ? id : asked;
+  if (siblings.length > HUB_LIMITS.listedFiles.max) throw overLimit(repo, siblings.length, HUB_LIMITS.listedFiles);
   if (gated && token === null) throw new ModelAccessError(repo, 'token-missing', endpoint);
   const files: ModelFile[] = [];
   for (const sibling of siblings as Record<string, unknown>[]) {
     const path = sibling?.rfilename;
     if (typeof path !== 'string' || path.includes('/') || path.includes('\\')) continue;
     const file = readFile(path, sibling);
+    if (file && file.size > HUB_LIMITS.fileBytes.max) {
+      throw overLimit(`${repo}/${path}`, file.size, HUB_LIMITS.fileBytes);
+    }
     if (file) files.push(file);
     else if (isSmallFile(path) || path.endsWith('.safetensors')) {
       if (gated) throw new ModelAccessError(repo, 'not-granted', endpoint);
@@ -229,6 +237,10 @@ function readInfo(
     }
   }
   return { repo, commit: sha, files };
+}
+
+function overLimit(what: string, count: number, limit: Limit): HubAnswerError {
+  return new HubAnswerError(`${what}: ${aboveLimit(count, limit)}.`);
 }
 
 /** Null when size or hash are missing. */
@@ -255,10 +267,11 @@ async function readSmall(
 ): Promise<Uint8Array> {
   const file = manifest.files.find((candidate) => candidate.path === path) as ModelFile;
   const name = `${manifest.repo}/${path}`;
+  if (file.size > MODEL_LIMITS.jsonBytes.max) throw overLimit(name, file.size, MODEL_LIMITS.jsonBytes);
   const { stream } = await transport.open(manifest, file, null, signal);
   let bytes: Uint8Array;
   try {
-    bytes = new Uint8Array(await new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>).arrayBuffer());
+    bytes = await readBody(stream, file.size, () => new Error('it sends more than the file has'));
   } catch (cause) {
     signal.throwIfAborted();
     throw new Transient(new TransferError(name, 'the transfer broke off', { cause }));

@@ -1,4 +1,5 @@
 /** What a model consists of: its files with exact sizes and hashes, known before the first byte is downloaded. */
+import { HUB_LIMITS } from '../engine/limits';
 import { StoredModelError } from './errors';
 
 export interface ModelFile {
@@ -35,6 +36,9 @@ export interface ModelManifest {
 
 /** 4 MiB: small enough that a reload loses little, large enough that a gigabyte is a few hundred files. */
 export const CHUNK_BYTES = 4 * 2 ** 20;
+
+/** A chunk is held in memory. */
+const MOST_CHUNK_BYTES = 64 * 2 ** 20;
 
 /** Files of a repository that are needed to run a model, besides its weights. */
 const SMALL_FILES =
@@ -95,8 +99,11 @@ function isManifest(json: unknown): json is ModelManifest {
     isCount(value.created) &&
     isCount(value.chunkBytes) &&
     value.chunkBytes > 0 &&
+    value.chunkBytes <= MOST_CHUNK_BYTES &&
     Array.isArray(value.files) &&
-    value.files.every(isModelFile)
+    value.files.length <= HUB_LIMITS.listedFiles.max &&
+    value.files.every(isModelFile) &&
+    value.files.every((file) => chunkCount(file, value.chunkBytes as number) <= HUB_LIMITS.chunks.max)
   );
 }
 

@@ -1,4 +1,6 @@
 /** What a server's error status means, as a typed error that says what to do. */
+import { HUB_LIMITS } from '../engine/limits';
+import { readBody } from './body';
 import { HubAnswerError, ModelAccessError, ModelNotFoundError, RevisionNotFoundError, TransferError } from './errors';
 import { rateLimited, retryAfterMs, Transient } from './retry';
 
@@ -52,7 +54,9 @@ export async function refusal(response: Response, asked: Asked): Promise<Error> 
 
 /** The JSON answer's "error", shortened; '' when there is none. */
 async function errorText(response: Response): Promise<string> {
-  const text = await response.text().catch(() => '');
+  const tooLong = () => new Error('nobody reads on');
+  const bytes = await readBody(response.body, HUB_LIMITS.errorBytes.max, tooLong).catch(() => new Uint8Array(0));
+  const text = new TextDecoder().decode(bytes);
   try {
     const { error } = JSON.parse(text) as { error?: unknown };
     return typeof error === 'string' ? error.slice(0, 200) : '';

@@ -2,7 +2,9 @@
 import { PolylogueError } from '../engine/errors';
 import { TransferError } from './errors';
 import { chunkSize, type ModelFile, type ModelManifest } from './manifest';
-import { Transient, type Clock, type Pacer } from './retry';
+import { largest, smallest } from './chunks';
+import { Patience } from './patience';
+import { Transient, type Pacer } from './retry';
 import type { Transport } from './transport';
 
 /** A file on its way. */
@@ -35,11 +37,18 @@ export interface SpanContext {
   write(file: ModelFile, chunk: number, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
 }
 
+/**
+ * An attempt that brought fewer bytes counts as one without any: a server that breaks off after every byte would be asked for
+ * ever.
+ */
+const LEAST_PROGRESS = 1024;
+
 /** The server does not do ranges: the span's chunks are to be fetched with all others of the file, in one request. */
 export class ServerWithoutRanges extends Error {}
 
 /**
- * Fetches the chunks in `span.wanted`, each leaving the set once it is written.
+ * Fetches the chunks in `span.wanted`, each leaving the set once it is written. It ends: every attempt brings `LEAST_PROGRESS` new
+ * bytes of a file of known size, or is one of a limited number of failures in a row.
  *
  * @throws ServerWithoutRanges, what `transport.open` and `write` throw, and what `Transient` failures end in
  */
@@ -55,7 +64,7 @@ export async function fetchSpan(span: Span, context: SpanContext): Promise<void>
       } catch (error) {
         context.signal.throwIfAborted();
         if (!(error instanceof Transient)) throw error;
-        failures = receiver.newBytes > before ? 1 : failures + 1;
+        failures = receiver.newBytes >= before + LEAST_PROGRESS ? 1 : failures + 1;
         await context.pacer.wait(error, failures, context.signal);
       }
     }
@@ -75,10 +84,10 @@ async function receiveOnce(span: Span, receiver: Receiver, context: SpanContext)
   const cancel = () => request.abort(context.signal.reason);
   context.signal.addEventListener('abort', cancel, { once: true });
   let reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
-  const patiently = <T>(work: Promise<T>) => beforeStall(work, name, stallMs, pacer.clock, context.signal);
+  const patience = new Patience(stallMs, pacer.clock, context.signal, name);
   try {
     context.signal.throwIfAborted();
-    const answer = await patiently(transport.open(manifest, file, whole ? null : range, request.signal));
+    const answer = await patience.wait(transport.open(manifest, file, whole ? null : range, request.signal));
     if (!whole && answer.start !== range.from) {
       span.job.ranged = false;
       throw new ServerWithoutRanges();
@@ -86,12 +95,13 @@ async function receiveOnce(span: Span, receiver: Receiver, context: SpanContext)
     reader = answer.stream.getReader();
     let offset = answer.start;
     while (span.wanted.size > 0) {
-      const { done, value } = await patiently(reader.read().catch((cause: unknown) => brokenOff(name, cause)));
+      const { done, value } = await patience.wait(reader.read().catch((cause: unknown) => brokenOff(name, cause)));
       if (done) {
         throw new Transient(
           new TransferError(name, `the transfer ended at byte ${offset} of ${whole ? file.size : range.to}`),
         );
       }
+      await patience.received(value.length);
       await receiver.take(offset, value);
       offset += value.length;
     }
@@ -126,22 +136,28 @@ class Receiver {
 
   /** First byte of the file that is still needed. */
   position(): number {
-    const chunk = this.held?.chunk ?? Math.min(...this.span.wanted);
+    const chunk = this.held?.chunk ?? smallest(this.span.wanted);
     return chunk * this.chunkBytes + (this.held?.filled ?? 0);
   }
 
-  /** @param offset place of the piece's first byte in the file */
+  /**
+   * What is behind the file's end is dropped: the hash decides about what came before.
+   *
+   * @param offset place of the piece's first byte in the file
+   */
   async take(offset: number, piece: Uint8Array): Promise<void> {
     const { file } = this.span.job;
-    for (let at = 0; at < piece.length;) {
-      const chunk = Math.floor((offset + at) / this.chunkBytes);
-      const within = offset + at - chunk * this.chunkBytes;
+    const end = Math.min(offset + piece.length, file.size);
+    // Ends: before the file's end a chunk has at least one byte behind `at`.
+    for (let at = offset; at < end;) {
+      const chunk = Math.floor(at / this.chunkBytes);
+      const begin = chunk * this.chunkBytes;
       const size = chunkSize(file, chunk, this.chunkBytes);
-      // A body longer than the file: the hash decides about what came before.
-      if (size <= 0) return;
-      const length = Math.min(piece.length - at, size - within);
-      if (this.span.wanted.has(chunk)) await this.fill(chunk, within, piece.subarray(at, at + length), size);
-      at += length;
+      const next = Math.min(end, begin + size);
+      if (this.span.wanted.has(chunk)) {
+        await this.fill(chunk, at - begin, piece.subarray(at - offset, next - offset), size);
+      }
+      at = next;
     }
   }
 
@@ -171,33 +187,5 @@ class Receiver {
 }
 
 function spanEnd(span: Span, chunkBytes: number): number {
-  return Math.min(span.job.file.size, (Math.max(...span.wanted) + 1) * chunkBytes);
-}
-
-/**
- * The work's outcome, unless it takes too long or is cancelled; a transport need not end a pending read when its signal
- * aborts (a file's stream does not).
- */
-async function beforeStall<T>(
-  work: Promise<T>,
-  name: string,
-  stallMs: number,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<T> {
-  const timer = new AbortController();
-  const end = () => timer.abort(signal.reason);
-  signal.addEventListener('abort', end, { once: true });
-  const stalled = clock.sleep(stallMs, timer.signal).then(() => {
-    throw new Transient(new TransferError(name, `nothing arrived for ${Math.round(stallMs / 1000)} s`));
-  });
-  try {
-    return await Promise.race([work, stalled]);
-  } finally {
-    signal.removeEventListener('abort', end);
-    timer.abort();
-    // Whichever comes second, nobody waits for its failure: the request is aborted next.
-    work.catch(() => {});
-    stalled.catch(() => {});
-  }
+  return Math.min(span.job.file.size, (largest(span.wanted) + 1) * chunkBytes);
 }

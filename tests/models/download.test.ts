@@ -132,6 +132,68 @@ describe('downloadModel', () => {
     expect(hub.sentBytes).toBe(totalBytes(manifest));
   });
 
+  // A body that is longer than what was asked for ends inside a chunk, at its end, or chunks behind the file.
+  const excess = [1, CHUNK - 77, CHUNK, 3 * CHUNK + 5, 400_000];
+  it.each(excess)('drops %i bytes that a server sends behind those asked for', async (by) => {
+    hub.fault = ({ place }) => (place === 'cdn' || place === 'cache' ? { kind: 'excess', by } : null);
+    await download();
+    await expectWhole();
+    store = new MemoryChunkStore();
+    hub.fault = ({ place }) => (place === 'cdn' || place === 'cache' ? { kind: 'endless' } : null);
+    await download();
+    await expectWhole();
+  });
+
+  it.each([1, 600, 5 * CHUNK, 400_000])('takes a portal’s page of %i bytes for no file', async (bytes) => {
+    failing({ kind: 'portal', bytes }, Infinity);
+    await expect(download()).rejects.toThrow(/not what was announced|several times in a row/);
+    await expect(openStoredModel(store, manifest.id)).rejects.toThrow(StoredModelError);
+    hub.reset();
+    await download();
+    await expectWhole();
+  });
+
+  it('takes a page in place of a later part for a server without ranges, and never for the part', async () => {
+    failing({ kind: 'portal', bytes: 3000 }, Infinity, ({ range }) => (range?.from ?? 0) >= 8 * CHUNK);
+    await download();
+    await expectWhole();
+  });
+
+  const wrongLengths: [string, Fault][] = [
+    ['announces more than it sends', { kind: 'lie', by: 100 }],
+    ['announces less than it sends', { kind: 'lie', by: -100 }],
+    ['sends nothing', { kind: 'empty' }],
+    ['announces more than was asked for', { kind: 'excess', by: 5, declared: true }],
+    ['never ends its headers', { kind: 'endless-headers' }],
+    ['sends one byte at a time', { kind: 'trickle', ms: 5, after: Infinity }],
+    ['breaks off after every few bytes', { kind: 'trickle', ms: 1, after: 3 }],
+  ];
+  it.each(wrongLengths)(
+    'gets over a server that %s now and then, and gives up one that goes on so',
+    async (_, fault) => {
+      failing(fault, 3);
+      await download({ stallMs: 100_000 });
+      await expectWhole();
+      store = new MemoryChunkStore();
+      failing(fault, Infinity);
+      await expect(download({ stallMs: 100_000 })).rejects.toThrow(/cannot be reached|several times in a row/);
+      await expect(openStoredModel(store, manifest.id)).rejects.toThrow(StoredModelError);
+    },
+  );
+
+  it('gives up a stream of empty pieces, and hears Cancel between them', async () => {
+    const transport = {
+      open: async () => ({
+        start: 0,
+        stream: new ReadableStream<Uint8Array>({ pull: (controller) => controller.enqueue(new Uint8Array(0)) }),
+      }),
+    };
+    await expect(download({ transport, stallMs: 20_000 })).rejects.toThrow(/nothing arrived for 20 s/);
+    const cancel = new AbortController();
+    setTimeout(() => cancel.abort(), 30);
+    await expect(download({ transport, signal: cancel.signal })).rejects.toMatchObject({ name: 'AbortError' });
+  });
+
   it('makes do with a server that does not do ranges, and does not store a chunk twice', async () => {
     const writes: string[] = [];
     const write = store.write.bind(store);

@@ -32,7 +32,21 @@ export type Fault =
   /** One byte is changed. */
   | { kind: 'corrupt' }
   /** 200 with the whole file, whatever was asked for. */
-  | { kind: 'no-ranges' };
+  | { kind: 'no-ranges' }
+  /** More bytes than were asked for, in a body that names no length (`declared`: names its own). */
+  | { kind: 'excess'; by: number; declared?: boolean }
+  /** 200 with a page of so many bytes and no length, as the portal of a network answers any request. */
+  | { kind: 'portal'; bytes: number }
+  /** What was asked for, then noise without an end. */
+  | { kind: 'endless' }
+  /** A Content-Length that is `by` above (or below, when negative) the length of what comes. */
+  | { kind: 'lie'; by: number }
+  /** An answer without a byte of content. */
+  | { kind: 'empty' }
+  /** Header after header, none the last. */
+  | { kind: 'endless-headers' }
+  /** One byte every `ms` milliseconds, and the connection is cut after so many. */
+  | { kind: 'trickle'; ms: number; after: number };
 
 export interface Repo {
   commit: string;
@@ -145,8 +159,7 @@ export class HubServer {
     }
     const seen = this.note(request, api ? 'api' : cached ? 'cache' : 'hub', path);
     const fault = this.fault(seen);
-    if (fault?.kind === 'silence') return;
-    if (fault?.kind === 'status') return void this.answerStatus(response, fault);
+    if (fault && answersAnything(response, fault)) return;
     const repo = this.repos.get(name);
     const token = request.headers.authorization?.replace('Bearer ', '') ?? null;
     if (!this.admitted(repo, token, response)) return;
@@ -181,8 +194,7 @@ export class HubServer {
     const [, name = '', path = ''] = /^\/(.+)\/([^/]+)$/.exec(new URL(request.url as string, this.cdn).pathname) ?? [];
     const seen = this.note(request, 'cdn', path);
     const fault = this.fault(seen);
-    if (fault?.kind === 'silence') return;
-    if (fault?.kind === 'status') return void this.answerStatus(response, fault);
+    if (fault && answersAnything(response, fault)) return;
     this.send(request, response, this.repos.get(name)?.files.get(path) as Uint8Array, seen, fault);
   }
 
@@ -196,10 +208,6 @@ export class HubServer {
     };
     this.requests.push(seen);
     return seen;
-  }
-
-  private answerStatus(response: ServerResponse, fault: Fault & { kind: 'status' }): void {
-    response.writeHead(fault.status, fault.headers).end(fault.body ?? '');
   }
 
   private send(
@@ -220,10 +228,14 @@ export class HubServer {
       const packed = gzipSync(body);
       return void response.writeHead(200, { 'content-encoding': 'gzip', 'content-length': packed.length }).end(packed);
     }
+    const contentRange: Record<string, string> = partial
+      ? { 'content-range': `bytes ${from}-${to - 1}/${bytes.length}` }
+      : {};
+    if (fault && sendsWrongLength(response, fault, partial ? 206 : 200, contentRange, body)) return;
     if (fault?.kind === 'corrupt' && body.length > 0) body[body.length >> 1] ^= 1;
     response.writeHead(partial ? 206 : 200, {
       'content-length': body.length,
-      ...(partial ? { 'content-range': `bytes ${from}-${to - 1}/${bytes.length}` } : {}),
+      ...contentRange,
     });
     const breaks = fault?.kind === 'cut' || fault?.kind === 'stall';
     const sent = breaks ? Math.min(fault.after, body.length - 1) : body.length;
@@ -235,6 +247,65 @@ export class HubServer {
     });
     if (sent <= 0) response.flushHeaders();
   }
+}
+
+/** Faults that do not depend on what was asked for. @returns whether the fault is one and answers */
+function answersAnything(response: ServerResponse, fault: Fault): boolean {
+  if (fault.kind === 'silence') return true;
+  if (fault.kind === 'status') response.writeHead(fault.status, fault.headers).end(fault.body ?? '');
+  else if (fault.kind === 'portal') {
+    const page = '<!doctype html>Log in to this network. '.padEnd(fault.bytes, 'x').slice(0, fault.bytes);
+    response.writeHead(200, { 'content-type': 'text/html' });
+    response.flushHeaders();
+    response.end(page);
+  } else if (fault.kind === 'endless-headers') {
+    response.socket?.write('HTTP/1.1 200 OK\r\n');
+    repeatedly(response, 5, (turn) => response.socket?.write(`x-more-${turn}: ${'x'.repeat(100)}\r\n`));
+  } else return false;
+  return true;
+}
+
+/** Faults in the length of a body. @returns whether the fault is one and answers */
+function sendsWrongLength(
+  response: ServerResponse,
+  fault: Fault,
+  status: number,
+  headers: Record<string, string>,
+  body: Buffer,
+): boolean {
+  if (fault.kind === 'excess') {
+    const longer = Buffer.concat([body, Buffer.alloc(fault.by, 'y')]);
+    // Without a length the body comes in chunks.
+    response.writeHead(status, fault.declared ? { ...headers, 'content-length': longer.length } : headers);
+    // Of one write a reader gets one piece, in which the file's end lies somewhere.
+    response.end(longer);
+  } else if (fault.kind === 'endless') {
+    response.writeHead(status, headers).write(body);
+    repeatedly(response, 1, () => response.write(Buffer.alloc(65_536, 'z')));
+  } else if (fault.kind === 'lie') {
+    response.writeHead(status, { ...headers, 'content-length': Math.max(0, body.length + fault.by) });
+    // Past the server's own count of bytes.
+    response.flushHeaders();
+    response.socket?.end(body);
+  } else if (fault.kind === 'empty') {
+    response.writeHead(status, headers).end();
+  } else if (fault.kind === 'trickle') {
+    response.writeHead(status, { ...headers, 'content-length': body.length });
+    repeatedly(response, fault.ms, (turn) => {
+      if (turn < Math.min(fault.after, body.length)) response.write(body.subarray(turn, turn + 1));
+      else response.destroy();
+    });
+  } else return false;
+  return true;
+}
+
+/** Does something every few milliseconds until the connection is gone. */
+function repeatedly(response: ServerResponse, ms: number, work: (turn: number) => void): void {
+  let turn = 0;
+  const timer = setInterval(() => work(turn++), ms);
+  const end = () => clearInterval(timer);
+  response.on('close', end);
+  response.socket?.on('close', end).on('error', end);
 }
 
 function describe(id: string, repo: Repo, token: string | null): object {
