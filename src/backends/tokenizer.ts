@@ -14,13 +14,28 @@ export interface ChatTokenizer {
    * Ids of the messages under the model's chat template; with `addGenerationPrompt` up to where the assistant's text begins.
    * @throws FileError when there is no chat template or it refuses the messages.
    */
-  encodeChat(messages: readonly ChatMessage[], addGenerationPrompt: boolean): number[];
+  encodeChat(messages: readonly ChatMessage[], addGenerationPrompt: boolean): Promise<number[]>;
+  /**
+   * An assistant's turn as it is learnt: the ids of `encodeChat(messages, true)`, and the ids that `completion` has behind them, without the
+   * end token. Both together are the template's own turn up to its end, wherever the template writes `completion` as it is right
+   * behind the generation prompt and no token reaches over the border.
+   * @throws FileError as `encodeChat`
+   */
+  encodeTurn(messages: readonly ChatMessage[], completion: string): Promise<Turn>;
+  /** The same for a prompt without template: the ids of `encodeDocument(prompt)`, and those that `completion` has behind them. */
+  encodeContinuation(prompt: string, completion: string): Promise<Turn>;
   /** Ids of the text as it is, no special tokens added. */
-  encode(text: string): number[];
+  encode(text: string): Promise<number[]>;
   /** Ids of a text that stands alone: before it what the tokenizer begins texts with by itself (Llama's BOS; most have nothing). */
-  encodeDocument(text: string): number[];
+  encodeDocument(text: string): Promise<number[]>;
   /** Text of the ids, special tokens left out. */
   decode(ids: readonly number[]): string;
+}
+
+/** Ids of a prompt and of what follows it. */
+export interface Turn {
+  prompt: number[];
+  completion: number[];
 }
 
 const TOKENIZER = 'tokenizer.json';
@@ -72,25 +87,31 @@ const SWITCHES = {
 function wrap(tokenizer: LibraryTokenizer, file: string): ChatTokenizer {
   const eosId: unknown = turnEnd(tokenizer) ?? tokenizer.eos_token_id;
   const encode = (text: string): number[] => (text === '' ? [] : tokenizer.encode(text, { add_special_tokens: false }));
+  const render = (messages: readonly ChatMessage[], addGenerationPrompt: boolean): string => {
+    const options = { add_generation_prompt: addGenerationPrompt, tokenize: false, ...SWITCHES };
+    try {
+      return tokenizer.apply_chat_template([...messages], options) as unknown as string;
+    } catch (cause) {
+      throw new FileError(file, `the chat template cannot be used (${messageOf(cause)})`, { cause });
+    }
+  };
+  const turn = (text: string, completion: string): Turn => {
+    const prompt = encode(text);
+    const whole = encode(text + completion);
+    if (prompt.every((id, i) => whole[i] === id)) return { prompt, completion: whole.slice(prompt.length) };
+    return { prompt, completion: encode(completion) };
+  };
   return {
     hasChatTemplate: Boolean(tokenizer.chat_template),
     eosId: typeof eosId === 'number' ? eosId : null,
-    encodeChat(messages, addGenerationPrompt) {
-      const options = {
-        add_generation_prompt: addGenerationPrompt,
-        tokenize: true,
-        return_tensor: false,
-        return_dict: false,
-        ...SWITCHES,
-      };
-      try {
-        return tokenizer.apply_chat_template([...messages], options) as unknown as number[];
-      } catch (cause) {
-        throw new FileError(file, `the chat template cannot be used (${messageOf(cause)})`, { cause });
-      }
+    encodeChat: async (messages, addGenerationPrompt) => encode(render(messages, addGenerationPrompt)),
+    encodeTurn: async (messages, completion) => turn(render(messages, true), completion),
+    encodeContinuation: async (text, completion) => {
+      const { prompt, completion: learnt } = turn(text, completion);
+      return { prompt: [...textStart(tokenizer), ...prompt], completion: learnt };
     },
-    encode,
-    encodeDocument: (text) => [...textStart(tokenizer), ...encode(text)],
+    encode: async (text) => encode(text),
+    encodeDocument: async (text) => [...textStart(tokenizer), ...encode(text)],
     decode: (ids) =>
       // The library refuses an empty list.
       ids.length === 0

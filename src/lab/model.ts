@@ -52,9 +52,9 @@ export async function openParts(
   const address = modelAddress(config.model, base);
   const source = await sources.openModel(address);
   const [model, tokenizer] = await Promise.all([readConfig(source), sources.loadTokenizer(source)]);
-  if (measured[0]) checkDialect(task, measured[0], tokenizer, modelTitle(config.model));
-  checkRoom(config, task, tokenizer, model.maxPositions, modelTitle(config.model));
-  const options = engineOptions(config, { task, measured, model, tokenizer, arithmetic });
+  if (measured[0]) await checkDialect(task, measured[0], tokenizer, modelTitle(config.model));
+  await checkRoom(config, task, tokenizer, model.maxPositions, modelTitle(config.model));
+  const options = await engineOptions(config, { task, measured, model, tokenizer, arithmetic });
   return { address, model, tokenizer, options };
 }
 
@@ -77,6 +77,6 @@ export async function checkModel(
     engine,
     hash: engine.modelHash,
     report: engine.loadingReport,
-    perplexity: tokenizer && (await perplexity(engine, tokenizer.encodeDocument(text ?? ''), maxLength)),
+    perplexity: tokenizer && (await perplexity(engine, await tokenizer.encodeDocument(text ?? ''), maxLength)),
   };
 }

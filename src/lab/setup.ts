@@ -37,7 +37,7 @@ export function wantedAdapters({ agents }: Pick<ExperimentConfig, 'agents'>): nu
  * @param parts the run's task and the problems on which its prompts are measured (`measuredProblems`), the model and its tokenizer, and
  *   the arithmetic of packed weights where the device is known (`adapterTraits`): keys and values may then take half
  */
-export function engineOptions(
+export async function engineOptions(
   config: ExperimentConfig,
   parts: {
     task: Task;
@@ -47,7 +47,7 @@ export function engineOptions(
     mostRows?: number;
     arithmetic?: Arithmetic | undefined;
   },
-): EngineOptions & Required<Pick<EngineOptions, 'maxRows' | 'maxAdapters' | 'maxRank'>> {
+): Promise<EngineOptions & Required<Pick<EngineOptions, 'maxRows' | 'maxAdapters' | 'maxRank'>>> {
   const { task, measured, model, tokenizer, arithmetic = 'f32' } = parts;
   const options = {
     maxRows: wantedRows(config, parts.mostRows),
@@ -57,7 +57,7 @@ export function engineOptions(
     ...(config.cache && { cache: config.cache }),
   };
   if (task.dialect !== 'chat') return options;
-  const maxLength = Math.min(model.maxPositions, longestChat(task, measured, tokenizer, config));
+  const maxLength = Math.min(model.maxPositions, await longestChat(task, measured, tokenizer, config));
   const rows = chatRows(model, maxLength, cacheDtype(options, arithmetic));
   return { ...options, maxLength, maxRows: Math.min(options.maxRows, rows) };
 }

@@ -19,39 +19,47 @@ export interface FittedPrompt {
  * @param maxLength tokens of prompt and response together at most
  * @returns the prompt; longer than `maxLength` allows where the problem alone is too long
  */
-export function fitPrompt(
+export async function fitPrompt(
   { messages, quotes }: Pick<Question, 'messages' | 'quotes'>,
   tokenizer: Pick<ChatTokenizer, 'encodeChat' | 'encode'>,
   maxLength: number,
   maxTokens: number,
-): FittedPrompt {
-  const ids = tokenizer.encodeChat(messages, true);
+): Promise<FittedPrompt> {
+  const ids = await tokenizer.encodeChat(messages, true);
   if (!quotes || ids.length + maxTokens <= maxLength) return { ids };
-  const mark = tokenizer.encode(SHORTENED).length;
+  const mark = (await tokenizer.encode(SHORTENED)).length;
   /** Characters of the longest start within so many tokens; a text that is no longer than the mark stays. */
   const start = (text: string, limit: number) => longestStart(text, tokenizer, limit, mark);
-  const prompt = (others: number, own: number): Required<FittedPrompt> => {
-    const shortened = { others: quotes.others.map((text) => start(text, others)), own: start(quotes.own, own) };
-    return { ids: tokenizer.encodeChat(quotes.messages(shortened), true), shortened };
+  const prompt = async (others: number, own: number): Promise<Required<FittedPrompt>> => {
+    const texts = [...quotes.others.map((text) => start(text, others)), start(quotes.own, own)];
+    const kept = await Promise.all(texts);
+    const shortened = { others: kept.slice(0, -1), own: kept.at(-1) as number };
+    return { ids: await tokenizer.encodeChat(quotes.messages(shortened), true), shortened };
   };
-  const least = prompt(0, 0);
+  const least = await prompt(0, 0);
   const left = maxLength - least.ids.length;
   const room = left >= maxTokens ? maxTokens : Math.max(1, Math.floor(left / 2));
   const fits = (tried: FittedPrompt) => tried.ids.length + room <= maxLength;
-  const longest = (texts: readonly string[]) => Math.max(0, ...texts.map((text) => tokenizer.encode(text).length));
-  const ownLength = longest([quotes.own]);
-  const ownWhole = prompt(0, ownLength);
+  const longest = async (texts: readonly string[]) =>
+    Math.max(0, ...(await Promise.all(texts.map((text) => tokenizer.encode(text)))).map(({ length }) => length));
+  const ownLength = await longest([quotes.own]);
+  const ownWhole = await prompt(0, ownLength);
   if (!fits(ownWhole)) return mostThatFits(least, ownLength, (limit) => prompt(0, limit), fits);
-  return mostThatFits(ownWhole, longest(quotes.others), (limit) => prompt(limit, ownLength), fits);
+  return mostThatFits(ownWhole, await longest(quotes.others), (limit) => prompt(limit, ownLength), fits);
 }
 
 /** The prompt with the highest limit below `above` that fits, by bisection; `least` where none does. */
-function mostThatFits<T>(least: T, above: number, prompt: (limit: number) => T, fits: (tried: T) => boolean): T {
+async function mostThatFits<T>(
+  least: T,
+  above: number,
+  prompt: (limit: number) => Promise<T>,
+  fits: (tried: T) => boolean,
+): Promise<T> {
   let best = least;
   let low = 0;
   for (let high = above; high - low > 1;) {
     const limit = (low + high) >> 1;
-    const tried = prompt(limit);
+    const tried = await prompt(limit);
     if (fits(tried)) {
       best = tried;
       low = limit;
@@ -62,13 +70,18 @@ function mostThatFits<T>(least: T, above: number, prompt: (limit: number) => T, 
   return best;
 }
 
-function longestStart(text: string, { encode }: Pick<ChatTokenizer, 'encode'>, limit: number, mark: number): number {
-  if (encode(text).length <= Math.max(limit, mark)) return text.length;
+async function longestStart(
+  text: string,
+  tokenizer: Pick<ChatTokenizer, 'encode'>,
+  limit: number,
+  mark: number,
+): Promise<number> {
+  if ((await tokenizer.encode(text)).length <= Math.max(limit, mark)) return text.length;
   // Characters, not tokens, are counted out: a decoded piece of the ids need not be a piece of the text.
   let low = 0;
   for (let high = text.length; high - low > 1;) {
     const middle = (low + high) >> 1;
-    if (encode(text.slice(0, middle)).length <= limit) low = middle;
+    if ((await tokenizer.encode(text.slice(0, middle))).length <= limit) low = middle;
     else high = middle;
   }
   const half = /[\uD800-\uDBFF]$/.test(text.slice(0, low));

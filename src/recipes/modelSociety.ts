@@ -83,7 +83,7 @@ export class ModelSociety implements Society {
    */
   async ask(questions: Question[]): Promise<ModelResponse[]> {
     const { engine, signal, onText, onResponse, onTokens } = this.options;
-    const fitted = questions.map((question) => this.fit(question));
+    const fitted = await Promise.all(questions.map((question) => this.fit(question)));
     const asked = fitted.filter((one) => one !== null);
     const sofar: number[][] = asked.map(() => []);
     const options: GenerateOptions = {
@@ -115,11 +115,13 @@ export class ModelSociety implements Society {
   async *finetune(tracks: FinetuneTrack[], optimiser: OptimiserSettings): AsyncGenerator<TrainStepEvent, void, void> {
     const trained = tracks.filter((track) => track.batches.length > 0);
     if (trained.length === 0) return;
-    const rendered = trained.map(({ adapter, examples, batches }) => ({
-      adapter,
-      examples: examples.map((example) => this.example(example)),
-      batches,
-    }));
+    const rendered = await Promise.all(
+      trained.map(async ({ adapter, examples, batches }) => ({
+        adapter,
+        examples: await Promise.all(examples.map((example) => this.example(example))),
+        batches,
+      })),
+    );
     const { trainTokens } = this.options;
     const parts = trainTokens === undefined ? 1 : accumulationFor(rendered, trainTokens);
     yield* this.options.engine.train({
@@ -145,10 +147,10 @@ export class ModelSociety implements Society {
   }
 
   /** null when there is no room for a response. */
-  private fit(question: Question): Asked | null {
+  private async fit(question: Question): Promise<Asked | null> {
     const { tokenizer, config } = this.options;
     const { temperature, topK, topP, maxTokens } = config.sampling;
-    const { ids, shortened } = fitPrompt(question, tokenizer, this.maxLength, maxTokens);
+    const { ids, shortened } = await fitPrompt(question, tokenizer, this.maxLength, maxTokens);
     const room = this.maxLength - ids.length;
     if (room < 1) return null;
     const sampling = { temperature, topK, topP, maxTokens: Math.min(maxTokens, room), stopIds: this.stopIds };
@@ -171,11 +173,11 @@ export class ModelSociety implements Society {
    * Prompt ids, completion ids and the end token (none where the response was cut); weight 1 on completion and end, 0 on the prompt. A
    * text may have more tokens than were sampled, so what is beyond the longest sequence is left out: the end token first.
    */
-  private example({ messages, completion, cut }: FinetuneExample): TrainExample {
+  private async example({ messages, completion, cut }: FinetuneExample): Promise<TrainExample> {
     const { tokenizer } = this.options;
-    const prompt = tokenizer.encodeChat(messages, true);
+    const { prompt, completion: learnt } = await tokenizer.encodeTurn(messages, completion);
     const end = cut ? [] : [this.eosId];
-    const answer = [...tokenizer.encode(completion), ...end].slice(0, Math.max(0, this.maxLength - prompt.length));
+    const answer = [...learnt, ...end].slice(0, Math.max(0, this.maxLength - prompt.length));
     return { ids: [...prompt, ...answer], weights: [...prompt.map(() => 0), ...answer.map(() => 1)] };
   }
 }

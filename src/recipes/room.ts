@@ -14,18 +14,18 @@ import { ConfigurationError } from './errors';
  * @param model its name for people
  * @throws ConfigurationError that names the setting to change: the model, the longest response, or the number of rounds
  */
-export function checkRoom(
+export async function checkRoom(
   config: ExperimentConfig,
   task: Task,
   tokenizer: Pick<ChatTokenizer, 'encodeChat'>,
   context: number,
   model: string,
-): void {
+): Promise<void> {
   // In the compact dialect prompts are a line, and a response may always be shorter than it may be long.
   if (task.dialect !== 'chat') return;
   const { maxTokens } = config.sampling;
   const problems = problemsOf(config, task);
-  const shortest = shortestOver(problems, context - maxTokens, tokenizer, (problem) => task.solvePrompt(problem));
+  const shortest = await shortestOver(problems, context - maxTokens, tokenizer, (problem) => task.solvePrompt(problem));
   if (shortest >= context) {
     throw new ConfigurationError(
       'model',
@@ -40,7 +40,9 @@ export function checkRoom(
     );
   }
   if (config.rounds === 1) return;
-  const revision = shortestOver(problems, context - 1, tokenizer, (problem) => task.revisePrompt(problem, '.', '.'));
+  const revision = await shortestOver(problems, context - 1, tokenizer, (problem) =>
+    task.revisePrompt(problem, '.', '.'),
+  );
   if (revision < context) return;
   throw new ConfigurationError(
     'rounds',
@@ -57,15 +59,15 @@ function problemsOf(config: ExperimentConfig, task: Task): Problem[] {
 }
 
 /** Tokens of the first prompt that has at most `enough` of them, else of the shortest: most runs ask for one only. */
-function shortestOver(
+async function shortestOver(
   problems: readonly Problem[],
   enough: number,
-  { encodeChat }: Pick<ChatTokenizer, 'encodeChat'>,
+  tokenizer: Pick<ChatTokenizer, 'encodeChat'>,
   prompt: (problem: Problem) => ChatMessage[],
-): number {
+): Promise<number> {
   let shortest = Infinity;
   for (const problem of problems) {
-    shortest = Math.min(shortest, encodeChat(prompt(problem), true).length);
+    shortest = Math.min(shortest, (await tokenizer.encodeChat(prompt(problem), true)).length);
     if (shortest <= enough) break;
   }
   return shortest;

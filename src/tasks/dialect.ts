@@ -5,8 +5,8 @@ import type { ChatMessage, Problem, ProblemFile, Task } from './types';
 /** The part of a tokenizer that the check asks. */
 interface Speaker {
   hasChatTemplate: boolean;
-  encodeChat(messages: readonly ChatMessage[], addGenerationPrompt: boolean): number[];
-  encode(text: string): number[];
+  encodeChat(messages: readonly ChatMessage[], addGenerationPrompt: boolean): Promise<number[]>;
+  encode(text: string): Promise<number[]>;
   decode(ids: readonly number[]): string;
 }
 
@@ -15,13 +15,13 @@ interface Speaker {
  * embedded model knows 24 characters).
  * @throws TaskError that says which, and what to do.
  */
-export function checkDialect(task: Task, problem: Problem, tokenizer: Speaker, model: string): void {
+export async function checkDialect(task: Task, problem: Problem, tokenizer: Speaker, model: string): Promise<void> {
   if (!tokenizer.hasChatTemplate) {
     throw new TaskError(`${model}: has no chat template; task ${task.name} needs an instruct model`);
   }
   for (const { content } of task.solvePrompt(problem) satisfies ChatMessage[]) {
     // Some tokenizers add or merge white space; that loses nothing.
-    const written = tokenizer.decode(tokenizer.encode(content)).replace(/\s/g, '');
+    const written = tokenizer.decode(await tokenizer.encode(content)).replace(/\s/g, '');
     if (written === content.replace(/\s/g, '')) continue;
     throw new TaskError(
       `${model}: its tokenizer cannot write the prompts of task ${task.name}; choose an instruct model (on the command line with model=FOLDER)`,
@@ -45,7 +45,7 @@ const REENCODING = 1 / 8;
  * slot's previous response and either all others or their summary, which in turn was made from all others.
  * @param problems those whose questions count; the words around the responses are measured on each.
  */
-export function longestChat(
+export async function longestChat(
   task: Task,
   problems: readonly Problem[],
   tokenizer: Pick<Speaker, 'encodeChat'>,
@@ -55,17 +55,20 @@ export function longestChat(
     summary?: 'concatenate' | 'base-model';
     sampling: { maxTokens: number };
   },
-): number {
+): Promise<number> {
   const { agents, rounds, summary, sampling } = config;
   const { maxTokens } = sampling;
   const nothing = Array.from({ length: agents - 1 }, () => '');
   const model = summary === 'base-model';
-  const length = (messages: ChatMessage[], responses: number) =>
-    tokenizer.encodeChat(messages, true).length + Math.ceil(responses * maxTokens * (1 + REENCODING)) + maxTokens;
-  return problems.reduce((longest, problem) => {
-    if (rounds === 1) return Math.max(longest, length(task.solvePrompt(problem), 0));
+  const length = async (messages: ChatMessage[], responses: number) =>
+    (await tokenizer.encodeChat(messages, true)).length +
+    Math.ceil(responses * maxTokens * (1 + REENCODING)) +
+    maxTokens;
+  const longest = async (problem: Problem): Promise<number> => {
+    if (rounds === 1) return length(task.solvePrompt(problem), 0);
     const revision = length(task.revisePrompt(problem, '', model ? '' : task.summarise(nothing)), model ? 2 : agents);
     const summarising = model && task.summarisePrompt ? length(task.summarisePrompt(problem, nothing), agents - 1) : 0;
-    return Math.max(longest, revision, summarising);
-  }, 0);
+    return Math.max(await revision, await summarising);
+  };
+  return Math.max(0, ...(await Promise.all(problems.map(longest))));
 }

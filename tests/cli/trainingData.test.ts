@@ -26,14 +26,14 @@ describe('readTrainingData', () => {
       ]),
     );
     expect(rest).toEqual([]);
-    const prompt = tokenizer.encodeChat(messages, true);
-    const learnt = [...tokenizer.encode(completion), tokenizer.eosId as number];
+    const prompt = await tokenizer.encodeChat(messages, true);
+    const learnt = [...(await tokenizer.encode(completion)), tokenizer.eosId as number];
     expect(first?.ids).toEqual([...prompt, ...learnt]);
     expect(first?.weights).toEqual([...prompt.map(() => 0), ...learnt.map(() => 1)]);
     expect(tokenizer.decode(Array.from(first?.ids ?? []))).toContain('They say 3.');
     expect(second?.ids).toEqual([
-      ...tokenizer.encodeChat([{ role: 'user', content: 'Hi' }], true),
-      ...tokenizer.encode('Ho'),
+      ...(await tokenizer.encodeChat([{ role: 'user', content: 'Hi' }], true)),
+      ...(await tokenizer.encode('Ho')),
       tokenizer.eosId,
     ]);
   });
@@ -47,7 +47,7 @@ describe('readTrainingData', () => {
     expect(lines).toBe('{"prompt":"Hi","completion":"Ho","cut":true}\n{"prompt":"Hi","completion":"Ho"}\n');
     const [cut, whole] = (await read(lines)).map(({ ids }) => Array.from(ids));
     expect(whole).toEqual([...(cut ?? []), tokenizer.eosId]);
-    expect(cut).toEqual([...tokenizer.encodeChat(messages, true), ...tokenizer.encode('Ho')]);
+    expect(cut).toEqual([...(await tokenizer.encodeChat(messages, true)), ...(await tokenizer.encode('Ho'))]);
     expect(await read('{"prompt":"Hi","completion":"Ho","cut":false}')).toEqual((await read(lines)).slice(1));
   });
 
@@ -75,13 +75,19 @@ describe('readTrainingData', () => {
   });
 
   it('begins a raw prompt as the tokenizer begins texts', async () => {
-    const behindStart = { ...tokenizer, encodeDocument: (text: string) => [0, ...tokenizer.encode(text)] };
+    const behindStart: ChatTokenizer = {
+      ...tokenizer,
+      encodeContinuation: async (text, completion) => {
+        const { prompt, completion: behind } = await tokenizer.encodeContinuation(text, completion);
+        return { prompt: [0, ...prompt], completion: behind };
+      },
+    };
     const line = '{"prompt":"Hi","completion":"Ho"}';
-    const learnt = [...tokenizer.encode('Ho'), tokenizer.eosId];
+    const learnt = [...(await tokenizer.encode('Ho')), tokenizer.eosId];
     const [raw] = await read(line, true, behindStart);
-    expect(raw?.ids).toEqual([0, ...tokenizer.encode('Hi'), ...learnt]);
+    expect(raw?.ids).toEqual([0, ...(await tokenizer.encode('Hi')), ...learnt]);
     const [chat] = await read(line, false, behindStart);
-    expect(chat?.ids[0]).toBe(tokenizer.encodeChat([{ role: 'user', content: 'Hi' }], true)[0]);
+    expect(chat?.ids[0]).toBe((await tokenizer.encodeChat([{ role: 'user', content: 'Hi' }], true))[0]);
   });
 
   it('refuses conversations where there is no template', async () => {

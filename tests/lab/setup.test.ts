@@ -26,8 +26,8 @@ describe('engineOptions', () => {
       model: parseModelConfig(TINY_CONFIG, 'x'),
       tokenizer: await loadTokenizer(tinySource()),
     };
-    expect(engineOptions(config, parts)).toEqual({ maxRows: 40, maxAdapters: 9, maxRank: 4 });
-    expect(engineOptions({ ...config, chunk: 100 }, { ...parts, mostRows: 256 }).maxRows).toBe(256);
+    expect(await engineOptions(config, parts)).toEqual({ maxRows: 40, maxAdapters: 9, maxRank: 4 });
+    expect((await engineOptions({ ...config, chunk: 100 }, { ...parts, mostRows: 256 })).maxRows).toBe(256);
     expect(societyLimits(config, {})).toEqual({});
   });
 
@@ -37,32 +37,32 @@ describe('engineOptions', () => {
     const measured = measuredProblems(task, 1);
     const tokenizer = await loadTokenizer(tinySource());
     const model = parseModelConfig(TINY_CONFIG, 'x');
-    const options = engineOptions(config, { task, measured, model, tokenizer });
+    const options = await engineOptions(config, { task, measured, model, tokenizer });
     expect(options.dtype).toBe('int8');
     expect(options.maxLength).toBeGreaterThan(300);
     expect(options.maxLength).toBeLessThan(model.maxPositions);
     expect(options.maxRows).toBe(30);
     // Keys and values of a wide model take so much that fewer rows fit.
     const wide = { ...model, numLayers: 60, numKvHeads: 16, headDim: 128 };
-    const rows = engineOptions(config, { task, measured, model: wide, tokenizer }).maxRows;
+    const rows = (await engineOptions(config, { task, measured, model: wide, tokenizer })).maxRows;
     expect(rows).toBeLessThan(30);
     const rowBytes = (options.maxLength as number) * 4 * 2 * 60 * 16 * 128;
     expect(rows * rowBytes).toBeLessThanOrEqual(GIB);
     expect((rows + 1) * rowBytes).toBeGreaterThan(GIB);
     // In f16 they take half: where packed weights go with f16, or where it was asked for.
-    const rowsOn = (changed: ExperimentConfig, arithmetic: 'f32' | 'f16') =>
-      engineOptions(changed, { task, measured, model: wide, tokenizer, arithmetic }).maxRows;
+    const rowsOn = async (changed: ExperimentConfig, arithmetic: 'f32' | 'f16') =>
+      (await engineOptions(changed, { task, measured, model: wide, tokenizer, arithmetic })).maxRows;
     const twice = Math.floor((2 * GIB) / rowBytes);
-    expect(rowsOn(config, 'f16')).toBe(twice);
-    expect(rowsOn({ ...config, cache: 'f16' }, 'f32')).toBe(twice);
-    expect(rowsOn(config, 'f32')).toBe(rows);
-    expect(rowsOn({ ...config, dtype: 'f32' }, 'f16')).toBe(rows);
-    expect(rowsOn({ ...config, cache: 'f32' }, 'f16')).toBe(rows);
+    expect(await rowsOn(config, 'f16')).toBe(twice);
+    expect(await rowsOn({ ...config, cache: 'f16' }, 'f32')).toBe(twice);
+    expect(await rowsOn(config, 'f32')).toBe(rows);
+    expect(await rowsOn({ ...config, dtype: 'f32' }, 'f16')).toBe(rows);
+    expect(await rowsOn({ ...config, cache: 'f32' }, 'f16')).toBe(rows);
     expect(options.cache).toBeUndefined();
-    expect(engineOptions({ ...config, cache: 'f16' }, { task, measured, model, tokenizer }).cache).toBe('f16');
-    expect(engineOptions(config, { task, measured, model: { ...model, maxPositions: 64 }, tokenizer }).maxLength).toBe(
-      64,
-    );
+    expect((await engineOptions({ ...config, cache: 'f16' }, { task, measured, model, tokenizer })).cache).toBe('f16');
+    expect(
+      (await engineOptions(config, { task, measured, model: { ...model, maxPositions: 64 }, tokenizer })).maxLength,
+    ).toBe(64);
   });
 });
 
@@ -72,7 +72,7 @@ describe('training on long examples', () => {
     batches,
   });
 
-  it('is split by the largest step, down to one example of each track', () => {
+  it('is split by the largest step, down to one example of each track', async () => {
     const tracks = [track([10, 20, 30], [[0, 1], [2]]), track([40], [[0]])];
     expect(accumulationFor(tracks, 1000)).toBe(1);
     // The largest step has 10 + 20 + 40 tokens.
@@ -81,7 +81,7 @@ describe('training on long examples', () => {
     expect(accumulationFor([], 10)).toBe(1);
   });
 
-  it('of half a billion parameters with the presets stays within two GiB beside the weights', () => {
+  it('of half a billion parameters with the presets stays within two GiB beside the weights', async () => {
     const config = resolveConfig('arithmetic-chat');
     const size = trainingSize(config);
     expect(size.tracks).toBe(7);

@@ -20,12 +20,17 @@ describe('checkRoom', () => {
     resolveConfig('arithmetic-chat', { ...SETTINGS, ...settings });
   const task = taskFor(configOf());
   const lengths = (prompt: (task: Task) => Task['solvePrompt']) =>
-    [...task.problems('evaluation', 5, 0), ...task.problems('train', 6, 0)].map(
-      (problem) => tokenizer.encodeChat(prompt(task)(problem), true).length,
+    Promise.all(
+      [...task.problems('evaluation', 5, 0), ...task.problems('train', 6, 0)].map(
+        async (problem) => (await tokenizer.encodeChat(prompt(task)(problem), true)).length,
+      ),
     );
-  const refusal = (context: number, settings: Record<string, string | number> = {}): ConfigurationError | null => {
+  const refusal = async (
+    context: number,
+    settings: Record<string, string | number> = {},
+  ): Promise<ConfigurationError | null> => {
     try {
-      checkRoom(configOf(settings), task, tokenizer, context, 'tiny');
+      await checkRoom(configOf(settings), task, tokenizer, context, 'tiny');
       return null;
     } catch (error) {
       if (error instanceof ConfigurationError) return error;
@@ -33,39 +38,39 @@ describe('checkRoom', () => {
     }
   };
 
-  it('refuses what no problem has room for, and says the largest response that one has', () => {
-    const solve = lengths(({ solvePrompt }) => solvePrompt);
+  it('refuses what no problem has room for, and says the largest response that one has', async () => {
+    const solve = await lengths(({ solvePrompt }) => solvePrompt);
     const least = Math.min(...solve);
     expect(Math.max(...solve)).toBeGreaterThan(least);
     // As soon as one problem fits the run may begin.
-    expect(refusal(least + 100, { rounds: 1 })).toBe(null);
-    const error = refusal(least + 99, { rounds: 1 });
+    expect(await refusal(least + 100, { rounds: 1 })).toBe(null);
+    const error = await refusal(least + 99, { rounds: 1 });
     expect(error?.key).toBe('sampling.maxTokens');
     expect(error?.message).toContain('choose at most 99,');
-    expect(refusal(least + 99, { rounds: 1, 'sampling.maxTokens': 99 })).toBe(null);
-    expect(refusal(least)?.key).toBe('model');
-    expect(refusal(least)?.message).toContain(`takes ${least} tokens, and tiny reads ${least}`);
+    expect(await refusal(least + 99, { rounds: 1, 'sampling.maxTokens': 99 })).toBe(null);
+    expect((await refusal(least))?.key).toBe('model');
+    expect((await refusal(least))?.message).toContain(`takes ${least} tokens, and tiny reads ${least}`);
   });
 
-  it('refuses revisions without room for a single token', () => {
+  it('refuses revisions without room for a single token', async () => {
     const least = Math.min(
-      ...lengths(
+      ...(await lengths(
         ({ revisePrompt }) =>
           (problem) =>
             revisePrompt(problem, '.', '.'),
-      ),
+      )),
     );
-    expect(refusal(least + 1, { 'sampling.maxTokens': 1 })).toBe(null);
-    const error = refusal(least, { 'sampling.maxTokens': 1 });
+    expect(await refusal(least + 1, { 'sampling.maxTokens': 1 })).toBe(null);
+    const error = await refusal(least, { 'sampling.maxTokens': 1 });
     expect(error?.key).toBe('rounds');
     expect(error?.message).toContain('rounds=1');
-    expect(refusal(least, { 'sampling.maxTokens': 1, rounds: 1 })).toBe(null);
+    expect(await refusal(least, { 'sampling.maxTokens': 1, rounds: 1 })).toBe(null);
   });
 
-  it('looks at new problems where every iteration draws some, and leaves the compact dialect alone', () => {
-    expect(refusal(4096, { problems: 'fresh' })).toBe(null);
+  it('looks at new problems where every iteration draws some, and leaves the compact dialect alone', async () => {
+    expect(await refusal(4096, { problems: 'fresh' })).toBe(null);
     const compact = resolveConfig('arithmetic-tiny');
-    checkRoom(compact, taskFor(compact), tokenizer, 20, 'tiny');
+    await checkRoom(compact, taskFor(compact), tokenizer, 20, 'tiny');
   });
 
   it('is asked before a model is loaded', async () => {

@@ -14,6 +14,7 @@ import { taskFor } from '../../src/tasks';
 import { arithmetic } from '../../src/tasks/arithmetic';
 import { arithmeticChat } from '../../src/tasks/arithmeticChat';
 import { checkDialect, longestChat } from '../../src/tasks/dialect';
+import type { ChatMessage } from '../../src/tasks/types';
 import { gsm8k } from '../../src/tasks/gsm8k';
 import { importProblems } from '../../src/tasks/importer';
 import { FakeSociety, logOf } from '../recipes/fakeSociety';
@@ -64,7 +65,7 @@ class TalkingSociety extends FakeSociety {
 const debates = (events: RunEvent[]) => events.filter((event): event is DebateHeld => event.type === 'debate');
 
 describe('configuration', () => {
-  it('takes chat defaults with a chat task, and only with it', () => {
+  it('takes chat defaults with a chat task, and only with it', async () => {
     const chat = config();
     expect(chat).toMatchObject({
       summary: 'base-model',
@@ -231,7 +232,7 @@ describe('with a model', () => {
       });
       const task = { ...taskFor(settings, file), extractAnswer: (text: string) => String(text.length) };
       // The model says all bytes; what is no UTF-8 takes three tokens for one when it is read.
-      const maxLength = longestChat(task, file.problems, tokenizer, settings);
+      const maxLength = await longestChat(task, file.problems, tokenizer, settings);
       const society = async () => {
         const engine = await ReferenceEngine.create(tinyWeights(), {
           maxRows: 3,
@@ -258,13 +259,13 @@ describe('with a model', () => {
       for (const debate of held) {
         const problem = file.problems.find(({ id }) => id === debate.problem);
         if (!problem) throw new Error('no problem');
-        debate.responses[1]?.forEach(({ shortened, tokens, finish }, agent) => {
+        for (const [agent, { shortened, tokens, finish }] of (debate.responses[1] ?? []).entries()) {
           const messages = promptFor(task, problem, debate, agent, 2);
           expect(JSON.stringify(messages).includes('[…]')).toBe(shortened !== undefined);
-          const length = tokenizer.encodeChat(messages, true).length;
+          const length = (await tokenizer.encodeChat(messages, true)).length;
           expect(length + 24).toBeLessThanOrEqual(maxLength);
           expect(finish === 'stop' || tokens === 24).toBe(true);
-        });
+        }
       }
       const read = trained.filter(({ adapter }) => adapter.startsWith('critic')).flatMap(({ examples }) => examples);
       expect(read.some(({ messages }) => JSON.stringify(messages).includes('[…]'))).toBe(true);
@@ -279,33 +280,39 @@ describe('with a model', () => {
     },
   );
 
-  it.each(['concatenate', 'base-model'] as const)('knows the longest sequence it can be asked for (%s)', (summary) => {
-    const settings = config({ agents: 5, summary, 'sampling.maxTokens': 40 });
-    const longest = longestChat(gsm8k, file.problems, tokenizer, settings);
-    // One token a byte: responses as long as they can get.
-    const full = 'x'.repeat(40);
-    const others = [full, full, full, full];
-    const read = summary === 'concatenate' ? gsm8k.summarise(others) : full;
-    const prompts = file.problems.flatMap((problem) => [
-      gsm8k.revisePrompt(problem, full, read),
-      ...(summary === 'base-model' ? [gsm8k.summarisePrompt?.(problem, others) ?? []] : []),
-    ]);
-    const lengths = prompts.map((messages) => tokenizer.encodeChat(messages, true).length + 40);
-    expect(Math.max(...lengths)).toBeLessThanOrEqual(longest);
-    expect(Math.max(...lengths)).toBeGreaterThan(longest * 0.85);
-    // With one round nobody reads anybody.
-    const solved = file.problems.map((problem) => tokenizer.encodeChat(gsm8k.solvePrompt(problem), true).length + 40);
-    const alone = longestChat(gsm8k, file.problems, tokenizer, { ...settings, rounds: 1 });
-    expect(alone).toBe(Math.max(...solved));
-  });
+  it.each(['concatenate', 'base-model'] as const)(
+    'knows the longest sequence it can be asked for (%s)',
+    async (summary) => {
+      const settings = config({ agents: 5, summary, 'sampling.maxTokens': 40 });
+      const longest = await longestChat(gsm8k, file.problems, tokenizer, settings);
+      // One token a byte: responses as long as they can get.
+      const full = 'x'.repeat(40);
+      const others = [full, full, full, full];
+      const read = summary === 'concatenate' ? gsm8k.summarise(others) : full;
+      const prompts = file.problems.flatMap((problem) => [
+        gsm8k.revisePrompt(problem, full, read),
+        ...(summary === 'base-model' ? [gsm8k.summarisePrompt?.(problem, others) ?? []] : []),
+      ]);
+      const lengthOf = async (messages: ChatMessage[]) => (await tokenizer.encodeChat(messages, true)).length + 40;
+      const lengths = await Promise.all(prompts.map(lengthOf));
+      expect(Math.max(...lengths)).toBeLessThanOrEqual(longest);
+      expect(Math.max(...lengths)).toBeGreaterThan(longest * 0.85);
+      // With one round nobody reads anybody.
+      const solved = await Promise.all(file.problems.map((problem) => lengthOf(gsm8k.solvePrompt(problem))));
+      const alone = await longestChat(gsm8k, file.problems, tokenizer, { ...settings, rounds: 1 });
+      expect(alone).toBe(Math.max(...solved));
+    },
+  );
 
-  it('is refused where its tokenizer cannot write the prompts', () => {
+  it('is refused where its tokenizer cannot write the prompts', async () => {
     const [problem] = arithmeticChat.problems('train', 1, 1);
     if (!problem) throw new Error('no problem');
-    checkDialect(arithmeticChat, problem, tokenizer, 'tiny');
+    await checkDialect(arithmeticChat, problem, tokenizer, 'tiny');
     const digits = { ...tokenizer, encode: (text: string) => tokenizer.encode(text.replace(/[a-z]/g, '')) };
-    expect(() => checkDialect(arithmeticChat, problem, digits, 'tiny')).toThrow(/^tiny: its tokenizer cannot write/);
+    await expect(checkDialect(arithmeticChat, problem, digits, 'tiny')).rejects.toThrow(
+      /^tiny: its tokenizer cannot write/,
+    );
     const base = { ...tokenizer, hasChatTemplate: false };
-    expect(() => checkDialect(arithmetic, problem, base, 'tiny')).toThrow(/^tiny: has no chat template/);
+    await expect(checkDialect(arithmetic, problem, base, 'tiny')).rejects.toThrow(/^tiny: has no chat template/);
   });
 });

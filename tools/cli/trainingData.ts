@@ -1,7 +1,7 @@
 /** Training data for `train`: a JSONL file of prompts and completions, as text, as chat messages or as token ids. */
 import type { TrainExample } from '../../src/engine/types';
 import { FileError } from '../../src/engine/errors';
-import type { ChatTokenizer } from '../../src/backends/tokenizer';
+import type { ChatTokenizer, Turn } from '../../src/backends/tokenizer';
 import type { ChatMessage } from '../../src/tasks/types';
 
 /** A line of a JSONL file is not what it should be. */
@@ -80,24 +80,28 @@ async function readLine(
     typeof line.prompt === 'string' ? line.prompt : checkMessages(line.prompt, file, number);
   const t = await tokenizer();
   const end = cut || t.eosId === null ? [] : [t.eosId];
-  return example(promptIds(prompt, t, raw, file, number), [...t.encode(completion), ...end], file, number);
+  const turn = await turnOf(prompt, completion, t, raw, file, number);
+  return example(turn.prompt, [...turn.completion, ...end], file, number);
 }
 
-function promptIds(
+async function turnOf(
   prompt: string | ChatMessage[],
+  completion: string,
   tokenizer: ChatTokenizer,
   raw: boolean,
   file: string,
   line: number,
-): number[] {
+): Promise<Turn> {
   const plain = raw || !tokenizer.hasChatTemplate;
   if (typeof prompt === 'string')
-    return plain ? tokenizer.encodeDocument(prompt) : tokenizer.encodeChat([{ role: 'user', content: prompt }], true);
+    return plain
+      ? tokenizer.encodeContinuation(prompt, completion)
+      : tokenizer.encodeTurn([{ role: 'user', content: prompt }], completion);
   if (plain) {
     const why = raw ? 'with --raw none is used' : 'the model has none';
     throw new DataLineError(file, line, `a prompt of messages needs a chat template, and ${why}`);
   }
-  return tokenizer.encodeChat(prompt, true);
+  return tokenizer.encodeTurn(prompt, completion);
 }
 
 const ROLES = ['system', 'user', 'assistant'];

@@ -96,12 +96,12 @@ export async function main(args: string[]): Promise<void> {
   const model = await openModel(folder);
   const tokenizer = await openTokenizer(model.dir);
   const problems = measuredProblems(task, config.seed, data);
-  if (problems[0]) checkDialect(task, problems[0], tokenizer, asked.model);
-  checkRoom(config, task, tokenizer, model.config.maxPositions, asked.model);
+  if (problems[0]) await checkDialect(task, problems[0], tokenizer, asked.model);
+  await checkRoom(config, task, tokenizer, model.config.maxPositions, asked.model);
   const engineChoice = choice(values, 'engine', ENGINES, 'auto');
   const arithmetic = await deviceArithmetic(engineChoice);
   const parts = { task, measured: problems, model: model.config, tokenizer, mostRows: MOST_ROWS, arithmetic };
-  const options = engineOptions(config, parts);
+  const options = await engineOptions(config, parts);
   const engine = await openEngine(engineChoice, model, options, output);
   const control = new RunControl();
   // The second time it ends at once.

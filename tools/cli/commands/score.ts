@@ -92,8 +92,8 @@ async function scoreText(values: Values, dtype: WeightDtype, choice: EngineChoic
   const window = number(values, 'window', Math.min(512, most), { integer: true, min: 2, max: most });
   const content = new TextDecoder().decode(await readBytes(file));
   const tokenizer = await openTokenizer(model.dir);
-  const start = tokenizer.encodeDocument('');
-  const tokens = tokenizer.encode(content).slice(0, limit);
+  const start = await tokenizer.encodeDocument('');
+  const tokens = (await tokenizer.encode(content)).slice(0, limit);
   const ids = [...start, ...tokens];
   if (ids.length < 2) throw new UsageError(`--text: ${file} has too few tokens (${tokens.length}) to predict any`);
 
