@@ -17,6 +17,7 @@ import type { Shortened } from '../events';
 import { hashAdapter } from '../log/digest';
 import { accumulationFor } from './accumulation';
 import type { ExperimentConfig } from './config';
+import { endTokens, responseText } from './endTokens';
 import { fitPrompt } from './fitting';
 import {
   asksForSummary,
@@ -68,11 +69,10 @@ export class ModelSociety implements Society {
   /** @throws RequestError when neither tokenizer nor model name an end token. */
   constructor(private readonly options: ModelSocietyOptions) {
     const { engine, tokenizer, model } = options;
-    const eosId = tokenizer.eosId ?? engine.info.config.eosTokenIds[0];
-    if (eosId === undefined)
-      throw new RequestError(`${model.name}: neither tokenizer nor config.json name an end token`);
-    this.eosId = eosId;
-    this.stopIds = [...new Set([eosId, ...engine.info.config.eosTokenIds])];
+    const { end, stopIds } = endTokens(tokenizer, engine.info.config, model.name);
+    if (end === null) throw new RequestError(`${model.name}: neither tokenizer nor config.json name an end token`);
+    this.eosId = end;
+    this.stopIds = stopIds;
     const { maxLength } = options;
     this.maxLength = resolveMaxLength(engine.info.config, maxLength === undefined ? {} : { maxLength });
   }
@@ -165,8 +165,7 @@ export class ModelSociety implements Society {
   }
 
   private text(ids: readonly number[]): string {
-    const last = ids.at(-1);
-    return this.options.tokenizer.decode(last !== undefined && this.stopIds.includes(last) ? ids.slice(0, -1) : ids);
+    return responseText(this.options.tokenizer, { stopIds: this.stopIds }, ids);
   }
 
   /**

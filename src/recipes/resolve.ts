@@ -186,7 +186,7 @@ function checkTaskSettings(config: ExperimentConfig): void {
   }
   const reads = isFileTask(taskNamed(task));
   if (reads && data === undefined) {
-    throw new ConfigurationError('task', `${task} takes its problems from a file; give one with --data FILE.jsonl`);
+    throw new ConfigurationError('task', `${task} takes its problems from a file; give one with --data FILE`);
   }
   if (!reads && data !== undefined) throw new ConfigurationError('data', `${task} makes its own problems`);
   if (data && (data.name === undefined || data.sha256 === undefined)) {

@@ -3,7 +3,7 @@ import { FileError, PolylogueError } from '../engine/errors';
 /** A task is unknown or cannot give what is asked of it. */
 export class TaskError extends PolylogueError {}
 
-/** A file of problems is not what its task reads; names the line where one is to blame. */
+/** A file of problems, examples or text is not what its reader takes; names the line where one is to blame. */
 export class ProblemFileError extends FileError {
   constructor(
     file: string,

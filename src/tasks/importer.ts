@@ -1,7 +1,9 @@
-/** Reads a JSONL file of problems for a task: one object a line, blank lines skipped. */
+/** Reads a file of problems for a task: JSON lines, a JSON list of objects, or a CSV with a header. */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { ProblemFileError, TaskError } from './errors';
+import { readRecords, type FileRecord } from './records';
+import { clipped } from './textLines';
 import type { FileTask, Problem, ProblemFile, Task } from './types';
 
 /**
@@ -15,25 +17,24 @@ export function importProblems(task: FileTask, file: string, bytes: Uint8Array):
   const ids = new Set<number>();
   const problems: Problem[] = [];
   let repeated = 0;
-  textLines(file, bytes).forEach((text, index) => {
-    if (text.trim() === '') return;
-    const line = index + 1;
-    const { question, gold } = readLine(task, file, line, text);
+  for (const record of readRecords(file, bytes, { column: 'question', line: task.lineFormat })) {
+    const { line } = record;
+    const { question, gold } = readProblem(task, file, record);
     const earlier = known.get(question);
     if (earlier && !task.equal(earlier.gold, gold)) {
       throw new ProblemFileError(
         file,
         line,
-        `asks the question of line ${earlier.line} but has another answer (${gold}, not ${earlier.gold})`,
+        `asks the question of line ${earlier.line} but has another answer (${clipped(gold)}, not ${clipped(earlier.gold)})`,
       );
     }
     if (earlier) {
       repeated++;
-      return;
+      continue;
     }
     known.set(question, { line, gold });
     problems.push({ id: freeId(question, ids), question, gold });
-  });
+  }
   if (problems.length === 0) throw new ProblemFileError(file, null, `holds no problems; a line is ${task.lineFormat}`);
   const name = file.split(/[/\\]/).at(-1) ?? file;
   return { name, sha256: bytesToHex(sha256(bytes)), problems, repeated };
@@ -49,37 +50,11 @@ export async function readProblemFile(task: Task | FileTask, file: string, bytes
   return importProblems(task, file, bytes);
 }
 
-/** Lines as text; a byte that is not UTF-8 is found in its line. */
-function textLines(file: string, bytes: Uint8Array): string[] {
-  const decoder = new TextDecoder('utf-8', { fatal: true });
-  const lines: string[] = [];
-  for (let start = 0; start <= bytes.length;) {
-    const newline = bytes.indexOf(0x0a, start);
-    const end = newline < 0 ? bytes.length : newline;
-    try {
-      lines.push(decoder.decode(bytes.subarray(start, end)));
-    } catch (cause) {
-      throw new ProblemFileError(file, lines.length + 1, 'is not UTF-8 text', { cause });
-    }
-    start = end + 1;
-  }
-  return lines;
-}
-
-function readLine(task: FileTask, file: string, line: number, text: string): Omit<Problem, 'id'> {
-  let value: unknown;
+function readProblem(task: FileTask, file: string, { line, fields }: FileRecord): Omit<Problem, 'id'> {
   try {
-    value = JSON.parse(text);
+    return task.readProblem(fields);
   } catch (cause) {
-    throw new ProblemFileError(file, line, `is not JSON (${(cause as Error).message})`, { cause });
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new ProblemFileError(file, line, `is not a JSON object; a line is ${task.lineFormat}`);
-  }
-  try {
-    return task.readProblem(value as Record<string, unknown>);
-  } catch (cause) {
-    throw new ProblemFileError(file, line, (cause as Error).message, { cause });
+    throw new ProblemFileError(file, line, clipped((cause as Error).message, 300), { cause });
   }
 }
 

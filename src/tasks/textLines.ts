@@ -1,0 +1,36 @@
+/** Files of text: one strict reading of bytes for all that is learnt from, measured or asked. */
+import { ProblemFileError } from './errors';
+
+/**
+ * The lines of a UTF-8 text, without their line feeds. A byte-order mark at the beginning of a line is left out.
+ * @throws ProblemFileError naming the line with a byte that is not UTF-8, and what to do
+ */
+export function textLines(file: string, bytes: Uint8Array): string[] {
+  const [first, second] = bytes;
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
+    throw new ProblemFileError(file, null, 'is UTF-16 text; save it as UTF-8');
+  }
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  const lines: string[] = [];
+  for (let start = 0; start <= bytes.length;) {
+    const newline = bytes.indexOf(0x0a, start);
+    const end = newline < 0 ? bytes.length : newline;
+    try {
+      lines.push(decoder.decode(bytes.subarray(start, end)));
+    } catch (cause) {
+      throw new ProblemFileError(file, lines.length + 1, 'is not UTF-8 text; save the file as UTF-8', { cause });
+    }
+    start = end + 1;
+  }
+  return lines;
+}
+
+/** The same as one text. @throws as `textLines` */
+export function plainText(file: string, bytes: Uint8Array): string {
+  return textLines(file, bytes).join('\n');
+}
+
+/** A text as messages quote it: its beginning, when it is long. */
+export function clipped(text: string, length = 60): string {
+  return text.length <= length ? text : `${text.slice(0, length)}…`;
+}
