@@ -2,8 +2,14 @@
  * config.json → ModelConfig. What this engine does not do is refused by name: a model that loads is computed as
  * transformers computes it (modeling_llama.py, modeling_qwen2.py, modeling_qwen3.py).
  */
-import { ConfigError } from './errors';
-import { PROJECTIONS, type Llama3RopeScaling, type ModelConfig, type Projection } from './types';
+import { checkKeys, MODEL_KEYS, refuseNonFinite, withoutKeys } from './configKeys';
+import { boolean, count, isRecord, isSet, positive, type Fields } from './configValues';
+import { ConfigError, UnknownKeysError } from './errors';
+import { HARMLESS_MODEL_KEYS } from './harmlessKeys';
+import { jsonObject, type JsonFile } from './json';
+import { checkLimit, MODEL_LIMITS } from './limits';
+import { readRope } from './rope';
+import { PROJECTIONS, type ModelConfig, type Projection } from './types';
 
 /** Architectures this engine runs, as config.json names them. */
 export const ARCHITECTURES = {
@@ -12,24 +18,36 @@ export const ARCHITECTURES = {
   Qwen3ForCausalLM: 'qwen3',
 } as const;
 
-type Fields = Record<string, unknown>;
+/** How a configuration is read. */
+export interface ConfigOptions {
+  /** Keys to be left out as if they were not there: the visitor's choice. A dot leads into an object (`rope_scaling.mscale`). */
+  ignore?: readonly string[];
+}
 
 /**
- * Checks the parsed config.json of a model.
+ * Checks the parsed config.json of a model. Keys that are read have to make sense, keys of `harmlessKeys.ts` pass, every other key is
+ * refused by name, whatever its value.
  *
- * @param json the parsed file; both `rope_theta` / `rope_scaling` (transformers 4) and `rope_parameters`
+ * @param json the parsed file, or its value alone; both `rope_theta` / `rope_scaling` (transformers 4) and `rope_parameters`
  *   (transformers 5) are understood
  * @param file the file's name, for messages
- * @throws ConfigError naming the file and the first thing that is missing, malformed or not supported
+ * @throws ConfigError naming the file and what is missing, malformed or not supported; UnknownKeysError
  */
-export function parseModelConfig(json: unknown, file: string): ModelConfig {
-  if (!isRecord(json)) throw new ConfigError(file, 'is not a JSON object');
+export function parseModelConfig(json: unknown, file: string, options: ConfigOptions = {}): ModelConfig {
+  return readModelConfig({ value: json, lines: new Map(), nonFinite: [] }, file, options);
+}
+
+/** As `parseModelConfig`, of a file that was read with `readJson`: faults are reported by line. */
+export function readModelConfig(read: JsonFile, file: string, { ignore = [] }: ConfigOptions = {}): ModelConfig {
+  const { fields: json, ignored } = withoutKeys(jsonObject(read.value, file), ignore);
   const modelType = readArchitecture(json, file);
   refuseUnsupported(json, modelType, file);
+  checkKeys(json, MODEL_KEYS, HARMLESS_MODEL_KEYS, read.lines, file);
+  refuseNonFinite(read, json, (key) => !Object.hasOwn(HARMLESS_MODEL_KEYS, key), file);
 
-  const hiddenSize = integer(json, 'hidden_size', file);
-  const numHeads = integer(json, 'num_attention_heads', file);
-  const numKvHeads = integer(json, 'num_key_value_heads', file, numHeads);
+  const hiddenSize = count(json, 'hidden_size', MODEL_LIMITS.hidden, file);
+  const numHeads = count(json, 'num_attention_heads', MODEL_LIMITS.heads, file);
+  const numKvHeads = count(json, 'num_key_value_heads', MODEL_LIMITS.heads, file, numHeads);
   if (numHeads % numKvHeads !== 0) {
     throw new ConfigError(
       file,
@@ -39,36 +57,46 @@ export function parseModelConfig(json: unknown, file: string): ModelConfig {
   // Defaults are those of each family's configuration class in transformers.
   const headDim = readHeadDim(json, modelType, hiddenSize, numHeads, file);
   const rope = readRope(json, file);
+  const numLayers = count(json, 'num_hidden_layers', MODEL_LIMITS.layers, file);
+  checkLayerTypes(json.layer_types, numLayers, file);
   return {
     modelType,
     hiddenSize,
-    intermediateSize: integer(json, 'intermediate_size', file),
-    numLayers: integer(json, 'num_hidden_layers', file),
+    intermediateSize: count(json, 'intermediate_size', MODEL_LIMITS.intermediate, file),
+    numLayers,
     numHeads,
     numKvHeads,
     headDim,
-    vocabSize: integer(json, 'vocab_size', file),
-    rmsNormEps: positive(json, 'rms_norm_eps', file, 1e-6),
+    vocabSize: count(json, 'vocab_size', MODEL_LIMITS.vocabulary, file),
+    rmsNormEps: positive(json, 'rms_norm_eps', file, { fallback: 1e-6, max: 1 }),
     ropeTheta: rope.theta,
     ropeScaling: rope.scaling,
     qkvBias: modelType === 'qwen2',
     qkNorm: modelType === 'qwen3',
     tieWordEmbeddings: boolean(json, 'tie_word_embeddings', file, false),
-    maxPositions: integer(json, 'max_position_embeddings', file, modelType === 'llama' ? 2048 : 32768),
-    bosTokenId: readTokenId(json, 'bos_token_id', file),
+    maxPositions: count(
+      json,
+      'max_position_embeddings',
+      MODEL_LIMITS.positions,
+      file,
+      modelType === 'llama' ? 2048 : 32768,
+    ),
+    bosTokenId: readTokenIds(json, 'bos_token_id', file)[0] ?? null,
     eosTokenIds: readTokenIds(json, 'eos_token_id', file),
+    ...(ignored.length > 0 && { ignored }),
   };
 }
 
 /**
  * End tokens that generation_config.json names besides those of config.json: chat models that end a turn with one token may end
- * a text with another (Qwen2.5: <|im_end|> and <|endoftext|>). What is no id of the vocabulary counts as nothing.
+ * a text with another (Qwen2.5: <|im_end|> and <|endoftext|>). An id above the vocabulary never comes and counts as nothing. The rest
+ * of the file are settings of sampling, and the lab sets its own.
+ *
+ * @throws ConfigError when the file holds no object, or end tokens that are no token ids
  */
-export function withGenerationConfig(config: ModelConfig, json: unknown): ModelConfig {
-  const value = isRecord(json) ? json.eos_token_id : undefined;
-  const ids: unknown[] = Array.isArray(value) ? value : [value];
-  const known = ids.filter((id): id is number => Number.isInteger(id) && (id as number) >= 0);
-  const eosTokenIds = [...config.eosTokenIds, ...known.filter((id) => id < config.vocabSize)];
+export function withGenerationConfig(config: ModelConfig, json: unknown, file: string): ModelConfig {
+  const ids = readTokenIds(jsonObject(json, file), 'eos_token_id', file);
+  const eosTokenIds = [...config.eosTokenIds, ...ids.filter((id) => id < config.vocabSize)];
   return { ...config, eosTokenIds: [...new Set(eosTokenIds)] };
 }
 
@@ -134,7 +162,14 @@ export function tensorShapes(config: ModelConfig): Map<string, number[]> {
 
 function readArchitecture(json: Fields, file: string): ModelConfig['modelType'] {
   const known = Object.keys(ARCHITECTURES).join(', ');
-  const name: unknown = Array.isArray(json.architectures) ? json.architectures[0] : undefined;
+  const names: unknown[] = Array.isArray(json.architectures) ? json.architectures : [];
+  const name = names[0];
+  if (names.some((other) => other !== name)) {
+    throw new ConfigError(
+      file,
+      `"architectures" names several (${names.slice(0, 4).map(String).join(', ')}); one is known`,
+    );
+  }
   if (typeof name !== 'string') throw new ConfigError(file, `has no "architectures" (known: ${known})`);
   if (!Object.hasOwn(ARCHITECTURES, name)) {
     throw new ConfigError(file, `architecture ${name} is not supported (known: ${known})`);
@@ -142,27 +177,43 @@ function readArchitecture(json: Fields, file: string): ModelConfig['modelType'] 
   return ARCHITECTURES[name as keyof typeof ARCHITECTURES];
 }
 
-function refuseUnsupported(json: Fields, modelType: string, file: string): void {
-  const refuse = (what: string): never => {
-    throw new ConfigError(file, `${what} is not supported`);
+function refuseUnsupported(json: Fields, modelType: ModelConfig['modelType'], file: string): void {
+  const refuse = (what: string, key: string): never => {
+    throw new UnknownKeysError(file, `${what} is not supported; choose another copy of the model`, [key]);
   };
-  // MLX writes its own key beside or instead of the usual one.
-  if (isRecord(json.quantization)) refuse('a quantised checkpoint (quantization, as MLX writes it)');
-  if (isSet(json.quantization_config)) {
-    const method = isRecord(json.quantization_config) ? String(json.quantization_config.quant_method ?? '') : '';
-    refuse(`a quantised checkpoint (quantization_config${method ? ` ${method}` : ''})`);
+  for (const key of ['quantization_config', 'compression_config', 'quantization']) {
+    const value = json[key];
+    if (!isSet(value)) continue;
+    const method = isRecord(value) ? String(value.quant_method ?? '') : '';
+    refuse(`a quantised checkpoint (${key}${method ? ` ${method}` : ''})`, key);
   }
-  const act = json.hidden_act ?? 'silu';
-  if (act !== 'silu') refuse(`hidden_act ${JSON.stringify(act)} (only "silu")`);
-  if (json.use_sliding_window === true && isSet(json.sliding_window)) refuse('a sliding window in use');
-  if (Array.isArray(json.layer_types)) {
-    const other: unknown = json.layer_types.find((type) => type !== 'full_attention');
-    if (other !== undefined) refuse(`layer type ${JSON.stringify(other)} (only "full_attention")`);
-  }
+  const { model_type: type = modelType, hidden_act: act = 'silu' } = json;
+  if (type !== modelType) refuse(`model_type ${JSON.stringify(type)} with this architecture`, 'model_type');
+  if (act !== 'silu') refuse(`hidden_act ${JSON.stringify(act)} (only "silu")`, 'hidden_act');
+  const inUse = boolean(json, 'use_sliding_window', file, false);
+  // Qwen's classes have a switch for the window; without one it is in use.
+  if (isSet(json.sliding_window) && (inUse || modelType === 'llama'))
+    refuse('a sliding window in use', 'sliding_window');
   // Qwen2 always has q, k and v biases and has no such switch; elsewhere the switch also puts a bias on o_proj.
-  if (modelType !== 'qwen2' && json.attention_bias === true) refuse('attention_bias');
-  if (json.mlp_bias === true) refuse('mlp_bias');
-  if (isSet(json.partial_rotary_factor) && json.partial_rotary_factor !== 1) refuse('partial_rotary_factor');
+  const bias = boolean(json, 'attention_bias', file, false);
+  if (modelType !== 'qwen2' && bias) refuse('attention_bias', 'attention_bias');
+  if (boolean(json, 'mlp_bias', file, false)) refuse('mlp_bias', 'mlp_bias');
+  const partial = json.partial_rotary_factor;
+  if (isSet(partial) && partial !== 1) refuse('partial_rotary_factor', 'partial_rotary_factor');
+}
+
+function checkLayerTypes(types: unknown, numLayers: number, file: string): void {
+  if (!isSet(types)) return;
+  if (!Array.isArray(types)) throw new UnknownKeysError(file, '"layer_types" is not a list', ['layer_types']);
+  const other: unknown = types.find((type) => type !== 'full_attention');
+  if (other !== undefined) {
+    const what = `layer type ${JSON.stringify(other)} (only "full_attention")`;
+    throw new UnknownKeysError(file, `${what} is not supported; choose another model`, ['layer_types']);
+  }
+  if (types.length !== numLayers) {
+    const problem = `"layer_types" names ${types.length} layers, num_hidden_layers is ${numLayers}`;
+    throw new UnknownKeysError(file, problem, ['layer_types']);
+  }
 }
 
 function readHeadDim(
@@ -174,7 +225,7 @@ function readHeadDim(
 ): number {
   let headDim: number;
   if (isSet(json.head_dim)) {
-    headDim = integer(json, 'head_dim', file);
+    headDim = count(json, 'head_dim', MODEL_LIMITS.headDim, file);
   } else if (modelType === 'qwen3') {
     headDim = 128;
   } else {
@@ -187,79 +238,15 @@ function readHeadDim(
   return headDim;
 }
 
-/** RoPE from `rope_parameters` (transformers 5) or from `rope_theta` and `rope_scaling` (transformers 4). */
-function readRope(json: Fields, file: string): { theta: number; scaling: Llama3RopeScaling | null } {
-  const key = isSet(json.rope_parameters) ? 'rope_parameters' : 'rope_scaling';
-  const fields = json[key];
-  if (isSet(fields) && !isRecord(fields)) throw new ConfigError(file, `"${key}" is not an object`);
-  const parameters: Fields = isRecord(fields) ? fields : {};
-  const theta = isSet(parameters.rope_theta)
-    ? positive(parameters, 'rope_theta', file)
-    : positive(json, 'rope_theta', file, 10000);
-  if (isSet(parameters.partial_rotary_factor) && parameters.partial_rotary_factor !== 1) {
-    throw new ConfigError(file, 'partial_rotary_factor is not supported');
-  }
-  const type = parameters.rope_type ?? parameters.type ?? 'default';
-  if (type === 'default') return { theta, scaling: null };
-  if (type !== 'llama3') {
-    throw new ConfigError(file, `RoPE type ${JSON.stringify(type)} is not supported (only "default" and "llama3")`);
-  }
-  const scaling: Llama3RopeScaling = {
-    factor: positive(parameters, 'factor', file),
-    lowFreqFactor: positive(parameters, 'low_freq_factor', file),
-    highFreqFactor: positive(parameters, 'high_freq_factor', file),
-    originalMaxPositions: positive(parameters, 'original_max_position_embeddings', file),
-  };
-  if (scaling.highFreqFactor <= scaling.lowFreqFactor) {
-    throw new ConfigError(file, `"${key}" has a high_freq_factor that is not above low_freq_factor`);
-  }
-  return { theta, scaling };
-}
-
-function readTokenId(json: Fields, key: string, file: string): number | null {
-  const ids = readTokenIds(json, key, file);
-  return ids[0] ?? null;
-}
-
 function readTokenIds(json: Fields, key: string, file: string): number[] {
   const value = json[key];
   if (!isSet(value)) return [];
   const ids: unknown[] = Array.isArray(value) ? value : [value];
+  checkLimit(ids.length, MODEL_LIMITS.endTokens, (problem) => new ConfigError(file, `"${key}": ${problem}`));
   for (const id of ids) {
-    if (!Number.isInteger(id) || (id as number) < 0) throw new ConfigError(file, `"${key}" is not a token id`);
+    if (!Number.isSafeInteger(id) || (id as number) < 0) {
+      throw new ConfigError(file, `"${key}" holds ${JSON.stringify(id)}, which is not a token id`);
+    }
   }
   return ids as number[];
-}
-
-function isRecord(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function isSet(value: unknown): boolean {
-  return value !== undefined && value !== null;
-}
-
-function integer(json: Fields, key: string, file: string, fallback?: number): number {
-  const value = json[key] ?? fallback;
-  if (value === undefined) throw new ConfigError(file, `has no "${key}"`);
-  if (!Number.isInteger(value) || (value as number) < 1) {
-    throw new ConfigError(file, `"${key}" is ${JSON.stringify(value)}, not a positive integer`);
-  }
-  return value as number;
-}
-
-function positive(json: Fields, key: string, file: string, fallback?: number): number {
-  const value = json[key] ?? fallback;
-  if (value === undefined) throw new ConfigError(file, `has no "${key}"`);
-  if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0) {
-    throw new ConfigError(file, `"${key}" is ${JSON.stringify(value)}, not a positive number`);
-  }
-  return value;
-}
-
-function boolean(json: Fields, key: string, file: string, fallback: boolean): boolean {
-  const value = json[key] ?? fallback;
-  if (typeof value !== 'boolean')
-    throw new ConfigError(file, `"${key}" is ${JSON.stringify(value)}, not true or false`);
-  return value;
 }

@@ -21,6 +21,19 @@ export class FileError extends PolylogueError {
 /** A model's config.json asks for something this engine does not do, or lacks a field. */
 export class ConfigError extends FileError {}
 
+/** A configuration has keys that may change what is computed in a way that this engine does not know. */
+export class UnknownKeysError extends ConfigError {
+  /** @param keys to be ignored if the model is to be loaded all the same; a dot leads into an object */
+  constructor(
+    file: string,
+    problem: string,
+    readonly keys: readonly string[],
+    options?: ErrorOptions,
+  ) {
+    super(file, problem, options);
+  }
+}
+
 /** A safetensors file is truncated, inconsistent or lacks a tensor. */
 export class SafetensorsError extends FileError {}
 

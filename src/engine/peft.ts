@@ -5,7 +5,10 @@
 import { drawWords, philox, STREAMS, uniformFromWord } from '../random';
 import { projectionPath, projectionShape } from './config';
 import { AdapterError } from './errors';
-import { label, parseJson, type FileSource } from './source';
+import { readJson } from './json';
+import { aboveLimit, MODEL_LIMITS } from './limits';
+import { checkAdapterConfig, readAdapterConfig } from './peftConfig';
+import { label, type FileSource } from './source';
 import { readSafetensors, writeSafetensors } from './safetensors';
 import { PROJECTIONS } from './types';
 import type { AdapterConfig, AdapterWeights, HostTensor, ModelConfig, Projection } from './types';
@@ -40,28 +43,15 @@ export function adapterScaling(adapter: AdapterConfig): number {
   return Math.fround(adapter.alpha / (adapter.rslora === true ? Math.sqrt(adapter.rank) : adapter.rank));
 }
 
-/** @throws AdapterError when rank, alpha or targets make no sense */
-export function checkAdapterConfig(adapter: AdapterConfig, what = 'adapter'): void {
-  if (!Number.isInteger(adapter.rank) || adapter.rank < 1) {
-    throw new AdapterError(`${what}: rank is ${adapter.rank}, not a positive integer`);
-  }
-  if (!Number.isFinite(adapter.alpha) || adapter.alpha <= 0) {
-    throw new AdapterError(`${what}: alpha is ${adapter.alpha}, not a positive number`);
-  }
-  const unknown = adapter.targets.find((target) => !PROJECTIONS.includes(target));
-  if (unknown !== undefined) {
-    throw new AdapterError(`${what}: target ${String(unknown)} is not one of ${PROJECTIONS.join(', ')}`);
-  }
-  if (adapter.targets.length === 0) throw new AdapterError(`${what}: has no targets`);
-}
-
 /** @throws AdapterError when a tensor is missing, superfluous, of another shape or not finite */
 export function checkAdapter(model: ModelConfig, weights: AdapterWeights, what = 'adapter'): void {
   checkAdapterConfig(weights.config, what);
   const shapes = adapterShapes(model, weights.config);
   for (const [name, shape] of shapes) {
     const tensor = weights.tensors.get(name);
-    if (tensor === undefined) throw new AdapterError(`${what}: tensor ${name} is missing`);
+    if (tensor === undefined) {
+      throw new AdapterError(`${what}: tensor ${name} is missing${namedOtherwise(name, [...weights.tensors.keys()])}`);
+    }
     if (tensor.shape.join() !== shape.join() || tensor.data.length !== shape[0] * shape[1]) {
       throw new AdapterError(
         `${what}: tensor ${name} has shape [${tensor.shape.join(', ')}], model and rank ask for [${shape.join(', ')}]`,
@@ -72,6 +62,16 @@ export function checkAdapter(model: ModelConfig, weights: AdapterWeights, what =
     if (!shapes.has(name))
       throw new AdapterError(`${what}: tensor ${name} belongs to no target projection of the model`);
   }
+}
+
+/** What the tensors' names begin with in place of PEFT's prefix, and what to do; '' when no name is alike. */
+function namedOtherwise(wanted: string, names: readonly string[]): string {
+  const core = wanted.slice(wanted.indexOf('layers.'));
+  const found = names.find((name) => name.endsWith(core));
+  if (found === undefined) return '';
+  const usual = wanted.slice(0, wanted.length - core.length);
+  const prefix = found.slice(0, found.length - core.length);
+  return `; the names here begin with "${prefix}", PEFT's with "${usual}": save the adapter with PEFT's save_pretrained`;
 }
 
 /**
@@ -125,6 +125,8 @@ export function copyAdapterWeights(weights: AdapterWeights): AdapterWeights {
 /** An adapter directory. @throws FileError, AdapterError, SafetensorsError, WeightValueError */
 export async function loadAdapter(source: FileSource, model: ModelConfig): Promise<AdapterWeights> {
   const config = await source.read(ADAPTER_CONFIG_FILE);
+  const problem = aboveLimit((await source.size?.(ADAPTER_WEIGHTS_FILE)) ?? 0, MODEL_LIMITS.adapterBytes);
+  if (problem !== null) throw new AdapterError(`${label(source, ADAPTER_WEIGHTS_FILE)}: ${problem}`);
   const weights = await source.read(ADAPTER_WEIGHTS_FILE);
   return parseAdapter(config, weights, model, source.name);
 }
@@ -144,11 +146,12 @@ export function parseAdapter(
   const source = { name } as FileSource;
   const configFile = label(source, ADAPTER_CONFIG_FILE);
   const weightsFile = label(source, ADAPTER_WEIGHTS_FILE);
-  const config = parseAdapterConfig(parseJson(configBytes, configFile), configFile);
+  const config = readAdapterConfig(readJson(configBytes, configFile), configFile);
   const tensors = new Map<string, HostTensor>();
   for (const [key, tensor] of readSafetensors(weightBytes, weightsFile)) {
     // PEFT in memory names the adapter ("default"); its files usually, not always, leave that out.
     const plain = key.replace(/\.(lora_[AB])\.default\.weight$/, '.$1.weight');
+    if (tensors.has(plain)) throw new AdapterError(`${weightsFile}: tensor ${plain} is there twice, once as ${key}`);
     tensors.set(plain, { shape: tensor.shape, data: tensor.data.slice() });
   }
   checkAdapter(model, { config, tensors }, weightsFile);
@@ -195,76 +198,6 @@ export function serialiseAdapter(
     [ADAPTER_CONFIG_FILE]: new TextEncoder().encode(`${JSON.stringify(config, null, 2)}\n`),
     [ADAPTER_WEIGHTS_FILE]: writeSafetensors(weights.tensors),
   };
-}
-
-/**
- * Checks the parsed adapter_config.json. What would change the result and is not computed here is refused by name.
- *
- * @throws AdapterError naming the file and the field
- */
-export function parseAdapterConfig(json: unknown, file: string): AdapterConfig {
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
-    throw new AdapterError(`${file}: is not a JSON object`);
-  }
-  const fields = json as Record<string, unknown>;
-  if (fields.peft_type !== 'LORA') {
-    throw new AdapterError(`${file}: peft_type ${JSON.stringify(fields.peft_type)} is not supported (only "LORA")`);
-  }
-  for (const key of REFUSED_WHEN_SET) {
-    if (isInUse(fields[key])) throw new AdapterError(`${file}: ${key} is not supported`);
-  }
-  if ((fields.bias ?? 'none') !== 'none') {
-    throw new AdapterError(`${file}: bias ${JSON.stringify(fields.bias)} is not supported (only "none")`);
-  }
-  // These change the base weights as well, so the adapter alone is not the finetuned model.
-  const init = fields.init_lora_weights;
-  if (typeof init === 'string' && /^(pissa|olora|loftq|corda)/i.test(init)) {
-    throw new AdapterError(`${file}: init_lora_weights ${JSON.stringify(init)} is not supported`);
-  }
-  const config: AdapterConfig = {
-    rank: fields.r as number,
-    alpha: (fields.lora_alpha ?? 8) as number,
-    targets: parseTargets(fields.target_modules, file),
-  };
-  if (fields.use_rslora === true) config.rslora = true;
-  checkAdapterConfig(config, file);
-  return config;
-}
-
-const REFUSED_WHEN_SET = [
-  'rank_pattern',
-  'alpha_pattern',
-  'modules_to_save',
-  'layers_to_transform',
-  'exclude_modules',
-  'target_parameters',
-  'trainable_token_indices',
-  'alora_invocation_tokens',
-  'fan_in_fan_out',
-  'use_dora',
-  'use_qalora',
-  'lora_bias',
-  'megatron_config',
-] as const;
-
-/** True for anything but absent, null, false, an empty object, list or string. */
-function isInUse(value: unknown): boolean {
-  if (value === undefined || value === null || value === false || value === '') return false;
-  return typeof value !== 'object' || Object.keys(value).length > 0;
-}
-
-function parseTargets(value: unknown, file: string): Projection[] {
-  if (value === 'all-linear') return [...PROJECTIONS];
-  if (!Array.isArray(value)) {
-    throw new AdapterError(`${file}: target_modules ${JSON.stringify(value)} is neither a list nor "all-linear"`);
-  }
-  const names = value.map((name) => String(name));
-  for (const name of names) {
-    if (!PROJECTIONS.some((projection) => name === projection || name === projectionPath(projection))) {
-      throw new AdapterError(`${file}: target module ${JSON.stringify(name)} is not one of ${PROJECTIONS.join(', ')}`);
-    }
-  }
-  return PROJECTIONS.filter((projection) => names.includes(projection) || names.includes(projectionPath(projection)));
 }
 
 function copyConfig(config: AdapterConfig): AdapterConfig {

@@ -4,13 +4,11 @@
  * Reads F32, F16 and BF16 (widened to f32), writes F32.
  */
 import { SafetensorsError, WeightValueError } from './errors';
+import { aboveLimit, checkLimit, MODEL_LIMITS } from './limits';
 import type { HostTensor } from './types';
 
 const BYTES_PER_VALUE = { F32: 4, F16: 2, BF16: 2 } as const;
 export type TensorDtype = keyof typeof BYTES_PER_VALUE;
-
-/** The format's own limit on the header. */
-const MAX_HEADER_BYTES = 100_000_000;
 
 /** A tensor of a file: its bytes are [begin, end), counted from the file's start. */
 export interface TensorEntry {
@@ -99,16 +97,22 @@ export function layOutSafetensors(
 /** Shard file names of a `model.safetensors.index.json`, each once, in name order, and the shard of each tensor. */
 export function parseShardIndex(json: unknown, file: string): { shards: string[]; shardOf: Map<string, string> } {
   const weightMap = (json as { weight_map?: unknown } | null)?.weight_map;
-  if (typeof weightMap !== 'object' || weightMap === null) throw new SafetensorsError(file, 'has no "weight_map"');
+  if (typeof weightMap !== 'object' || weightMap === null || Array.isArray(weightMap)) {
+    throw new SafetensorsError(file, 'has no "weight_map" that is an object of tensors and their files');
+  }
+  const entries = Object.entries(weightMap);
+  checkLimit(entries.length, MODEL_LIMITS.tensors, (problem) => new SafetensorsError(file, problem));
   const shardOf = new Map<string, string>();
-  for (const [name, shard] of Object.entries(weightMap)) {
+  for (const [name, shard] of entries) {
     if (typeof shard !== 'string' || shard.includes('/') || shard.includes('\\') || !shard.endsWith('.safetensors')) {
       throw new SafetensorsError(file, `"weight_map" gives no safetensors file name for ${name}`);
     }
     shardOf.set(name, shard);
   }
   if (shardOf.size === 0) throw new SafetensorsError(file, '"weight_map" is empty');
-  return { shards: [...new Set(shardOf.values())].sort(), shardOf };
+  const shards = [...new Set(shardOf.values())].sort();
+  checkLimit(shards.length, MODEL_LIMITS.shards, (problem) => new SafetensorsError(file, problem));
+  return { shards, shardOf };
 }
 
 /**
@@ -121,9 +125,8 @@ export function parseShardIndex(json: unknown, file: string): { shards: string[]
 export function dataStart(start: Uint8Array, size: number, file: string): number {
   if (size < 8 || start.length < 8) throw new SafetensorsError(file, `is truncated: ${size} bytes, no header`);
   const headerLength = Number(new DataView(start.buffer, start.byteOffset, 8).getBigUint64(0, true));
-  if (headerLength > MAX_HEADER_BYTES) {
-    throw new SafetensorsError(file, `is not a safetensors file: header length ${headerLength} is above the limit`);
-  }
+  const problem = aboveLimit(headerLength, MODEL_LIMITS.headerBytes);
+  if (problem !== null) throw new SafetensorsError(file, `is not a safetensors file that can be read: ${problem}`);
   if (8 + headerLength > size) {
     throw new SafetensorsError(file, `header is truncated: ${headerLength} bytes announced, ${size - 8} present`);
   }
@@ -148,9 +151,12 @@ export function parseHeader(start: Uint8Array, size: number, file: string): Tens
   if (typeof header !== 'object' || header === null || Array.isArray(header)) {
     throw new SafetensorsError(file, 'header is not a JSON object');
   }
+  const found = Object.entries(header);
+  checkLimit(found.length, MODEL_LIMITS.tensors, (problem) => new SafetensorsError(file, problem));
   const entries: TensorEntry[] = [];
-  for (const [name, value] of Object.entries(header)) {
+  for (const [name, value] of found) {
     if (name !== '__metadata__') entries.push(parseEntry(name, value, file));
+    else if (!isTextMap(value)) throw new SafetensorsError(file, 'header has a "__metadata__" that is no map of texts');
   }
   checkOffsets(entries, size - dataAt, file);
   return entries.map((entry) => ({ ...entry, begin: entry.begin + dataAt, end: entry.end + dataAt }));
@@ -162,6 +168,7 @@ function parseEntry(name: string, value: unknown, file: string): TensorEntry {
     throw new SafetensorsError(file, `header entry of ${name} lacks dtype, shape or data_offsets`);
   }
   const [begin, end] = offsets as [number, number];
+  if (end < begin) throw new SafetensorsError(file, `tensor ${name} ends at byte ${end}, before its start at ${begin}`);
   if (isKnown(dtype)) {
     const expected = shape.reduce((product, size) => product * size, BYTES_PER_VALUE[dtype]);
     if (end - begin !== expected) {
@@ -186,6 +193,11 @@ export function readable(entry: TensorEntry, file: string): ReadableEntry {
 
 function isKnown(dtype: string): dtype is TensorDtype {
   return Object.hasOwn(BYTES_PER_VALUE, dtype);
+}
+
+function isTextMap(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return Object.values(value).every((text) => typeof text === 'string');
 }
 
 function isSizes(value: unknown): value is number[] {

@@ -1,5 +1,6 @@
 /** Where files of models and adapters come from, and how they are read in parts. */
 import { ConfigError, FileError } from './errors';
+import { readJson } from './json';
 
 /** A model's (or an adapter's) files: a folder, a web address, a browser's storage. All methods throw FileError. */
 export interface FileSource {
@@ -79,12 +80,17 @@ export function byOpening(open: (path: string) => OpenFile): Required<Pick<FileS
   };
 }
 
-/** Parses UTF-8 JSON. @throws ConfigError naming the file */
+/** Parses UTF-8 JSON of any size. @throws ConfigError naming the file and, where it can, the place */
 export function parseJson(bytes: Uint8Array, file: string): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
-    throw new ConfigError(file, 'is not JSON', { cause });
+    // The careful reader finds the place.
+    const { nonFinite } = readJson(bytes, file);
+    const at = nonFinite[0]
+      ? `: line ${nonFinite[0].line}: ${nonFinite[0].text.slice(0, 40)} is not a finite number`
+      : '';
+    throw new ConfigError(file, `is not JSON${at}`, { cause });
   }
 }
 

@@ -4,10 +4,12 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
-import { parseModelConfig, tensorShapes, withGenerationConfig } from './config';
+import { HEAD_NAME, readModelConfig, tensorShapes, withGenerationConfig, type ConfigOptions } from './config';
 import { FileError, MemoryPlanError, SafetensorsError } from './errors';
+import { readJson } from './json';
 import { valueError, widen, type ReadableEntry } from './safetensors';
-import { label, parseJson, type FileSource, type Sha256 } from './source';
+import { label, type FileSource, type Sha256 } from './source';
+import { HeadCheck } from './tiedHead';
 import type { HostTensor, ModelConfig, ModelWeights } from './types';
 import { checkShape, openWeights, planParts, readAll, rowsPerPart, type Rows, type WeightFile } from './weightFiles';
 
@@ -52,13 +54,14 @@ const PART_BYTES = 8 * 2 ** 20;
 
 /**
  * Reads configuration and headers and checks that every tensor the configuration asks for is there with the right shape.
- * Tensors it does not ask for (a tied lm_head, inv_freq buffers) are left out.
+ * A tensor it does not ask for is refused by name, unless it is on the list of harmless ones; a head in the file of a tied model has
+ * to be a copy of the embedding, which is found out while it is read.
  *
  * @throws FileError (file missing), ConfigError, SafetensorsError; each names file and defect
  */
-export async function openModelStream(source: FileSource): Promise<ModelStream> {
-  const config = await readConfig(source);
-  const files = await openWeights(source, tensorShapes(config));
+export async function openModelStream(source: FileSource, options: ConfigOptions = {}): Promise<ModelStream> {
+  const config = await readConfig(source, options);
+  const files = await openWeights(source, tensorShapes(config), config.tieWordEmbeddings ? HEAD_NAME : null);
   const bytes = files.reduce((sum, { size }) => sum + size, 0);
   let hash: string | null = null;
   return {
@@ -68,13 +71,25 @@ export async function openModelStream(source: FileSource): Promise<ModelStream> 
       return hash;
     },
     async read(sink, options = {}) {
-      const found = await readFiles(source, files, sink, options);
+      const tied = config.tieWordEmbeddings && files.some(({ entries }) => entries.some(isHead));
+      const check = tied && hash === null ? new HeadCheck(source.createSha256 ?? portableSha256) : null;
+      // The copy is compared, not handed out.
+      const wanted = async (piece: TensorPiece): Promise<void> => {
+        check?.see(piece);
+        if (!(tied && isHead(piece))) await sink(piece);
+      };
+      const found = await readFiles(source, files, tied ? wanted : sink, options);
+      check?.finish(files.find(({ entries }) => entries.some(isHead))?.file ?? files[0].file);
       if (hash !== null && found !== hash) {
         throw new FileError(files[0].file, 'was changed since it was first read; load the model again');
       }
       hash = found;
     },
   };
+}
+
+function isHead({ name }: { name: string }): boolean {
+  return name === HEAD_NAME;
 }
 
 /** An in-memory model as a stream; its hash stays null, because there is no file. @throws SafetensorsError */
@@ -139,13 +154,16 @@ function tensorRoom(name: string, shape: number[], config: ModelConfig): Float32
   }
 }
 
-/** config.json of a model folder, and the end tokens of its generation_config.json. @throws FileError, ConfigError */
-export async function readConfig(source: FileSource): Promise<ModelConfig> {
+/**
+ * config.json of a model folder, and the end tokens of its generation_config.json.
+ * @throws FileError, ConfigError, UnknownKeysError
+ */
+export async function readConfig(source: FileSource, options: ConfigOptions = {}): Promise<ModelConfig> {
   const file = label(source, 'config.json');
-  const config = parseModelConfig(parseJson(await source.read('config.json'), file), file);
+  const config = readModelConfig(readJson(await source.read('config.json'), file), file, options);
   if (!(await source.exists?.(GENERATION_FILE))) return config;
   const generation = label(source, GENERATION_FILE);
-  return withGenerationConfig(config, parseJson(await source.read(GENERATION_FILE), generation));
+  return withGenerationConfig(config, readJson(await source.read(GENERATION_FILE), generation).value, generation);
 }
 
 async function readFiles(

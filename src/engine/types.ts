@@ -48,6 +48,8 @@ export interface ModelConfig {
   maxPositions: number;
   bosTokenId: number | null;
   eosTokenIds: number[];
+  /** Keys of config.json that were left out on the user's word; absent when there are none. */
+  ignored?: readonly string[];
 }
 
 /** A model in host memory: every tensor under its Hugging Face name, widened to f32. */

@@ -68,12 +68,16 @@ export class RevisionNotFoundError extends PolylogueError {
 
 /** The files are there, but this engine cannot run them: another architecture, no safetensors, an adapter. */
 export class UnsupportedModelError extends PolylogueError {
+  /** Keys of config.json without which the model could be loaded all the same; see `UnknownKeysError`. */
+  readonly keys: readonly string[];
+
   constructor(
     readonly model: string,
     problem: string,
-    options?: ErrorOptions,
+    options?: ErrorOptions & { keys?: readonly string[] },
   ) {
     super(`${model} cannot be run here: ${problem}`, options);
+    this.keys = options?.keys ?? [];
   }
 }
 

@@ -1,6 +1,7 @@
 /** A model folder that the visitor chose or dropped: used as it is, or copied into the store like a download. */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
+import type { ConfigOptions } from '../engine/config';
 import { FileError } from '../engine/errors';
 import { checkLimit, MODEL_LIMITS } from '../engine/limits';
 import { UnsupportedModelError } from './errors';
@@ -97,10 +98,11 @@ function pickFolder(name: string, found: Map<string, Blob>): ModelFolder {
 /**
  * The model's files of a folder, read where they are. What else lies there is not among them.
  *
+ * @param options how config.json is checked; null: whoever opens it checks it
  * @throws UnsupportedModelError when files are missing or the engine does not run the model; before weights are read
  */
-export async function openFolder(folder: ModelFolder): Promise<ModelFiles> {
-  const sizes = new Map((await needed(folder)).map(({ path, size }) => [path, size]));
+export async function openFolder(folder: ModelFolder, options: ConfigOptions | null = {}): Promise<ModelFiles> {
+  const sizes = new Map((await needed(folder, options)).map(({ path, size }) => [path, size]));
   return modelFiles(
     folder.name,
     [...sizes.keys()],
@@ -116,9 +118,13 @@ export async function openFolder(folder: ModelFolder): Promise<ModelFiles> {
  */
 export async function resolveFolder(
   folder: ModelFolder,
-  options: { signal?: AbortSignal; onProgress?: (done: number, total: number) => void; chunkBytes?: number } = {},
+  options: ConfigOptions & {
+    signal?: AbortSignal;
+    onProgress?: (done: number, total: number) => void;
+    chunkBytes?: number;
+  } = {},
 ): Promise<ModelManifest> {
-  const files = await needed(folder);
+  const files = await needed(folder, options);
   const total = files.reduce((sum, { size }) => sum + size, 0);
   const all = sha256.create();
   let done = 0;
@@ -145,6 +151,7 @@ export async function resolveFolder(
     created: Date.now(),
     chunkBytes: options.chunkBytes ?? CHUNK_BYTES,
     files,
+    ...(options.ignore?.length && { ignore: [...options.ignore] }),
   };
 }
 
@@ -169,7 +176,7 @@ export function folderTransport(folder: ModelFolder): Transport {
   };
 }
 
-async function needed(folder: ModelFolder): Promise<ModelFile[]> {
+async function needed(folder: ModelFolder, options: ConfigOptions | null): Promise<ModelFile[]> {
   const files = [...folder.files].map(([path, blob]): ModelFile => ({
     path,
     size: blob.size,
@@ -182,7 +189,7 @@ async function needed(folder: ModelFolder): Promise<ModelFile[]> {
     checkLimit(size, MODEL_LIMITS.jsonBytes, fileError);
     return readBlob(folder, path, 0, size);
   };
-  checkConfig(await read('config.json'), folder.name);
+  if (options !== null) checkConfig(await read('config.json'), folder.name, options);
   return neededFiles(folder.name, files, read);
 }
 

@@ -25,6 +25,8 @@ export interface HubOptions extends RetryOptions {
   fetch?: typeof fetch;
   signal?: AbortSignal;
   chunkBytes?: number;
+  /** Keys of config.json to be left out; see `ConfigOptions`. */
+  ignore?: readonly string[];
   /** An answer about a model that takes longer than this is asked for again. */
   answerMs?: number;
 }
@@ -88,7 +90,9 @@ export async function inspectHubModel(asked: string, revision = 'main', options:
   const transport = hubTransport(options);
   const read = (path: string) => ask(`${repo}/${path}`, (signal) => readSmall(path, manifest, transport, signal));
   if (!files.some(({ path }) => path === 'config.json')) throw noModel(repo, files);
-  const config = checkConfig(await read('config.json'), repo);
+  const { ignore = [] } = options;
+  const config = checkConfig(await read('config.json'), repo, { ignore });
+  if (config.ignored) manifest.ignore = [...config.ignored];
   manifest.files = await neededFiles(repo, files, read);
   return { manifest, config };
 }

@@ -32,6 +32,8 @@ export interface ModelManifest {
   /** Files are stored in chunks of this many bytes, the last one shorter. */
   chunkBytes: number;
   files: ModelFile[];
+  /** Keys of config.json that the visitor chose to ignore; absent when there are none. */
+  ignore?: string[];
 }
 
 /** 4 MiB: small enough that a reload loses little, large enough that a gigabyte is a few hundred files. */
@@ -103,7 +105,9 @@ function isManifest(json: unknown): json is ModelManifest {
     Array.isArray(value.files) &&
     value.files.length <= HUB_LIMITS.listedFiles.max &&
     value.files.every(isModelFile) &&
-    value.files.every((file) => chunkCount(file, value.chunkBytes as number) <= HUB_LIMITS.chunks.max)
+    value.files.every((file) => chunkCount(file, value.chunkBytes as number) <= HUB_LIMITS.chunks.max) &&
+    (value.ignore === undefined ||
+      (Array.isArray(value.ignore) && value.ignore.every((key) => typeof key === 'string')))
   );
 }
 

@@ -1,19 +1,26 @@
 /** Which of a repository's or folder's files make a model that this engine runs; found out before any weights are read. */
-import { parseModelConfig } from '../engine/config';
-import { ConfigError } from '../engine/errors';
+import { readModelConfig, type ConfigOptions } from '../engine/config';
+import { ConfigError, SafetensorsError, UnknownKeysError } from '../engine/errors';
+import { readJson } from '../engine/json';
 import { parseShardIndex } from '../engine/safetensors';
 import type { ModelConfig } from '../engine/types';
 import { UnsupportedModelError } from './errors';
 import { INDEX_FILE, WEIGHTS_FILE, isSmallFile, type ModelFile } from './manifest';
 
-/** @throws UnsupportedModelError when this engine does not run the model */
-export function checkConfig(bytes: Uint8Array, model: string): ModelConfig {
+/**
+ * Reads config.json before anything else is fetched.
+ * @throws UnsupportedModelError when this engine does not run the model
+ */
+export function checkConfig(bytes: Uint8Array, model: string, options: ConfigOptions = {}): ModelConfig {
   try {
-    return parseModelConfig(JSON.parse(new TextDecoder().decode(bytes)), 'config.json');
+    return readModelConfig(readJson(bytes, 'config.json'), 'config.json', options);
   } catch (cause) {
-    if (!(cause instanceof ConfigError) && !(cause instanceof SyntaxError)) throw cause;
-    const problem = cause instanceof ConfigError ? cause.message : 'config.json: is not JSON';
-    throw new UnsupportedModelError(model, `${problem}. Nothing was downloaded; choose another model.`, { cause });
+    if (!(cause instanceof ConfigError)) throw cause;
+    const keys = cause instanceof UnknownKeysError ? cause.keys : [];
+    throw new UnsupportedModelError(model, `${cause.message}. Nothing was downloaded; choose another model.`, {
+      cause,
+      keys,
+    });
   }
 }
 
@@ -48,10 +55,10 @@ export async function neededFiles(
 
 async function readShards(model: string, read: (path: string) => Promise<Uint8Array>): Promise<string[]> {
   try {
-    return parseShardIndex(JSON.parse(new TextDecoder().decode(await read(INDEX_FILE))), INDEX_FILE).shards;
+    return parseShardIndex(readJson(await read(INDEX_FILE), INDEX_FILE).value, INDEX_FILE).shards;
   } catch (cause) {
-    if (!(cause instanceof SyntaxError) && (cause as Error).name !== 'SafetensorsError') throw cause;
-    throw new UnsupportedModelError(model, `${INDEX_FILE} cannot be read.`, { cause });
+    if (!(cause instanceof ConfigError) && !(cause instanceof SafetensorsError)) throw cause;
+    throw new UnsupportedModelError(model, `${cause.message}.`, { cause });
   }
 }
 

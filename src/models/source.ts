@@ -33,5 +33,6 @@ export async function openModel(address: string): Promise<FileSource> {
   if (reference.kind === 'served') return urlSource(address);
   const folder = folders.get(reference.name);
   if (!folder) throw new FolderNotChosenError(reference.name);
-  return openFolder(folder);
+  // Whoever opens it reads its configuration, with the keys that the visitor chose to ignore.
+  return openFolder(folder, null);
 }

@@ -225,14 +225,22 @@ describe('withGenerationConfig', () => {
   it('adds the end tokens that config.json leaves out, its own first', () => {
     const config = parseModelConfig({ ...QWEN2, eos_token_id: 151645 }, 'c');
     const generation = { do_sample: true, pad_token_id: 151643, eos_token_id: [151645, 151643], top_k: 20 };
-    expect(withGenerationConfig(config, generation).eosTokenIds).toEqual([151645, 151643]);
-    expect(withGenerationConfig(config, { eos_token_id: 151643 }).eosTokenIds).toEqual([151645, 151643]);
+    expect(withGenerationConfig(config, generation, 'g').eosTokenIds).toEqual([151645, 151643]);
+    expect(withGenerationConfig(config, { eos_token_id: 151643 }, 'g').eosTokenIds).toEqual([151645, 151643]);
   });
 
-  it('leaves out what is no id of the vocabulary', () => {
+  it('leaves out ids above the vocabulary, and refuses what is no id', () => {
     const config = parseModelConfig(QWEN2, 'c');
-    for (const json of [null, [], {}, { eos_token_id: null }, { eos_token_id: [151936, -1, '2', 1.5] }]) {
-      expect(withGenerationConfig(config, json)).toEqual(config);
+    for (const json of [{}, { eos_token_id: null }, { eos_token_id: [151936] }, { temperature: 0.6, top_secret: 1 }]) {
+      expect(withGenerationConfig(config, json, 'g')).toEqual(config);
+    }
+    for (const id of ['2', 1.5, -1, true, {}]) {
+      expect(() => withGenerationConfig(config, { eos_token_id: id }, 'g')).toThrow(
+        /g: "eos_token_id" holds .* not a token/,
+      );
+    }
+    for (const json of [null, [], 'x']) {
+      expect(() => withGenerationConfig(config, json, 'g')).toThrow(/g: is not a JSON object: it holds/);
     }
   });
 });

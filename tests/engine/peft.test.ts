@@ -9,9 +9,9 @@ import {
   initAdapter,
   loadAdapter,
   parseAdapter,
-  parseAdapterConfig,
   serialiseAdapter,
 } from '../../src/engine/peft';
+import { parseAdapterConfig } from '../../src/engine/peftConfig';
 import { readSafetensors, writeSafetensors } from '../../src/engine/safetensors';
 import { hashAdapter } from '../../src/log/digest';
 import { PROJECTIONS, type AdapterConfig, type HostTensor } from '../../src/engine/types';
@@ -109,9 +109,8 @@ describe('adapter_config.json', () => {
     ['target module "lm_head"', { target_modules: ['q_proj', 'lm_head'] }],
     ['target_modules ".*_proj"', { target_modules: '.*_proj' }],
     ['has no targets', { target_modules: [] }],
-    ['rank is undefined', { r: undefined }],
     ['rank is 0', { r: 0 }],
-    ['alpha is x', { lora_alpha: 'x' }],
+    ['"lora_alpha" is "x" (text), not a number', { lora_alpha: 'x' }],
   ];
   it.each(refused)('is refused with %s', (message, change) => {
     const parse = (): unknown => parseAdapterConfig({ ...CONFIG, ...change }, 'dir/adapter_config.json');

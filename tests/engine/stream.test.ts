@@ -51,11 +51,11 @@ function bigTensors(dtypes: FileTensor['dtype'][] = ['BF16', 'F16', 'F32']): Map
     const dtype = dtypes[i % dtypes.length];
     const count = shape.reduce((product, size) => product * size, 1);
     tensors.set(name, { dtype, shape, bytes: noise(count, dtype, i) });
-    // What real files have besides: buffers, and a head that is the embedding.
+    // What real files have besides: buffers of older versions.
+    const attention = 'model.layers.0.self_attn';
     if (i === 3)
-      tensors.set('model.layers.0.rotary_emb.inv_freq', { dtype: 'F32', shape: [3], bytes: noise(3, 'F32', 99) });
-    if (i === 4) tensors.set('model.position_ids', { dtype: 'I64', shape: [1, 6], bytes: new Uint8Array(48) });
-    if (i === 5) tensors.set('lm_head.weight', { dtype: 'F16', shape: [500, 8], bytes: noise(4000, 'F16', 98) });
+      tensors.set(`${attention}.rotary_emb.inv_freq`, { dtype: 'F32', shape: [3], bytes: noise(3, 'F32', 99) });
+    if (i === 4) tensors.set(`${attention}.masked_bias`, { dtype: 'I64', shape: [1, 6], bytes: new Uint8Array(48) });
   }
   return tensors;
 }
@@ -200,7 +200,11 @@ describe('a model stream', () => {
   it('reads a header longer than the first read', async () => {
     const tensors = bigTensors();
     for (let i = 0; i < 2000; i++) {
-      tensors.set(`unused.${i}.${'x'.repeat(60)}`, { dtype: 'F16', shape: [1], bytes: new Uint8Array(2) });
+      tensors.set(`model.layers.${i + 1000}.self_attn.rotary_emb.inv_freq`, {
+        dtype: 'F16',
+        shape: [1],
+        bytes: new Uint8Array(2),
+      });
     }
     const files = filesOf(tensors);
     const stream = await openModelStream(rangedSource(files));
