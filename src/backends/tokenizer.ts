@@ -30,6 +30,8 @@ export interface ChatTokenizer {
   encodeDocument(text: string): Promise<number[]>;
   /** Text of the ids, special tokens left out. */
   decode(ids: readonly number[]): string;
+  /** A token as the tokenizer's files name it, special ones too: for messages. */
+  tokenText(id: number): string;
 }
 
 /** Ids of a prompt and of what follows it. */
@@ -99,7 +101,11 @@ function wrap(tokenizer: LibraryTokenizer, file: string): ChatTokenizer {
     const prompt = encode(text);
     const whole = encode(text + completion);
     if (prompt.every((id, i) => whole[i] === id)) return { prompt, completion: whole.slice(prompt.length) };
-    return { prompt, completion: encode(completion) };
+    // A token reaches over the border. Behind a line break the completion has the ids of a text that goes on: some tokenizers put a
+    // space before a text that stands alone.
+    const [before, behind] = [encode('\n'), encode('\n' + completion)];
+    const goesOn = before.every((id, i) => behind[i] === id);
+    return { prompt, completion: goesOn ? behind.slice(before.length) : encode(completion) };
   };
   return {
     hasChatTemplate: Boolean(tokenizer.chat_template),
@@ -117,6 +123,7 @@ function wrap(tokenizer: LibraryTokenizer, file: string): ChatTokenizer {
       ids.length === 0
         ? ''
         : tokenizer.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
+    tokenText: (id) => tokenizer.decode([id], { skip_special_tokens: false, clean_up_tokenization_spaces: false }),
   };
 }
 

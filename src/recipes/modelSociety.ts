@@ -19,6 +19,7 @@ import { accumulationFor } from './accumulation';
 import type { ExperimentConfig } from './config';
 import { endTokens, responseText } from './endTokens';
 import { fitPrompt } from './fitting';
+import { trainExample } from './trainExample';
 import {
   asksForSummary,
   type FinetuneExample,
@@ -168,15 +169,10 @@ export class ModelSociety implements Society {
     return responseText(this.options.tokenizer, { stopIds: this.stopIds }, ids);
   }
 
-  /**
-   * Prompt ids, completion ids and the end token (none where the response was cut); weight 1 on completion and end, 0 on the prompt. A
-   * text may have more tokens than were sampled, so what is beyond the longest sequence is left out: the end token first.
-   */
+  /** As it is learnt: the ids that its turn has in the prompt's own text. */
   private async example({ messages, completion, cut }: FinetuneExample): Promise<TrainExample> {
     const { tokenizer } = this.options;
-    const { prompt, completion: learnt } = await tokenizer.encodeTurn(messages, completion);
-    const end = cut ? [] : [this.eosId];
-    const answer = [...learnt, ...end].slice(0, Math.max(0, this.maxLength - prompt.length));
-    return { ids: [...prompt, ...answer], weights: [...prompt.map(() => 0), ...answer.map(() => 1)] };
+    const turn = await tokenizer.encodeTurn(messages, completion);
+    return trainExample(turn, cut ? null : this.eosId, this.maxLength);
   }
 }

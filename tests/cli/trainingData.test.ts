@@ -11,8 +11,14 @@ beforeAll(async () => {
   tokenizer = await loadTokenizer(tinySource());
 });
 
-const read = (content: string, raw = false, own = tokenizer) =>
-  readTrainingData('data.jsonl', content, 258, () => Promise.resolve(own), raw);
+const CONFIG = { vocabSize: 258, maxPositions: 4096, eosTokenIds: [257] };
+const read = (content: string | Uint8Array, raw = false, own = tokenizer, config = CONFIG) =>
+  readTrainingData('data.jsonl', typeof content === 'string' ? new TextEncoder().encode(content) : content, {
+    name: 'tiny',
+    config,
+    tokenizer: () => Promise.resolve(own),
+    raw,
+  });
 
 describe('readTrainingData', () => {
   it('reads what the page downloads of a critic: the same tokens as the run trained on', async () => {
@@ -94,5 +100,67 @@ describe('readTrainingData', () => {
     const line = JSON.stringify({ prompt: [{ role: 'user', content: 'a' }], completion: 'b' });
     await expect(read(line, true)).rejects.toThrow(/needs a chat template, and with --raw none is used/);
     await expect(read(line, false, { ...tokenizer, hasChatTemplate: false })).rejects.toThrow(/the model has none/);
+  });
+
+  it('names line, tokens and limit of an example that is longer than the model reads', async () => {
+    const ids = (count: number) => JSON.stringify({ prompt_ids: [1, 2], completion_ids: Array(count).fill(3) });
+    const small = { ...CONFIG, maxPositions: 512 };
+    expect(await read(ids(510), false, tokenizer, small)).toHaveLength(1);
+    await expect(read(`${ids(3)}\n\n${ids(600)}`, false, tokenizer, small)).rejects.toThrow(
+      'data.jsonl: line 3: has 602 tokens (2 of them the prompt), and the model reads 512 at most; shorten it or leave it out',
+    );
+    // The end token counts, and a cut completion has none.
+    const text = (cut: boolean) => JSON.stringify({ prompt: 'a', completion: 'b'.repeat(511), cut });
+    await expect(read(text(false), true, tokenizer, small)).rejects.toThrow('line 1: has 513 tokens (1 of them');
+    expect(await read(text(true), true, tokenizer, small)).toHaveLength(1);
+  });
+
+  it('names line, token and id of a token that the embedding lacks', async () => {
+    const padded = await loadTokenizer(tinySource(['<|pad|>', '<|more|>']));
+    const line = (completion: string, prompt = 'a') => JSON.stringify({ prompt, completion });
+    expect(await read(line('x<|pad|>y'), true, padded, { ...CONFIG, vocabSize: 260 })).toHaveLength(1);
+    const said = /line 2: has the token "<\|pad\|>" with id 258, and the model's embedding has 258 tokens \(0 to 257\)/;
+    await expect(read(`${line('b')}\n${line('x<|pad|>y')}`, true, padded)).rejects.toThrow(said);
+    await expect(read(`${line('b')}\n${line('x', '<|pad|>')}`, true, padded)).rejects.toThrow(said);
+    await expect(read(line('<|more|>'), true, padded)).rejects.toThrow(
+      /line 1: has the token "<\|more\|>" with id 259/,
+    );
+    // The end token, too.
+    await expect(read(line('b'), true, tokenizer, { ...CONFIG, vocabSize: 257, eosTokenIds: [] })).rejects.toThrow(
+      /tiny: its tokenizer ends turns with token 257, and its embedding has 257 tokens/,
+    );
+  });
+
+  it('ends a completion with the token of the configuration where the tokenizer names none', async () => {
+    const [example] = await read('{"prompt":"a","completion":"b"}', true, { ...tokenizer, eosId: null });
+    expect(Array.from(example?.ids ?? []).at(-1)).toBe(257);
+  });
+
+  it('refuses bytes that are not UTF-8 with their line, as the importer of problems does', async () => {
+    const first = new TextEncoder().encode('{"prompt":"a","completion":"b"}\n{"prompt":"caf');
+    const bytes = new Uint8Array([...first, 0xe9, ...new TextEncoder().encode('","completion":"b"}\n')]);
+    await expect(read(bytes)).rejects.toThrow('data.jsonl: line 2: is not UTF-8 text; save the file as UTF-8');
+  });
+
+  it('reads a list of objects, a table and a file with a byte-order mark alike', async () => {
+    const lines = await read('{"prompt":"a, b","completion":"c"}\n');
+    expect(await read('\uFEFF{"prompt":"a, b","completion":"c"}')).toEqual(lines);
+    expect(await read('[\n{"prompt":"a, b",\n"completion":"c"}]')).toEqual(lines);
+    expect(await read('prompt,completion\r\n"a, b",c\r\n')).toEqual(lines);
+  });
+
+  it.each([
+    ['', /data\.jsonl: holds no examples; a line is an object with "prompt"/],
+    ['[1]', /line 1: is not a JSON object/],
+    ['{"prompt":"a","completion":"b"}\n[1]', /line 2: is not a JSON object/],
+    [
+      '{"prompt":"a","completion":"b"}\n{"prompt":"a","completion":Infinity}',
+      /line 2: is not JSON: JSON has no Infinity/,
+    ],
+    ['prompt;completion\na;b', /line 1: separates its columns by semicolons/],
+    ['{"prompt":"","completion":"b"}', /line 1: the prompt is empty/],
+    ['{"prompt":"a","completion":""}', /line 1: the completion is empty/],
+  ])('refuses %j', async (content, message) => {
+    await expect(read(content)).rejects.toThrow(message);
   });
 });

@@ -50,10 +50,10 @@ export function tinyWeights(printable = false): ModelWeights {
   return { config, tensors };
 }
 
-/** The tokenizer's two files; with `weights` a whole model folder. */
-export function tinyFiles(weights?: ModelWeights): Record<string, Uint8Array> {
+/** The tokenizer's two files; with `weights` a whole model folder. @param pieces further tokens of the tokenizer */
+export function tinyFiles(weights?: ModelWeights, pieces: readonly string[] = []): Record<string, Uint8Array> {
   const encoder = new TextEncoder();
-  const files: Record<string, unknown> = byteTokenizer();
+  const files: Record<string, unknown> = byteTokenizer(pieces);
   if (weights) files['config.json'] = TINY_CONFIG;
   const encoded = Object.entries(files).map(([name, value]) => [name, encoder.encode(JSON.stringify(value))] as const);
   return {
@@ -81,8 +81,8 @@ export function beginningTokenizer(after = false): string {
   return JSON.stringify({ ...byteTokenizer()['tokenizer.json'], post_processor });
 }
 
-export function tinySource(): FileSource {
-  const files = tinyFiles();
+export function tinySource(pieces: readonly string[] = []): FileSource {
+  const files = tinyFiles(undefined, pieces);
   return {
     name: 'tiny',
     read: (path) => {

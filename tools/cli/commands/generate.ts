@@ -17,7 +17,9 @@ import {
 } from '../args';
 import { Output } from '../output';
 import { openEngine, openModel, readAdapter } from '../session';
-import { openTokenizer } from '../tokenizer';
+import { endTokens, responseText } from '../../../src/recipes/endTokens';
+import type { ChatTokenizer } from '../../../src/backends/tokenizer';
+import { checkTokens, openTokenizer } from '../tokenizer';
 
 export const help = `polylogue generate --model DIR (--prompt TEXT | --ids 1,2,3) [options]
 
@@ -61,12 +63,24 @@ export async function main(args: string[]): Promise<void> {
   const seed = number(values, 'seed', 0, { integer: true, min: 0 });
   const dtype = dtypeOption(values);
   const cache = cacheOption(values);
+  const raw = Boolean(values['raw']);
   const choiceOfEngine = choice(values, 'engine', ENGINES, 'auto');
   const model = await openModel(required(values, 'model'));
-  const ids = await promptIds(values, model.dir);
+  const asked = promptOf(values);
+  const tokenizer = await openTokenizer(model.dir).catch((error: unknown) => {
+    // Ids need none: the response is then given as ids.
+    if (typeof asked === 'string') throw error;
+    return null;
+  });
+  const ids = typeof asked === 'string' ? await promptIds(asked, tokenizer as ChatTokenizer, raw) : asked;
+  checkTokens(ids, model, tokenizer);
+  const ends = endTokens(tokenizer, model.config, model.dir);
   const room = model.config.maxPositions - ids.length;
   if (room < (wanted ?? 1))
-    throw new UsageError(`${ids.length} prompt tokens leave room for ${Math.max(0, room)}, not ${wanted ?? 1}`);
+    throw new UsageError(
+      `the prompt has ${ids.length} tokens and ${model.dir} reads ${model.config.maxPositions}, so there is room for ${Math.max(0, room)} more, ` +
+        `not ${wanted ?? 1}; give a shorter prompt${room > 0 ? ` or --max-tokens ${room} at most` : ''}`,
+    );
   const maxTokens = wanted ?? Math.min(128, room);
   const adapterDir = text(values, 'adapter');
   const adapter = adapterDir === undefined ? null : await readAdapter(adapterDir, model.config);
@@ -81,28 +95,32 @@ export async function main(args: string[]): Promise<void> {
     {
       ids,
       adapter: adapter ? 'adapter' : null,
-      sampling: { temperature, topK, topP, maxTokens, stopIds: model.config.eosTokenIds },
+      sampling: { temperature, topK, topP, maxTokens, stopIds: ends.stopIds },
       key: { seed, stream: STREAMS.sample, iteration: 0, agent: 0, problem: 0, round: 0 },
     },
   ]);
   if (!result) throw new Error('the engine returned no result');
-  const tokenizer = await openTokenizer(model.dir).catch((error: unknown) => {
-    if (values['ids'] === undefined) throw error;
-    return null;
-  });
-  const completion = tokenizer ? tokenizer.decode(result.ids) : null;
+  const completion = tokenizer ? responseText(tokenizer, ends, result.ids) : null;
   output.object({ prompt_ids: ids, ...result, text: completion, engine: engine.info.kind });
   output.line(completion ?? result.ids.join(','));
   output.note(`${result.ids.length} tokens, ended by ${result.finish}, ${engine.info.device}`);
   await engine.dispose();
 }
 
-async function promptIds(values: Values, dir: string): Promise<number[]> {
+/** The text of --prompt, or the ids of --ids. */
+function promptOf(values: Values): string | number[] {
   const prompt = text(values, 'prompt');
   const ids = text(values, 'ids');
   if ((prompt === undefined) === (ids === undefined)) throw new UsageError('give either --prompt or --ids');
-  if (ids !== undefined) return idList(ids);
-  const tokenizer = await openTokenizer(dir);
-  if (values['raw'] || !tokenizer.hasChatTemplate) return tokenizer.encodeDocument(prompt as string);
-  return tokenizer.encodeChat([{ role: 'user', content: prompt as string }], true);
+  if (ids !== undefined && values['raw']) throw new UsageError('--raw goes with --prompt; ids are taken as they are');
+  return ids === undefined ? (prompt as string) : idList(ids);
+}
+
+async function promptIds(prompt: string, tokenizer: ChatTokenizer, raw: boolean): Promise<number[]> {
+  const chat = !raw && tokenizer.hasChatTemplate;
+  const ids = await (chat
+    ? tokenizer.encodeChat([{ role: 'user', content: prompt }], true)
+    : tokenizer.encodeDocument(prompt));
+  if (ids.length === 0) throw new UsageError('--prompt is empty; give some text, or --ids');
+  return ids;
 }

@@ -19,7 +19,8 @@ import { Output } from '../output';
 import { perplexityOf, type Perplexity, windowsOf } from '../../../src/engine/perplexity';
 import { describeErrors, summarise, type ErrorSummary } from '../quantiserErrors';
 import { openEngine, openModel, readAdapter, readBytes, type OpenedModel } from '../session';
-import { openTokenizer } from '../tokenizer';
+import { plainText } from '../../../src/tasks/textLines';
+import { checkTokens, openTokenizer } from '../tokenizer';
 
 export const help = `polylogue score --model DIR (--ids 1,2,3 | --text FILE) [options]
 
@@ -71,7 +72,11 @@ async function scoreIds(values: Values, dtype: WeightDtype, choice: EngineChoice
   for (const name of ['window', 'limit', 'against']) {
     if (values[name] !== undefined) throw new UsageError(`--${name} goes with --text`);
   }
+  if (ids.length < 2) throw new UsageError('--ids: one id predicts nothing; give at least two');
   const model = await openModel(required(values, 'model'));
+  const most = model.config.maxPositions;
+  if (ids.length > most) throw new UsageError(`--ids: there are ${ids.length}, and ${model.dir} reads ${most} at most`);
+  checkTokens(ids, model, await openTokenizer(model.dir).catch(() => null));
   const { engine, adapter } = await engineFor(values, model, 1, Math.max(2, ids.length), dtype, choice, output);
   const [row] = await engine.score([{ ids, adapter }]);
   const logprobs = Array.from(row ?? []);
@@ -90,12 +95,17 @@ async function scoreText(values: Values, dtype: WeightDtype, choice: EngineChoic
   const model = await openModel(required(values, 'model'));
   const most = model.config.maxPositions;
   const window = number(values, 'window', Math.min(512, most), { integer: true, min: 2, max: most });
-  const content = new TextDecoder().decode(await readBytes(file));
+  const content = plainText(file, await readBytes(file));
   const tokenizer = await openTokenizer(model.dir);
   const start = await tokenizer.encodeDocument('');
   const tokens = (await tokenizer.encode(content)).slice(0, limit);
   const ids = [...start, ...tokens];
-  if (ids.length < 2) throw new UsageError(`--text: ${file} has too few tokens (${tokens.length}) to predict any`);
+  if (ids.length < 2)
+    throw new UsageError(
+      `--text: ${file} ${tokens.length === 0 ? 'is empty' : 'has one token'}, so there is no token to predict; give a longer text`,
+    );
+
+  checkTokens(ids, model, tokenizer);
 
   const results: (Perplexity & { dtype: WeightDtype; quantiser: ErrorSummary | null })[] = [];
   let kind = '';

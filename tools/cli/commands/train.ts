@@ -22,12 +22,14 @@ import { openEngine, openModel, problem, readAdapter, readBytes } from '../sessi
 import { openTokenizer } from '../tokenizer';
 import { readTrainingData } from '../trainingData';
 
-export const help = `polylogue train --model DIR --data FILE.jsonl --out DIR [options]
+export const help = `polylogue train --model DIR --data FILE --out DIR [options]
 
   --model DIR        folder in Hugging Face layout
-  --data FILE.jsonl  lines {"prompt","completion"} (prompt: text, or chat messages) or
-                     {"prompt_ids","completion_ids"}; the end token follows a completion, unless
-                     "cut": true says that it was cut before its end; ids are taken as they are
+  --data FILE        JSON lines {"prompt","completion"} (prompt: text, or chat messages) or
+                     {"prompt_ids","completion_ids"}, a JSON list of such objects, or a CSV with the columns
+                     prompt and completion; the end token follows a completion, unless "cut": true says
+                     that it was cut before its end; ids are taken as they are; an example that is longer
+                     than the model reads, or has a token that it lacks, is refused with its line
   --out DIR          where the PEFT adapter is written
   --adapter DIR      start from this PEFT adapter instead of a new one
   --rank R           default 8 (new adapters)
@@ -79,14 +81,13 @@ export async function main(args: string[]): Promise<void> {
   const dtype = dtypeOption(values);
   const choiceOfEngine = choice(values, 'engine', ENGINES, 'auto');
   const model = await openModel(required(values, 'model'));
-  const content = new TextDecoder().decode(await readBytes(dataFile));
-  const examples = await readTrainingData(
-    dataFile,
-    content,
-    model.config.vocabSize,
-    () => openTokenizer(model.dir),
-    Boolean(values['raw']),
-  );
+  let tokenizer: ReturnType<typeof openTokenizer> | undefined;
+  const examples = await readTrainingData(dataFile, await readBytes(dataFile), {
+    name: model.dir,
+    config: model.config,
+    tokenizer: () => (tokenizer ??= openTokenizer(model.dir)),
+    raw: Boolean(values['raw']),
+  });
   const batches = planBatches(values, examples.length, batchSize, seed);
   const from = text(values, 'adapter');
   const start = from === undefined ? null : await readAdapter(from, model.config);
