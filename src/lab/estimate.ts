@@ -1,6 +1,7 @@
 /** From a device's speed to the time of a run. Apart from the measurement, so that the page loads no engine for it. */
 import type { ExperimentConfig } from '../recipes/config';
 import { settingOf, type WorkEstimate } from '../recipes/resolve';
+import type { KeepAdapters } from '../store/keep';
 import type { DeviceSpeed, EngineChoice } from './types';
 
 /** What a measured speed holds for: another model, format of its weights or of keys and values, or engine has another. */
@@ -14,4 +15,20 @@ export function secondsOf(
   speed: Pick<DeviceSpeed, 'secondsPerGeneratedToken' | 'secondsPerTrainedToken'>,
 ): number {
   return work.generatedTokens * speed.secondsPerGeneratedToken + work.trainedTokens * speed.secondsPerTrainedToken;
+}
+
+/**
+ * Bytes of the adapters that a finished run leaves in the store.
+ * @param pool bytes of the adapters on the device, as planned: room for 2N + 1 of them, their ranks rounded up to a multiple of 4
+ */
+export function keptBytes(
+  { agents, rounds, iterations, singleAgentBaseline, adapter }: ExperimentConfig,
+  pool: number,
+  keep: KeepAdapters,
+): number {
+  if (keep === 'none') return 0;
+  const trained = agents + (rounds > 1 ? agents : 0) + (singleAgentBaseline ? 1 : 0);
+  const roomPerRank = Math.ceil(adapter.rank / 4) * 4;
+  const each = (pool / (2 * agents + 1)) * (adapter.rank / roomPerRank);
+  return each * trained * (keep === 'all' ? iterations : 1);
 }

@@ -7,7 +7,9 @@ import type { ModelFolder } from '../models/folder';
 import type { ExperimentConfig } from '../recipes/config';
 import { checkConfig } from '../recipes/resolve';
 import { bundleRun } from '../store/bundle';
-import type { ProblemsEntry, RunRecord, RunStore } from '../store/types';
+import { RunNotFoundError } from '../store/errors';
+import { thinRun, type KeepAdapters } from '../store/keep';
+import type { ProblemsEntry, RunCondition, RunPatch, RunRecord, RunStore } from '../store/types';
 import { LabBusyError, LabStateError } from './errors';
 import { LabModels } from './labModels';
 import type { ModelSources } from './model';
@@ -48,6 +50,8 @@ export class Lab implements LabApi {
   #outbox: Outbox | null = null;
   #work: Work | null = null;
   #pace = 0;
+  /** What could not be recorded of runs that failed because their store did. */
+  readonly #unsettled = new Map<string, RunPatch>();
 
   constructor(parts: LabParts) {
     this.#parts = parts;
@@ -86,11 +90,11 @@ export class Lab implements LabApi {
     return models.measure(config, choice, () => readyTask(store, config));
   }
 
-  async start(config: ExperimentConfig, engine: EngineChoice): Promise<RunRecord> {
+  async start(config: ExperimentConfig, engine: EngineChoice, keep?: KeepAdapters): Promise<RunRecord> {
     const checked = checkConfig(config);
     return this.#begin(engine, async (store) => {
       await requireProblems(store, checked);
-      return createRun(store, checked);
+      return createRun(store, checked, undefined, keep);
     });
   }
 
@@ -129,7 +133,9 @@ export class Lab implements LabApi {
 
   async runs(): Promise<StoredRuns> {
     const own = (): string | undefined => this.#work?.record.id;
-    return storedRuns(await this.#openStore(), own, () => this.#neighbours.busyElsewhere());
+    const store = await this.#openStore();
+    await this.#settle(store);
+    return storedRuns(store, own, () => this.#neighbours.busyElsewhere());
   }
 
   async run(runId: string): Promise<RunRecord> {
@@ -155,6 +161,17 @@ export class Lab implements LabApi {
     if (this.#work?.record.id === runId) throw new LabBusyError('This run is at work. Stop it before deleting it.');
     await (await this.#openStore()).delete(runId);
     this.#outbox?.now({ type: 'deleted', runId });
+  }
+
+  async condition(runId: string): Promise<RunCondition> {
+    return (await this.#openStore()).condition(runId);
+  }
+
+  async thin(runId: string, keep: KeepAdapters): Promise<RunCondition> {
+    if (this.#work?.record.id === runId) throw new LabBusyError('This run is at work. Stop it before thinning it.');
+    const store = await this.#openStore();
+    await thinRun(store, runId, keep);
+    return store.condition(runId);
   }
 
   async keepProblems(
@@ -238,6 +255,7 @@ export class Lab implements LabApi {
     try {
       await this.#runRecipe(work, choice);
     } catch (error) {
+      await this.#failed(work, described(error).message);
       outbox.now({ type: 'error', runId: work.record.id, ...described(error) });
       // The engine may be what failed (a lost device): the next run gets a new one.
       await models.close().catch(() => {});
@@ -257,21 +275,35 @@ export class Lab implements LabApi {
 
   async #runRecipe(work: Work, choice: EngineChoice): Promise<void> {
     const store = await this.#openStore();
-    let parts: WorkParts;
-    try {
-      parts = await this.#prepare(work, choice, store);
-    } catch (error) {
-      work.recorded(await store.update(work.record.id, { status: 'failed', error: described(error).message }));
-      throw error;
-    }
-    await work.play(parts);
+    await work.play(await this.#prepare(work, choice, store));
   }
 
   async #prepare(work: Work, choice: EngineChoice, store: RunStore): Promise<WorkParts> {
     const { config } = work.record;
     const ready = await readyTask(store, config);
     const opened = await this.#connected().models.open(config, choice, ready, (bytes) => work.loading(bytes));
-    return { store, task: ready.task, ...opened };
+    return { store, task: ready.task, problems: ready.problems, ...opened };
+  }
+
+  /** Keeps with the run why it failed. Where the store cannot take it, the page is told, and the store when it is listed next. */
+  async #failed(work: Work, message: string): Promise<void> {
+    const patch = { status: 'failed', error: message } as const;
+    try {
+      work.recorded(await (await this.#openStore()).update(work.record.id, patch));
+    } catch {
+      this.#unsettled.set(work.record.id, patch);
+      work.recorded({ ...work.record, ...patch });
+    }
+  }
+
+  async #settle(store: RunStore): Promise<void> {
+    for (const [id, patch] of this.#unsettled) {
+      // Deleted meanwhile, perhaps.
+      await store.update(id, patch).catch((error: unknown) => {
+        if (!(error instanceof RunNotFoundError)) throw error;
+      });
+      this.#unsettled.delete(id);
+    }
   }
 
   /** @throws LabBusyError */

@@ -1,6 +1,6 @@
 /** Files of problems in the lab: read for a task, kept in the store, found again for a run. */
 import type { ExperimentConfig } from '../recipes/config';
-import type { RunStore } from '../store/types';
+import type { RunStore, StoredProblems } from '../store/types';
 import { ProblemsMissingError } from '../store/errors';
 import { isFileTask, taskFor, taskNamed } from '../tasks';
 import { measuredProblems } from '../tasks/dialect';
@@ -49,20 +49,21 @@ export async function requireProblems(store: RunStore, { data }: ExperimentConfi
   if (data) await keptFile(store, data);
 }
 
-/** A run's task with its problems, ready to compare answers, and those problems on which its prompts are measured. */
+/** A run's task with its problems, ready to compare answers, those on which its prompts are measured, and the file. */
 export async function readyTask(
   store: RunStore,
   config: ExperimentConfig,
-): Promise<{ task: Task; measured: Problem[] }> {
+): Promise<{ task: Task; measured: Problem[]; problems?: StoredProblems }> {
   const named = taskNamed(config.task);
   let file: ProblemFile | undefined;
+  let problems: StoredProblems | undefined;
   if (isFileTask(named) && config.data) {
-    const { bytes } = await keptFile(store, config.data);
-    file = await readProblemFile(named, config.data.name, bytes);
+    problems = await keptFile(store, config.data);
+    file = await readProblemFile(named, config.data.name, problems.bytes);
   }
   const task = taskFor(config, file);
   await task.prepare?.();
-  return { task, measured: measuredProblems(task, config.seed, file) };
+  return { task, measured: measuredProblems(task, config.seed, file), ...(problems && { problems }) };
 }
 
 async function keptFile(store: RunStore, { name, sha256 }: Data) {

@@ -10,18 +10,17 @@ import { LogDigest } from '../log/digest';
 import type { ExperimentConfig } from '../recipes/config';
 import { ReplayingSociety } from '../recipes/replay';
 import type { Recipe, Society } from '../recipes/types';
-import { StorageFullError, StoredRunError } from '../store/errors';
-import type { Checkpoint, RunRecord, RunStore, StoredAdapter } from '../store/types';
+import { StoredRunError, type StorageFullError } from '../store/errors';
+import type { KeepAdapters } from '../store/keep';
+import { readLog } from '../store/readBack';
+import type { RunRecord, RunStore, StoredAdapter, StoredProblems } from '../store/types';
 import type { Task } from '../tasks/types';
 import { RunControl, StoppedError } from './control';
 import { LogMismatchError } from './errors';
 import { newRunIdentity } from './names';
 import { ProgressMeter } from './progress';
+import { RunLog } from './runLog';
 import type { Activity } from './types';
-
-/** Unstored events at which the log is written, and the longest they wait. */
-const BATCH_EVENTS = 64;
-const BATCH_MILLISECONDS = 1_000;
 
 export interface RunnerParts {
   recipe: Recipe;
@@ -39,6 +38,10 @@ export interface RunnerParts {
   onHold?: (held: boolean) => void;
   /** The run waits (it is paused as well) because the disk is full; resuming tries again. */
   onStorageFull?: (error: StorageFullError) => void;
+  /** The store had lost the run, and it was written again: what happened, in words. */
+  onRewritten?: (message: string) => void;
+  /** The file of problems that the run reads, for when the store has lost it. */
+  problems?: StoredProblems | undefined;
 }
 
 /** Creates the record of a new run in the store; `run` then works on it. */
@@ -46,6 +49,7 @@ export async function createRun(
   store: RunStore,
   config: ExperimentConfig,
   identity = newRunIdentity(),
+  keepAdapters?: KeepAdapters,
 ): Promise<RunRecord> {
   const now = Date.now();
   const record: RunRecord = {
@@ -60,6 +64,7 @@ export async function createRun(
     events: 0,
     digest: new LogDigest().hex,
     engine: '',
+    ...(keepAdapters && { keepAdapters }),
   };
   await store.create(record);
   return record;
@@ -69,15 +74,8 @@ export async function createRun(
 export class Runner {
   readonly #parts: RunnerParts;
   readonly control: RunControl;
-  readonly #digest = new LogDigest();
-  #runId = '';
+  #log: RunLog | null = null;
   #meter: ProgressMeter | null = null;
-  /** Events whose index is below this are in the store. */
-  #storedEvents = 0;
-  #pending: RunEvent[] = [];
-  #pendingAdapters: StoredAdapter[] = [];
-  #lastWrite = 0;
-  #writing: Promise<void> = Promise.resolve();
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
@@ -100,159 +98,121 @@ export class Runner {
    * stays.
    */
   async run(runId: string): Promise<RunRecord> {
-    const { store } = this.#parts;
-    this.#runId = runId;
-    const record = await store.run(runId);
-    const stored = await store.events(runId);
-    if (stored.length !== record.events)
-      throw new StoredRunError(
-        `Run ${record.name} should have ${record.events} events but ${stored.length} are stored.`,
-      );
-    this.#meter = new ProgressMeter(record.config);
-    this.#storedEvents = stored.length;
-    await this.#update({ status: 'running', error: null });
-    this.control.onHold = (held) => void this.#hold(held);
+    const { store, problems, onRecord, onStorageFull, onRewritten } = this.#parts;
+    const parts = { store, control: this.control, problems, onRecord, onStorageFull, onRewritten };
+    let stored: RunEvent[];
+    let log: RunLog;
     try {
-      await this.#follow(record.config, stored, await store.checkpoints(runId));
-      await this.#write();
-      return await this.#update({ status: 'finished', progress: 1 });
+      const record = await store.run(runId);
+      stored = readLog(record, await store.lines(runId));
+      log = new RunLog(parts, record, stored, await store.checkpoints(runId));
+      this.#log = log;
+      this.#meter = new ProgressMeter(record.config);
+      await log.hold();
+      await log.update({ status: 'running', error: null });
     } catch (error) {
-      return await this.#end(error);
+      await this.#failed(runId, error);
+      throw error;
+    }
+    this.control.onHold = (held) => void this.#hold(log, held);
+    try {
+      await this.#follow(log, stored);
+      await log.write(this.progress);
+      await log.thin(true);
+      return await log.update({ status: 'finished', progress: 1 });
+    } catch (error) {
+      return await this.#end(log, error);
     }
   }
 
   /** Stores what is pending, for when the page may be closed. A full disk is left to the run's own next write. */
   async flush(): Promise<void> {
-    if (this.#pending.length > 0 && !this.control.paused) await this.#write();
+    if (this.#log && this.#log.pending > 0 && !this.control.paused) await this.#log.write(this.progress);
   }
 
-  async #follow(config: ExperimentConfig, stored: RunEvent[], checkpoints: Checkpoint[]): Promise<void> {
+  async #follow(log: RunLog, stored: RunEvent[]): Promise<void> {
     const { recipe, task, adapters, store, control } = { ...this.#parts, control: this.control };
+    const { id, config, digest: last } = log.record;
     const society =
       stored.length === 0
         ? this.#parts.society
         : new ReplayingSociety(this.#parts.society, stored, async (name, iteration) =>
-            adapters.importAdapter(name, await store.adapter(this.#runId, name, iteration)),
+            adapters.importAdapter(name, await store.adapter(id, name, iteration)),
           );
-    const digestAt = new Map(checkpoints.map((checkpoint) => [checkpoint.events, checkpoint.digest]));
+    const digestAt = new Map((await store.checkpoints(id)).map(({ events, digest }) => [events, digest]));
+    if (stored.length > 0) digestAt.set(stored.length, last);
     let iteration = 0;
     let index = 0;
-    this.#lastWrite = Date.now();
     for await (const event of recipe(society, task, config)) {
       const ends = event.type === 'iteration-started' || event.type === 'run-finished';
       const old = stored[index];
       if (old) {
         compare(old, event, index);
-        this.#digest.add(event);
+        log.again(event);
         const expected = digestAt.get(index + 1);
-        if (expected !== undefined && expected !== this.#digest.hex)
+        if (expected !== undefined && expected !== log.digest)
           throw new StoredRunError(`The stored log is damaged before event ${index + 1}: its digest differs.`);
       } else {
-        if (ends && iteration > 0) await this.#write(iteration);
-        if (event.type === 'adapter-updated') {
-          const weights = await adapters.exportAdapter(event.adapter);
-          this.#pendingAdapters.push({ name: event.adapter, iteration: event.iteration, weights });
+        if (ends && iteration > 0) {
+          await log.write(this.progress, iteration);
+          await log.thin(false);
         }
-        this.#digest.add(event);
-        this.#pending.push(event);
+        log.add(event, await this.#announced(event));
       }
       if (event.type === 'iteration-started') iteration = event.iteration;
-      if (event.type === 'run-started' && !old) await this.#update({ engine: event.engine });
+      if (event.type === 'run-started' && !old) await log.update({ engine: event.engine });
       this.#meter?.add(event);
       this.#parts.onEvent?.(event, index, old !== undefined);
       index++;
-      if (this.#shouldWrite(event)) await this.#write();
+      if (log.due(event)) await log.write(this.progress);
       if (event.type !== 'run-finished') await control.gate();
     }
     if (index < stored.length)
       throw new LogMismatchError(index, 'end', `the run now ends after ${index} of ${stored.length} stored events`);
   }
 
-  #shouldWrite(event: RunEvent): boolean {
-    if (this.#pending.length === 0) return false;
-    return (
-      this.#pending.length >= BATCH_EVENTS ||
-      Date.now() - this.#lastWrite >= BATCH_MILLISECONDS ||
-      event.type === 'adapter-updated' ||
-      event.type === 'evaluation'
-    );
-  }
-
-  /** Stores what is pending; with an iteration, also marks its end as a checkpoint. One write at a time. */
-  #write(checkpointOf?: number): Promise<void> {
-    this.#writing = this.#writing.catch(() => {}).then(() => this.#writeNow(checkpointOf));
-    return this.#writing;
-  }
-
-  async #writeNow(checkpointOf?: number): Promise<void> {
-    const names = checkpointOf === undefined ? [] : await this.#adapterNames(checkpointOf);
-    const events = this.#pending;
-    const adapters = this.#pendingAdapters;
-    if (events.length === 0 && checkpointOf === undefined) return;
-    const from = this.#storedEvents;
-    const digest = this.#digest.hex;
-    const end = from + events.length;
-    const checkpoint =
-      checkpointOf === undefined ? undefined : { iteration: checkpointOf, events: end, digest, adapters: names };
-    this.#pending = [];
-    this.#pendingAdapters = [];
-    for (;;) {
-      try {
-        const batch = { from, events, digest, progress: this.progress, adapters, checkpoint };
-        const record = await this.#parts.store.append(this.#runId, batch);
-        this.#storedEvents = record.events;
-        this.#lastWrite = Date.now();
-        this.#parts.onRecord?.(record);
-        return;
-      } catch (error) {
-        if (!(error instanceof StorageFullError) || this.control.stopped) {
-          this.#pending = [...events, ...this.#pending];
-          this.#pendingAdapters = [...adapters, ...this.#pendingAdapters];
-          throw error;
-        }
-        this.#parts.onStorageFull?.(error);
-        this.control.pause();
-        await this.control.gate();
-      }
-    }
-  }
-
-  async #adapterNames(iteration: number): Promise<string[]> {
-    const stored = await this.#parts.store.adapters(this.#runId);
-    const names = [...stored, ...this.#pendingAdapters].filter((adapter) => adapter.iteration === iteration);
-    return [...new Set(names.map((adapter) => adapter.name))].sort();
+  async #announced(event: RunEvent): Promise<StoredAdapter | undefined> {
+    if (event.type !== 'adapter-updated') return undefined;
+    const weights = await this.#parts.adapters.exportAdapter(event.adapter);
+    return { name: event.adapter, iteration: event.iteration, weights };
   }
 
   /** A pause took hold or ended: what is pending goes into the store, so that closing the tab loses nothing. */
-  async #hold(held: boolean): Promise<void> {
+  async #hold(log: RunLog, held: boolean): Promise<void> {
     this.#parts.onHold?.(held);
     try {
-      if (held) await this.#write();
+      if (held) await log.write(this.progress);
       // The write may have had to wait until after the pause.
       if (this.control.paused === held && !this.control.stopped)
-        await this.#update({ status: held ? 'paused' : 'running' });
+        await log.update({ status: held ? 'paused' : 'running' });
     } catch {
       // The events are still pending; the run's own next write meets the same error and reports it.
     }
   }
 
-  async #end(error: unknown): Promise<RunRecord> {
+  async #end(log: RunLog, error: unknown): Promise<RunRecord> {
     const stopped = this.control.stopped || error instanceof StoppedError;
+    let reason = error;
     try {
-      await this.#write();
+      await log.write(this.progress);
+      if (stopped) return await log.update({ status: 'stopped' });
     } catch (writeError) {
-      if (stopped) error = writeError;
+      if (stopped) reason = writeError;
     }
-    if (stopped && !(error instanceof StorageFullError)) return this.#update({ status: 'stopped' });
-    const message = error instanceof Error ? error.message : String(error);
-    await this.#update({ status: 'failed', error: message }).catch(() => {});
-    throw error;
+    await this.#failed(log.record.id, reason);
+    throw reason;
   }
 
-  async #update(patch: Parameters<RunStore['update']>[1]): Promise<RunRecord> {
-    const record = await this.#parts.store.update(this.#runId, patch);
-    this.#parts.onRecord?.(record);
-    return record;
+  /** Records why the run failed, and tells it where the store cannot keep it. */
+  async #failed(runId: string, error: unknown): Promise<void> {
+    const patch = { status: 'failed', error: error instanceof Error ? error.message : String(error) } as const;
+    const log = this.#log;
+    try {
+      const record = await this.#parts.store.update(runId, patch);
+      this.#parts.onRecord?.(record);
+    } catch {
+      if (log) this.#parts.onRecord?.({ ...log.record, ...patch });
+    }
   }
 }
 

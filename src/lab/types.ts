@@ -6,7 +6,8 @@
 import type { RunEvent, Team } from '../events';
 import type { ModelFolder } from '../models/folder';
 import type { ExperimentConfig } from '../recipes/config';
-import type { ProblemsEntry, RunRecord } from '../store/types';
+import type { KeepAdapters } from '../store/keep';
+import type { ProblemsEntry, RunCondition, RunRecord } from '../store/types';
 import type { EngineNotice } from '../engine/resilient';
 import type { EngineInfo, EngineReport, MemoryPlan, WeightDtype } from '../engine/types';
 import type { Problem, Split } from '../tasks/types';
@@ -105,8 +106,8 @@ export type LabMessage =
   | { type: 'deleted'; runId: string }
   /** What another tab of this browser is at work on, whose stored log can be watched; null = no other tab works. */
   | { type: 'elsewhere'; status: LabStatus | null }
-  /** Something happened to the device that did no harm: one or two sentences for people. */
-  | { type: 'notice'; runId: string | null; notice: EngineNotice }
+  /** Something happened to the device or the store that the run survived: one or two sentences for people. */
+  | { type: 'notice'; runId: string | null; notice: EngineNotice | { kind: 'rewritten'; message: string } }
   /** Something went wrong: one sentence for people. */
   | { type: 'error'; runId: string | null; name: string; message: string };
 
@@ -157,8 +158,10 @@ export interface RunScore {
 export interface StoredRuns {
   /** Newest first. */
   runs: RunRecord[];
-  /** Ids of those marked running or paused that nobody works on. */
+  /** Ids of those marked running or paused that nobody works on, and that can go on. */
   interrupted: string[];
+  /** What is wrong with the logs of unfinished runs that cannot go on, by id. */
+  damaged: Record<string, string>;
   /** Id of the run that another tab is at work on. */
   elsewhere: string | null;
   /** By id; runs without an evaluation have none. */
@@ -189,8 +192,8 @@ export interface LabApi {
   probe(): Promise<EngineSummary>;
   /** This device's speed with the configuration's model: a few seconds once a session. Rejects when a run is started meanwhile. */
   measure(config: ExperimentConfig, engine: EngineChoice): Promise<DeviceSpeed>;
-  /** Starts a run and resolves with its record as soon as it is stored; the work goes on. */
-  start(config: ExperimentConfig, engine: EngineChoice): Promise<RunRecord>;
+  /** Starts a run and resolves with its record as soon as it is stored; the work goes on. `keep`: which adapters stay, default all. */
+  start(config: ExperimentConfig, engine: EngineChoice, keep?: KeepAdapters): Promise<RunRecord>;
   /** Goes on with an interrupted, stopped, paused or failed run. */
   resume(runId: string, engine: EngineChoice): Promise<RunRecord>;
   /** Holds before the next operation on the device. */
@@ -211,6 +214,10 @@ export interface LabApi {
   /** Stores what is not stored yet of the run at work: the page may be about to be closed or frozen. */
   flush(): Promise<void>;
   delete(runId: string): Promise<void>;
+  /** What a run takes in the store, measured, and whether its log is damaged. */
+  condition(runId: string): Promise<RunCondition>;
+  /** Deletes the adapters that the choice does not keep, for good; an unfinished run keeps what it needs to go on. */
+  thin(runId: string, keep: KeepAdapters): Promise<RunCondition>;
   /**
    * Reads a file of problems with a task and keeps it for runs. `expected` (a run's `config.data`) refuses any other file.
    * Rejects with the first bad line and what is wrong with it.

@@ -2,7 +2,7 @@
 import { RECIPES } from '../recipes';
 import { ModelSociety } from '../recipes/modelSociety';
 import type { Question } from '../recipes/types';
-import type { RunRecord, RunStore } from '../store/types';
+import type { RunRecord, RunStore, StoredProblems } from '../store/types';
 import type { Task } from '../tasks/types';
 import { controlled, RunControl } from './control';
 import type { LoadProgress } from './engineHost';
@@ -20,6 +20,8 @@ import type { Activity, EngineSummary, LabState, LabStatus, LoopPhase, PartialDe
 export interface WorkParts {
   store: RunStore;
   task: Task;
+  /** The file of problems that the run reads. */
+  problems?: StoredProblems | undefined;
   model: ModelParts;
   engine: RemoteEngine;
 }
@@ -91,7 +93,7 @@ export class Work {
   }
 
   /** Plays the recipe from where the stored log ends. @throws what the runner throws */
-  async play({ store, task, model, engine: remote }: WorkParts): Promise<void> {
+  async play({ store, task, problems, model, engine: remote }: WorkParts): Promise<void> {
     const { control, record } = this;
     const { config } = record;
     const engine = controlled(remote, control);
@@ -109,7 +111,10 @@ export class Work {
       task,
       adapters: engine,
       store,
+      problems,
       control,
+      onRewritten: (message) =>
+        this.#outbox.now({ type: 'notice', runId: record.id, notice: { kind: 'rewritten', message } }),
       onEvent: (event, index, stored) => {
         const beats = this.#showing.passed(event);
         if (!stored) {

@@ -93,9 +93,9 @@ export class RateLimitError extends PolylogueError {
     options?: ErrorOptions,
   ) {
     super(
-      `${host} limits requests from this address: start the download again ` +
+      `${host} limits requests from this address: try again ` +
         `${retryAfterSeconds === null ? 'in a few minutes' : `in ${Math.ceil(retryAfterSeconds)} s`} (a token raises ` +
-        'the limit). It goes on from what is stored.',
+        'the limit). A download that was begun goes on where it stopped.',
       options,
     );
   }

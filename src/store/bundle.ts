@@ -3,17 +3,24 @@ import { strToU8, zipSync, type Zippable } from 'fflate';
 import { serialiseAdapter } from '../engine/peft';
 import { canonicalJson } from '../log/canonical';
 import { resultsOf } from '../log/results';
+import type { RunEvent } from '../events';
+import { missingAdapters } from './keep';
+import { damageOf, readableEvents } from './readBack';
 import type { RunStore } from './types';
 
 /**
  * `run.json` (settings and digest), `log.jsonl` (one event a line, canonical, so that the digest can be recomputed from the
- * lines), `results.json`, and `adapters/iteration-<l>/<name>/` as PEFT directories.
+ * lines), `results.json`, and `adapters/iteration-<l>/<name>/` as PEFT directories. `run.json` names the adapters of the log that
+ * were not kept. Of a damaged log the events before the damage are taken, and `run.json` says what the damage is.
  *
  * Errors: those of the store, `AdapterError` for a stored adapter that PEFT could not hold.
  */
 export async function bundleRun(store: RunStore, runId: string): Promise<Uint8Array> {
   const record = await store.run(runId);
-  const events = await store.events(runId);
+  const lines = await store.lines(runId);
+  const { events } = readableEvents(lines.slice(0, record.events));
+  const damage = damageOf(record, lines);
+  const held = await store.adapters(runId);
   const files: Zippable = {
     'run.json': json({
       format: 'polylogue-run',
@@ -24,17 +31,29 @@ export async function bundleRun(store: RunStore, runId: string): Promise<Uint8Ar
       digest: record.digest,
       engine: record.engine,
       config: record.config,
+      adaptersNotKept: missingAdapters(events, held),
+      ...(damage !== null && { damage, readableEvents: events.length }),
     }),
     'log.jsonl': strToU8(events.map((event) => `${canonicalJson(event)}\n`).join('')),
-    'results.json': json(resultsOf(events)),
+    ...results(events, damage !== null),
   };
-  for (const { name, iteration } of await store.adapters(runId)) {
+  for (const { name, iteration } of held) {
     const parts = serialiseAdapter(await store.adapter(runId, name, iteration));
     // Weights do not compress; storing them is faster and no larger.
     for (const [file, bytes] of Object.entries(parts))
       files[`adapters/iteration-${iteration}/${name}/${file}`] = [bytes, { level: 0 }];
   }
   return zipSync(files, { level: 6, mtime: '1980-01-01T00:00:00' });
+}
+
+/** A log that is damaged before its first numbers has no results. */
+function results(events: RunEvent[], damaged: boolean): Zippable {
+  try {
+    return { 'results.json': json(resultsOf(events)) };
+  } catch (error) {
+    if (!damaged) throw error;
+    return {};
+  }
 }
 
 function json(value: unknown): Uint8Array {

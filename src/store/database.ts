@@ -44,6 +44,8 @@ const MIGRATIONS: ((db: Database, transaction: Upgrade) => Promise<void>)[] = [
 
 export const DATABASE_VERSION = MIGRATIONS.length;
 
+const EVERY_STORE = ['runs', 'events', 'adapters', 'checkpoints', 'evaluations', 'problems'] as const;
+
 async function createFirstSchema(db: Database): Promise<void> {
   db.createObjectStore('runs', { keyPath: 'id' }).createIndex('created', 'created');
   db.createObjectStore('events');
@@ -71,22 +73,32 @@ async function addEvaluations(db: Database, transaction: Upgrade): Promise<void>
 export async function openDatabase(name = DATABASE_NAME, version = DATABASE_VERSION): Promise<Database> {
   let blocked: (error: StoreUnavailableError) => void = () => {};
   const refused = new Promise<never>((_, reject) => (blocked = reject));
-  const opening = openDB<PolylogueSchema>(name, version, {
-    async upgrade(db, from, to, transaction) {
-      for (const migrate of MIGRATIONS.slice(from, to ?? version)) await migrate(db, transaction);
-    },
-    blocked() {
-      blocked(
-        new StoreUnavailableError('Another tab has an older version of the lab open. Close it and reload this one.'),
-      );
-    },
-    // Let another tab's newer version upgrade; what this tab tries afterwards fails with a typed error.
-    blocking(_current, _wanted, event) {
-      (event.target as IDBDatabase).close();
-    },
-  });
+  // Without a database there is nothing to call: that too is to be a rejection.
+  const open = async () =>
+    openDB<PolylogueSchema>(name, version, {
+      async upgrade(db, from, to, transaction) {
+        for (const migrate of MIGRATIONS.slice(from, to ?? version)) await migrate(db, transaction);
+      },
+      blocked() {
+        blocked(
+          new StoreUnavailableError('Another tab has an older version of the lab open. Close it and reload this one.'),
+        );
+      },
+      // Let another tab's newer version upgrade; what this tab tries afterwards fails with a typed error.
+      blocking(_current, _wanted, event) {
+        (event.target as IDBDatabase).close();
+      },
+    });
+  const opening = open();
   try {
-    return await Promise.race([opening, refused]);
+    const db = await Promise.race([opening, refused]);
+    const lacking = EVERY_STORE.filter((store) => version === DATABASE_VERSION && !db.objectStoreNames.contains(store));
+    if (lacking.length === 0) return db;
+    db.close();
+    throw new StoreUnavailableError(
+      `The browser has lost a part of the stored runs (${lacking.join(', ')}). Clear the data of this site in the browser's ` +
+        'settings and reload the page; what is left cannot be read.',
+    );
   } catch (error) {
     opening.then((db) => db.close()).catch(() => {});
     if (error instanceof StoreUnavailableError) throw error;
@@ -95,6 +107,13 @@ export async function openDatabase(name = DATABASE_NAME, version = DATABASE_VERS
 }
 
 function describeOpenFailure(error: unknown): string {
+  if (globalThis.indexedDB === undefined || globalThis.indexedDB === null)
+    return (
+      'This browser keeps no database for this page, as some do in private windows, so no run can be kept. Open the page in an ' +
+      'ordinary window.'
+    );
+  if (error instanceof DOMException && error.name === 'QuotaExceededError')
+    return "The browser's storage is full, so the stored runs cannot be opened. Free disk space and reload the page.";
   if (error instanceof DOMException && error.name === 'VersionError')
     return 'The stored runs were written by a newer version of the lab. Reload the page to get it.';
   const why = error instanceof Error ? error.message : String(error);

@@ -48,3 +48,18 @@ export class LogConflictError extends PolylogueError {
 
 /** What is stored does not add up (an event or adapter is missing, or the digest differs). */
 export class StoredRunError extends PolylogueError {}
+
+/** A stored log that cannot be read as a whole, and so cannot go on. */
+export class DamagedLogError extends StoredRunError {
+  constructor(
+    run: string,
+    /** Events before the damage. */
+    readonly readable: number,
+    reason: string,
+  ) {
+    super(
+      `The stored log of the run ${run} is damaged: ${reason}. The run cannot go on. Download it to keep its ${readable} readable ` +
+        'events, delete it, or start a new run with its settings.',
+    );
+  }
+}

@@ -1,17 +1,23 @@
 /** The run store of the browser, on IndexedDB. Every method is one transaction: it happens whole or not at all. */
 import type { AdapterWeights } from '../engine/types';
 import type { EvaluationDone, RunEvent } from '../events';
-import { openDatabase, type Database } from './database';
-import {
-  LogConflictError,
-  ProblemsMissingError,
-  RunNotFoundError,
-  StoredRunError,
-  StorageFullError,
-  StoreUnavailableError,
-} from './errors';
+import { Connection } from './connection';
+import type { Database } from './database';
+import { LogConflictError, ProblemsMissingError, RunNotFoundError, StoredRunError } from './errors';
+import type { AdapterName } from './keep';
 import { problemsEntries } from './problems';
-import type { Checkpoint, LogBatch, ProblemsEntry, RunPatch, RunRecord, RunStore, StoredProblems } from './types';
+import { adapterBytes, damageOf, readableEvents } from './readBack';
+import type {
+  Checkpoint,
+  LogBatch,
+  ProblemsEntry,
+  RunCondition,
+  RunPatch,
+  RunRecord,
+  RunStore,
+  StoredProblems,
+  WholeRun,
+} from './types';
 
 /** All keys of a run in the stores keyed by [run, …]: arrays sort after numbers and strings. */
 const keysOf = (runId: string) => IDBKeyRange.bound([runId], [runId, []]);
@@ -38,31 +44,47 @@ async function commit(
   await done;
 }
 
-export class IndexedRunStore implements RunStore {
-  readonly #db: Database;
+function asLine(event: string | RunEvent): string {
+  return typeof event === 'string' ? event : JSON.stringify(event);
+}
 
-  constructor(db: Database) {
-    this.#db = db;
+function isAtEndOf(batch: LogBatch, record: RunRecord): boolean {
+  return record.events === batch.from + batch.events.length && record.digest === batch.digest;
+}
+
+export class IndexedRunStore implements RunStore {
+  readonly #connection: Connection;
+
+  /** @param db open already; once it is lost, the default database is opened */
+  constructor(db: Database | Connection) {
+    this.#connection = db instanceof Connection ? db : new Connection(undefined, db);
   }
 
   /** Opens (or creates, or migrates) the database `name`. */
   static async open(name?: string): Promise<IndexedRunStore> {
-    return new IndexedRunStore(await openDatabase(name));
+    const connection = new Connection(name);
+    await connection.open();
+    return new IndexedRunStore(connection);
   }
 
   create(run: RunRecord): Promise<void> {
-    return this.#guarded('starting a run', async () => {
-      await this.#db.add('runs', run);
+    return this.#connection.use('starting a run', async (db, again) => {
+      if (again && (await db.get('runs', run.id))) return;
+      await db.add('runs', run);
     });
   }
 
   append(runId: string, batch: LogBatch): Promise<RunRecord> {
-    return this.#guarded('storing the log', async () => {
-      const transaction = this.#db.transaction(EVERYTHING, 'readwrite');
+    return this.#connection.use('storing the log', async (db, again) => {
+      const transaction = db.transaction(EVERYTHING, 'readwrite');
       const runs = transaction.objectStore('runs');
       const record = await runs.get(runId);
       if (!record) throw new RunNotFoundError(runId);
+      // A connection that broke off may have stored it all the same.
+      if (again && isAtEndOf(batch, record)) return record;
       if (record.events !== batch.from) throw new LogConflictError(runId, batch.from, record.events);
+      if (batch.from > 0 && !(await transaction.objectStore('events').getKey([runId, batch.from - 1])))
+        throw new StoredRunError(`Run ${runId}: event ${batch.from - 1} of its stored log is gone.`);
       const next: RunRecord = {
         ...record,
         updated: Date.now(),
@@ -86,9 +108,32 @@ export class IndexedRunStore implements RunStore {
     });
   }
 
+  rewrite({ record, events, adapters, checkpoints, problems }: WholeRun): Promise<RunRecord> {
+    return this.#connection.use('writing a run again', async (db) => {
+      const transaction = db.transaction([...EVERYTHING, 'problems'], 'readwrite');
+      const { id } = record;
+      await commit(transaction, function* () {
+        for (const name of ['events', 'adapters', 'checkpoints', 'evaluations'] as const)
+          yield transaction.objectStore(name).delete(keysOf(id));
+        yield transaction.objectStore('runs').put(record);
+        for (const [i, event] of events.entries()) {
+          yield transaction.objectStore('events').put(JSON.stringify(event), [id, i]);
+          if (event.type === 'evaluation')
+            yield transaction.objectStore('evaluations').put(event, [id, event.iteration, event.team]);
+        }
+        for (const { name, iteration, weights } of adapters)
+          yield transaction.objectStore('adapters').put(weights, [id, iteration, name]);
+        for (const checkpoint of checkpoints)
+          yield transaction.objectStore('checkpoints').put(checkpoint, [id, checkpoint.iteration]);
+        if (problems) yield transaction.objectStore('problems').put(problems);
+      });
+      return record;
+    });
+  }
+
   update(runId: string, patch: RunPatch): Promise<RunRecord> {
-    return this.#guarded('updating a run', async () => {
-      const transaction = this.#db.transaction('runs', 'readwrite');
+    return this.#connection.use('updating a run', async (db) => {
+      const transaction = db.transaction('runs', 'readwrite');
       const record = await transaction.store.get(runId);
       if (!record) throw new RunNotFoundError(runId);
       const next = { ...record, ...patch, updated: Date.now() };
@@ -98,57 +143,89 @@ export class IndexedRunStore implements RunStore {
   }
 
   run(runId: string): Promise<RunRecord> {
-    return this.#guarded('reading a run', async () => {
-      const record = await this.#db.get('runs', runId);
+    return this.#connection.use('reading a run', async (db) => {
+      const record = await db.get('runs', runId);
       if (!record) throw new RunNotFoundError(runId);
       return record;
     });
   }
 
   runs(): Promise<RunRecord[]> {
-    return this.#guarded('listing runs', async () => (await this.#db.getAllFromIndex('runs', 'created')).reverse());
+    return this.#connection.use('listing runs', async (db) => (await db.getAllFromIndex('runs', 'created')).reverse());
   }
 
   async events(runId: string, from = 0, to = Number.MAX_SAFE_INTEGER): Promise<RunEvent[]> {
-    return (await this.lines(runId, from, to)).map((line) => JSON.parse(line) as RunEvent);
+    const { events, damage } = readableEvents(await this.lines(runId, from, to), from);
+    if (damage !== null) throw new StoredRunError(`Run ${runId}: ${damage}.`);
+    return events;
   }
 
   lines(runId: string, from = 0, to = Number.MAX_SAFE_INTEGER): Promise<string[]> {
-    return this.#guarded('reading a log', async () => {
+    return this.#connection.use('reading a log', async (db) => {
       if (to <= from) return [];
-      const stored = await this.#db.getAll('events', IDBKeyRange.bound([runId, from], [runId, to], false, true));
-      return stored.map((event) => (typeof event === 'string' ? event : JSON.stringify(event)));
+      const range = IDBKeyRange.bound([runId, from], [runId, to], false, true);
+      const transaction = db.transaction('events');
+      const [keys, stored] = await Promise.all([transaction.store.getAllKeys(range), transaction.store.getAll(range)]);
+      // Behind a hole nothing is in its place.
+      const hole = keys.findIndex(([, at], index) => at !== from + index);
+      return stored.slice(0, hole < 0 ? undefined : hole).map(asLine);
     });
   }
 
   adapter(runId: string, name: string, iteration: number): Promise<AdapterWeights> {
-    return this.#guarded('reading an adapter', async () => {
-      const weights = await this.#db.get('adapters', [runId, iteration, name]);
+    return this.#connection.use('reading an adapter', async (db) => {
+      const weights = await db.get('adapters', [runId, iteration, name]);
       if (!weights) throw new StoredRunError(`Run ${runId} holds no adapter ${name} of iteration ${iteration}.`);
       return weights;
     });
   }
 
   adapters(runId: string): Promise<{ name: string; iteration: number }[]> {
-    return this.#guarded('listing adapters', async () => {
-      const keys = await this.#db.getAllKeys('adapters', keysOf(runId));
+    return this.#connection.use('listing adapters', async (db) => {
+      const keys = await db.getAllKeys('adapters', keysOf(runId));
       return keys.map(([, iteration, name]) => ({ name, iteration }));
     });
   }
 
+  deleteAdapters(runId: string, adapters: readonly AdapterName[]): Promise<void> {
+    return this.#connection.use('deleting adapters', async (db) => {
+      const transaction = db.transaction('adapters', 'readwrite');
+      await commit(transaction, () =>
+        adapters.map(({ name, iteration }) => transaction.store.delete([runId, iteration, name])),
+      );
+    });
+  }
+
+  condition(runId: string): Promise<RunCondition> {
+    return this.#connection.use('measuring a run', async (db) => {
+      const record = await db.get('runs', runId);
+      if (!record) throw new RunNotFoundError(runId);
+      const lines = await this.lines(runId);
+      const adapters: RunCondition['adapters'] = [];
+      // One after the other: together they may not fit into memory.
+      for (const key of await db.getAllKeys('adapters', keysOf(runId))) {
+        const weights = await db.get('adapters', key);
+        if (weights) adapters.push({ name: key[2], iteration: key[1], bytes: adapterBytes(weights) });
+      }
+      const logBytes = lines.reduce((sum, line) => sum + line.length, 0);
+      return { logBytes, adapters, damage: damageOf(record, lines) };
+    });
+  }
+
   evaluations(runId: string): Promise<EvaluationDone[]> {
-    return this.#guarded('reading evaluations', () => this.#db.getAll('evaluations', keysOf(runId)));
+    return this.#connection.use('reading evaluations', (db) => db.getAll('evaluations', keysOf(runId)));
   }
 
   checkpoints(runId: string): Promise<Checkpoint[]> {
-    return this.#guarded('reading checkpoints', () => this.#db.getAll('checkpoints', keysOf(runId)));
+    return this.#connection.use('reading checkpoints', (db) => db.getAll('checkpoints', keysOf(runId)));
   }
 
   delete(runId: string): Promise<void> {
-    return this.#guarded('deleting a run', async () => {
-      const transaction = this.#db.transaction([...EVERYTHING, 'problems'], 'readwrite');
+    return this.#connection.use('deleting a run', async (db, again) => {
+      const transaction = db.transaction([...EVERYTHING, 'problems'], 'readwrite');
       const runs = await transaction.objectStore('runs').getAll();
       const run = runs.find(({ id }) => id === runId);
+      if (!run && again) return;
       if (!run) throw new RunNotFoundError(runId);
       const { data } = run.config;
       const needed = runs.some(({ id, config }) => id !== runId && config.data?.sha256 === data?.sha256);
@@ -165,45 +242,32 @@ export class IndexedRunStore implements RunStore {
   }
 
   putProblems(file: StoredProblems): Promise<void> {
-    return this.#guarded('storing a file of problems', async () => {
-      await this.#db.put('problems', file);
+    return this.#connection.use('storing a file of problems', async (db) => {
+      await db.put('problems', file);
     });
   }
 
   problems(sha256: string): Promise<StoredProblems> {
-    return this.#guarded('reading a file of problems', async () => {
-      const file = await this.#db.get('problems', sha256);
+    return this.#connection.use('reading a file of problems', async (db) => {
+      const file = await db.get('problems', sha256);
       if (!file) throw new ProblemsMissingError(sha256);
       return file;
     });
   }
 
   problemFiles(): Promise<ProblemsEntry[]> {
-    return this.#guarded('listing files of problems', async () => {
-      const transaction = this.#db.transaction(['problems', 'runs']);
+    return this.#connection.use('listing files of problems', async (db) => {
+      const transaction = db.transaction(['problems', 'runs']);
       const files = transaction.objectStore('problems').getAll();
       return problemsEntries(await files, await transaction.objectStore('runs').getAll());
     });
   }
 
   deleteProblems(sha256: string): Promise<void> {
-    return this.#guarded('deleting a file of problems', () => this.#db.delete('problems', sha256));
+    return this.#connection.use('deleting a file of problems', (db) => db.delete('problems', sha256));
   }
 
   close(): void {
-    this.#db.close();
-  }
-
-  /** Turns the browser's exceptions into this store's. */
-  async #guarded<T>(doing: string, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      const name = error instanceof DOMException || error instanceof Error ? error.name : '';
-      if (name === 'QuotaExceededError') throw new StorageFullError(doing, { cause: error });
-      if (name === 'InvalidStateError')
-        throw new StoreUnavailableError('Another tab upgraded the stored runs. Reload this page.', { cause: error });
-      throw error;
-    }
+    this.#connection.close();
   }
 }

@@ -8,8 +8,20 @@ import {
   StoredRunError,
   StoreUnavailableError,
 } from './errors';
-import type { Checkpoint, LogBatch, ProblemsEntry, RunPatch, RunRecord, RunStore, StoredProblems } from './types';
+import type {
+  Checkpoint,
+  LogBatch,
+  ProblemsEntry,
+  RunCondition,
+  RunPatch,
+  RunRecord,
+  RunStore,
+  StoredProblems,
+  WholeRun,
+} from './types';
+import type { AdapterName } from './keep';
 import { problemsEntries } from './problems';
+import { adapterBytes, damageOf } from './readBack';
 
 interface StoredRun {
   record: RunRecord;
@@ -41,6 +53,17 @@ export class MemoryRunStore implements RunStore {
       progress: batch.progress,
     };
     return { ...run.record };
+  }
+
+  async rewrite({ record, events, adapters, checkpoints, problems }: WholeRun): Promise<RunRecord> {
+    this.#runs.set(record.id, {
+      record: { ...record },
+      events: [...events],
+      adapters: new Map(adapters.map((adapter) => [`${adapter.iteration}/${adapter.name}`, adapter])),
+      checkpoints: new Map(checkpoints.map((checkpoint) => [checkpoint.iteration, checkpoint])),
+    });
+    if (problems) this.#problems.set(problems.sha256, { ...problems });
+    return { ...record };
   }
 
   async update(runId: string, patch: RunPatch): Promise<RunRecord> {
@@ -75,6 +98,23 @@ export class MemoryRunStore implements RunStore {
     return [...this.#find(runId).adapters.values()]
       .map(({ name, iteration }) => ({ name, iteration }))
       .sort((a, b) => a.iteration - b.iteration || (a.name < b.name ? -1 : 1));
+  }
+
+  async deleteAdapters(runId: string, adapters: readonly AdapterName[]): Promise<void> {
+    const held = this.#runs.get(runId)?.adapters;
+    for (const { name, iteration } of adapters) held?.delete(`${iteration}/${name}`);
+  }
+
+  async condition(runId: string): Promise<RunCondition> {
+    const { record, adapters } = this.#find(runId);
+    const lines = await this.lines(runId);
+    const sizes = [];
+    for (const { name, iteration } of await this.adapters(runId)) {
+      const held = adapters.get(`${iteration}/${name}`);
+      if (held) sizes.push({ name, iteration, bytes: adapterBytes(held.weights) });
+    }
+    const logBytes = lines.reduce((sum, line) => sum + line.length, 0);
+    return { logBytes, adapters: sizes, damage: damageOf(record, lines) };
   }
 
   async evaluations(runId: string): Promise<EvaluationDone[]> {

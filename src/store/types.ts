@@ -7,6 +7,7 @@
 import type { AdapterWeights } from '../engine/types';
 import type { EvaluationDone, RunEvent } from '../events';
 import type { ExperimentConfig } from '../recipes/config';
+import type { AdapterName, KeepAdapters } from './keep';
 
 /** `running` with nobody at work on it means: interrupted (the tab was closed or crashed). */
 export type RunStatus = 'running' | 'paused' | 'stopped' | 'finished' | 'failed';
@@ -32,6 +33,8 @@ export interface RunRecord {
   digest: string;
   /** Engine of the log so far, for people. */
   engine: string;
+  /** Which adapters are kept; absent = all. No part of the log. */
+  keepAdapters?: KeepAdapters;
 }
 
 /** An adapter as it was at the end of an iteration's finetuning. */
@@ -62,6 +65,27 @@ export interface LogBatch {
   progress: number;
   adapters?: StoredAdapter[];
   checkpoint?: Checkpoint;
+}
+
+/** All that is stored of a run, to be written at once. */
+export interface WholeRun {
+  /** Its `events` and `digest` are those of `events`. */
+  record: RunRecord;
+  events: readonly RunEvent[];
+  adapters: readonly StoredAdapter[];
+  checkpoints: readonly Checkpoint[];
+  /** The file of problems that it reads. */
+  problems?: StoredProblems | undefined;
+}
+
+/** A stored run as it was found. */
+export interface RunCondition {
+  /** Bytes of its log as JSON texts. */
+  logBytes: number;
+  /** Bytes of numbers, in order of iteration and name. */
+  adapters: { name: string; iteration: number; bytes: number }[];
+  /** What is wrong with its log, in words; null = it can be read as a whole. */
+  damage: string | null;
 }
 
 /** A file of problems as the visitor gave it; runs name it by its hash (`config.data`). */
@@ -96,6 +120,8 @@ export interface RunStore {
   create(run: RunRecord): Promise<void>;
   /** Appends atomically; rejects with `LogConflictError` when `from` is not the end of the log. */
   append(runId: string, batch: LogBatch): Promise<RunRecord>;
+  /** Writes a run that the store has lost, over whatever is left of it. */
+  rewrite(run: WholeRun): Promise<RunRecord>;
   update(runId: string, patch: RunPatch): Promise<RunRecord>;
   run(runId: string): Promise<RunRecord>;
   /** All runs, newest first. */
@@ -108,6 +134,10 @@ export interface RunStore {
   adapter(runId: string, name: string, iteration: number): Promise<AdapterWeights>;
   /** Names of what is stored, in order of iteration and name. */
   adapters(runId: string): Promise<{ name: string; iteration: number }[]>;
+  /** Deletes adapters; nothing happens to those that are not there. Digest, log and checkpoints stay. */
+  deleteAdapters(runId: string, adapters: readonly AdapterName[]): Promise<void>;
+  /** What a run takes, measured by reading all of it, and what is wrong with its log. */
+  condition(runId: string): Promise<RunCondition>;
   /** The evaluation events of a run, without reading its whole log. */
   evaluations(runId: string): Promise<EvaluationDone[]>;
   /** In order of iteration. */

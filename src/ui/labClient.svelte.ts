@@ -14,7 +14,8 @@ import type { MemoryPlan } from '../engine/types';
 import type { LoadProgress } from '../lab/engineHost';
 import type { ModelFolder } from '../models/folder';
 import type { ExperimentConfig } from '../recipes/config';
-import type { ProblemsEntry, RunRecord } from '../store/types';
+import type { KeepAdapters } from '../store/keep';
+import type { ProblemsEntry, RunCondition, RunRecord } from '../store/types';
 import { download } from './download';
 import { keepStorage } from './keepStorage';
 import { LabNews } from './labNews.svelte';
@@ -46,11 +47,11 @@ export class LabClient extends LabNews {
     this.#ready = this.#connect(engine);
   }
 
-  start(config: ExperimentConfig, engine: EngineChoice): Promise<void> {
+  start(config: ExperimentConfig, engine: EngineChoice, keep: KeepAdapters): Promise<void> {
     return this.#attempt(async () => {
       this.#keepStorage();
       await prepareTask(config);
-      const record = await this.#lab.start(config, engine);
+      const record = await this.#lab.start(config, engine, keep);
       this.follow(new RunView(record));
     });
   }
@@ -171,6 +172,18 @@ export class LabClient extends LabNews {
 
   delete(runId: string): Promise<void> {
     return this.#attempt(() => this.#lab.delete(runId));
+  }
+
+  /** What a stored run takes, measured. Rejects with a reason for people. */
+  async condition(runId: string): Promise<RunCondition> {
+    await this.#ready;
+    return this.#lab.condition(runId);
+  }
+
+  /** Deletes adapters of a run that the choice does not keep. Rejects with a reason for people. */
+  async thin(runId: string, keep: KeepAdapters): Promise<RunCondition> {
+    await this.#ready;
+    return this.#lab.thin(runId, keep);
   }
 
   /** Offers the run's zip as a download. */

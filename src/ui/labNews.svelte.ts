@@ -29,6 +29,8 @@ export class LabNews {
   scores = $state.raw<StoredRuns['scores']>({});
   /** Ids of runs that were at work when their tab was closed. */
   interrupted = $state.raw<string[]>([]);
+  /** What is wrong with the logs of runs that cannot go on, by id. */
+  damaged = $state.raw<StoredRuns['damaged']>({});
   error = $state.raw<string | null>(null);
   /** What happened to the device last that did no harm, in words. */
   notice = $state.raw<string | null>(null);
@@ -97,9 +99,10 @@ export class LabNews {
   /** Reads the list of runs. */
   async refresh(): Promise<void> {
     const endings = this.#endings;
-    const { runs, interrupted, elsewhere, scores } = await this.#source.runs();
+    const { runs, interrupted, damaged, elsewhere, scores } = await this.#source.runs();
     this.runs = runs;
     this.interrupted = interrupted;
+    this.damaged = damaged;
     this.scores = scores;
     // Until the other tab answers; a frozen one does not.
     if (elsewhere && !this.elsewhere && endings === this.#endings)

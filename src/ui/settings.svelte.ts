@@ -5,6 +5,7 @@ import { EMBEDDED_MODEL, PRESETS } from '../recipes/presets';
 import { resolveConfig } from '../recipes/resolve';
 import { isFileTask, taskNamed } from '../tasks';
 import { presetForTask } from './data/taskPresets';
+import type { KeepAdapters } from '../store/keep';
 import { CHAT_FIELDS, FIELDS, settingAt, type SettingValue } from './settingFields';
 
 const FIRST_PRESET = 'arithmetic-quick';
@@ -24,6 +25,8 @@ export class Settings {
   values = $state<Record<string, SettingValue>>({});
   singleAgentBaseline = $state(true);
   engine = $state<EngineChoice>('auto');
+  /** Which adapters the run leaves in this browser; no part of its configuration. */
+  keepAdapters = $state<KeepAdapters>('all');
 
   constructor() {
     this.usePreset(FIRST_PRESET);

@@ -15,6 +15,7 @@ import { PRESETS } from '../../../src/recipes/presets';
 import { checkRoom } from '../../../src/recipes/room';
 import { estimateWork, resolveConfig } from '../../../src/recipes/resolve';
 import { bundleRun } from '../../../src/store/bundle';
+import { KEEP_ADAPTERS } from '../../../src/store/keep';
 import { MemoryRunStore } from '../../../src/store/memory';
 import type { RunRecord } from '../../../src/store/types';
 import { isFileTask, taskFor, taskNamed, TASKS } from '../../../src/tasks';
@@ -54,6 +55,7 @@ ${dtypeHelp(19)} or the preset's
 ${cacheHelp(19)}
   --engine NAME       auto, webgpu or reference; default auto
                       (torch: PyTorch in a child process, for long runs on a CPU, f32 only; see tools/torch)
+  --keep-adapters X   all, last (iteration's) or none: what --out holds beside the log; default all. Changes no number
   --out FILE.zip      log, results and adapters (PEFT directories)
   --json              JSON lines: what happens, then one last object with accuracies, dataset sizes and the log's digest`;
 
@@ -70,6 +72,7 @@ export async function main(args: string[]): Promise<void> {
     cache: { type: 'string' },
     engine: { type: 'string' },
     out: { type: 'string' },
+    'keep-adapters': { type: 'string' },
     json: { type: 'boolean' },
   });
   const output = new Output(Boolean(values['json']));
@@ -90,6 +93,7 @@ export async function main(args: string[]): Promise<void> {
   const task = taskFor(config, data);
   if (data) output.note(`${data.name}: ${data.problems.length} problems${leftOut(data.repeated)}`);
   const out = text(values, 'out');
+  const keep = choice(values, 'keep-adapters', KEEP_ADAPTERS, 'all');
   // Before the work: a run of hours that cannot be written at its end is lost.
   if (out !== undefined) await requireWritable(out);
 
@@ -138,7 +142,7 @@ export async function main(args: string[]): Promise<void> {
       output.progress(`${(100 * runner.progress).toFixed(0)} %, ${Math.round(seconds)} s`);
     },
   });
-  const created = await createRun(store, config);
+  const created = await createRun(store, config, undefined, keep);
   let record: RunRecord;
   try {
     record = await runner.run(created.id);

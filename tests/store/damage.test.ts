@@ -1,0 +1,60 @@
+/** Stored logs that are damaged: found, told, and kept as far as they can be read. */
+import 'fake-indexeddb/auto';
+import { IDBFactory } from 'fake-indexeddb';
+import { strFromU8, unzipSync } from 'fflate';
+import { beforeEach, expect, it } from 'vitest';
+import { storedRuns } from '../../src/lab/runs';
+import { bundleRun } from '../../src/store/bundle';
+import { openDatabase, type Database } from '../../src/store/database';
+import { IndexedRunStore } from '../../src/store/indexed';
+import { sampleEvents, sampleRecord } from './samples';
+
+beforeEach(() => {
+  globalThis.indexedDB = new IDBFactory();
+});
+
+const DAMAGE: [what: string, damage: (db: Database) => Promise<unknown>, told: RegExp, readable: number][] = [
+  [
+    'a log that is cut short',
+    (db) => db.delete('events', ['a-run', 3]),
+    /4 events were stored and 3 can be found in a row/,
+    3,
+  ],
+  ['a hole', (db) => db.delete('events', ['a-run', 1]), /4 events were stored and 1 can be found in a row/, 1],
+  ['text that is no JSON', (db) => db.put('events', '{"type": "eval', ['a-run', 2]), /event 2 is not JSON/, 2],
+  ['a value that is no event', (db) => db.put('events', '[1]', ['a-run', 2]), /event 2 is no event/, 2],
+  [
+    'an event of an unknown type',
+    (db) => db.put('events', '{"type":"toString"}', ['a-run', 0]),
+    /event 0 has the type "toString", which this version does not know/,
+    0,
+  ],
+  ['a line too many', (db) => db.put('events', JSON.stringify(sampleEvents[0]), ['a-run', 4]), /4 events were/, 4],
+];
+
+it.each(DAMAGE)('%s is not offered as interrupted', async (_what, damage, told, readable) => {
+  const db = await openDatabase();
+  const store = new IndexedRunStore(db);
+  for (const id of ['a-run', 'sound']) {
+    await store.create(sampleRecord(id));
+    await store.append(id, { from: 0, events: sampleEvents, digest: 'd', progress: 0.5 });
+  }
+  await damage(db);
+  const listed = await storedRuns(
+    store,
+    () => undefined,
+    async () => false,
+  );
+  expect(listed.interrupted).toEqual(['sound']);
+  expect(listed.damaged['a-run']).toMatch(told);
+  expect((await store.condition('a-run')).damage).toMatch(told);
+  expect((await store.condition('sound')).damage).toBe(null);
+
+  const files = unzipSync(await bundleRun(store, 'a-run'));
+  const { damage: named, readableEvents } = JSON.parse(strFromU8(files['run.json']!)) as Record<string, unknown>;
+  expect([named, readableEvents]).toEqual([expect.stringMatching(told), readable]);
+  expect(strFromU8(files['log.jsonl']!).split('\n')).toHaveLength(readable + 1);
+  await store.delete('a-run');
+  expect((await store.runs()).map(({ id }) => id)).toEqual(['sound']);
+  store.close();
+});
