@@ -8,8 +8,8 @@ export class ModelNameError extends PolylogueError {}
 export class OfflineError extends PolylogueError {
   constructor(host: string, options?: ErrorOptions) {
     super(
-      `${host} cannot be reached. Check the connection (or what blocks it) and start the download again: it goes on ` +
-        'from what is stored. Models that are stored completely work offline.',
+      `${host} cannot be reached. Check the connection (or what blocks it) and try again; a download that was begun ` +
+        'goes on where it stopped. Models that are stored completely work offline.',
       options,
     );
   }
