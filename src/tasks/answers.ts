@@ -4,28 +4,75 @@
  */
 
 import { readNumber } from './numbers';
+import { answerText, windowBefore, windowsOf } from './responseText';
 
-/** Contents of the last closed, non-empty \boxed{…} or \fbox{…} (braces nest; also `\boxed 5` and `boxed{5}`), or null. */
-export function lastBoxed(text: string): string | null {
-  let found: string | null = null;
-  for (const match of text.matchAll(/\\(?:boxed|fbox)\s*|(?<![\\\w])boxed(?=\{)/g)) {
-    const start = match.index + match[0].length;
-    const content = text[start] === '{' ? braced(text, start) : (/^[^\s{}$\\]+/.exec(text.slice(start))?.[0] ?? null);
-    // "\boxed{}" and "\boxed{answer}" are the instruction quoted, and a box that is cut off may hold half a number.
-    if (content !== null && !/^\s*(?:answer)?\s*$/i.test(content)) found = content.trim();
-  }
-  return found;
+/** Longest answer that is read, in characters. */
+export const MAX_ANSWER = 1000;
+/** "\boxed{}" and "\boxed{answer}" are the instruction quoted. */
+const PLACEHOLDER =
+  /^\s*(?:\\text\{\s*)?(?:(?:your\s|final\s|the\s)*answer|\?+|_+|\.\.\.|…|\\l?dots|\\phantom\{[^{}]*\})?\s*\}?\s*$/i;
+/** What may stand between boxes that are one list. */
+const BETWEEN_BOXES =
+  /^(?:[\s$,;&]|\\[()[\]]|\\q?quad|\\text\{\s*(?:and|or)?\s*\}|\b(?:and|or)\b|\b[a-z](?:_\{?\d\}?)?\s*=)*$/i;
+
+interface Box {
+  content: string;
+  start: number;
+  end: number;
 }
 
-/** Text between the brace at `start` and its partner; null when it has none. `\{` and `\}` are no braces. */
-function braced(text: string, start: number): string | null {
-  let depth = 0;
-  for (let i = start; i < text.length; i++) {
-    if (text[i] === '\\') i++;
-    else if (text[i] === '{') depth++;
-    else if (text[i] === '}' && --depth === 0) return text.slice(start + 1, i);
+/** Every closed \boxed{…} or \fbox{…} that is no placeholder (braces nest; also `\boxed 5` and `boxed{5}`), in one pass. */
+function boxesOf(text: string): Box[] {
+  const boxes: Box[] = [];
+  /** Where the braces that are open began, and whether a box did so; null for others. */
+  const open: ({ start: number; from: number } | null)[] = [];
+  const push = (content: string, start: number, end: number): void => {
+    if (!PLACEHOLDER.test(content.slice(0, MAX_ANSWER))) boxes.push({ content: content.trim(), start, end });
+  };
+  let pending: number | null = null;
+  for (let i = 0; i < text.length; i++) {
+    const character = text[i] as string;
+    if (character === '{') {
+      open.push(pending === null ? null : { start: pending, from: i + 1 });
+      pending = null;
+    } else if (character === '}') {
+      const box = open.pop();
+      // Of nested boxes the outer one counts.
+      if (box && i - box.from <= MAX_ANSWER && !open.some((outer) => outer !== null))
+        push(text.slice(box.from, i), box.start, i + 1);
+      pending = null;
+    } else if (character === '\\' || (character === 'b' && !/[\\\w]/.test(text[i - 1] ?? ''))) {
+      const name = /^(?:\\(?:boxed|fbox)(?![a-zA-Z])|boxed(?=\{))/.exec(text.slice(i, i + 8))?.[0];
+      pending = name ? i : null;
+      if (name) {
+        i += name.length - 1;
+        const bare = /^\s?([^\s{}$\\]{1,40})/.exec(text.slice(i + 1, i + 43));
+        if (bare && name !== 'boxed') push(bare[1] as string, pending as number, i + 1 + bare[0].length);
+      } else if (character === '\\') i++;
+    } else if (!/\s/.test(character)) pending = null;
   }
-  return null;
+  return boxes;
+}
+
+/** Contents of the last box; boxes that a comma, "and" or "or" joins are one list. null without a box. */
+export function lastBoxed(response: string): string | null {
+  return boxedAnswer(response)?.content ?? null;
+}
+
+function boxedAnswer(text: string): Box | null {
+  const boxes = boxesOf(text);
+  let last = boxes.length - 1;
+  const joined = boxes.slice(-1);
+  for (; last > 0; last--) {
+    const [before, after] = [boxes[last - 1] as Box, boxes[last] as Box];
+    const between = text.slice(before.end, after.start);
+    if (between.length > 40 || !/[,;&]|and|or/i.test(between) || !BETWEEN_BOXES.test(between)) break;
+    joined.unshift(before);
+  }
+  const [first] = joined;
+  if (!first) return null;
+  const content = joined.map((box) => box.content).join(', ');
+  return content.length > MAX_ANSWER ? null : { content, start: first.start, end: (joined.at(-1) as Box).end };
 }
 
 /** What follows the last `####` on its line (GSM8K's mark), or null. */
@@ -37,65 +84,126 @@ export function afterHashes(text: string): string | null {
 
 /** Whose answer is told: in a debate a response also says what others answered ("agent 2's final answer is 5"). */
 const SPEAKERS = 'agent|assistant|critic|expert|model|opinion|other|solver|student';
-const OTHERS =
-  String.raw`\b(?:(?:${SPEAKERS})s?(?:\s+\w{1,8})?['’]s?|their|his|her|its|others?|previous|original|initial|first|wrong|` +
-  'incorrect)';
+const OTHERS = new RegExp(
+  String.raw`(?:\b(?:(?:${SPEAKERS})s?(?: \w{1,8})?['’]s?|their|his|her|its|others?|previous|original|initial|first|wrong|` +
+    String.raw`incorrect)) (?:(?:own|final) )?$`,
+  'i',
+);
 /** "answer is", "answer:", "**Answer**:", "answer to the question is", with words after it that say nothing. */
 const STATED = new RegExp(
-  String.raw`(?<!${OTHERS}\s+(?:(?:own|final)\s+)?)\banswer\b(?:\s+to\s+(?:the|this)\s+(?:question|problem))?\**(?:\s+is\b|\s*[:=])` +
-    String.raw`(?:[\s:*]*(?:\b(?:therefore|thus|indeed|simply|equal to|approximately|about)\b))?[\s:*]*`,
-  'gi',
+  String.raw`^answer\b(?: to (?:the|this) (?:question|problem))?\**(?:\s?is\b|\s?[:=])` +
+    String.raw`(?:[\s:*]{0,8}(?:\b(?:therefore|thus|indeed|simply|equal to|approximately|about)\b))?[\s:*]{0,8}`,
+  'i',
 );
 
 /** What follows the last "answer is" or "answer:" of the response's own up to the end of its sentence, or null. */
 export function statedAnswer(text: string): string | null {
-  return sentenceAfter(text, STATED);
+  return sentenceAfter(answerText(text) ?? '', ANSWER)?.text ?? null;
 }
 
 /** A full stop, comma or semicolon ends an answer unless a digit follows at once (3.5, 1,234); so does a reason. */
-const END = /[.,;](?!\d)|\s+(?:because|since|as)\s|\s+—\s/;
+const END = /[.,;](?!\d|\\)|\s(?:because|since|as)\s|\s—\s/;
 /** As `END`, but a comma before another letter of a choice goes on with a list. */
-const LETTERS_END = /[.;](?!\d)|,(?!\d|\s*(?:(?:and|or)\s+)?\(?[A-J]\b)|\s+(?:because|since|as)\s|\s+—\s/;
+const LETTERS_END = /[.;](?!\d)|,(?!\d|\s?(?:(?:and|or)\s)?\(?[A-J]\b)|\s(?:because|since|as)\s|\s—\s/;
+
+interface Mark {
+  /** What each mark begins with, in small letters; found without a pattern. */
+  word: string;
+  pattern: RegExp;
+  /** What must not stand before it. */
+  not?: RegExp;
+}
+
+const ANSWER: Mark = { word: 'answer', pattern: STATED, not: OTHERS };
 
 /** What follows the last mark on its line, or where it ends a line on the next, up to `end`; null without one. */
-function sentenceAfter(text: string, mark: RegExp, end = END): string | null {
-  const last = [...text.matchAll(mark)].at(-1);
-  if (!last) return null;
-  const rest = text.slice(last.index + last[0].length);
-  // On a line of its own a dash with a space behind it begins a list: no minus.
-  const line = firstLine(/\n[^\S\n]*$/.test(last[0]) ? rest.replace(/^-\s+/, '') : rest);
-  const [answer = ''] = line.split(end);
-  const plain = answer.replaceAll('**', '').trim();
-  return plain.replace(/^["'“”‘’`]+|["'“”‘’`]+$/g, '').trim() || null;
+function sentenceAfter(text: string, mark: Mark, end = END): { text: string; at: number } | null {
+  for (const { at, window } of windowsOf(text, mark.word)) {
+    const found = mark.pattern.exec(window);
+    if (!found || /\w/.test(text[at - 1] ?? '') || mark.not?.test(windowBefore(text, at))) continue;
+    const rest = window.slice(found[0].length);
+    // On a line of its own a dash with a space behind it begins a list: no minus.
+    const line = firstLine(/\n ?$/.test(found[0]) ? rest.replace(/^-\s/, '') : rest);
+    const answer = formulaAt(line) ?? line.split(end)[0] ?? '';
+    // In a sentence it is an exclamation; a factorial stands in a formula.
+    const plain = answer
+      .replace(/(?<=\w)!+\s?$/, '')
+      .replace(/^\s*\*\*|\*\*\s*$|(?<=\S)\*\*(?=[\s,.]|$)/g, '')
+      .trim();
+    const told = plain.replace(/^["'“”‘’`]+|["'“”‘’`]+$/g, '').trim();
+    return told === '' ? null : { text: told, at };
+  }
+  return null;
+}
+
+/** The formula that a line begins with, whatever commas and stops it holds; null where it goes on or there is none. */
+function formulaAt(line: string): string | null {
+  const found = /^(?:\\\((.{1,400}?)\\\)|\$([^$]{1,400})\$)\s?(?:[.,;!]|$)/.exec(line);
+  const formula = found?.[1] ?? found?.[2];
+  return formula !== undefined && /[,;\\!^=]/.test(formula) ? formula : null;
+}
+
+/**
+ * The places where a response marks its final answer, the most binding first: its box, else after `####`, else after "the answer is".
+ * A box that has no answer of the task's kind gives way to what is said elsewhere, so a task takes the first that it can read.
+ */
+export function markedAnswers(response: string): string[] {
+  const text = answerText(response);
+  if (text === null) return [];
+  const box = boxedAnswer(text);
+  const hashes = hashedAnswer(text);
+  const stated = sentenceAfter(text, ANSWER);
+  // "The answer is 5. \boxed{unknown}" takes the statement back, "\boxed{5 + 7}. The answer is 12." does not.
+  const word =
+    box !== null && /^(?:\\text\{)?\s*\p{L}[\p{L}\s]*\}?$/u.test(box.content) && (stated?.at ?? 0) < box.start;
+  if (word) return [box.content];
+  return [box?.content, hashes, stated?.text].filter((answer): answer is string => typeof answer === 'string');
 }
 
 /** The marked final answer of a response: its box, else after `####`, else after "the answer is"; null without a mark. */
 export function markedAnswer(text: string): string | null {
-  return lastBoxed(text) ?? hashedAnswer(text) ?? statedAnswer(text);
+  return markedAnswers(text)[0] ?? null;
 }
 
 /** After `####`; where that is no number but a heading ("#### Step 4"), the answer that is stated in it or below it. */
 function hashedAnswer(text: string): string | null {
   const hashes = afterHashes(text);
   if (hashes === null || readNumber(hashes) !== null) return hashes;
-  return statedAnswer(text.slice(text.lastIndexOf('####'))) ?? hashes;
+  return sentenceAfter(text.slice(text.lastIndexOf('####')), ANSWER)?.text ?? hashes;
 }
 
-const EQUATIONS = /=[^=]*(?:[,;]|\\\\|\b(?:and|or)\b)[\s}]*(?:\\(?:quad|text\{[^{}]*\})\s*)*\\?\p{L}\w*\s*=/u;
+/** A name: x, x_1, f(x), AB, total cost, \theta, \text{Area}. Letters beside letters may be a product (xy). */
+const NAME =
+  /^(?:\\?(?:[a-zA-Z]|[A-Z]{2}|[a-zA-Z]+'?|(?:text|mathrm)\{[^{}]*\}|\p{L}[\p{L}'’-]*(?:\s[\p{L}'’-]+)*))(?:_(?:\w|\{\w{1,8}\}))?'?\s?(?:\(\w{1,3}\))?$/u;
+const PRODUCT = /^(?:[a-cxyzkmnpq]{2,3}|[a-z]{2})$/;
+/** Sums of numbers: 16 - 3, \frac{1}{2} \times 4. */
+const CALCULATION = /^(?:[\d\s+\-−*/().,×÷·^{}$%!]|\\(?:times|cdot|div|[dt]?frac|left|right|\$|%|[,!;:]))+$/;
 
-/** Does a text hold several equations ("x = 5, y = 6")? They have no one right-hand side. */
-export function severalEquations(text: string): boolean {
-  return EQUATIONS.test(text);
-}
-
-/** The right-hand side of the last equals sign ("x = 5", "2 + 3 = 5"); the text itself where there is none or several equations are. */
+/**
+ * The value of "x = 5" or "2 + 3 = 5": what follows the last equals sign, where names and calculations alone stand before it. The text itself
+ * where there is none, where several equations are, and for equations such as 2x + 3y = 6, which have no value.
+ */
 export function rightHandSide(text: string): string {
-  if (severalEquations(text)) return text.trim();
-  return (text.split(/(?<![<>!\\])=|\\approx\b|≈/).at(-1) ?? text).trim();
+  if (text.length > MAX_ANSWER) return text;
+  const sides = text.split(/(?<![<>!\\=])=(?!=)|\\approx\b|≈/);
+  const before = sides.slice(0, -1).map((side) =>
+    side
+      .trim()
+      .replace(/^\$|\\[()[\]]/g, '')
+      .trim(),
+  );
+  const named = (side: string) => NAME.test(side) && !PRODUCT.test(side);
+  if (sides.length > 1 && before.every((side, i) => (i === 0 && named(side)) || CALCULATION.test(side))) {
+    return (sides.at(-1) as string).trim();
+  }
+  // "2 + 3 = 5, 5 + 4 = 9": calculations side by side, of which the last is the answer.
+  if (sides.length > 1 && before.every((side) => CALCULATION.test(side))) return (sides.at(-1) as string).trim();
+  return text.trim();
 }
 
 /** The letter of a choice in a text that is a letter, (B), B), B. or B: followed by the choice; null otherwise. */
 export function choiceLetter(text: string): string | null {
+  if (text.length > MAX_ANSWER) return null;
   const plain = withoutClothing(text).replace(/^(?:the\s+)?(?:correct\s+)?answer(?:\s+is|\s*:)\s*/i, '');
   const match = /^(?:option|choice)?\s*\(?([A-J])(?=\)|[.:,](?!\w)|\s*$)(.*)$/is.exec(plain);
   return match && !namesAnother(match[2] ?? '') ? (match[1]?.toUpperCase() ?? null) : null;
@@ -116,21 +224,35 @@ function withoutClothing(text: string): string {
 }
 
 /** "The correct option is B", "the right choice is (B)". */
-const CHOSEN = new RegExp(String.raw`\b(?:correct|right|best)\s+(?:option|choice)\s+is\b[\s:*]*`, 'gi');
+const CHOSEN: readonly Mark[] = ['correct', 'right', 'best'].map((word) => ({
+  word,
+  pattern: new RegExp(String.raw`^${word} (?:option|choice) is\b[\s:*]{0,8}`, 'i'),
+}));
 
 /**
  * The letter that a response chooses: boxed, after `####`, after "the answer is", or all there is; null otherwise. In
  * running text the letter must be a capital, and A and I must not begin a sentence ("the answer is A dog").
  */
-export function chosenLetter(text: string): string | null {
-  const box = lastBoxed(text);
-  if (box !== null) return choiceLetter(box);
-  const stated = sentenceAfter(text, STATED, LETTERS_END) ?? sentenceAfter(text, CHOSEN, LETTERS_END);
+export function chosenLetter(response: string): string | null {
+  const text = answerText(response);
+  if (text === null) return null;
+  const box = boxedAnswer(text);
+  const boxed = box && choiceLetter(box.content);
+  if (boxed) return boxed;
+  // A box with several letters, or with words, chooses nothing; one with a formula is no choice at all.
+  if (box && (namesSeveral(box.content) || /^(?:\\text\{)?[\p{L}\s]+\}?$/u.test(box.content))) return null;
+  const stated = [ANSWER, ...CHOSEN]
+    .map((mark) => sentenceAfter(text, mark, LETTERS_END))
+    .find((found) => found !== null);
   const hashes = afterHashes(text);
   // Without a letter it is a heading above the statement.
-  if (hashes !== null) return choiceLetter(hashes) ?? (stated === null ? null : statedLetter(stated));
+  if (hashes !== null) return choiceLetter(hashes) ?? (stated ? statedLetter(stated.text) : null);
   // A response that begins with a letter may be going through the choices, so only a bare letter is an answer.
-  return stated === null ? (/^\s*\(?([A-J])[).:]?\s*$/.exec(text)?.[1] ?? null) : statedLetter(stated);
+  return stated ? statedLetter(stated.text) : (/^\s*\(?([A-J])[).:]?\s*$/.exec(text)?.[1] ?? null);
+}
+
+function namesSeveral(content: string): boolean {
+  return /^\W*[A-J]\W+(?:(?:and|or)\W+)?[A-J]\b/i.test(withoutClothing(content));
 }
 
 function statedLetter(stated: string): string | null {
@@ -145,6 +267,7 @@ function statedLetter(stated: string): string | null {
 function firstLine(text: string): string {
   return (
     text
+      .slice(0, MAX_ANSWER)
       .replace(/^(?:\s|\\\[|\\\(|\$\$)*\n/, '')
       .trimStart()
       .split('\n', 1)[0]

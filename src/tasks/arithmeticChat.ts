@@ -3,7 +3,7 @@
  * Du et al. 2023), for instruct models.
  */
 import { drawInt, STREAMS } from '../random';
-import { markedAnswer, rightHandSide } from './answers';
+import { markedAnswers, rightHandSide } from './answers';
 import { residue } from './arithmetic';
 import { chatPrompts } from './chatPrompts';
 import { readNumber, sameNumber } from './numbers';
@@ -42,8 +42,11 @@ function drawProblems(split: Split, count: number, seed: number, iteration = 0):
 
 /** The number that a response marks as its answer, canonical; null when there is no mark or no single number. */
 export function numericAnswer(completion: string): string | null {
-  const marked = markedAnswer(completion);
-  return marked === null ? null : readNumber(rightHandSide(marked));
+  for (const marked of markedAnswers(completion)) {
+    const number = readNumber(marked) ?? readNumber(rightHandSide(marked));
+    if (number !== null) return number;
+  }
+  return null;
 }
 
 export const arithmeticChat: Task = {

@@ -13,12 +13,19 @@ export const gsm8k: FileTask = {
   dialect: 'chat',
   lineFormat: '{"question", "answer"} with the final number after ####',
   exampleLine: '{"question": "Ann has 3 apples and buys 4. How many has she?", "answer": "3 + 4 = 7\\n#### 7"}',
+  readGold(answer) {
+    const text = typeof answer === 'number' ? String(answer) : textField({ answer }, 'answer');
+    const final = afterHashes(text) ?? text;
+    const gold = readNumber(final);
+    if (gold === null) throw new Error(`"${final.slice(0, 60)}" is not a number`);
+    return gold;
+  },
   readProblem(record) {
     const answer = textField(record, 'answer');
     const final = afterHashes(answer);
     if (final === null) throw new Error('"answer" has no #### with the final number after it');
     const gold = readNumber(final);
-    if (gold === null) throw new Error(`"${final}" after #### is not a number`);
+    if (gold === null) throw new Error(`"${final.slice(0, 60)}" after #### is not a number`);
     return { question: textField(record, 'question'), gold };
   },
   problems: withoutProblems('gsm8k'),

@@ -2,50 +2,102 @@
  * Own questions from a JSONL file. Answers may be numbers, LaTeX or short texts; numbers are compared exactly, expressions as
  * mathematics, texts of words without regard to case and white space.
  */
-import { afterHashes, lastBoxed, markedAnswer, rightHandSide, severalEquations } from './answers';
+import { afterHashes, lastBoxed, markedAnswer, MAX_ANSWER, rightHandSide } from './answers';
 import { chatPrompts } from './chatPrompts';
 import { textField, withoutProblems } from './fileTask';
-import { prepareLatex, sameLatex } from './latex';
-import { readNumber, sameNumber } from './numbers';
+import { Budget, OutOfSteps } from './math/budget';
+import { sameFormula } from './math/equal';
+import { canonicalNumber, halfWidth, parseNumber, readNumber, sameNumber } from './numbers';
 import type { FileTask } from './types';
 
-/** Brackets whose notation two tuples or intervals must share. */
-const BRACKETED = /^([([{]|\\\{).*([)\]}])$/s;
-
 /** An answer in the form that is voted on: a number as `canonicalNumber` writes it, otherwise text without its clothing. */
-export function canonicalAnswer(text: string): string | null {
+export function canonicalAnswer(given: string): string | null {
+  if (given.length > MAX_ANSWER) return null;
+  const text = halfWidth(given);
   const number = readNumber(text) ?? readNumber(rightHandSide(text));
   if (number !== null) return number;
   const plain = text
-    .replace(/^\s*answer\s*:\s*(?=\S)/i, '')
-    .replace(/\s*\.\s*$/, '')
-    .replace(/^\s*\$+([^$]*)\$+\s*$/, '$1')
-    .replace(/^\s*\\[([](.*)\\[)\]]\s*$/s, '$1')
-    .replace(/\\(?:left|right|displaystyle)(?![a-zA-Z])/g, '')
-    .replace(/\\[dt]frac(?![a-zA-Z])/g, '\\frac')
-    .replace(/\\[,!;: ]/g, ' ')
-    .replace(severalEquations(text) ? '' : /^\s*[a-zA-Z]\s*=(?!=)/, '')
-    .replace(/^\s*\\(?:text|textbf|textrm|mathrm|mbox)\s*\{([^{}]*)\}\s*$/, '$1')
-    .replaceAll('**', '')
     .replace(/\s+/g, ' ')
-    .replace(/^\s*["“”]+|["“”]+\s*$/g, '')
-    .replace(/\s*\.\s*$/, '')
+    .replace(/^ ?(?:the )?(?:final )?answer ?: ?(?=\S)/i, '')
+    .replace(/(?<![.\\]) ?\. ?$/, '')
+    .replace(/^ ?\$+([^$]*)\$+ ?$/, '$1')
+    .replace(/^ ?\\[([](.*)\\[)\]] ?$/, '$1')
+    .replace(/\\(?:left|right)(?![a-zA-Z])(?!\s?\.)|\\displaystyle(?![a-zA-Z])/g, '')
+    .replace(/\\[dt]frac(?![a-zA-Z])/g, '\\frac')
+    .replace(/\\[;: ]|\\,(?!\d)/g, ' ')
+    .replace(
+      /(?<=[\d})]) ?\\(?:text|textnormal|mbox|mathrm) ?\{ ?(?!and\b|or\b|if\b|for\b|mod\b)[\p{L}. ]{2,30}\} ?(?:\^\{?[23]\}? ?)?$/u,
+      '',
+    )
+    .replace(/^ ?\\(?:text|textbf|textnormal|textrm|mathrm|mbox) ?\{([^{}]*)\} ?$/, '$1')
+    .replace(/^ ?\*\*|\*\* ?$/g, '')
+    .replace(/ +/g, ' ')
+    .replace(/^ ?["“”]+|["“”]+ ?$/g, '')
+    .replace(/(?<![.\\]) ?\. ?$/, '')
     .trim();
   return plain === '' ? null : plain;
 }
 
-/** Equality of canonical answers. Expressions are compared once `prepareLatex` is done. */
-export function sameAnswer(a: string, b: string): boolean {
+/** Equality of canonical answers. Steps are counted: what asks for too much work equals nothing but its own text. */
+export function sameAnswer(a: string, b: string, budget = new Budget()): boolean {
   if (a === b || sameNumber(a, b)) return true;
-  if (isWords(a) && isWords(b)) return a.toLowerCase() === b.toLowerCase();
-  const [left, right] = [BRACKETED.exec(a), BRACKETED.exec(b)];
-  if (left && right && (left[1] !== right[1] || left[2] !== right[2])) return false;
-  return sameLatex(a, b);
+  if (a.length > MAX_ANSWER || b.length > MAX_ANSWER) return false;
+  const [left, right] = [wordsOf(a), wordsOf(b)];
+  if (left !== null || right !== null) return left !== null && right !== null && sameWords(left, right, budget);
+  if (written(a) === written(b)) return true;
+  try {
+    budget.spend(a.length + b.length);
+  } catch (error) {
+    if (error instanceof OutOfSteps) return false;
+    throw error;
+  }
+  // Days and numbers of parts are no differences and quotients: 2024-01-05 is not 2024-05-01.
+  return !isParts(a) && !isParts(b) && sameFormula(a, b, budget);
 }
 
-/** Words are no expressions: "even" is not e·v·e·n. Short ones (x, ab, AB) may be; "no" is a word. */
-function isWords(text: string): boolean {
-  return /^(?:[\p{L}\s'’.-]{3,}|no)$/iu.test(text);
+const EMPTY = /^(?:there (?:is|are) )?(?:no (?:real )?solutions?|none)$|^(?:\\emptyset|\\varnothing|∅|\\\{ ?\\\})$/;
+const WORD = /\p{L}{3,}/gu;
+const FORMULA_WORDS =
+  /^(?:sin|cos|tan|cot|sec|csc|log|exp|sqrt|arcsin|arccos|arctan|sinh|cosh|tanh|and|inf|infinity)$/i;
+
+/** The words of a text, without regard to case; null for a formula. Words are no products: "even" is not e·v·e·n. */
+function wordsOf(text: string): string | null {
+  const plain = text
+    .toLowerCase()
+    .replace(/\\ ?(?:text|mathrm|mbox) ?\{([^{}]*)\}/g, '$1')
+    .trim();
+  if (EMPTY.test(plain)) return 'no solution';
+  if (/^[\p{L}\p{M}\d\s'’.,:&;-]+$/u.test(plain) && (plain === 'no' || words(plain) || /[^ -~]/.test(plain)))
+    return plain;
+  return null;
+}
+
+function words(text: string): boolean {
+  return (text.match(WORD) ?? []).some((word) => !FORMULA_WORDS.test(word)) && !/^[\d\s,.-]+$/.test(text);
+}
+
+/** Lists of words have no order, as lists of numbers have none. */
+function sameWords(a: string, b: string, budget: Budget): boolean {
+  const [left, right] = [a, b].map((text) => text.split(/\s*(?:[,;]|\band\b|\bor\b)\s*/).filter((part) => part !== ''));
+  if (!left || !right || left.length !== right.length || left.length > 60) return false;
+  const rest = [...right];
+  return left.every((part) => {
+    const index = rest.findIndex(
+      (other) =>
+        other === part || (left.length > 1 && !wordsOf(part) && !wordsOf(other) && sameAnswer(part, other, budget)),
+    );
+    if (index >= 0) rest.splice(index, 1);
+    return index >= 0;
+  });
+}
+
+/** LaTeX without what is written in several ways and says nothing. */
+function written(text: string): string {
+  return text.replace(/ *([^\w\s\\]) */g, '$1').trim();
+}
+
+function isParts(text: string): boolean {
+  return /^\d+(?:[-/.:]\d+){2,}$|^\d+[-/]0\d*$|^0\d+[-/]\d+$/.test(text);
 }
 
 export const jsonl: FileTask = {
@@ -55,21 +107,33 @@ export const jsonl: FileTask = {
   dialect: 'chat',
   lineFormat: '{"question", "answer"} with text or a number as the answer',
   exampleLine: '{"question": "Which fraction is 0.75?", "answer": "3/4"}',
-  readProblem(record) {
-    const { answer } = record;
+  readGold(answer) {
     const isNumber = typeof answer === 'number' && Number.isFinite(answer);
-    const text = isNumber ? String(answer) : textField(record, 'answer');
+    const text = isNumber ? numberText(answer) : textField({ answer }, 'answer');
     // Worked solutions mark their answer as responses do.
     const gold = canonicalAnswer(lastBoxed(text) ?? afterHashes(text) ?? text);
-    if (gold === null) throw new Error('"answer" is empty');
-    return { question: textField(record, 'question'), gold };
+    if (gold === null) throw new Error(`"answer" is empty or has more than ${MAX_ANSWER} characters`);
+    return gold;
   },
-  prepare: prepareLatex,
+  readProblem(record) {
+    return { question: textField(record, 'question'), gold: jsonl.readGold(record['answer'], record) };
+  },
   problems: withoutProblems('jsonl'),
   ...chatPrompts('as short as possible'),
   extractAnswer(completion) {
     const marked = markedAnswer(completion);
     return marked === null ? null : canonicalAnswer(marked);
   },
-  equal: sameAnswer,
+  equal: (a, b) => sameAnswer(a, b),
 };
+
+/** @throws Error for a whole number that JavaScript has rounded: a file may say 9007199254740993. */
+function numberText(value: number): string {
+  if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
+    throw new Error(
+      '"answer" is a number with more than 15 digits; put it into quotation marks, so that no digit is lost',
+    );
+  }
+  const number = parseNumber(String(value));
+  return number ? canonicalNumber(number) : String(value);
+}

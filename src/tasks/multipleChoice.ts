@@ -2,7 +2,7 @@
  * Multiple choice in the layouts of MMLU (Hendrycks et al. 2021: `choices` and an index) and CommonsenseQA (Talmor et al. 2019:
  * labelled choices and `answerKey`). The choices become part of the question, lettered from A; gold is a letter.
  */
-import { chosenLetter } from './answers';
+import { choiceLetter, chosenLetter } from './answers';
 import { chatPrompts } from './chatPrompts';
 import { textField, withoutProblems } from './fileTask';
 import type { FileTask } from './types';
@@ -117,6 +117,16 @@ export const multipleChoice: FileTask = {
   lineFormat:
     '{"question", "choices", "answer"} with the letter or the index (from 0) of the right choice, or its label where choices have labels',
   exampleLine: '{"question": "What is the capital of France?", "choices": ["Rome", "Paris"], "answer": 1}',
+  readGold(answer, record) {
+    const choices = record['choices'];
+    if (choices !== undefined) return LETTERS[answerIndex({ answer }, readChoices(choices))] as string;
+    const letter = typeof answer === 'string' ? choiceLetter(answer) : null;
+    if (letter === null)
+      throw new Error(
+        `${JSON.stringify(answer)} is no letter of a choice, and there are no "choices" to look it up in`,
+      );
+    return letter;
+  },
   readProblem,
   problems: withoutProblems('multiple-choice'),
   ...chatPrompts('the letter of one choice'),

@@ -10,10 +10,10 @@ export interface Rational {
 }
 
 /** More digits or a larger exponent than this is a runaway, not an answer. */
-const MAX_DIGITS = 40;
+const MAX_DIGITS = 150;
 const MAX_EXPONENT = 30;
 /** A text of more characters is no number; patterns that look for one would take long over it. */
-const MAX_LENGTH = 1000;
+const MAX_LENGTH = 400;
 /** Longest decimal expansion that is written as one; others stay fractions. */
 const MAX_DECIMALS = 12;
 
@@ -27,17 +27,28 @@ const SCIENTIFIC = new RegExp(
 const MIXED = new RegExp(`^(\\d+)\\s+(\\d+)\\s*/\\s*(\\d+)(?![\\d.])`);
 const LATEX_FRACTION = new RegExp(`^(\\d+)?\\s*${FRACTION}`);
 
+const HAN_SCALES: Readonly<Record<string, bigint>> = {
+  ...{ 百: 100n, 千: 1000n, 万: 10n ** 4n, 萬: 10n ** 4n, 亿: 10n ** 8n, 億: 10n ** 8n },
+};
 /** Words after a number that multiply it: 3 hundred thousand. */
 const SCALES: ReadonlyMap<string, bigint> = new Map([
   ['hundred', 100n],
   ['thousand', 10n ** 3n],
   ['million', 10n ** 6n],
   ['billion', 10n ** 9n],
+  ['trillion', 10n ** 12n],
+  ...[...'百千万亿萬億'].map((word): [string, bigint] => [word, HAN_SCALES[word] as bigint]),
 ]);
-/** Words that make of a number a list, a range or a calculation: not one number. */
-const NOT_UNITS = /\b(?:and|or|to|plus|minus|times|over|not|than|through|equals?)\b/i;
+/** Words that make of a number a list, a range, a calculation, a time of day or a part: not one number. */
+const NOT_UNITS =
+  /\b(?:and|or|to|plus|minus|times|over|not|than|through|equals?|squared|cubed|factorial|power|root|mod|modulo|half|halves|thirds?|fourths?|fifths?|[ap]\.?m|bce?|ad|north|south|east|west)\b|[半分点點成折又和或至到]之?/iu;
 /** Letters right behind the digits are variables (5x, 2xy) unless they are one of these; one letter always is (5m). */
 const ATTACHED_UNITS = /^(?:km|cm|mm|kg|mg|ml|mL|min|mins|hr|hrs|sec|ft|in|lb|lbs|oz|mph|mi|yd|th|st|nd|rd)\b/;
+/** Counter words and units of scripts that have no variables may stand right behind the digits: 12个, 12명. */
+const COUNTERS = /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]/u;
+/** Names of currencies, before or behind the number. */
+const CURRENCIES =
+  /(?<![\p{L}\d])(?:US|HK|NZ|AU|CA|A|C|S)\$|\b(?:USD|EUR|GBP|JPY|CNY|RMB|INR|CAD|AUD|CHF)\b|\bRs\b\.?/gu;
 /** One letter after a space is a variable unless it is one of these. */
 const SHORT_UNITS = /^(?:m|g|l|L|s|h|C|F|K|W|V|A|N|J)$/;
 
@@ -49,7 +60,7 @@ export function parseNumber(text: string): Rational | null {
   if (text.length > MAX_LENGTH) return null;
   let rest = plainText(text);
   let negative = false;
-  const sign = /^[$€£¥]?\s*([+-])?\s*[$€£¥]?\s*/.exec(rest);
+  const sign = /^[$€£¥₹₩]?\s*([+-])?\s*[$€£¥₹₩]?\s*/.exec(rest);
   if (sign) {
     negative = sign[1] === '-';
     rest = rest.slice(sign[0].length);
@@ -157,22 +168,37 @@ function decimal(text: string): Rational | null {
   return exponent >= 0 ? rational(digits * 10n ** BigInt(exponent), 1n) : rational(digits, 10n ** BigInt(-exponent));
 }
 
+/** A number token: digits, decimals and a period in brackets, 0.1(6); null where it is too long. */
+export function decimalOf(text: string): Rational | null {
+  const repeating = /^(\d*)\.(\d*)\((\d+)\)$/.exec(text);
+  if (!repeating) return decimal(text);
+  const [, whole = '', fixed = '', period = ''] = repeating;
+  if (whole.length + fixed.length + period.length > MAX_DIGITS) return null;
+  // x = 0.1(6): 100x − 10x = 16.6… − 1.6… = 15, so x = 15/90.
+  const scale = 10n ** BigInt(fixed.length);
+  const nines = 10n ** BigInt(period.length) - 1n;
+  const long = BigInt(whole + fixed + period) - BigInt(whole + fixed || '0');
+  return rational(long, scale * nines);
+}
+
 /** What stands after a number: 1 for nothing or a unit, the factor of "million" or "hundred thousand", null for what is no unit. */
 function readUnit(tail: string): bigint | null {
   if (tail.trim() === '') return 1n;
   // Also in brackets: 5 (apples).
   const words = tail
-    .replace(/[%$€£¥¢]/g, ' ')
+    .replace(CURRENCIES, ' ')
+    .replace(/[%$€£¥¢₹₩元円]/g, ' ')
     .replace(/^\s*\(\s*(\p{L}[\p{L}\s]*)\)\s*$/u, '$1')
     .trim();
   if (words === '') return 1n;
-  if (/^\p{L}/u.test(tail) && !ATTACHED_UNITS.test(tail)) return null;
+  if (/^\p{L}/u.test(tail) && !ATTACHED_UNITS.test(tail) && !COUNTERS.test(tail)) return null;
   // Words, with powers (m^2, m²) and ratios (km/h, per day) of them.
   if (!/^-?\p{L}[\p{L}\s.'’/·-]*(?:\^?\{?[23²³]\}?)?[\p{L}\s.'’/·-]*$/u.test(words) || NOT_UNITS.test(words))
     return null;
-  if (/^\p{L}$/u.test(words)) return SHORT_UNITS.test(words) ? 1n : null;
+  if (/^\p{L}$/u.test(words) && !COUNTERS.test(words)) return SHORT_UNITS.test(words) ? 1n : null;
   let scale = 1n;
-  for (const word of words.toLowerCase().split(/\s+/)) {
+  const spoken = words.toLowerCase().replace(/^[百千万亿萬億]+/, (scales) => `${[...scales].join(' ')} `);
+  for (const word of spoken.split(/\s+/)) {
     const factor = SCALES.get(word);
     if (factor === undefined) break;
     scale *= factor;
@@ -180,10 +206,20 @@ function readUnit(tail: string): bigint | null {
   return scale;
 }
 
+/** Words before a colon that announce a number. Others belong to the answer: Apollo: 11 is not 11. */
+const LABEL = /^\s*(?:the\s)?(?:final\s|correct\s)?(?:answer|result|total|sum|solution|value)\s?:\s*(?=\S)/iu;
+
+/** Full-width digits, letters and signs of East Asian typing as the others know them. */
+export function halfWidth(text: string): string {
+  return text.replace(/[\uff01-\uff5e\u3000]/g, (character) =>
+    character === '\u3000' ? ' ' : String.fromCharCode(character.charCodeAt(0) - 0xfee0),
+  );
+}
+
 /** Takes LaTeX's and typography's clothing off a number. */
 function plainText(text: string): string {
-  return text
-    .replace(/[−–]/g, '-')
+  return halfWidth(text)
+    .replace(/[−–‐‑‒﹣]/g, '-')
     .replace(/(\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))/g, '$1')
     .replace(/[\u00a0\u2009\u202f]/g, ' ')
     .replace(/\\[()[\]]/g, ' ')
@@ -193,21 +229,24 @@ function plainText(text: string): string {
     )
     .replace(/\\(?:left|right|displaystyle|bf)\b/g, '')
     .replace(/\^\s*(?:\{\s*\\circ\s*\}|\\circ)|\\circ|\\degree|°/g, ' ')
+    .replace(/(\d)\s?(?:\{\s?,\s?\}(?:\\[,!;: ])?|,?\s?\\[,!;: ])\s?(?=\d{3}(?!\d))/g, '$1')
     .replace(/\{,\}/g, ',')
-    .replace(/(\d)\\[,!;: ](?=\d{3}(?!\d))/g, '$1')
     .replace(/\\[,!;: ]|~/g, ' ')
     .replace(/\\([$%€£])/g, '$1')
     .replace(/^\s*\$([^$]*)\$\s*$/, '$1')
-    .replace(/\*\*|`/g, '')
-    .replace(/^\s*[\p{L}][\p{L}\s]*:\s*(?=\S)/u, '')
+    .replace(/^(US|HK|NZ|AU|CA|A|C|S)(?=\s?\$)/, '')
+    .replace(/^\s*(?:USD|EUR|GBP|JPY|CNY|RMB|INR|CAD|AUD|CHF|Rs\.?)(?![\p{L}])\s?/u, '')
+    .replace(/^\s*\*\*|\*\*\s*$|(?<=\p{L}:?\s?)\*\*|\*\*(?=\s?\p{L})|`/gu, '')
+    .replace(LABEL, '')
     .replace(/^\s*["'“”‘’]+|["'“”‘’]+\s*$/g, '')
     .replace(/^\s*\(([^(),]*)\)\s*$/, '$1')
     .replace(/^\s*\{([^{}]*)\}\s*$/, '$1')
-    .replace(/\s*[.,;:!]\s*$/, '')
+    .replace(/\s*[.,;:]\s*$/, '')
     .trim();
 }
 
-function rational(numerator: bigint, denominator: bigint): Rational {
+/** The fraction in lowest terms; the denominator is positive. */
+export function rational(numerator: bigint, denominator: bigint): Rational {
   let [a, b] = [numerator < 0n ? -numerator : numerator, denominator];
   while (b !== 0n) [a, b] = [b, a % b];
   return a === 0n ? { numerator: 0n, denominator: 1n } : { numerator: numerator / a, denominator: denominator / a };

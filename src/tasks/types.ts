@@ -61,6 +61,12 @@ export interface FileTask extends Task {
   readonly lineFormat: string;
   /** A line as an example. */
   readonly exampleLine: string;
+  /**
+   * The true answer in canonical form.
+   * @param answer in the layout of the task's files; gsm8k takes the bare number too.
+   * @param record what stands beside it, for example `choices`. @throws Error that says what is wrong with it.
+   */
+  readGold(answer: unknown, record: Readonly<Record<string, unknown>>): string;
   /** @param record one line's JSON object. @throws Error that says what is wrong with it (the importer adds file and line). */
   readProblem(record: Readonly<Record<string, unknown>>): Omit<Problem, 'id'>;
 }

@@ -1,8 +1,7 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { afterHashes, chosenLetter, lastBoxed, markedAnswer, statedAnswer } from '../../src/tasks/answers';
 import { numericAnswer } from '../../src/tasks/arithmeticChat';
 import { canonicalAnswer, jsonl, sameAnswer } from '../../src/tasks/jsonl';
-import { prepareLatex } from '../../src/tasks/latex';
 
 describe('where an answer is', () => {
   it.each([
@@ -167,8 +166,6 @@ describe('runaway responses', () => {
 });
 
 describe('answers of own questions', () => {
-  beforeAll(prepareLatex);
-
   it.each([
     ['$\\dfrac{1}{2}$', '0.5'],
     ['18 dollars', '18'],
