@@ -72,13 +72,15 @@ export const HUB_LIMITS = {
 /** Of files of problems, from a disk or the hub. */
 export const PROBLEM_LIMITS = {
   /** GSM8K has 4 MB, all of MMLU 8 MB. */
-  fileBytes: { max: 128 << 20, of: 'bytes in a file of problems', advice: OTHER_FILE },
+  fileBytes: { max: 64 << 20, of: 'bytes in a file of problems', advice: OTHER_FILE },
   /** Blank ones too. */
   lines: { max: 1_000_000, of: 'lines in a file of problems', advice: OTHER_FILE },
-  /** More than any model's context. */
-  lineBytes: { max: 1 << 20, of: 'bytes in one line', advice: 'shorten the problem' },
-  /** Training and held-out problems of the largest run. */
-  problems: { max: 200_000, of: 'problems', advice: OTHER_FILE },
+  /** More than most models' context. */
+  recordLength: { max: 1 << 20, of: 'characters in one problem', advice: 'shorten the problem' },
+  /** Of a CSV. */
+  columns: { max: 1024, of: 'columns in a CSV', advice: 'leave out columns' },
+  /** As many as a run may train on. */
+  problems: { max: 100_000, of: 'problems', advice: OTHER_FILE },
 } as const satisfies Record<string, Limit>;
 
 const OTHER_ZIP = 'export the run again';

@@ -1,4 +1,5 @@
 /** Comma-separated values as RFC 4180 defines them, read strictly: what is doubtful is refused with its line. */
+import { checkLimit, PROBLEM_LIMITS } from '../engine/limits';
 import { ProblemFileError } from './errors';
 
 export interface CsvRow {
@@ -9,7 +10,7 @@ export interface CsvRow {
 
 /**
  * Rows of a CSV text. A cell may stand in double quotes and then hold commas, line breaks and doubled quotes. Lines with nothing in them
- * are skipped.
+ * are skipped. It ends: every turn goes behind a cell or a line break.
  * @throws ProblemFileError naming the line of a quote that is not closed, stands inside a cell, or has text behind it
  */
 export function readCsv(file: string, text: string): CsvRow[] {
@@ -22,6 +23,8 @@ export function readCsv(file: string, text: string): CsvRow[] {
     while (more) {
       const cell = text[at] === '"' ? quoted(file, text, at, line) : bare(file, text, at, line);
       row.cells.push(cell.value);
+      const tooMany = (problem: string) => new ProblemFileError(file, row.line, problem);
+      checkLimit(row.cells.length, PROBLEM_LIMITS.columns, tooMany);
       line += cell.breaks;
       at = cell.end;
       more = text[at] === ',';

@@ -3,6 +3,8 @@
  * (https://huggingface.co/docs/dataset-viewer/rows): pages of at most 100 rows. Rows become lines of a JSONL file in the layout of
  * the importers, so there is one reader, and a run finds the same bytes again.
  */
+import { aboveLimit, checkLimit, HUB_LIMITS, PROBLEM_LIMITS } from '../engine/limits';
+import { readBody } from '../models/body';
 import { Pacer, retryAfterMs, systemClock, Transient, withinTime, type RetryOptions } from '../models/retry';
 import { HubDatasetError, type HubDatasetProblem } from './errors';
 import { MMLU_SUBJECTS } from './mmluSubjects';
@@ -93,13 +95,23 @@ export async function loadHubRows(choice: HubRowsChoice, options: HubRowsOptions
   const pacer = new Pacer(options);
   const lines: string[] = [];
   let total: number | null = null;
+  let size = 0;
+  const unreadable = (what: string) => new HubDatasetError(nameOf(choice), 'unreadable', what);
   const wanted = () => Math.min(most ?? Infinity, total ?? Infinity);
+  // Ends: a page has exactly the rows that were asked for, at least one, and how many there are in all stays.
   do {
     const offset = lines.length;
     const length = Math.min(PAGE_ROWS, wanted() - offset);
     const page = await pacer.run(() => readPage(choice, options, offset, length, total), signal);
     total = page.total;
-    for (const row of page.rows) lines.push(JSON.stringify(picked(row, dataset.fields)));
+    const tooMany = (problem: string) => unreadable(`it is too large: ${problem}.`);
+    checkLimit(wanted(), PROBLEM_LIMITS.problems, tooMany);
+    for (const row of page.rows) {
+      const line = JSON.stringify(picked(row, dataset.fields));
+      size += line.length + 1;
+      checkLimit(size, PROBLEM_LIMITS.fileBytes, tooMany);
+      lines.push(line);
+    }
     onProgress?.(lines.length, wanted());
   } while (lines.length < wanted());
   const part = lines.length < total ? `-first-${lines.length}` : '';
@@ -109,6 +121,10 @@ export async function loadHubRows(choice: HubRowsChoice, options: HubRowsOptions
     rows: lines.length,
     total,
   };
+}
+
+function nameOf({ dataset, config, split }: HubRowsChoice): string {
+  return `${dataset.id} (${config}, ${split})`;
 }
 
 interface Page {
@@ -124,7 +140,7 @@ async function readPage(
   knownTotal: number | null,
 ): Promise<Page> {
   const { dataset, config, split } = choice;
-  const name = `${dataset.id} (${config}, ${split})`;
+  const name = nameOf(choice);
   const fail = (problem: HubDatasetProblem, what: string, cause?: unknown) =>
     new HubDatasetError(name, problem, what, cause === undefined ? undefined : { cause });
   const endpoint = (options.endpoint ?? DATASET_VIEWER).replace(/\/+$/, '');
@@ -135,9 +151,11 @@ async function readPage(
     offset: String(offset),
     length: String(length),
   });
-  const { status, headers, text } = await ask(`${endpoint}/rows?${query}`, options, (cause) =>
-    fail('offline', `${new URL(endpoint).host} cannot be reached, or breaks off.`, cause),
-  );
+  const offline = (cause: unknown) =>
+    fail('offline', `${new URL(endpoint).host} cannot be reached, or breaks off.`, cause);
+  const { max } = HUB_LIMITS.pageBytes;
+  const tooLong = () => fail('unreadable', `it is too large: ${aboveLimit(max + 1, HUB_LIMITS.pageBytes)}.`);
+  const { status, headers, text } = await ask(`${endpoint}/rows?${query}`, options, offline, tooLong);
   if (status === 429) {
     throw new Transient(fail('limited', 'the hub limits requests from this address.'), retryAfterMs(headers), true);
   }
@@ -159,6 +177,7 @@ async function ask(
   url: string,
   options: HubRowsOptions,
   offline: (cause: unknown) => HubDatasetError,
+  tooLong: () => HubDatasetError,
 ): Promise<{ status: number; headers: Headers; text: string }> {
   const clock = options.clock ?? systemClock;
   const late = () => offline(new Error(`no answer within ${ANSWER_MS / 1000} s`));
@@ -169,9 +188,11 @@ async function ask(
         referrerPolicy: 'no-referrer',
         signal,
       });
-      return { status: response.status, headers: response.headers, text: await response.text() };
+      const bytes = await readBody(response.body, HUB_LIMITS.pageBytes.max, tooLong);
+      return { status: response.status, headers: response.headers, text: new TextDecoder().decode(bytes) };
     } catch (cause) {
       signal.throwIfAborted();
+      if (cause instanceof HubDatasetError) throw cause;
       throw new Transient(offline(cause));
     }
   });

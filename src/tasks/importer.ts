@@ -1,6 +1,7 @@
 /** Reads a file of problems for a task: JSON lines, a JSON list of objects, or a CSV with a header. */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
+import { checkLimit, PROBLEM_LIMITS } from '../engine/limits';
 import { ProblemFileError, TaskError } from './errors';
 import { readRecords, type FileRecord } from './records';
 import { clipped } from './textLines';
@@ -32,6 +33,8 @@ export function importProblems(task: FileTask, file: string, bytes: Uint8Array):
       repeated++;
       continue;
     }
+    const tooMany = (problem: string) => new ProblemFileError(file, line, problem);
+    checkLimit(problems.length + 1, PROBLEM_LIMITS.problems, tooMany);
     known.set(question, { line, gold });
     problems.push({ id: freeId(question, ids), question, gold });
   }
@@ -58,7 +61,7 @@ function readProblem(task: FileTask, file: string, { line, fields }: FileRecord)
   }
 }
 
-/** The first 32 bits of the question's sha-256, or the next number that is free. */
+/** The first 32 bits of the question's sha-256, or the next number that is free: there are far more numbers than problems. */
 function freeId(question: string, taken: Set<number>): number {
   const [a = 0, b = 0, c = 0, d = 0] = sha256(utf8ToBytes(question));
   let id = ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;

@@ -1,4 +1,5 @@
 /** Records of a file: JSON lines, a JSON list of objects, or a CSV with a header. The contents say which, not the name. */
+import { checkLimit, PROBLEM_LIMITS } from '../engine/limits';
 import { readCsv } from './csv';
 import { ProblemFileError } from './errors';
 import { splitJsonList } from './jsonList';
@@ -24,7 +25,7 @@ export interface RecordForm {
  * @throws ProblemFileError naming the line of what is not UTF-8, no JSON, no object, or no cell of a CSV, and what to do
  */
 export function readRecords(file: string, bytes: Uint8Array, form: RecordForm): FileRecord[] {
-  const lines = textLines(file, bytes);
+  const lines = textLines(file, bytes, true);
   const first = lines.findIndex((line) => line.trim() !== '');
   if (first < 0) return [];
   const start = (lines[first] as string).trim();
@@ -50,6 +51,7 @@ function readObject(
   form: RecordForm,
   lines?: string[],
 ): Record<string, unknown> {
+  checkLength(file, line, text.length);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -60,6 +62,10 @@ function readObject(
     throw new ProblemFileError(file, line, `is not a JSON object; a line is ${form.line}`);
   }
   return value as Record<string, unknown>;
+}
+
+function checkLength(file: string, line: number, length: number): void {
+  checkLimit(length, PROBLEM_LIMITS.recordLength, (problem) => new ProblemFileError(file, line, problem));
 }
 
 function notJson(text: string, cause: Error, form: RecordForm, lines?: string[]): string {
@@ -126,6 +132,11 @@ function readTable(file: string, lines: string[], form: RecordForm): FileRecord[
   if (twice !== undefined) throw new ProblemFileError(file, header.line, `has two columns named "${twice}"`);
   if (!names.includes(form.column)) throw new ProblemFileError(file, header.line, `has no column "${form.column}"`);
   return rows.map(({ line, cells }) => {
+    checkLength(
+      file,
+      line,
+      cells.reduce((sum, cell) => sum + cell.length, 0),
+    );
     if (cells.length !== names.length) {
       throw new ProblemFileError(
         file,

@@ -1,11 +1,16 @@
 /** Files of text: one strict reading of bytes for all that is learnt from, measured or asked. */
+import { checkLimit, PROBLEM_LIMITS } from '../engine/limits';
 import { ProblemFileError } from './errors';
 
 /**
  * The lines of a UTF-8 text, without their line feeds. A byte-order mark at the beginning of a line is left out.
+ * It ends: every turn goes on by a byte or more.
+ * @param bounded whether the file is one of problems, whose lines are counted
  * @throws ProblemFileError naming the line with a byte that is not UTF-8, and what to do
  */
-export function textLines(file: string, bytes: Uint8Array): string[] {
+export function textLines(file: string, bytes: Uint8Array, bounded = false): string[] {
+  const above = (problem: string) => new ProblemFileError(file, null, problem);
+  if (bounded) checkLimit(bytes.length, PROBLEM_LIMITS.fileBytes, above);
   const [first, second] = bytes;
   if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
     throw new ProblemFileError(file, null, 'is UTF-16 text; save it as UTF-8');
@@ -14,6 +19,7 @@ export function textLines(file: string, bytes: Uint8Array): string[] {
   const lines: string[] = [];
   for (let start = 0; start <= bytes.length;) {
     const newline = bytes.indexOf(0x0a, start);
+    if (bounded) checkLimit(lines.length + (start < bytes.length ? 1 : 0), PROBLEM_LIMITS.lines, above);
     const end = newline < 0 ? bytes.length : newline;
     try {
       lines.push(decoder.decode(bytes.subarray(start, end)));
