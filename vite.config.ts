@@ -3,23 +3,34 @@ import { fileURLToPath } from 'node:url';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vite';
 import { firstPaint, wholeSite } from './tools/build/budgets';
+import { licences } from './tools/build/licences';
+import { contentPolicy } from './tools/build/policy';
 
 /** Gzipped JavaScript and CSS that a visitor waits for before seeing anything. */
 const FIRST_PAINT_BUDGET = 150_000;
 /** All files together: 1.6 MB of them are the embedded model. */
 const SITE_BUDGET = 10_000_000;
 
+const licence = licences();
+
 export default defineConfig({
   base: './',
   publicDir: 'static',
-  plugins: [svelte(), firstPaint(FIRST_PAINT_BUDGET), wholeSite(SITE_BUDGET)],
+  plugins: [
+    svelte(),
+    contentPolicy(),
+    licence.note(),
+    licence.write,
+    firstPaint(FIRST_PAINT_BUDGET),
+    wholeSite(SITE_BUDGET),
+  ],
   resolve: {
     alias: {
       // transformers.js imports a runtime for models that the lab never uses.
       'onnxruntime-web/webgpu': fileURLToPath(new URL('./src/backends/noInference.ts', import.meta.url)),
     },
   },
-  worker: { format: 'es' },
+  worker: { format: 'es', plugins: () => [licence.note()] },
   build: { target: 'es2022', chunkSizeWarningLimit: 2_000 },
   optimizeDeps: {
     // Found only inside workers: without this the development server would discover them late and reload the page.

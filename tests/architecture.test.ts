@@ -19,7 +19,7 @@ const RUNS_WITH: Record<string, string[]> = {
   'engine/gpu': ['engine', 'engine/kernels', 'engine/reference', 'random'],
   models: ['engine'],
   backends: ['engine', 'models'],
-  tasks: ['random', 'models/retry', ERRORS],
+  tasks: ['random', 'models/retry', 'models/body', ERRORS, 'engine/limits'],
   society: ['tasks', 'random', ERRORS],
   log: ['society', 'events', ERRORS],
   recipes: ['society', 'tasks', 'log', 'events', 'random', ERRORS].concat(
@@ -55,9 +55,9 @@ const SPEAKS_OF: Record<string, string[]> = {
   ui: ['engine', 'store'],
 };
 
-/** `import`, `export … from` and `import()` of relative paths. */
+/** `import`, `export … from` and `import()` of relative paths; a worker's address is no import. */
 function importsOf(source: string): { path: string; type: boolean }[] {
-  const statements = source.matchAll(/^\s*(?:import|export)\s+([^'";]*?)from\s+'(\.[^'?]+)/gm);
+  const statements = source.matchAll(/^\s*(?:import|export)\s+([^'";]*?)from\s+'(\.[^'?]+)(?:\?(?!worker)[^']*)?'/gm);
   const dynamic = source.matchAll(/\bimport\(\s*'(\.[^'?]+)/g);
   return [
     ...[...statements].map(([, names = '', path = '']) => ({ path, type: names.startsWith('type ') })),

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { build } from 'vite';
 import { afterAll, expect, it } from 'vitest';
 import { wholeSite } from '../tools/build/budgets';
+import { shippedInList, shippedInSite } from '../tools/build/licences';
+import { HEADER_POLICY, PAGE_POLICY } from '../tools/build/policy';
 
 const place = mkdtempSync(join(tmpdir(), 'polylogue-build-'));
 afterAll(() => rmSync(place, { recursive: true, force: true }));
@@ -20,7 +22,22 @@ it('is small enough for any static host, and carries no runtime that is never lo
   expect(Math.max(...bytes)).toBeLessThan(3e6);
   expect(bytes.reduce((sum, one) => sum + one, 0)).toBeLessThan(10e6);
   // It opens from any folder: nothing is addressed from the root of the host.
-  expect(readFileSync(join(outDir, 'index.html'), 'utf8')).not.toMatch(/(?:src|href)="\//);
+  const page = readFileSync(join(outDir, 'index.html'), 'utf8');
+  expect(page).not.toMatch(/(?:src|href)="\//);
+  // The policy stands before what it governs, and the encoding where browsers look for it.
+  const policy = page.indexOf(`<meta http-equiv="Content-Security-Policy" content="${PAGE_POLICY}" />`);
+  expect(policy).toBeGreaterThan(page.indexOf('<meta charset="utf-8" />'));
+  expect(policy).toBeLessThan(page.search(/<(script|link|style)/));
+  expect(page.indexOf('<meta charset="utf-8" />')).toBeLessThan(200);
+  // Of everybody whose code is in the site the licence is too.
+  const shipped = shippedInSite(readFileSync(join(outDir, 'licences.txt'), 'utf8'));
+  expect([...shipped].sort()).toEqual([...shippedInList(readFileSync('docs/licences.md', 'utf8'))].sort());
+});
+
+it('names for hosts the policy that the tests hold the site to', () => {
+  const docs = readFileSync('docs/hosting.md', 'utf8');
+  // Once in words, and for nginx, Caddy and the _headers of Netlify and Cloudflare Pages.
+  expect(docs.split(HEADER_POLICY).length - 1).toBe(4);
 });
 
 it('is refused when it is heavier than it may be, static files included', async () => {
