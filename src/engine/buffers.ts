@@ -234,7 +234,7 @@ export function stepSizes({ tokens, targets, tracks }: TrainingSize) {
     loss: targets,
     tracks: TRACK_WORDS * tracks,
     steps: STEP_WORDS * tracks,
-    results: 2 * tracks,
+    results: 3 * tracks,
     'partial norms': NORM_CHUNKS * tracks,
   };
   return times(words, 4);

@@ -71,3 +71,35 @@ export class SelfCheckError extends DeviceError {
     super(message);
   }
 }
+
+/** Where a number was found that is not finite. */
+export interface NonFinitePlace {
+  /** null = the base model without an adapter. */
+  adapter: string | null;
+  /** Of a training, from 0 as in its events. */
+  step?: number;
+  /** Index of the request in a generation or a scoring. */
+  row?: number;
+  /** Token of a completion (generation), or position whose logits are meant (scoring, logits), from 0. */
+  position?: number;
+}
+
+/** A loss, gradient, logit or weight left the finite range: what follows from it means nothing. Trying again gives the same. */
+export class NonFiniteError extends PolylogueError {
+  constructor(
+    message: string,
+    readonly place: NonFinitePlace,
+  ) {
+    super(message);
+  }
+}
+
+/** An adapter's gradient was exactly 0 for a whole pass over its examples while its loss was not: it learns nothing any more. */
+export class DeadTrackError extends PolylogueError {
+  constructor(
+    message: string,
+    readonly place: { adapter: string; step: number },
+  ) {
+    super(message);
+  }
+}

@@ -316,7 +316,10 @@ export interface EngineOptions {
   selfCheck?: boolean;
 }
 
-/** Everything is awaited in order: an engine runs one operation at a time and queues the rest. */
+/**
+ * Everything is awaited in order: an engine runs one operation at a time and queues the rest. Every operation that computes rejects
+ * with NonFiniteError when a number that it looks at is infinite or NaN (src/engine/finite.ts).
+ */
 export interface Engine {
   readonly info: EngineInfo;
   generate(requests: GenerateRequest[], options?: GenerateOptions): Promise<GenerateResult[]>;
@@ -324,7 +327,10 @@ export interface Engine {
   score(requests: ScoreRequest[]): Promise<Float32Array[]>;
   /** Logits after every position, [T, V] row-major. For checks, not for societies. */
   logits(request: ScoreRequest): Promise<Float32Array>;
-  /** Trains in place; a step's event arrives after the adapters were updated. Leaving the loop early stops cleanly. */
+  /**
+   * Trains in place; a step's event arrives after the adapters were updated. Leaving the loop early stops cleanly.
+   * @throws NonFiniteError, DeadTrackError; the adapters are then where the failing step left them, and no event tells of it
+   */
   train(job: TrainJob): AsyncGenerator<TrainStepEvent, void, void>;
   /** Gradient of the track's loss on its first batch, under the adapter's tensor names, nothing updated. For checks. */
   gradients(track: TrainTrack): Promise<{ loss: number; tensors: Map<string, HostTensor> }>;
@@ -334,6 +340,7 @@ export interface Engine {
   /** PEFT's initialisation: A kaiming-uniform(√5) from the seed (named draws per tensor), B zero. */
   createAdapter(id: AdapterId, config: AdapterConfig, seed: number): Promise<void>;
   importAdapter(id: AdapterId, weights: AdapterWeights): Promise<void>;
+  /** @throws NonFiniteError: what is not finite leaves no engine */
   exportAdapter(id: AdapterId): Promise<AdapterWeights>;
   copyAdapter(from: AdapterId, to: AdapterId): Promise<void>;
   deleteAdapter(id: AdapterId): Promise<void>;

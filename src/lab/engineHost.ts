@@ -25,6 +25,7 @@ import { addFolder } from '../models/source';
 import type { ModelFolder } from '../models/folder';
 import type { EngineNotice } from '../engine/resilient';
 import { LabStateError } from './errors';
+import { carryTypedErrors } from './remoteErrors';
 import type { EngineChoice, EngineSummary } from './types';
 
 /** What to make ready: the model's address and what for. */
@@ -111,6 +112,7 @@ export function createEngineHost(
     onNotice: (notice: EngineNotice) => void,
   ) => Promise<MadeEngine>,
 ): EngineHostApi {
+  carryTypedErrors();
   let current: { key: string; model: string; made: MadeEngine } | null = null;
   let watcher: MessagePort | null = null;
 

@@ -18,11 +18,13 @@ import type {
   TrainTrack,
 } from '../engine/types';
 import type { EngineHostApi, EngineSetup, LoadProgress, ReadyEngine, StepMessage, TokenMessage } from './engineHost';
+import { carryTypedErrors } from './remoteErrors';
 
 /** Comlink 4.4 drops calls in flight when a proxy is garbage-collected (its issue 692), so proxies live as long as the page. */
 const keptAlive = new Set<Remote<EngineHostApi>>();
 
 export function connectEngineHost(port: MessagePort): Remote<EngineHostApi> {
+  carryTypedErrors();
   const host = wrap<EngineHostApi>(port);
   keptAlive.add(host);
   return host;

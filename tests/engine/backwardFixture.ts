@@ -120,7 +120,7 @@ export function makeParts(gpu: Gpu, config: ModelConfig, rank: number): Fixture 
       tileCount: tiles.length,
       trackCount: TRACKS.length,
       tracks: gpu.upload('tracks', tracks),
-      results: gpu.upload('results', new Float32Array(TRACKS.length * 2)),
+      results: gpu.upload('results', new Float32Array(TRACKS.length * 3)),
     },
     gradients: {
       hidden: make(config.hiddenSize),

@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine, EngineOptions } from '../../src/engine/types';
 import { adapters, refusals } from './conformance/adapters';
+import { finite } from './conformance/finite';
 import { generation } from './conformance/generation';
 import { expected, GRADIENT_ERROR, LOGITS_ERROR, OPTIONS, type Context } from './conformance/shared';
 import { training } from './conformance/training';
@@ -13,7 +14,7 @@ import { GOLDEN_MODELS, readGolden, relativeErrors, type Golden } from './golden
 export type MakeEngine = (modelDir: string, options: EngineOptions) => Promise<Engine>;
 
 /** What the suite consists of. */
-export const PARTS = { numbers, training, generation, adapters, refusals };
+export const PARTS = { numbers, training, generation, adapters, refusals, finite };
 
 /**
  * Declares the suite for one engine. `makeEngine` loads the model folder it is given; `models` as `readGolden` takes them; `parts`

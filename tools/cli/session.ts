@@ -1,5 +1,5 @@
 /** Opens what a command works with: the model, an engine that executes it, its tokenizer. */
-import { constants, statSync } from 'node:fs';
+import { constants, existsSync, statSync } from 'node:fs';
 import { access, readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { DeviceError, FileError, NoWebGpuError } from '../../src/engine/errors';
@@ -150,6 +150,21 @@ export async function requireWritable(file: string): Promise<void> {
     await access(found ? file : folder, constants.W_OK);
   } catch (error) {
     throw new FileError(file, `cannot be written (${problem(error)})`);
+  }
+}
+
+/**
+ * Refuses a place where no folder can be made, or no file written in the one that is there. Makes nothing.
+ * @throws FileError
+ */
+export async function requireFolderPlace(dir: string): Promise<void> {
+  let place = resolve(dir);
+  while (!existsSync(place) && dirname(place) !== place) place = dirname(place);
+  if (!statSync(place).isDirectory()) throw new FileError(dir, `cannot be made, ${place} is a file, not a folder`);
+  try {
+    await access(place, constants.W_OK);
+  } catch (error) {
+    throw new FileError(dir, `cannot be written (${problem(error)})`);
   }
 }
 

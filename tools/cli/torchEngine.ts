@@ -6,6 +6,7 @@ import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { DeviceError, RequestError } from '../../src/engine/errors';
+import { checkExported, refuseLogits, TrainingWatch } from '../../src/engine/finite';
 import { adapterShapes, initAdapter } from '../../src/engine/peft';
 import type {
   AdapterConfig,
@@ -28,10 +29,28 @@ import type {
 
 /** Tensors as base64 of little-endian f32, row-major. */
 type WireTensors = Record<string, string>;
+/** A number that JSON has no word for comes as text. */
+type WireNumber = number | string;
+interface WireEvent {
+  step: number;
+  tracks: {
+    adapter: AdapterId;
+    loss: WireNumber;
+    gradNorm: WireNumber;
+    lr: number;
+    tokens: number;
+    /** Largest magnitude among the updated weights. */
+    peak: WireNumber;
+    /** Loss and gradient norm after the last step, where the weights are doubtful. */
+    again: [WireNumber, WireNumber] | null;
+  }[];
+}
 interface Reply {
   id: number;
   error?: string;
-  event?: Omit<TrainStepEvent, 'totalSteps'>;
+  /** With an error: which logits are not finite. */
+  place?: { row: number; position: number };
+  event?: WireEvent;
   result?: unknown;
 }
 
@@ -78,7 +97,11 @@ export class TorchEngine implements Engine {
       ...request.sampling,
       key: request.key,
     }));
-    const results = (await this.call({ cmd: 'generate', requests: wire })) as GenerateResult[];
+    const call = this.call({ cmd: 'generate', requests: wire }, ({ row, position }) => {
+      const what = `the logits of token ${position + 1} of the completion are not finite`;
+      refuseLogits(requests[row]?.adapter ?? null, row, position, what);
+    });
+    const results = (await call) as GenerateResult[];
     results.forEach((result, row) => {
       options.onTokens?.(row, result.ids);
       options.onRow?.(row, result);
@@ -88,7 +111,15 @@ export class TorchEngine implements Engine {
 
   async score(requests: ScoreRequest[]): Promise<Float32Array[]> {
     const wire = requests.map((request) => ({ ids: Array.from(request.ids), adapter: request.adapter }));
-    const results = (await this.call({ cmd: 'score', requests: wire })) as number[][];
+    const call = this.call({ cmd: 'score', requests: wire }, ({ row, position }) => {
+      refuseLogits(
+        requests[row]?.adapter ?? null,
+        row,
+        position,
+        `the logits after position ${position} are not finite`,
+      );
+    });
+    const results = (await call) as number[][];
     return results.map((row) => Float32Array.from(row));
   }
 
@@ -100,18 +131,19 @@ export class TorchEngine implements Engine {
       batches: track.batches,
     }));
     const totalSteps = Math.max(0, ...tracks.map((track) => track.batches.length));
-    const events: TrainStepEvent[] = [];
+    const events: WireEvent[] = [];
+    const watch = new TrainingWatch(job);
     let finished: Reply | null = null;
     let wake = (): void => {};
     this.send({ cmd: 'train', tracks, optimiser: job.optimiser }, (reply) => {
-      if (reply.event) events.push({ ...reply.event, totalSteps });
+      if (reply.event) events.push(reply.event);
       else finished = reply;
       wake();
     });
     for (;;) {
       const event = events.shift();
       if (event) {
-        yield event;
+        yield { step: event.step, totalSteps, tracks: watched(watch, event) };
         job.signal?.throwIfAborted();
         continue;
       }
@@ -138,7 +170,7 @@ export class TorchEngine implements Engine {
     const config = this.configs.get(id);
     if (!config) throw new RequestError(`there is no adapter "${id}"`);
     const { tensors } = (await this.call({ cmd: 'export', name: id })) as { tensors: WireTensors };
-    return { config, tensors: fromWire(tensors, adapterShapes(this.config, config)) };
+    return checkExported(id, { config, tensors: fromWire(tensors, adapterShapes(this.config, config)) });
   }
 
   async copyAdapter(from: AdapterId, to: AdapterId): Promise<void> {
@@ -178,12 +210,21 @@ export class TorchEngine implements Engine {
     return Promise.resolve();
   }
 
-  private call(command: Record<string, unknown>): Promise<unknown> {
+  /** @param notFinite throws what is to be said of logits that are not finite */
+  private call(
+    command: Record<string, unknown>,
+    notFinite: (place: { row: number; position: number }) => void = () => {},
+  ): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.failure) return reject(this.failure);
       this.send(command, (reply) => {
-        if (this.failure) reject(this.failure);
-        else if (reply.error) reject(new RequestError(`PyTorch engine: ${reply.error}`));
+        if (this.failure) return reject(this.failure);
+        try {
+          if (reply.place) notFinite(reply.place);
+        } catch (error) {
+          return reject(error as Error);
+        }
+        if (reply.error) reject(new RequestError(`PyTorch engine: ${reply.error}`));
         else resolve(reply.result);
       });
     });
@@ -208,6 +249,25 @@ export class TorchEngine implements Engine {
     this.waiting.clear();
     for (const callback of callbacks) callback({ id: 0, error: this.failure.message });
   }
+}
+
+/** The events of a step, looked at. @throws NonFiniteError, DeadTrackError */
+function watched(watch: TrainingWatch, { step, tracks }: WireEvent): TrainStepEvent['tracks'] {
+  const seen = tracks.map(({ adapter, loss, gradNorm, peak }) => ({
+    adapter,
+    loss: Number(loss),
+    gradNorm: Number(gradNorm),
+    peak: Number(peak),
+  }));
+  watch.check(step, seen);
+  const again = tracks.flatMap(({ adapter, again }) =>
+    again ? [{ adapter, loss: Number(again[0]), gradNorm: Number(again[1]) }] : [],
+  );
+  watch.checkLast(step, again);
+  return seen.map(({ adapter, loss, gradNorm }, i) => {
+    const { lr = NaN, tokens = 0 } = tracks[i] ?? {};
+    return { adapter, loss, gradNorm, lr, tokens };
+  });
 }
 
 function toWire(tensors: Map<string, HostTensor>): WireTensors {

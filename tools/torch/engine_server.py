@@ -2,7 +2,8 @@
 
     python3 tools/torch/engine_server.py [--threads 1] [--batch 512]
 
-One request per line with a field `id`; the reply is {"id", "result"} or {"id", "error"}. `train` first sends one
+One request per line with a field `id`; the reply is {"id", "result"} or {"id", "error"}, with
+"place": {row, position} where a logit is infinite or NaN. `train` first sends one
 {"id", "event"} per step. Tensors travel as base64 of little-endian float32 under PEFT's names, row-major.
 
     load      {dir}                                      -> {config, tensors: count}
@@ -14,7 +15,7 @@ One request per line with a field `id`; the reply is {"id", "result"} or {"id", 
               -> [{ids, logprobs, margins, finish}]
     score     {requests: [{ids, adapter}]}               -> [[log-probability of ids[1], ids[2], ...], ...]
     train     {tracks: [{adapter, examples: [{ids, weights}], batches}], optimiser}
-              events {step, tracks: [{adapter, loss, gradNorm, lr, tokens}]}, result {steps}
+              events {step, tracks: [{adapter, loss, gradNorm, lr, tokens, peak, again}]} (see training.train), result {steps}
     quit      {}
 
 The same requests give the same results on one machine with one thread count and one batch size.
@@ -31,7 +32,7 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 from model import TARGETS, Adapter, Decoder  # noqa: E402
-from sampling import generate, group_rows  # noqa: E402
+from sampling import NonFinite, generate, group_rows  # noqa: E402
 from training import from_peft, peft_name, peft_tensors, train  # noqa: E402
 
 
@@ -134,7 +135,11 @@ class Server:
                 ids[row, : len(rows[i]["ids"])] = torch.tensor(rows[i]["ids"])
             logits = self.decoder.logits(ids, group_rows([self._adapter(rows[i].get("adapter")) for i in chunk]))
             found = logits[:, :-1].log_softmax(-1).gather(2, ids[:, 1:, None])[..., 0]
+            finite = logits.isfinite().all(-1)
             for row, i in enumerate(chunk):
+                broken = (~finite[row, : len(rows[i]["ids"]) - 1]).nonzero()
+                if len(broken):
+                    raise NonFinite(i, int(broken[0]))
                 results[i] = found[row, : len(rows[i]["ids"]) - 1].tolist()
         return results
 
@@ -190,6 +195,8 @@ def main():
                 return
             result = server.handle(request, lambda event, number=number: send({"id": number, "event": event}))
             send({"id": number, "result": result})
+        except NonFinite as error:
+            send({"id": number, "error": f"{error}", "place": error.place})
         except Exception as error:  # a bad request must not end the experiment
             text = f"missing field {error}" if isinstance(error, KeyError) else f"{error}"
             send({"id": number, "error": text or type(error).__name__})

@@ -101,9 +101,11 @@ def inverse_frequencies(config):
 
 
 def rms_norm(x, weight, eps):
-    """RMSNorm over the last axis, in at least f32 as LlamaRMSNorm."""
+    """RMSNorm over the last axis, in at least f32 as LlamaRMSNorm. Rows whose squares overflow give NaN, not zeros."""
     y = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-    y = y * torch.rsqrt(y.square().mean(-1, keepdim=True) + eps)
+    mean = y.square().mean(-1, keepdim=True)
+    # The difference is 0, or NaN where the mean is infinite.
+    y = y * (torch.rsqrt(mean + eps) + (mean - mean).detach())
     return weight * y.to(x.dtype)
 
 

@@ -10,6 +10,14 @@ _LOW = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
 
 
+class NonFinite(Exception):
+    """A logit is infinite or NaN: after `position` of request `row` (scoring), or at its token `position` (generation)."""
+
+    def __init__(self, row, position):
+        super().__init__(f"row {row}: the logits at {position} are not finite")
+        self.place = {"row": row, "position": position}
+
+
 def philox(counter, key):
     """Philox 4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
 
@@ -147,6 +155,9 @@ def _generate_batch(decoder, requests, chunk, adapters, results, pad):
     lora, token = lora_of(alive), 0
     while alive:
         logits = decoder.head(last)
+        broken = (~logits.isfinite().all(-1)).nonzero()
+        if len(broken):
+            raise NonFinite(chunk[alive[int(broken[0])]], token)
         index = np.array(alive)
         uniform = torch.from_numpy(keys.uniform(index, token))
         chosen = choose(logits, uniform, *(setting[name][index] for name in ("temperature", "topK", "topP")))

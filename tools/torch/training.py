@@ -106,7 +106,10 @@ def batch_losses(decoder, tracks):
     hidden = decoder.hidden(ids[:, :-1], Lora(groups))
     # Logits only where a token counts.
     row, place = (weights[:, 1:] != 0).nonzero(as_tuple=True)
-    nll = F.cross_entropy(decoder.head(hidden[row, place]), ids[row, place + 1], reduction="none")
+    logits = decoder.head(hidden[row, place])
+    # A logit of -inf would go unnoticed: the product is 0, or NaN where one is not finite.
+    poison = logits.detach().sum(-1) * 0
+    nll = F.cross_entropy(logits, ids[row, place + 1], reduction="none") + poison
     weight = weights[row, place + 1]
     track = torch.zeros(len(rows), dtype=torch.long)
     for number, (_, start, end) in enumerate(groups):
@@ -142,7 +145,40 @@ class AdamW:
         root = torch._foreach_sqrt(self.second)
         torch._foreach_div_(root, math.sqrt(1 - self.beta2**self.count))
         torch._foreach_add_(root, self.eps)
-        torch._foreach_addcdiv_(self.parameters, self.first, root, -lr / (1 - self.beta1**self.count))
+        rate = lr / (1 - self.beta1**self.count)
+        # torch refuses a number that f32 has not.
+        torch._foreach_addcdiv_(self.parameters, self.first, root, -rate if rate < 3.4e38 else -math.inf)
+
+
+# See DOUBTFUL_WEIGHT in src/engine/finite.ts.
+DOUBTFUL = 1024
+
+
+def wire(number):
+    """JSON has no word for what is not finite."""
+    return number if math.isfinite(number) else str(number).replace("inf", "Infinity").replace("nan", "NaN")
+
+
+def largest(state):
+    """Largest magnitude of an adapter's weights; infinite where a weight or moment is not finite."""
+    if not all(bool(t.isfinite().all()) for t in state.parameters + state.first + state.second):
+        return math.inf
+    return max(float(p.abs().max()) for p in state.parameters)
+
+
+def norm_of(gradients):
+    return math.sqrt(sum(float(g.double().square().sum()) for g in gradients))
+
+
+def look_again(decoder, track, batch, parameters):
+    """Loss and norm of the gradient of one batch with the weights as they are now."""
+    for parameter in parameters:
+        parameter.requires_grad_(True)
+    losses, _ = batch_losses(decoder, [(track["adapter"], [track["examples"][j] for j in batch])])
+    norm = norm_of(gradients_of(losses.sum(), parameters))
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    return [wire(float(losses[0])), wire(norm)]
 
 
 def gradients_of(loss, parameters):
@@ -155,8 +191,10 @@ def train(decoder, tracks, optimiser):
     """Finetune the adapters of all tracks at once; changes their tensors in place.
 
     tracks: dicts {adapter: Adapter, examples, batches: lists of example indices}; optimiser: {lr, beta1, beta2, eps,
-    weightDecay, schedule, warmupSteps, clip}. Yields per step a list of {track, loss, gradNorm, lr, tokens};
-    gradNorm is the L2 norm over the adapter before clipping. A track with fewer batches ends earlier.
+    weightDecay, schedule, warmupSteps, clip}. Yields per step a list of {track, loss, gradNorm, lr, tokens, peak, again};
+    gradNorm is the L2 norm over the adapter before clipping. A track with fewer batches ends earlier. peak is the largest
+    magnitude among the updated weights; an adapter whose last step made it DOUBTFUL is looked at again: [loss, gradNorm].
+    Numbers that are not finite come as text, and end the training; an adapter with such a loss or gradient is not updated.
     """
     states = []
     for track in tracks:
@@ -176,17 +214,24 @@ def train(decoder, tracks, optimiser):
         gradients = gradients_of(losses.sum(), parameters)
         for parameter in parameters:
             parameter.requires_grad_(False)
-        report, offset = [], 0
+        report, offset, broken = [], 0, False
         for place, i in enumerate(active):
             state = states[i]
             own = gradients[offset : offset + len(state.parameters)]
             offset += len(own)
-            norm = math.sqrt(sum(float(g.double().square().sum()) for g in own))
-            if clip:
+            norm, loss, peak, again = norm_of(own), float(losses[place]), 0.0, None
+            finite = math.isfinite(norm) and math.isfinite(loss)
+            if clip and finite:
                 torch._foreach_mul_(own, min(1.0, clip / (norm + 1e-6)))
             lr = learning_rate(step, len(tracks[i]["batches"]), optimiser)
-            state.step(own, lr)
-            report.append(
-                {"track": i, "loss": float(losses[place]), "gradNorm": norm, "lr": lr, "tokens": tokens[place]}
-            )
+            if finite:
+                state.step(own, lr)
+                peak = largest(state)
+            if step + 1 == len(tracks[i]["batches"]) and DOUBTFUL <= peak < math.inf:
+                again = look_again(decoder, tracks[i], tracks[i]["batches"][step], state.parameters)
+            broken = broken or not (finite and math.isfinite(peak))
+            numbers = {"loss": wire(loss), "gradNorm": wire(norm), "peak": wire(peak), "again": again}
+            report.append({"track": i, "lr": lr, "tokens": tokens[place], **numbers})
         yield report
+        if broken:
+            return

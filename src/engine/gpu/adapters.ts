@@ -2,6 +2,7 @@
 
 import { adapterSizes } from '../buffers';
 import { AdapterError, RequestError } from '../errors';
+import { checkExported } from '../finite';
 import { adapterScaling, checkAdapter, initAdapter } from '../peft';
 import { checkCapacity } from '../requests';
 import type { AdapterConfig, AdapterId, AdapterWeights, ModelConfig, Projection } from '../types';
@@ -92,11 +93,12 @@ export class AdapterStore implements AdapterPool {
     this.residents.set(id, { ...this.get(id), version: ++this.lastVersion });
   }
 
+  /** @throws NonFiniteError, RequestError */
   async export(id: AdapterId): Promise<AdapterWeights> {
     const { slot, config } = this.get(id);
     const bytes = this.layout.slotElements * 4;
     const elements = new Float32Array(await this.gpu.read(this.weights, slot * bytes, bytes));
-    return { config: copyConfig(config), tensors: this.layout.unpack(config, elements) };
+    return checkExported(id, { config: copyConfig(config), tensors: this.layout.unpack(config, elements) });
   }
 
   async copy(source: AdapterId, target: AdapterId): Promise<void> {

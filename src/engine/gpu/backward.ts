@@ -48,7 +48,7 @@ export interface TrainedTokens {
   trackCount: number;
   /** [trackCount] entries of TRACK_WORDS */
   tracks: GPUBuffer;
-  /** f32 pairs [trackCount]: loss, squared gradient norm */
+  /** f32 pairs [trackCount]: loss, squared gradient norm; then u32 [trackCount]: see adamw */
   results: GPUBuffer;
 }
 

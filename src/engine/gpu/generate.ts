@@ -8,6 +8,7 @@
 
 import { drawWords } from '../../random';
 import { padRows, SETTINGS_WORDS, STATE_WORDS } from '../buffers';
+import { checkSampled } from '../finite';
 import { HashedIds, LEAST_SHARED, type Sharing } from '../prefix';
 import type { GenerateOptions, GenerateRequest, GenerateResult, Projection } from '../types';
 import type { Decoder } from './decoder';
@@ -21,7 +22,7 @@ interface ActiveRow extends Prefilled {
   ended: boolean;
 }
 
-/** The requests are valid. Results in the order of the requests. */
+/** The requests are valid. Results in the order of the requests. @throws NonFiniteError */
 export async function generateRows(
   decoder: Decoder,
   requests: readonly GenerateRequest[],
@@ -161,7 +162,7 @@ async function decode(
   });
 }
 
-/** Appends the tokens in `sampled` at these places to a row, up to where it ends. */
+/** Appends the tokens in `sampled` at these places to a row, up to where it ends. @throws NonFiniteError */
 function takeTokens(row: ActiveRow, sampled: Uint32Array, places: readonly number[], options: GenerateOptions): void {
   const { result } = row;
   const { stopIds, maxTokens } = row.request.sampling;
@@ -169,9 +170,12 @@ function takeTokens(row: ActiveRow, sampled: Uint32Array, places: readonly numbe
   const before = result.ids.length;
   for (const place of places) {
     const id = sampled[place * STATE_WORDS] as number;
+    const logprob = floats[place * STATE_WORDS + 1] as number;
+    const margin = floats[place * STATE_WORDS + 2] as number;
+    checkSampled(row.request, row.index, result.ids.length, { logprob, margin });
     result.ids.push(id);
-    result.logprobs.push(floats[place * STATE_WORDS + 1] as number);
-    result.margins.push(floats[place * STATE_WORDS + 2] as number);
+    result.logprobs.push(logprob);
+    result.margins.push(margin);
     if (stopIds.includes(id)) result.finish = 'stop';
     row.ended = result.finish === 'stop' || result.ids.length >= maxTokens;
     if (row.ended) break;

@@ -69,6 +69,7 @@ import attentionBackwardCommon from '../kernels/fragments/attention_backward_com
 import attentionBackwardTiles from '../kernels/fragments/attention_backward_tiles.wgsl?raw';
 import cacheF16 from '../kernels/fragments/cache_f16.wgsl?raw';
 import cacheF32 from '../kernels/fragments/cache_f32.wgsl?raw';
+import finite from '../kernels/fragments/finite.wgsl?raw';
 import half from '../kernels/fragments/half.wgsl?raw';
 import linearBackwardCommon from '../kernels/fragments/linear_backward_common.wgsl?raw';
 import linearColumns from '../kernels/fragments/linear_columns.wgsl?raw';
@@ -175,6 +176,7 @@ export const FRAGMENTS: Readonly<Record<string, string>> = {
   along,
   attention_backward_common: attentionBackwardCommon,
   attention_backward_tiles: attentionBackwardTiles,
+  finite,
   half,
   linear_backward_common: linearBackwardCommon,
   linear_columns: linearColumns,

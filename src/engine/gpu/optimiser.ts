@@ -51,6 +51,7 @@ export function encodeAdamW(
       { f32: 1 - settings.beta2 },
       { f32: settings.eps },
       x,
+      tokens.trackCount,
     ],
     [x, tokens.trackCount, z],
   );

@@ -3,6 +3,7 @@
  * one call have in common at their beginnings is computed and scored once.
  */
 
+import { checkLogitValues, checkScores } from '../finite';
 import { HashedIds, type Sharing } from '../prefix';
 import type { Projection, ScoreRequest } from '../types';
 import type { Decoder } from './decoder';
@@ -13,7 +14,7 @@ interface Scored extends Prefilled {
   index: number;
 }
 
-/** For each request the log-probability of ids[1], ids[2], …; the requests are valid. */
+/** For each request the log-probability of ids[1], ids[2], …; the requests are valid. @throws NonFiniteError */
 export async function scoreRows(
   decoder: Decoder,
   requests: readonly ScoreRequest[],
@@ -40,10 +41,11 @@ export async function scoreRows(
       (results[index] as Float32Array).set(source.subarray(0, copy.length));
     }
   }
+  requests.forEach(({ adapter }, row) => checkScores(adapter, row, results[row] as Float32Array));
   return results;
 }
 
-/** Logits [T, V] after every position; the request is valid. */
+/** Logits [T, V] after every position; the request is valid. @throws NonFiniteError */
 export async function logitsOfRow(
   decoder: Decoder,
   request: ScoreRequest,
@@ -59,6 +61,7 @@ export async function logitsOfRow(
       result.set(logits.subarray(i * vocabSize, (i + 1) * vocabSize), position * vocabSize);
     });
   });
+  checkLogitValues(request.adapter, result, vocabSize);
   return result;
 }
 

@@ -4,6 +4,7 @@
  */
 
 import { RequestError } from '../errors';
+import { checkGradients, TrainingWatch } from '../finite';
 import type { TrainMemory } from '../plan';
 import { checkJob, checkTrack, weightSum, type Limits } from '../requests';
 import { learningRate } from '../schedule';
@@ -43,6 +44,7 @@ interface Session {
   targets: ReadonlySet<Projection>;
   /** The moments were put on the device. */
   begun: boolean;
+  watch: TrainingWatch;
 }
 
 interface SessionTrack {
@@ -64,7 +66,7 @@ export class Trainer {
 
   /**
    * Trains in place. Each step is one operation of the engine's queue, others may run between two steps.
-   * @throws RequestError, AdapterError, MemoryPlanError, DeviceError, or the signal's reason when it was aborted
+   * @throws RequestError, AdapterError, MemoryPlanError, DeviceError, NonFiniteError, DeadTrackError, or the signal's reason when it was aborted
    */
   async *train(job: TrainJob): AsyncGenerator<TrainStepEvent, void, void> {
     const session = await this.parts.enqueue(() => this.start(job));
@@ -87,7 +89,8 @@ export class Trainer {
       device.beginStep([slot]);
       device.accumulate(batch, new Set(config.targets));
       const results = await device.results(1);
-      return { loss: results[0], tensors: this.layout.unpack(config, await device.readGradients(slot)) };
+      const tensors = this.layout.unpack(config, await device.readGradients(slot));
+      return checkGradients(track.adapter, { loss: results[0].loss, tensors });
     });
   }
 
@@ -151,7 +154,7 @@ export class Trainer {
       }
     }
     if (size.targets > 0) await device.reserve(size, tracks.length);
-    return { job, tracks, targets, begun: false };
+    return { job, tracks, targets, begun: false, watch: new TrainingWatch(job) };
   }
 
   /** One update of every track that has a batch left. */
@@ -179,12 +182,28 @@ export class Trainer {
     );
     for (const { track } of active) this.parts.updated?.(track.adapter);
     const results = await device.results(active.length);
-    return active.map((entry, g) => {
+    const seen = active.map((entry, g) => {
       entry.updates++;
       this.updates.set(entry.track.adapter, entry.updates);
-      const gradNorm = Math.sqrt(results[2 * g + 1]);
-      return { adapter: entry.track.adapter, loss: results[2 * g], gradNorm, lr: rates[g], tokens: tokens[g] };
+      return { adapter: entry.track.adapter, ...results[g], lr: rates[g], tokens: tokens[g] };
     });
+    session.watch.check(step, seen);
+    const doubtful = session.watch.doubtful(step, seen);
+    if (doubtful.length > 0) await this.checkLast(session, step, doubtful, device);
+    return seen.map(({ peak: _, ...event }) => event);
+  }
+
+  /** Loss and gradient of the last batches once more, with the updated weights. @throws NonFiniteError, DeadTrackError */
+  private async checkLast(session: Session, step: number, ids: AdapterId[], device: TrainDevice): Promise<void> {
+    const active = session.tracks.filter(({ track }) => ids.includes(track.adapter));
+    device.beginStep(active.map(({ slot }) => slot));
+    for (const batch of microBatches(active, step, session.job.optimiser.accumulation)) {
+      device.accumulate(batch, session.targets);
+    }
+    device.measureGradients(active.length);
+    const results = await device.results(active.length);
+    const seen = active.map(({ track }, g) => ({ adapter: track.adapter, ...results[g] }));
+    session.watch.checkLast(step, seen);
   }
 
   /** Puts the moments that the job continues from on the device, zeros where there are none. */

@@ -1,7 +1,7 @@
 /**
  * A training step on the device: buffers sized for the largest batch, programs recorded once per batch size and replayed.
- * A step is: clear the gradients; per micro-batch forward, head and loss, backward; then AdamW; then two numbers per track
- * are read back.
+ * A step is: clear the gradients; per micro-batch forward, head and loss, backward; then AdamW; then three numbers per
+ * track are read back.
  */
 
 import { roundUp } from '../buffers';
@@ -151,9 +151,21 @@ export class TrainDevice {
     }).submit();
   }
 
-  /** Loss and squared gradient norm (zero before `update`) of each track, [tracks, 2]. */
-  async results(tracks: number): Promise<Float32Array> {
-    return new Float32Array(await this.parts.gpu.read(this.reserved().results, 0, tracks * 8));
+  /** Squared gradient norms of this many tracks into the results, nothing updated. */
+  measureGradients(tracks: number): void {
+    const { partials } = this.reserved();
+    const record = (p: Program): void => encodeGradientNorm(this.pool, this.tokens(0, 0, tracks), partials, p);
+    this.program(`norm ${tracks}`, record).submit();
+  }
+
+  /** Of each track loss, gradient norm (zero before `update` or `measureGradients`), largest weight as adamw says it. */
+  async results(tracks: number): Promise<{ loss: number; gradNorm: number; peak: number }[]> {
+    const floats = new Float32Array(await this.parts.gpu.read(this.reserved().results, 0, tracks * 12));
+    return Array.from({ length: tracks }, (_, g) => ({
+      loss: floats[2 * g] as number,
+      gradNorm: Math.sqrt(floats[2 * g + 1] as number),
+      peak: floats[2 * tracks + g] as number,
+    }));
   }
 
   /** Gradients [P] of the adapter in this slot. */

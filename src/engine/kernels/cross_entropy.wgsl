@@ -22,6 +22,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read> targets: array<vec2u>;
 @group(0) @binding(3) var<storage, read_write> loss: array<f32>;
 
+//@finite
+
 var<workgroup> partial: array<f32, LANES * TOKENS>;
 
 @compute @workgroup_size(LANES, TOKENS)
@@ -50,7 +52,9 @@ fn main(
 
   var sum = 0.0;
   for (var v = local.x; v < V; v += LANES) {
-    sum += exp(logits[base + v] - highest);
+    let z = logits[base + v];
+    // A logit of −∞ would go unnoticed.
+    sum += exp(z - highest) + poison(z);
   }
   partial[lane] = sum;
   workgroupBarrier();

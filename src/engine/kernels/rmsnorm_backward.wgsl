@@ -24,7 +24,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     squares = fma(value, value, squares);
     product = fma(gain[i] * dy[base + i], value, product);
   }
-  let r = 1.0 / sqrt(squares / f32(p.width) + p.eps);
+  let r = reciprocalNorm(squares);
   let back = r * r * (product / f32(p.width));
   for (var i = 0u; i < p.width; i++) {
     let gradient = r * (gain[i] * dy[base + i] - x[base + i] * back);

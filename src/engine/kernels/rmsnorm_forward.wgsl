@@ -22,7 +22,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     let value = x[base + i];
     squares = fma(value, value, squares);
   }
-  let r = 1.0 / sqrt(squares / f32(p.width) + p.eps);
+  let r = reciprocalNorm(squares);
   for (var i = 0u; i < p.width; i++) {
     y[base + i] = gain[i] * (x[base + i] * r);
   }

@@ -40,7 +40,7 @@ fn main(
     }
     workgroupBarrier();
   }
-  let r = 1.0 / sqrt(partial[local.y * LANES] / f32(p.width) + p.eps);
+  let r = reciprocalNorm(partial[local.y * LANES]);
   if (row >= p.rows) {
     return;
   }

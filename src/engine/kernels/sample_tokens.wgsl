@@ -166,7 +166,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 
   var sum = 0.0;
   for (var i = start; i < end; i++) {
-    sum += exp(logits[i] - highest);
+    sum += exp(logits[i] - highest) + poison(logits[i]);
   }
   let denominator = sumOverLanes(lane, sum);
 

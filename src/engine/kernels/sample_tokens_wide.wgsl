@@ -226,7 +226,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 
   var sum = 0.0;
   for (var v = lane; v < p.vocabulary; v += LANES) {
-    sum += exp(logits[base + v] - highest);
+    let z = logits[base + v];
+    sum += exp(z - highest) + poison(z);
   }
   let denominator = sumOverLanes(lane, sum);
 

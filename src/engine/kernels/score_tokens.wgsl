@@ -1,4 +1,5 @@
 // Log-probability of given tokens under the full softmax at temperature 1: logprob[n] = z_target − log Σ_v exp(z_v).
+// NaN where a logit is not finite.
 //
 //   logits [N, V], targets [..], logprobs [..]; the block's first target is p.first
 //
@@ -21,6 +22,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read> targets: array<u32>;
 @group(0) @binding(3) var<storage, read_write> logprobs: array<f32>;
 
+//@finite
+
 var<workgroup> partial: array<f32, LANES>;
 
 @compute @workgroup_size(LANES)
@@ -40,7 +43,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   workgroupBarrier();
   var sum = 0.0;
   for (var v = start; v < end; v += STEP) {
-    sum += exp(logits[base + v] - highest);
+    let z = logits[base + v];
+    sum += exp(z - highest) + poison(z);
   }
   partial[lane] = sum;
   workgroupBarrier();
@@ -50,6 +54,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       total += partial[i];
     }
     let n = p.first + group.x;
-    logprobs[n] = logits[base + targets[n]] - highest - log(total);
+    logprobs[n] = logits[base + targets[n]] - highest - log(total) + poison(total);
   }
 }

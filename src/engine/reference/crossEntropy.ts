@@ -3,13 +3,16 @@ import { exp32, log32 } from '../math';
 
 const f = Math.fround;
 
-/** Largest logit and Σ exp(logit − largest) of row r of logits[·, V], summed in index order. */
+/** Largest logit and Σ exp(logit − largest) of row r of logits[·, V], summed in index order; NaN where a logit is not finite, −∞ included. */
 function normaliser(logits: Float32Array, r: number, V: number): { max: number; sum: number } {
   const at = r * V;
   let max = logits[at];
   for (let i = 1; i < V; i++) if (logits[at + i] > max) max = logits[at + i];
   let sum = f(0);
-  for (let i = 0; i < V; i++) sum = f(sum + exp32(f(logits[at + i] - max)));
+  for (let i = 0; i < V; i++) {
+    if (!Number.isFinite(logits[at + i])) return { max: NaN, sum: NaN };
+    sum = f(sum + exp32(f(logits[at + i] - max)));
+  }
   return { max, sum };
 }
 

@@ -3,6 +3,7 @@
  * the same bytes come out of every JavaScript engine; it is the oracle of the GPU kernels and the fallback without WebGPU.
  */
 import { AdapterError, RequestError } from '../errors';
+import { checkExported, checkGradients, checkLogitValues, checkScores, TrainingWatch } from '../finite';
 import { checkAdapter, copyAdapterWeights, initAdapter } from '../peft';
 import { cacheDtype } from '../plan';
 import { OperationQueue } from '../queue';
@@ -106,13 +107,14 @@ export class ReferenceEngine implements Engine {
       const { vocabSize: V } = this.info.config;
       const pacer = new Pacer();
       const scores: Float32Array[] = [];
-      for (const request of requests) {
+      for (const [row, request] of requests.entries()) {
         const logprobs = new Float32Array(request.ids.length - 1);
         await this.forLogits(request, logprobs.length, pacer, (logits, first, rows) => {
           for (let r = 0; r < rows; r++) {
             logprobs[first + r] = logProbability(logits, r, V, request.ids[first + r + 1]);
           }
         });
+        checkScores(request.adapter, row, logprobs);
         scores.push(logprobs);
       }
       return scores;
@@ -125,6 +127,7 @@ export class ReferenceEngine implements Engine {
       const { vocabSize: V } = this.info.config;
       const result = new Float32Array(request.ids.length * V);
       await this.forLogits(request, request.ids.length, new Pacer(), (logits, first) => result.set(logits, first * V));
+      checkLogitValues(request.adapter, result, V);
       return result;
     });
   }
@@ -135,12 +138,13 @@ export class ReferenceEngine implements Engine {
   async *train(job: TrainJob): AsyncGenerator<TrainStepEvent, void, void> {
     const states = await this.enqueue(async () => this.startJob(job));
     const totalSteps = Math.max(0, ...job.tracks.map((track) => track.batches.length));
+    const watch = new TrainingWatch(job);
     const stateOf = (id: AdapterId): OptimiserState => states.get(id) as OptimiserState;
     for (let step = job.resume?.step ?? 0; step < totalSteps; step++) {
       const tracks = await this.enqueue(async () => {
         const pacer = new Pacer(job.signal);
         const adapterOf = (id: AdapterId): LoadedAdapter => this.get(id);
-        const events = await trainStep(this.decoder, job, step, adapterOf, stateOf, this.scratch, pacer);
+        const events = await trainStep(this.decoder, job, step, adapterOf, stateOf, this.scratch, pacer, watch);
         for (const { adapter } of events) this.states.set(adapter, stateOf(adapter));
         return events;
       });
@@ -155,7 +159,7 @@ export class ReferenceEngine implements Engine {
       if (batch === undefined) throw new RequestError(`track ${track.adapter} has no batch`);
       const adapter = this.get(track.adapter);
       const { loss, gradients } = await batchGradient(this.decoder, adapter, track, batch, this.scratch, new Pacer());
-      return { loss, tensors: gradients.tensors };
+      return checkGradients(track.adapter, { loss, tensors: gradients.tensors });
     });
   }
 
@@ -179,7 +183,7 @@ export class ReferenceEngine implements Engine {
   }
 
   exportAdapter(id: AdapterId): Promise<AdapterWeights> {
-    return this.enqueue(async () => copyAdapterWeights(this.get(id).weights));
+    return this.enqueue(async () => checkExported(id, copyAdapterWeights(this.get(id).weights)));
   }
 
   copyAdapter(from: AdapterId, to: AdapterId): Promise<void> {

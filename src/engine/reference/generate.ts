@@ -1,4 +1,5 @@
 /** Generation: rows join the batch as there is room, are decoded together one token at a time, leave as they end. */
+import { checkSampled } from '../finite';
 import type { GenerateOptions, GenerateRequest, GenerateResult } from '../types';
 import { createCache, forEachLogitsBlock, forwardSpans, gatherRows } from './forward';
 import type { KvCache, Span } from './layer';
@@ -17,7 +18,7 @@ interface ActiveRow {
   result: GenerateResult;
 }
 
-/** The requests are valid. Results in the order of the requests. */
+/** The requests are valid. Results in the order of the requests. @throws NonFiniteError */
 export async function generateRows(
   decoder: Decoder,
   requests: readonly GenerateRequest[],
@@ -96,9 +97,10 @@ async function step(
   if (pacer.due) await pacer.pause();
 }
 
-function appendToken({ request, result }: ActiveRow, logits: Float32Array, r: number, V: number): void {
+function appendToken({ index, request, result }: ActiveRow, logits: Float32Array, r: number, V: number): void {
   const { sampling, key } = request;
   const { id, logprob, margin } = sampleToken(logits, r, V, sampling, key, result.ids.length);
+  checkSampled(request, index, result.ids.length, { logprob, margin: V > 1 ? margin : 0 });
   result.ids.push(id);
   result.logprobs.push(logprob);
   result.margins.push(margin);

@@ -2,7 +2,7 @@
 
 const f = Math.fround;
 
-/** out, x: [M, n]; weight: [n]; rstd: [M], kept for the backward. In place (out === x) is allowed. */
+/** out, x: [M, n]; weight: [n]; rstd: [M], kept for the backward. In place (out === x) is allowed. A row whose squares overflow gives NaN. */
 export function rmsnormForward(
   out: Float32Array,
   rstd: Float32Array,
@@ -17,7 +17,8 @@ export function rmsnormForward(
     const at = m * n;
     let sum = f(0);
     for (let i = 0; i < n; i++) sum = f(sum + f(x[at + i] * x[at + i]));
-    const r = f(1 / f(Math.sqrt(f(f(sum / n) + epsilon))));
+    // An infinite sum would make zeros of the row, and nothing after it would tell.
+    const r = sum < Infinity ? f(1 / f(Math.sqrt(f(f(sum / n) + epsilon)))) : NaN;
     rstd[m] = r;
     for (let i = 0; i < n; i++) out[at + i] = f(weight[i] * f(x[at + i] * r));
   }

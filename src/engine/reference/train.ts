@@ -1,4 +1,5 @@
 /** Supervised finetuning of several adapters: one optimiser step over every track that still has batches. */
+import { peakOf, type TrainingWatch } from '../finite';
 import { learningRate } from '../schedule';
 import { weightSum } from '../requests';
 import type { AdapterId, OptimiserState, TrainJob, TrainStepEvent, TrainTrack } from '../types';
@@ -36,7 +37,11 @@ export async function batchGradient(
   return { loss: f(sum / total), tokens, gradients };
 }
 
-/** Step `step` of the job: trains every track with more than `step` batches, in place. */
+/**
+ * Step `step` of the job: trains every track with more than `step` batches, in place. An adapter whose loss or gradient is not
+ * finite is not updated.
+ * @throws NonFiniteError, DeadTrackError when all were looked at
+ */
 export async function trainStep(
   decoder: Decoder,
   job: TrainJob,
@@ -45,6 +50,7 @@ export async function trainStep(
   stateOf: (id: AdapterId) => OptimiserState,
   scratch: Scratch,
   pacer: Pacer,
+  watch: TrainingWatch,
 ): Promise<TrainStepEvent['tracks']> {
   const active = job.tracks.filter((track) => track.batches.length > step);
   // All gradients before any update: an abort in between leaves every adapter at the same step.
@@ -52,13 +58,26 @@ export async function trainStep(
   for (const track of active) {
     batches.push(await batchGradient(decoder, adapterOf(track.adapter), track, track.batches[step], scratch, pacer));
   }
-  return active.map((track, i) => {
+  const peaks = new Map<AdapterId, number>();
+  const events = active.map((track, i) => {
     const { loss, tokens, gradients } = batches[i];
     const gradNorm = gradientNorm(gradients.tensors);
     if (job.optimiser.clip !== null) clipGradients(gradients.tensors, gradNorm, job.optimiser.clip);
     const lr = learningRate(job.optimiser, step, track.batches.length);
     const { weights } = adapterOf(track.adapter);
-    adamwStep(weights.tensors, gradients.tensors, stateOf(track.adapter), job.optimiser, lr);
+    if (Number.isFinite(loss) && Number.isFinite(gradNorm)) {
+      const state = stateOf(track.adapter);
+      adamwStep(weights.tensors, gradients.tensors, state, job.optimiser, lr);
+      peaks.set(track.adapter, peakOf(weights.tensors, [state.m, state.v]));
+    }
     return { adapter: track.adapter, loss, gradNorm, lr, tokens };
   });
+  const seen = events.map((event) => ({ ...event, peak: peaks.get(event.adapter) ?? 0 }));
+  watch.check(step, seen);
+  for (const id of watch.doubtful(step, seen)) {
+    const track = active.find(({ adapter }) => adapter === id) as TrainTrack;
+    const { loss, gradients } = await batchGradient(decoder, adapterOf(id), track, track.batches[step], scratch, pacer);
+    watch.checkLast(step, [{ adapter: id, loss, gradNorm: gradientNorm(gradients.tensors) }]);
+  }
+  return events;
 }

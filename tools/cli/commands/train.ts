@@ -18,7 +18,7 @@ import {
 import { Output } from '../output';
 import { serialiseAdapter } from '../../../src/engine/peft';
 import { FileError } from '../../../src/engine/errors';
-import { openEngine, openModel, problem, readAdapter, readBytes } from '../session';
+import { openEngine, openModel, problem, readAdapter, readBytes, requireFolderPlace } from '../session';
 import { openTokenizer } from '../tokenizer';
 import { readTrainingData } from '../trainingData';
 
@@ -80,6 +80,8 @@ export async function main(args: string[]): Promise<void> {
   const dataFile = required(values, 'data');
   const dtype = dtypeOption(values);
   const choiceOfEngine = choice(values, 'engine', ENGINES, 'auto');
+  // Before the work, so that an unwritable place costs nothing; nothing is made there before there is an adapter.
+  await requireFolderPlace(out);
   const model = await openModel(required(values, 'model'));
   let tokenizer: ReturnType<typeof openTokenizer> | undefined;
   const examples = await readTrainingData(dataFile, await readBytes(dataFile), {
@@ -106,8 +108,6 @@ export async function main(args: string[]): Promise<void> {
   );
   if (start) await engine.importAdapter(ADAPTER, start);
   else await engine.createAdapter(ADAPTER, config, seed);
-  // Before the work, so that an unwritable place costs nothing.
-  await makeFolder(out);
   const track = { adapter: ADAPTER, examples, batches };
   for await (const event of engine.train({ objective: 'sft', tracks: [track], optimiser })) {
     const [t] = event.tracks;
@@ -118,7 +118,9 @@ export async function main(args: string[]): Promise<void> {
       `step ${step}/${event.totalSteps}  loss ${t.loss.toFixed(5)}  gradient norm ${t.gradNorm.toFixed(4)}  lr ${t.lr.toExponential(2)}`,
     );
   }
-  await writeAdapter(out, serialiseAdapter(await engine.exportAdapter(ADAPTER), model.config));
+  const files = serialiseAdapter(await engine.exportAdapter(ADAPTER), model.config);
+  await makeFolder(out);
+  await writeAdapter(out, files);
   output.note(`adapter written to ${out} (${engine.info.device})`);
   await engine.dispose();
 }

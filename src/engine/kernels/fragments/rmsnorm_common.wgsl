@@ -15,6 +15,13 @@ struct Params {
   eps: f32,
 }
 
+//@finite
+
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read> gain: array<f32>;
+
+/** 1 / sqrt(mean(x²) + eps) of a row from Σ x²; NaN where the sum overflowed, which would make zeros of the row. */
+fn reciprocalNorm(squares: f32) -> f32 {
+  return 1.0 / sqrt(squares / f32(p.width) + p.eps) + poison(squares);
+}

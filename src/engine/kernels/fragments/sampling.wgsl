@@ -5,11 +5,13 @@
 //   settings [rows]  see Settings; temperature 0 = argmax, the lowest index of several
 //   state    [rows]  (next position, last token, tokens sampled so far, unused); all but the last are updated
 //   weights  [N, V]  scratch
-//   results  [N]     (token, bits of its log-probability, bits of the top-2 margin, index of the token in the completion)
+//   results  [N]     (token, bits of its log-probability (NaN where a logit is not finite), bits of the top-2 margin, index of the token in the completion)
 //
 // Log-probability: full softmax of the raw logits at temperature 1. Draw: weights exp((z − max) / temperature) of the
 // tokens kept by top-k (ties with the k-th are kept), then by top-p; the first kept token in index order whose running sum
 // exceeds u · total, else the last kept one; u is the Philox draw of (key, token index), see src/random.ts.
+
+//@finite
 
 struct Settings {
   temperature: f32,
@@ -66,7 +68,7 @@ fn ordered(z: f32) -> u32 {
 /** Stores the token and moves the row's state on; `denominator` is the sum of exp(logit − highest). One lane does this. */
 fn recordToken(line: u32, row: u32, token: u32, logit: f32, highest: f32, second: f32, denominator: f32) {
   let before = state[row];
-  let logprob = logit - highest - log(denominator);
+  let logprob = logit - highest - log(denominator) + poison(denominator);
   results[line] = vec4u(token, bitcast<u32>(logprob), bitcast<u32>(highest - second), before.z);
   state[row] = vec4u(before.x + 1u, token, before.z + 1u, before.w);
 }
