@@ -45,6 +45,20 @@ export function textField(record: Readonly<Record<string, unknown>>, field: stri
   return value.trim();
 }
 
+/**
+ * A JSON number as text.
+ * @throws Error for a number of which JavaScript may have lost digits: a file may say 9007199254740993.
+ */
+export function numberText(value: number): string {
+  const digits = String(value).replace(/e.*$/, '').replace(/\D/g, '').replace(/^0+/, '');
+  if (digits.length > 15 || !Number.isFinite(value)) {
+    throw new Error(
+      '"answer" is a number of more than 15 digits; put it into quotation marks, so that no digit is lost',
+    );
+  }
+  return String(value);
+}
+
 /** Sorted by a draw of each problem's own. */
 function ordered(problems: readonly Problem[], seed: number, iteration: number): Problem[] {
   return problems

@@ -2,7 +2,7 @@
 import { afterHashes } from './answers';
 import { numericAnswer } from './arithmeticChat';
 import { chatPrompts } from './chatPrompts';
-import { textField, withoutProblems } from './fileTask';
+import { numberText, textField, withoutProblems } from './fileTask';
 import { readNumber, sameNumber } from './numbers';
 import type { FileTask } from './types';
 
@@ -14,7 +14,7 @@ export const gsm8k: FileTask = {
   lineFormat: '{"question", "answer"} with the final number after ####',
   exampleLine: '{"question": "Ann has 3 apples and buys 4. How many has she?", "answer": "3 + 4 = 7\\n#### 7"}',
   readGold(answer) {
-    const text = typeof answer === 'number' ? String(answer) : textField({ answer }, 'answer');
+    const text = typeof answer === 'number' ? numberText(answer) : textField({ answer }, 'answer');
     const final = afterHashes(text) ?? text;
     const gold = readNumber(final);
     if (gold === null) throw new Error(`"${final.slice(0, 60)}" is not a number`);

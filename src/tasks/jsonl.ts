@@ -4,10 +4,10 @@
  */
 import { afterHashes, lastBoxed, markedAnswer, MAX_ANSWER, rightHandSide } from './answers';
 import { chatPrompts } from './chatPrompts';
-import { textField, withoutProblems } from './fileTask';
+import { numberText, textField, withoutProblems } from './fileTask';
 import { Budget, OutOfSteps } from './math/budget';
 import { sameFormula } from './math/equal';
-import { canonicalNumber, halfWidth, parseNumber, readNumber, sameNumber } from './numbers';
+import { halfWidth, readNumber, sameNumber } from './numbers';
 import type { FileTask } from './types';
 
 /** An answer in the form that is voted on: a number as `canonicalNumber` writes it, otherwise text without its clothing. */
@@ -126,14 +126,3 @@ export const jsonl: FileTask = {
   },
   equal: (a, b) => sameAnswer(a, b),
 };
-
-/** @throws Error for a whole number that JavaScript has rounded: a file may say 9007199254740993. */
-function numberText(value: number): string {
-  if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
-    throw new Error(
-      '"answer" is a number with more than 15 digits; put it into quotation marks, so that no digit is lost',
-    );
-  }
-  const number = parseNumber(String(value));
-  return number ? canonicalNumber(number) : String(value);
-}

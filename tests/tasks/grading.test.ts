@@ -1,6 +1,7 @@
 /** Right answers count as right and false ones as wrong: cases of the public graders' kinds, in words of our own. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { gradeResponse } from '../../src/tasks/grade';
 import { isFileTask, taskNamed } from '../../src/tasks';
 
 interface Case {
@@ -25,8 +26,7 @@ function graded({ task: name, gold, response }: Case) {
   const task = taskNamed(name);
   if (!isFileTask(task)) throw new Error(name);
   const canonical = task.readGold(gold, {});
-  const answer = task.extractAnswer(response);
-  return { task, canonical, answer, right: answer !== null && task.equal(answer, canonical) };
+  return { canonical, ...gradeResponse(task, response, canonical) };
 }
 
 const cases = [...casesOf('grading.jsonl'), ...casesOf('gradingKinds.jsonl')];

@@ -10,6 +10,7 @@ const HELP = `polylogue: multiagent finetuning on this machine
   train       finetune a LoRA adapter on a JSONL file
   plan        bytes that a model takes on a device, before it is loaded
   dequantize  write the weights that a device computes with as F32
+  grade       right or wrong for responses in a file, as a run would grade them
   bench       how fast this machine generates and trains, against what its device can do
 
   polylogue COMMAND --help lists the options of a command.
@@ -27,6 +28,7 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   train: () => import('./commands/train'),
   plan: () => import('./commands/plan'),
   dequantize: () => import('./commands/dequantize'),
+  grade: () => import('./commands/grade'),
   bench: () => import('./commands/bench'),
 };
 
