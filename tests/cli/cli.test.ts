@@ -193,3 +193,120 @@ describe('refusals', () => {
     expect(existsSync(join(scratch, 'none'))).toBe(false);
   });
 });
+
+describe('commands follow the rules of a run', () => {
+  /** The trained model with a chat template whose turns end with another token than its texts. */
+  function chatModel(name: string): string {
+    const dir = join(scratch, name);
+    cpSync('tests/fixtures/stories260K', dir, { recursive: true });
+    const file = join(dir, 'tokenizer_config.json');
+    const config = JSON.parse(readFileSync(file, 'utf8')) as object;
+    // This model ends its sentences with ".", token 426, so a turn ends at the first of them.
+    const tokens = JSON.parse(readFileSync(join(dir, 'tokenizer.json'), 'utf8')) as {
+      added_tokens: object[];
+      model: { vocab: Record<string, number> };
+    };
+    const id = tokens.model.vocab['.'] as number;
+    tokens.added_tokens.push({
+      id,
+      content: '.',
+      special: true,
+      normalized: false,
+      lstrip: false,
+      rstrip: false,
+      single_word: false,
+    });
+    writeFileSync(join(dir, 'tokenizer.json'), JSON.stringify(tokens));
+    const chat_template =
+      "{% for m in messages %}{{ m['content'] }}{% if m['role'] == 'assistant' %}.{% endif %}{% endfor %}";
+    writeFileSync(file, JSON.stringify({ ...config, chat_template }));
+    return dir;
+  }
+
+  it('stops at the end of the turn that the template names, and leaves it out of the text', () => {
+    const args = [
+      'generate',
+      '--prompt',
+      'Once upon a time',
+      '--temperature',
+      '0',
+      '--max-tokens',
+      '60',
+      '--engine',
+      'reference',
+      '--json',
+    ];
+    const [plain] = objects(polylogue(...args, '--model', 'tests/fixtures/stories260K').out);
+    expect(plain).toMatchObject({ finish: 'length' });
+    const [chat] = objects(polylogue(...args, '--model', chatModel('turns')).out);
+    expect(chat?.['finish']).toBe('stop');
+    expect(chat?.['text']).toMatch(/named Lily$/);
+  });
+
+  const stories = ['--model', 'tests/fixtures/stories260K', '--engine', 'reference'];
+  const latin = (): string => {
+    const file = join(scratch, 'latin.jsonl');
+    writeFileSync(
+      file,
+      Buffer.from('{"prompt":"a","completion":"b"}\n{"prompt":"caf\xe9","completion":"b"}\n', 'latin1'),
+    );
+    return file;
+  };
+
+  it('refuses bytes that are not UTF-8 with file and line', () => {
+    const said = ['latin.jsonl: line 2: is not UTF-8 text; save the file as UTF-8'];
+    expectRefusal(polylogue('score', ...stories, '--text', latin()), ...said);
+    expectRefusal(polylogue('train', ...stories, '--data', latin(), '--out', join(scratch, 'never')), ...said);
+    expect(existsSync(join(scratch, 'never'))).toBe(false);
+  });
+
+  it('names line, tokens and limit of an example that the model cannot read', () => {
+    const long = dataFile(
+      'long.jsonl',
+      '{"prompt_ids":[1],"completion_ids":[2]}',
+      JSON.stringify({ prompt_ids: [1, 2], completion_ids: Array(600).fill(3) }),
+    );
+    expectRefusal(
+      polylogue('train', ...stories, '--data', long, '--out', join(scratch, 'never')),
+      'long.jsonl: line 2: has 602 tokens',
+      'reads 512 at most',
+    );
+  });
+
+  it('says what to do about prompts, ids and numbers out of range', () => {
+    expectRefusal(
+      polylogue('generate', ...stories, '--ids', '1,900'),
+      'token 900',
+      'number 2 of',
+      '512 tokens, 0 to 511',
+    );
+    expectRefusal(polylogue('score', ...stories, '--ids', '1'), 'give at least two');
+    expectRefusal(
+      polylogue('generate', ...stories, '--prompt', 'a', '--max-tokens', '600'),
+      'reads 512',
+      '--max-tokens 510 at most',
+    );
+    expectRefusal(
+      polylogue('generate', ...stories, '--prompt', 'a', '--seed', '9007199254740993'),
+      '--seed',
+      'is above 9007199254740991',
+    );
+    expectRefusal(polylogue('score', ...stories, '--text', scratch), 'is a folder, not a file');
+    expectRefusal(polylogue('score', ...stories, '--text', dataFile('empty.txt')), 'empty.txt');
+    expectRefusal(polylogue('run', '--set', 'agents'), '"agents" is not KEY=VALUE');
+  });
+
+  it('reads problems from a CSV', () => {
+    const table = join(scratch, 'own.csv');
+    writeFileSync(table, 'question;answer\n1+1?;2\n');
+    expectRefusal(
+      polylogue('run', '--preset', 'gsm8k-quick', '--set', 'task=jsonl', '--data', table),
+      'own.csv: line 1: separates its columns by semicolons',
+    );
+    writeFileSync(table, 'question,answer\n1+1?,2\n');
+    expectRefusal(
+      polylogue('run', '--preset', 'gsm8k-quick', '--set', 'task=jsonl', '--data', table),
+      'own.csv: holds 1 problem',
+    );
+  });
+});

@@ -1,6 +1,7 @@
 /** Reading of command-line options with errors a person can act on. */
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { PolylogueError } from '../../src/engine/errors';
+import { clipped } from '../../src/tasks/textLines';
 import { CACHE_DTYPES, WEIGHT_DTYPES, type CacheDtype, type WeightDtype } from '../../src/engine/types';
 
 /** The command line asks for something that cannot be understood. */
@@ -54,8 +55,12 @@ export function number<T extends number | undefined>(
   const given = values[name];
   if (given === undefined) return fallback;
   const value = given === '' ? NaN : Number(given);
-  if (!Number.isFinite(value)) throw new UsageError(`--${name}: "${String(given)}" is not a number`);
-  if (rule.integer && !Number.isSafeInteger(value)) throw new UsageError(`--${name}: ${value} is not a whole number`);
+  if (!Number.isFinite(value)) throw new UsageError(`--${name}: "${clipped(String(given))}" is not a number`);
+  if (rule.integer && !Number.isInteger(value)) throw new UsageError(`--${name}: ${value} is not a whole number`);
+  if (rule.integer && !Number.isSafeInteger(value))
+    throw new UsageError(
+      `--${name}: ${String(given)} is above ${Number.MAX_SAFE_INTEGER}, beyond which not every whole number is told from its neighbours`,
+    );
   if (rule.min !== undefined && value < rule.min) throw new UsageError(`--${name}: ${value} is below ${rule.min}`);
   if (rule.above !== undefined && value <= rule.above) throw new UsageError(`--${name}: must be above ${rule.above}`);
   if (rule.max !== undefined && value > rule.max) throw new UsageError(`--${name}: ${value} is above ${rule.max}`);
@@ -83,7 +88,10 @@ export function idList(given: string): number[] {
 export function wholeNumbers(given: string, option: string, what: string): number[] {
   return given.split(',').map((part) => {
     const value = part.trim() === '' ? NaN : Number(part);
-    if (!Number.isInteger(value) || value < 0) throw new UsageError(`--${option}: "${part.trim()}" is not ${what}`);
+    if (!Number.isSafeInteger(value) || value < 0)
+      throw new UsageError(
+        `--${option}: "${clipped(part.trim())}" is not ${what}; give whole numbers from 0 on, as 1,2,3`,
+      );
     return value;
   });
 }

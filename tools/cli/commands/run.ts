@@ -49,7 +49,8 @@ export const help = `polylogue run [options]
   --set KEY=VALUE     change a setting, for example --set agents=5 --set finetune.lr=0.001; may be repeated
                       (model=FOLDER takes any folder in Hugging Face layout; the log has the folder's own name and the
                       hash of its weights)
-  --data FILE.jsonl   problems of a task that reads a file: --set task=${FILE_TASKS.join('|')}
+  --data FILE         problems (JSON lines, a JSON list, or a CSV with a header) of a task that reads a file:
+                      --set task=${FILE_TASKS.join('|')}
   --seed N            default: the preset's
 ${dtypeHelp(19)} or the preset's
 ${cacheHelp(19)}
@@ -181,7 +182,7 @@ function readSettings(pairs: string[]): Record<string, string> {
   return Object.fromEntries(
     pairs.map((pair) => {
       const at = pair.indexOf('=');
-      if (at < 1) throw new UsageError(`--set ${pair}: expected KEY=VALUE`);
+      if (at < 1) throw new UsageError(`--set: "${pair}" is not KEY=VALUE, for example agents=5`);
       return [pair.slice(0, at), pair.slice(at + 1)];
     }),
   );
