@@ -22,7 +22,7 @@ interface Box {
 }
 
 /** Every closed \boxed{…} or \fbox{…} that is no placeholder (braces nest; also `\boxed 5` and `boxed{5}`), in one pass. */
-function boxesOf(text: string): Box[] {
+export function boxesIn(text: string): { boxes: Box[]; steps: number } {
   const boxes: Box[] = [];
   /** Where the braces that are open began, and whether a box did so; null for others. */
   const open: ({ start: number; from: number } | null)[] = [];
@@ -30,16 +30,21 @@ function boxesOf(text: string): Box[] {
     if (!PLACEHOLDER.test(content.slice(0, MAX_ANSWER))) boxes.push({ content: content.trim(), start, end });
   };
   let pending: number | null = null;
+  let steps = 0;
+  /** Boxes among the open braces. */
+  let within = 0;
   for (let i = 0; i < text.length; i++) {
+    steps++;
     const character = text[i] as string;
     if (character === '{') {
+      if (pending !== null) within++;
       open.push(pending === null ? null : { start: pending, from: i + 1 });
       pending = null;
     } else if (character === '}') {
       const box = open.pop();
+      if (box) within--;
       // Of nested boxes the outer one counts.
-      if (box && i - box.from <= MAX_ANSWER && !open.some((outer) => outer !== null))
-        push(text.slice(box.from, i), box.start, i + 1);
+      if (box && i - box.from <= MAX_ANSWER && within === 0) push(text.slice(box.from, i), box.start, i + 1);
       pending = null;
     } else if (character === '\\' || (character === 'b' && !/[\\\w]/.test(text[i - 1] ?? ''))) {
       const name = /^(?:\\(?:boxed|fbox)(?![a-zA-Z])|boxed(?=\{))/.exec(text.slice(i, i + 8))?.[0];
@@ -51,7 +56,7 @@ function boxesOf(text: string): Box[] {
       } else if (character === '\\') i++;
     } else if (!/\s/.test(character)) pending = null;
   }
-  return boxes;
+  return { boxes, steps };
 }
 
 /** Contents of the last box; boxes that a comma, "and" or "or" joins are one list. null without a box. */
@@ -60,7 +65,7 @@ export function lastBoxed(response: string): string | null {
 }
 
 function boxedAnswer(text: string): Box | null {
-  const boxes = boxesOf(text);
+  const { boxes } = boxesIn(text);
   let last = boxes.length - 1;
   const joined = boxes.slice(-1);
   for (; last > 0; last--) {
