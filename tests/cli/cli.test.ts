@@ -292,7 +292,9 @@ describe('commands follow the rules of a run', () => {
       'is above 9007199254740991',
     );
     expectRefusal(polylogue('score', ...stories, '--text', scratch), 'is a folder, not a file');
-    expectRefusal(polylogue('score', ...stories, '--text', dataFile('empty.txt')), 'empty.txt');
+    const empty = join(scratch, 'empty.txt');
+    writeFileSync(empty, '');
+    expectRefusal(polylogue('score', ...stories, '--text', empty), 'empty.txt is empty');
     expectRefusal(polylogue('run', '--set', 'agents'), '"agents" is not KEY=VALUE');
   });
 
