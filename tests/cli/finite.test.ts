@@ -2,6 +2,7 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readSafetensors, writeSafetensors } from '../../src/engine/safetensors';
 import { expectRefusal, objects, polylogue, type Ended } from './program';
@@ -96,4 +97,21 @@ it('score refuses a model whose own weights overflow', () => {
   writeFileSync(file, writeSafetensors(tensors));
   const ended = polylogue('score', '--model', dir, '--ids', '1,2,3', '--engine', 'reference');
   expectFailure(ended, 'the base model, row 0', 'not finite');
+});
+
+describe('the program that npm starts', () => {
+  const start = (...args: string[]): ReturnType<typeof spawnSync> =>
+    spawnSync(process.execPath, ['tools/cli/polylogue.mjs', ...args], { encoding: 'utf8' });
+
+  it('keeps to itself what Dawn remarks on software drivers', () => {
+    const ended = start('score', '--model', LLAMA, '--ids', '1,2,3', '--json');
+    expect([ended.status, ended.stderr]).toEqual([0, '']);
+    expect(objects(String(ended.stdout))[0]).toMatchObject({ ids: [1, 2, 3] });
+  });
+
+  it('passes on everything else, and the exit code', () => {
+    const refused = start('score', '--model', join(scratch, 'absent'), '--ids', '1,2');
+    expect(refused.status).toBe(1);
+    expect(refused.stderr).toMatch(/^polylogue: .*no such folder\n$/);
+  });
 });

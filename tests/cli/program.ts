@@ -8,7 +8,7 @@ export interface Ended {
   err: string;
 }
 
-/** A program and its arguments, as npm would start them. */
+/** A program and its arguments, as tools/cli/polylogue.mjs starts them. */
 export function commandLine(...args: string[]): string[] {
   return [process.execPath, '--import', 'tsx', '--import', './tools/cli/register.mjs', 'tools/cli/main.ts', ...args];
 }

@@ -2,13 +2,16 @@
 import { describe, expect, it } from 'vitest';
 import { DeadTrackError, NonFiniteError } from '../../src/engine/errors';
 import { checkScores, firstNonFinite, peakOf, TrainingWatch } from '../../src/engine/finite';
+import { WebGpuEngine } from '../../src/engine/gpu/engine';
+import { openNodeGpu } from '../../src/engine/gpu/node';
 import { folderSource } from '../../src/engine/loader-node';
 import { logProbability, crossEntropyInPlace } from '../../src/engine/reference/crossEntropy';
 import { ReferenceEngine } from '../../src/engine/reference/engine';
 import { rmsnormForward } from '../../src/engine/reference/rmsnorm';
 import { openModelStream } from '../../src/engine/stream';
-import { DEFAULT_OPTIMISER, type TrainExample } from '../../src/engine/types';
+import { DEFAULT_OPTIMISER, type Engine, type EngineOptions, type TrainExample } from '../../src/engine/types';
 
+const MODEL = 'tests/fixtures/golden/llama';
 const EXAMPLE: TrainExample = { ids: [1, 2, 3], weights: [0, 1, 1] };
 const examples = Array.from({ length: 4 }, () => EXAMPLE);
 
@@ -91,8 +94,27 @@ describe('numbers that are not finite', () => {
   });
 });
 
+describe('keys and values that are infinite', () => {
+  const make: [string, (options: EngineOptions) => Promise<Engine>][] = [
+    ['reference', async (options) => ReferenceEngine.create(await openModelStream(folderSource(MODEL)), options)],
+    [
+      'WebGPU',
+      async (options) => WebGpuEngine.create(await openNodeGpu(), await openModelStream(folderSource(MODEL)), options),
+    ],
+  ];
+  it.each(make)('do not become the largest f16 of the cache (%s)', async (_, open) => {
+    const engine = await open({ cache: 'f16', maxRows: 2, maxAdapters: 1, maxRank: 2, maxLength: 16 });
+    await engine.createAdapter('a', { rank: 2, alpha: 4, targets: ['v_proj'] }, 1);
+    const weights = await engine.exportAdapter('a');
+    for (const { data } of weights.tensors.values()) data.fill(1e30);
+    await engine.importAdapter('a', weights);
+    await expect(engine.score([{ ids: [1, 2, 3], adapter: 'a' }])).rejects.toThrow(NonFiniteError);
+    await engine.dispose();
+  });
+});
+
 it('takes one batch without a gradient for what it is, when others of the pass have one', async () => {
-  const engine = await ReferenceEngine.create(await openModelStream(folderSource('tests/fixtures/golden/llama')));
+  const engine = await ReferenceEngine.create(await openModelStream(folderSource(MODEL)));
   await engine.createAdapter('a', { rank: 2, alpha: 4, targets: ['q_proj', 'k_proj'] }, 1);
   // With one token before the target attention looks at that alone: queries and keys make no difference.
   const data = [

@@ -28,7 +28,8 @@ export class Output {
 
   /** A transient line that the next one replaces; silent when nobody watches. */
   progress(text: string): void {
-    if (this.json || !process.stderr.isTTY) return;
+    const watched = process.stderr.isTTY || process.env['POLYLOGUE_PROGRESS'] !== undefined;
+    if (this.json || !watched) return;
     process.stderr.write(`\r\x1b[K${text}`);
     this.progressShown = true;
   }

@@ -149,7 +149,13 @@ export function layerForward(
 }
 
 function asKept(values: Float32Array, dtype: CacheDtype): Float32Array {
-  return dtype === 'f32' ? values : quantiseValues(values, values.length, dtype);
+  if (dtype === 'f32') return values;
+  const kept = quantiseValues(values, values.length, dtype);
+  // Infinity would come back as the largest f16.
+  values.forEach((value, i) => {
+    if (!Number.isFinite(value)) kept[i] = NaN;
+  });
+  return kept;
 }
 
 /** The frozen product for all rows together, then each span's adapter on its own rows. */

@@ -1,11 +1,14 @@
 // Keys and values kept as f16, two in a word, the first in its lower half: takes the place of the line `//@cache` in a kernel, as
-// cache_f32 does. Needs no feature of the device. What does not fit f16 becomes its largest number: infinity would make
-// NaN of a row, and what pack2x16float makes of such numbers is not defined.
+// cache_f32 does. Needs no feature of the device. A number that does not fit f16 becomes its largest, since what
+// pack2x16float makes of it is not defined. Infinity and NaN make the pair NaN: they must not come back as numbers.
 
 alias StoredPair = u32;
 alias StoredQuad = vec2u;
 
 //@half
+//@finite
+
+const NAN_PAIR = 0x7e007e00u;
 
 fn pairOf(stored: StoredPair) -> vec2f {
   return unpack2x16float(stored);
@@ -17,5 +20,6 @@ fn quadOf(stored: StoredQuad) -> vec4f {
 
 fn storedPair(values: vec2f) -> StoredPair {
   let kept = clamp(values, vec2f(-LARGEST_F16), vec2f(LARGEST_F16));
-  return pack2x16float(vec2f(asF16(kept.x), asF16(kept.y)));
+  let word = pack2x16float(vec2f(asF16(kept.x), asF16(kept.y)));
+  return select(NAN_PAIR, word, isFinite(values.x) && isFinite(values.y));
 }
