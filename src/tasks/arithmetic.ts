@@ -88,5 +88,6 @@ export const arithmetic: Task = {
     { role: 'user', content: `${problem.question}@${own ?? UNREADABLE}~${summary}` },
   ],
   extractAnswer,
+  exact: true,
   equal: (a, b) => a === b,
 };

@@ -131,5 +131,6 @@ export const multipleChoice: FileTask = {
   problems: withoutProblems('multiple-choice'),
   ...chatPrompts('the letter of one choice'),
   extractAnswer: chosenLetter,
+  exact: true,
   equal: (a, b) => a === b,
 };

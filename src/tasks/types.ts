@@ -51,6 +51,8 @@ export interface Task {
   judgePrompt?(problem: Ungraded, responses: readonly string[]): ChatMessage[];
   /** The final answer in canonical form, or null when it cannot be read (counted as wrong, never dropped). */
   extractAnswer(completion: string): string | null;
+  /** Canonical answers are equal when their texts are. */
+  readonly exact?: true;
   /** Do two canonical answers mean the same? */
   equal(a: string, b: string): boolean;
 }

@@ -1,8 +1,10 @@
 import { mount } from 'svelte';
 import './app.css';
 import App from './App.svelte';
+import { gradeInWorker } from './gradingWorker';
 import { LabClient } from './labClient.svelte';
 
 const target = document.getElementById('app');
 if (!target) throw new Error('index.html has no element #app');
+gradeInWorker();
 mount(App, { target, props: { lab: new LabClient() } });

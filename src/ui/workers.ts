@@ -1,5 +1,6 @@
 /** Starts the lab's workers. Their addresses stand here literally, so that the bundler finds them. */
 import engineAddress from '../../workers/engine.ts?worker&url';
+import gradingAddress from '../../workers/grading.ts?worker&url';
 import labAddress from '../../workers/lab.ts?worker&url';
 import modelsAddress from '../../workers/models.ts?worker&url';
 import { workerAddress } from '../supervision/trusted';
@@ -26,6 +27,11 @@ export function startLabWorker(): Worker {
 /** The worker that downloads and keeps models; started when models are first looked at. */
 export function startModelWorker(): Worker {
   return start(modelsAddress, 'models');
+}
+
+/** The worker that compares answers for views; started when a view needs it. */
+export function startGradingWorker(): Worker {
+  return start(gradingAddress, 'grading');
 }
 
 /** Folder of the page, from which models are served. */

@@ -6,6 +6,7 @@ import type { DatasetBuilt, DebateHeld, RunEvent, RunStarted, Team } from '../..
 import { TASKS } from '../../tasks';
 import type { Problem, Split, Task } from '../../tasks/types';
 import { addToFlow, type Flow } from './flow';
+import { gradings } from './grading';
 
 /** What a debate can be filtered by; the bits of `DebateRow.marks`. */
 export const MARKS = {
@@ -48,8 +49,10 @@ export interface LogIndex {
   started: RunStarted | null;
   /** null when this version of the lab does not know the run's task; answers are then compared as text. */
   task: Task | null;
-  /** Do two answers mean the same in this task? Remembers what it was asked: comparing expressions can take long. */
+  /** Do two answers mean the same in this task? false while that is being asked (`open`). */
   equal: (a: string, b: string) => boolean;
+  /** Comparisons that were asked for and are not known yet: a new index follows when they are. */
+  open: { count: number };
   /** All events that are not debates. */
   summary: RunEvent[];
   problems: Map<number, Problem>;
@@ -62,6 +65,8 @@ export interface LogIndex {
 
 interface Reading {
   index: LogIndex;
+  /** Of the comparisons when it was read. */
+  version: number;
   last: RunEvent | undefined;
 }
 
@@ -70,15 +75,17 @@ const readings = new WeakMap<RunEvent, Reading>();
 
 /**
  * The index of a log. Reading the same or a longer log again goes on from the last reading; a new object is returned whenever
- * something was added (its lists are shared with the earlier one), the same object otherwise.
+ * something was added (its lists are shared with the earlier one), the same object otherwise. Once comparisons have arrived that a reading
+ * waited for, the log is read anew; in a derived value that happens of its own accord.
  */
 export function indexLog(events: readonly RunEvent[]): LogIndex {
+  gradings.watch();
   const first = events[0];
   if (!first) return emptyIndex();
   let reading = readings.get(first);
   const length = reading?.index.length ?? 0;
-  if (!reading || length > events.length || events[length - 1] !== reading.last) {
-    reading = { index: emptyIndex(), last: undefined };
+  if (!reading || length > events.length || events[length - 1] !== reading.last || outdated(reading)) {
+    reading = { index: emptyIndex(), last: undefined, version: gradings.version };
     readings.set(first, reading);
   }
   if (reading.index.length < events.length) {
@@ -106,13 +113,16 @@ export function isRight(index: Pick<LogIndex, 'equal'>, problem: Problem | null,
   return problem !== null && sameAnswer(index, answer, problem.gold);
 }
 
-function remembering(equal: Task['equal']): Task['equal'] {
-  const known = new Map<string, boolean>();
+/** Answers have come since it was read, and it waited for some. */
+function outdated({ index, version }: Reading): boolean {
+  return index.open.count > 0 && version !== gradings.version;
+}
+
+function asking(task: Task, open: LogIndex['open']): Task['equal'] {
   return (a, b) => {
-    const key = JSON.stringify([a, b]);
-    let same = known.get(key);
-    if (same === undefined) known.set(key, (same = equal(a, b)));
-    return same;
+    const same = gradings.equal(task, a, b);
+    if (same === null) open.count++;
+    return same ?? false;
   };
 }
 
@@ -122,6 +132,7 @@ function emptyIndex(): LogIndex {
     started: null,
     task: null,
     equal: (a, b) => a === b,
+    open: { count: 0 },
     summary: [],
     problems: new Map(),
     rows: [],
@@ -139,7 +150,7 @@ function addEvent(index: LogIndex, event: RunEvent): void {
   if (event.type === 'run-started') {
     index.started = event;
     index.task = TASKS.find((task) => task.name === event.config.task) ?? null;
-    if (index.task) index.equal = remembering(index.task.equal);
+    if (index.task) index.equal = asking(index.task, index.open);
   } else if (event.type === 'problems') {
     for (const problem of event.problems) index.problems.set(problem.id, problem);
   } else if (event.type === 'dataset') {
