@@ -1,5 +1,4 @@
 /** The lab's build: a static page that opens from any sub-path, with everything heavy behind workers. */
-import { fileURLToPath } from 'node:url';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vite';
 import { firstPaint, wholeSite } from './tools/build/budgets';
@@ -24,12 +23,6 @@ export default defineConfig({
     firstPaint(FIRST_PAINT_BUDGET),
     wholeSite(SITE_BUDGET),
   ],
-  resolve: {
-    alias: {
-      // transformers.js imports a runtime for models that the lab never uses.
-      'onnxruntime-web/webgpu': fileURLToPath(new URL('./src/backends/noInference.ts', import.meta.url)),
-    },
-  },
   worker: { format: 'es', plugins: () => [licence.note()] },
   build: { target: 'es2022', chunkSizeWarningLimit: 2_000 },
   optimizeDeps: {
@@ -40,7 +33,8 @@ export default defineConfig({
       'fflate',
       '@noble/hashes/sha2.js',
       '@noble/hashes/utils.js',
-      '@huggingface/transformers',
+      '@huggingface/jinja',
+      '@huggingface/tokenizers',
     ],
   },
 });

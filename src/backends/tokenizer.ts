@@ -1,10 +1,13 @@
 /**
- * A model's tokenizer: transformers.js' AutoTokenizer over the files of any `FileSource` (a folder, a web address, a browser's
- * storage). The library is loaded when the first tokenizer is.
+ * A model's tokenizer and chat template, from the files of any `FileSource` (a folder, a web address, a browser's storage). Text is text:
+ * what stands in a message, a problem or a file never becomes a token that only a template may write.
  */
 import { FileError } from '../engine/errors';
 import { label, parseJson, type FileSource } from '../engine/source';
 import type { ChatMessage } from '../tasks/types';
+import { LocalChat, type Turn } from './tokenizer/chat';
+
+export type { Turn };
 
 export interface ChatTokenizer {
   hasChatTemplate: boolean;
@@ -34,151 +37,38 @@ export interface ChatTokenizer {
   tokenText(id: number): string;
 }
 
-/** Ids of a prompt and of what follows it. */
-export interface Turn {
-  prompt: number[];
-  completion: number[];
-}
-
 const TOKENIZER = 'tokenizer.json';
 const CONFIG = 'tokenizer_config.json';
 /** Newer repositories keep the template beside the configuration instead of in it. */
 const TEMPLATE = 'chat_template.jinja';
 
-type Library = typeof import('@huggingface/transformers');
-/** Files handed to the library, by the path under which it asks for them. */
-const served = new Map<string, Uint8Array>();
-let loads = 0;
+/** Bytes of tokenizer.json and of the other two at most; the largest in use have some 35 MB. */
+const MOST_BYTES = 100_000_000;
+const MOST_CONFIG_BYTES = 10_000_000;
 
-/** @throws FileError when tokenizer.json or tokenizer_config.json is missing or not a tokenizer's. */
+/** @throws FileError when tokenizer.json or tokenizer_config.json is missing, or asks for what this lab cannot follow exactly. */
 export async function loadTokenizer(source: FileSource): Promise<ChatTokenizer> {
+  const names = { tokenizer: label(source, TOKENIZER), config: label(source, CONFIG) };
   const [tokenizerFile, configFile] = await Promise.all([source.read(TOKENIZER), source.read(CONFIG)]);
-  parseJson(tokenizerFile, label(source, TOKENIZER));
-  const config = await withTemplate(source, parseJson(configFile, label(source, CONFIG)));
-  const library = await import('@huggingface/transformers');
-  serveFiles(library.env);
-
-  // The library remembers what it found under a name, so each load has a name of its own.
-  const name = `polylogue/tokenizer-${loads++}`;
-  served.set(`${name}/${TOKENIZER}`, tokenizerFile);
-  served.set(`${name}/${CONFIG}`, new TextEncoder().encode(JSON.stringify(config)));
-  try {
-    const tokenizer = await library.AutoTokenizer.from_pretrained(name, { local_files_only: true });
-    return wrap(tokenizer, label(source, CONFIG));
-  } catch (cause) {
-    throw new FileError(label(source, TOKENIZER), `is not a tokenizer that can be used (${messageOf(cause)})`, {
-      cause,
-    });
-  } finally {
-    served.delete(`${name}/${TOKENIZER}`);
-    served.delete(`${name}/${CONFIG}`);
-  }
-}
-
-type LibraryTokenizer = Awaited<ReturnType<Library['AutoTokenizer']['from_pretrained']>>;
-
-/** What chat templates are told besides the messages; those without these switches do not look at them. */
-const SWITCHES = {
-  // Qwen3 would think aloud for longer than a response may be.
-  enable_thinking: false,
-  // Llama 3 would write today's date into every prompt: a run has to come out the same on another day. This is the date that
-  // its template has for those who know none.
-  date_string: '26 Jul 2024',
-};
-
-function wrap(tokenizer: LibraryTokenizer, file: string): ChatTokenizer {
-  const eosId: unknown = turnEnd(tokenizer) ?? tokenizer.eos_token_id;
-  const encode = (text: string): number[] => (text === '' ? [] : tokenizer.encode(text, { add_special_tokens: false }));
-  const render = (messages: readonly ChatMessage[], addGenerationPrompt: boolean): string => {
-    const options = { add_generation_prompt: addGenerationPrompt, tokenize: false, ...SWITCHES };
-    try {
-      return tokenizer.apply_chat_template([...messages], options) as unknown as string;
-    } catch (cause) {
-      throw new FileError(file, `the chat template cannot be used (${messageOf(cause)})`, { cause });
-    }
-  };
-  const turn = (text: string, completion: string): Turn => {
-    const prompt = encode(text);
-    const whole = encode(text + completion);
-    if (prompt.every((id, i) => whole[i] === id)) return { prompt, completion: whole.slice(prompt.length) };
-    // A token reaches over the border. Behind a line break the completion has the ids of a text that goes on: some tokenizers put a
-    // space before a text that stands alone.
-    const [before, behind] = [encode('\n'), encode('\n' + completion)];
-    const goesOn = before.every((id, i) => behind[i] === id);
-    return { prompt, completion: goesOn ? behind.slice(before.length) : encode(completion) };
-  };
+  checkSize(tokenizerFile, MOST_BYTES, names.tokenizer);
+  checkSize(configFile, MOST_CONFIG_BYTES, names.config);
+  const config = await withTemplate(source, parseJson(configFile, names.config));
+  const chat = new LocalChat({ tokenizer: parseJson(tokenizerFile, names.tokenizer), config, names });
   return {
-    hasChatTemplate: Boolean(tokenizer.chat_template),
-    eosId: typeof eosId === 'number' ? eosId : null,
-    encodeChat: async (messages, addGenerationPrompt) => encode(render(messages, addGenerationPrompt)),
-    encodeTurn: async (messages, completion) => turn(render(messages, true), completion),
-    encodeContinuation: async (text, completion) => {
-      const { prompt, completion: learnt } = turn(text, completion);
-      return { prompt: [...textStart(tokenizer), ...prompt], completion: learnt };
-    },
-    encode: async (text) => encode(text),
-    encodeDocument: async (text) => [...textStart(tokenizer), ...encode(text)],
-    decode: (ids) =>
-      // The library refuses an empty list.
-      ids.length === 0
-        ? ''
-        : tokenizer.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
-    tokenText: (id) => tokenizer.decode([id], { skip_special_tokens: false, clean_up_tokenization_spaces: false }),
+    hasChatTemplate: chat.hasChatTemplate,
+    eosId: chat.eosId,
+    encodeChat: async (messages, addGenerationPrompt) => chat.encodeChat(messages, addGenerationPrompt),
+    encodeTurn: async (messages, completion) => chat.encodeTurn(messages, completion),
+    encodeContinuation: async (prompt, completion) => chat.encodeContinuation(prompt, completion),
+    encode: async (text) => chat.encode(text),
+    encodeDocument: async (text) => chat.encodeDocument(text),
+    decode: (ids) => chat.text.decode(ids),
+    tokenText: (id) => (chat.text.isSpecial(id) ? (chat.text.vocabulary.get(id) ?? '') : chat.text.decode([id])),
   };
 }
 
-/** What stands before a text where the tokenizer adds its special tokens. What some add after it does not count. */
-function textStart(tokenizer: LibraryTokenizer): number[] {
-  const [first] = tokenizer.encode(SAID, { add_special_tokens: false });
-  const whole = tokenizer.encode(SAID, { add_special_tokens: true });
-  return whole.slice(0, Math.max(0, whole.indexOf(first as number)));
-}
-
-/** Stands for what an assistant says. */
-const SAID = 'QED';
-
-/**
- * The first special token that the chat template has after what an assistant says. Some repositories name another one as their
- * end token, that of a text (Qwen2.5-0.5B without -Instruct).
- */
-function turnEnd(tokenizer: LibraryTokenizer): number | undefined {
-  if (!tokenizer.chat_template) return undefined;
-  const turns = [
-    { role: 'user', content: 'A' },
-    { role: 'assistant', content: SAID },
-  ];
-  let text: string;
-  try {
-    text = tokenizer.apply_chat_template(turns, { tokenize: false, ...SWITCHES }) as unknown as string;
-  } catch {
-    // What is wrong with the template is said when it is used.
-    return undefined;
-  }
-  const [, after = ''] = text.split(SAID);
-  const special = new Set<number>(tokenizer.all_special_ids);
-  return after === ''
-    ? undefined
-    : tokenizer.encode(after, { add_special_tokens: false }).find((id) => special.has(id));
-}
-
-/**
- * Our bytes come to the library through its hook for caches, so one code path serves Node and browsers, and it never goes to
- * the network by itself.
- */
-function serveFiles(env: Library['env']): void {
-  if (env.useCustomCache) return;
-  env.useCustomCache = true;
-  env.allowRemoteModels = false;
-  // Off in browsers by default, and without it the library would not even ask the cache.
-  env.allowLocalModels = true;
-  env.customCache = {
-    match(request: string): Promise<Response | undefined> {
-      const path = [...served.keys()].find((candidate) => request.endsWith(candidate));
-      const bytes = path === undefined ? undefined : served.get(path);
-      return Promise.resolve(bytes && new Response(bytes as Uint8Array<ArrayBuffer>));
-    },
-    put: () => Promise.resolve(),
-  };
+function checkSize(bytes: Uint8Array, most: number, file: string): void {
+  if (bytes.length > most) throw new FileError(file, `has ${bytes.length} bytes, and at most ${most} are read`);
 }
 
 /** The configuration with the template's own file, which goes before the configuration's as it does in transformers. */
@@ -186,9 +76,7 @@ async function withTemplate(source: FileSource, config: unknown): Promise<unknow
   const known = Boolean((config as { chat_template?: unknown } | null)?.chat_template);
   // Served models are spared a request for a file that they hardly ever have beside a template in the configuration.
   if ((known && source.remote) || !(await source.exists?.(TEMPLATE))) return config;
-  return { ...(config as object), chat_template: new TextDecoder().decode(await source.read(TEMPLATE)) };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+  const bytes = await source.read(TEMPLATE);
+  checkSize(bytes, MOST_CONFIG_BYTES, label(source, TEMPLATE));
+  return { ...(config as object), chat_template: new TextDecoder().decode(bytes) };
 }

@@ -36,7 +36,7 @@ describe('the lab', () => {
     await page.goto(lab.url);
     await page.getByTestId('engine').filter({ hasText: 'WebGPU' }).waitFor();
     await expect.poll(() => page.getByRole('heading', { level: 1 }).innerText()).toBe('Polylogue');
-    expect(loaded.filter((path) => /models\/|transformers|\.wasm|Results|Debates|Stage/.test(path))).toEqual([]);
+    expect(loaded.filter((path) => /models\/|tokenizer|\.wasm|Results|Debates|Stage/.test(path))).toEqual([]);
     await visit.shot('open');
     for (const width of [360, 768]) {
       await page.setViewportSize({ width, height: 800 });

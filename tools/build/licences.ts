@@ -116,16 +116,10 @@ export function packageOf(moduleId: string): string | null {
 }
 
 /** Packages whose published files hold code of others, in one piece with their own. */
-const BUNDLED_WITHIN: Readonly<Record<string, readonly string[]>> = {
-  '@huggingface/transformers': ['@huggingface/jinja', '@huggingface/tokenizers'],
-  '@cortex-js/compute-engine': ['@arnog/colors', 'complex-esm'],
-};
+const BUNDLED_WITHIN: Readonly<Record<string, readonly string[]>> = {};
 
 /** Packages under the MIT licence that come without its text, and whose they are. */
-const HOLDERS: Readonly<Record<string, string>> = {
-  'onnxruntime-common': 'Copyright (c) Microsoft Corporation',
-  '@arnog/colors': 'Copyright (c) Arno Gourdol',
-};
+const HOLDERS: Readonly<Record<string, string>> = {};
 
 /** Text of a package's licence, and of its notice where it has one. @throws Error when there is none */
 function licenceText(root: string, name: string): string {
