@@ -57,7 +57,7 @@ function placed(tokens: Uint32Array, words: number): Uint32Array {
 describe('values', () => {
   it.each([2, 6, 14, 128, 258])('are stored as the nearest f16, %d a token', async (width) => {
     const x = random(ROW.length * width).map((value, i) => value * 2 ** ((i % 34) - 17));
-    // Ties to either side, the largest, what is too large, what is subnormal, both zeros.
+    // Ties to either side, the largest, what is too large, what is subnormal, both zeros, what is no number.
     x.set(
       [1 + 2 ** -11, 1 + 3 * 2 ** -11, 65504, -65519, 65520, -1e30, 2 ** -14, 2 ** -15, -0, Infinity].slice(
         0,

@@ -1,6 +1,6 @@
 // Keys and values kept as f16, two in a word, the first in its lower half: takes the place of the line `//@cache` in a kernel, as
 // cache_f32 does. Needs no feature of the device. A number that does not fit f16 becomes its largest, since what
-// pack2x16float makes of it is not defined. Infinity and NaN make the pair NaN: they must not come back as numbers.
+// pack2x16float makes of it is not defined. Infinity and NaN become NaN: they must not come back as numbers.
 
 alias StoredPair = u32;
 alias StoredQuad = vec2u;
@@ -8,7 +8,7 @@ alias StoredQuad = vec2u;
 //@half
 //@finite
 
-const NAN_PAIR = 0x7e007e00u;
+const NAN_F16 = 0x7e00u;
 
 fn pairOf(stored: StoredPair) -> vec2f {
   return unpack2x16float(stored);
@@ -21,5 +21,7 @@ fn quadOf(stored: StoredQuad) -> vec4f {
 fn storedPair(values: vec2f) -> StoredPair {
   let kept = clamp(values, vec2f(-LARGEST_F16), vec2f(LARGEST_F16));
   let word = pack2x16float(vec2f(asF16(kept.x), asF16(kept.y)));
-  return select(NAN_PAIR, word, isFinite(values.x) && isFinite(values.y));
+  let low = select(NAN_F16, word & 0xffffu, isFinite(values.x));
+  let high = select(NAN_F16, word >> 16u, isFinite(values.y));
+  return low | (high << 16u);
 }
