@@ -1,5 +1,4 @@
 /** The engine worker: owns the GPU device, the base weights and every adapter. Everything heavy is loaded on `open`. */
-import { expose } from 'comlink';
 import { NoWebGpuError } from '../src/engine/errors';
 import { adapterTraits } from '../src/engine/gpu/adapter';
 import type { EngineNotice } from '../src/engine/resilient';
@@ -8,6 +7,7 @@ import type { ReadOptions } from '../src/engine/stream';
 import type { EngineOptions } from '../src/engine/types';
 import { createEngineHost, type EngineSetup, type ReadBytes, type MadeEngine } from '../src/lab/engineHost';
 import type { EngineSummary } from '../src/lab/types';
+import { Heart, serve } from '../src/supervision';
 
 const REFERENCE_DEVICE = 'TypeScript, 32-bit';
 
@@ -79,7 +79,5 @@ async function makeReference(
   return { engine, hash: stream.hash as string, fallbackReason };
 }
 
-const host = createEngineHost(probe, make);
-
-/** The page hands over the port on which the lab worker will call. */
-self.onmessage = (event: MessageEvent<{ connect: MessagePort }>) => expose(host, event.data.connect);
+const heart = new Heart();
+serve(createEngineHost(probe, make, heart), heart, self);

@@ -24,6 +24,7 @@ import { RecentSpeed } from '../models/progress';
 import { addFolder } from '../models/source';
 import type { ModelFolder } from '../models/folder';
 import type { EngineNotice } from '../engine/resilient';
+import { NO_PULSE, type Pulse } from '../supervision';
 import { LabStateError } from './errors';
 import { carryTypedErrors } from './remoteErrors';
 import type { EngineChoice, EngineSummary } from './types';
@@ -103,6 +104,7 @@ const REPORT_INTERVAL_MS = 100;
 /**
  * @param probe see `EngineHostApi.probe`
  * @param make loads a model and makes an engine for it; called again only when another set-up is asked for
+ * @param pulse is told of all that gets done
  */
 export function createEngineHost(
   probe: () => Promise<EngineSummary>,
@@ -111,6 +113,7 @@ export function createEngineHost(
     onProgress: (progress: ReadBytes) => void,
     onNotice: (notice: EngineNotice) => void,
   ) => Promise<MadeEngine>,
+  pulse: Pulse = NO_PULSE,
 ): EngineHostApi {
   carryTypedErrors();
   let current: { key: string; model: string; made: MadeEngine } | null = null;
@@ -136,7 +139,7 @@ export function createEngineHost(
         // First the old one goes: two models may not fit the device.
         await close();
         try {
-          const made = await make(setup, reporter(port), (notice) => watcher?.postMessage(notice));
+          const made = await make(setup, reporter(port, pulse), (notice) => watcher?.postMessage(notice));
           current = { key, model: setup.model, made };
         } finally {
           port?.close();
@@ -166,12 +169,13 @@ export function createEngineHost(
         last = performance.now();
       };
       const onTokens = (row: number, ids: number[]) => {
+        pulse.worked();
         if (row >= watchRows) return;
         waiting.push([row, ids]);
         if (performance.now() - last >= REPORT_INTERVAL_MS) pass();
       };
       try {
-        return await engine().generate(requests, { signal: abort.signal, ...(watchRows > 0 ? { onTokens } : {}) });
+        return await engine().generate(requests, { signal: abort.signal, onTokens });
       } finally {
         port.close();
       }
@@ -191,7 +195,11 @@ export function createEngineHost(
         for await (const step of engine().train({ ...job, signal: abort.signal })) {
           const goOn = new Promise<boolean>((resolve) => (answer = resolve));
           port.postMessage({ step } satisfies StepMessage);
-          if (!(await goOn)) break;
+          // The lab may hold the run here for as long as it likes.
+          const goesOn = pulse.rest();
+          const next = await goOn;
+          goesOn();
+          if (!next) break;
         }
       } finally {
         port.close();
@@ -221,10 +229,11 @@ export function createEngineHost(
 }
 
 /** Tells the port of the loading, at most some times a second. */
-function reporter(port: MessagePort | undefined): (progress: ReadBytes) => void {
+function reporter(port: MessagePort | undefined, pulse: Pulse): (progress: ReadBytes) => void {
   let speed: RecentSpeed | null = null;
   let last = -Infinity;
   return ({ doneBytes, totalBytes }) => {
+    pulse.worked();
     const now = performance.now();
     if (now - last < REPORT_INTERVAL_MS && doneBytes < totalBytes) return;
     last = now;

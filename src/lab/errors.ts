@@ -19,5 +19,11 @@ export class LogMismatchError extends PolylogueError {
 /** Something else is running: in this tab, or in another one of this browser. */
 export class LabBusyError extends PolylogueError {}
 
+/** The engine worker failed and another one took its place: what was asked of it can be asked again. */
+export class EngineReplacedError extends PolylogueError {}
+
+/** The engine worker is gone, and what was asked of it is not to be asked again. */
+export class EngineGoneError extends PolylogueError {}
+
 /** A command came before the lab was connected to its engine, or for a run that it cannot be done to. */
 export class LabStateError extends PolylogueError {}

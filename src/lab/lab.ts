@@ -10,13 +10,14 @@ import { bundleRun } from '../store/bundle';
 import { RunNotFoundError } from '../store/errors';
 import { thinRun, type KeepAdapters } from '../store/keep';
 import type { ProblemsEntry, RunCondition, RunPatch, RunRecord, RunStore } from '../store/types';
-import { LabBusyError, LabStateError } from './errors';
+import { NO_PULSE, type Pulse } from '../supervision';
+import { EngineLink, type EngineEnd } from './engineLink';
+import { EngineGoneError, EngineReplacedError, LabBusyError, LabStateError } from './errors';
 import { LabModels } from './labModels';
 import type { ModelSources } from './model';
 import { Neighbours } from './neighbours';
 import { Outbox } from './outbox';
 import { keepProblems, readKeptProblems, readyTask, requireProblems } from './problems';
-import { connectEngineHost, watchEngine } from './remoteEngine';
 import { createRun } from './runner';
 import { runName, storedRuns } from './runs';
 import { described } from './setup';
@@ -40,12 +41,15 @@ export interface LabParts extends ModelSources {
   locks: LockManager | null;
   /** To the labs of other tabs (`LAB_CHANNEL`); null where there are none. */
   channel: BroadcastChannel | null;
+  /** Is told of all that gets done. */
+  pulse?: Pulse;
 }
 
 export class Lab implements LabApi {
   readonly #parts: LabParts;
   readonly #neighbours: Neighbours;
   #store: Promise<RunStore> | null = null;
+  #link: EngineLink | null = null;
   #models: LabModels | null = null;
   #outbox: Outbox | null = null;
   #work: Work | null = null;
@@ -70,13 +74,24 @@ export class Lab implements LabApi {
   }
 
   async connect(engine: MessagePort, messages: MessagePort, base: string): Promise<void> {
-    const host = connectEngineHost(engine);
-    this.#models = new LabModels(this.#parts, host, base);
+    this.#link = new EngineLink(engine, (notice) => {
+      this.#outbox?.now({ type: 'notice', runId: this.#work?.record.id ?? null, notice });
+    });
+    this.#models = new LabModels(this.#parts, this.#link, base);
     this.#outbox = new Outbox((batch, own) => {
       messages.postMessage(batch);
       if (own) this.#neighbours.tell(batch);
     });
-    watchEngine(host, (notice) => this.#outbox?.now({ type: 'notice', runId: this.#work?.record.id ?? null, notice }));
+  }
+
+  async replaceEngine(engine: MessagePort | null, end: EngineEnd): Promise<void> {
+    this.#link?.replace(engine, end);
+  }
+
+  async abandon(runId: string, status: 'stopped' | 'failed', reason: string | null): Promise<void> {
+    if (this.#work?.record.id === runId) throw new LabBusyError('This run is at work.');
+    const run = await (await this.#openStore()).update(runId, { status, error: reason });
+    this.#outbox?.now({ type: 'run', run });
   }
 
   async probe(): Promise<EngineSummary> {
@@ -241,7 +256,7 @@ export class Lab implements LabApi {
       release();
       throw error;
     }
-    const work = new Work(record, outbox, () => models.engine);
+    const work = new Work(record, outbox, () => models.engine, this.#parts.pulse ?? NO_PULSE);
     work.control.setPace(this.#pace);
     this.#work = work;
     outbox.now({ type: 'run', run: record });
@@ -253,14 +268,19 @@ export class Lab implements LabApi {
   async #carryOut(work: Work, choice: EngineChoice): Promise<void> {
     const { models, outbox } = this.#connected();
     try {
-      await this.#runRecipe(work, choice);
+      await this.#persist(work, choice);
     } catch (error) {
-      await this.#failed(work, described(error).message);
-      outbox.now({ type: 'error', runId: work.record.id, ...described(error) });
+      const gone = error instanceof EngineGoneError || error instanceof EngineReplacedError;
+      if (gone && work.control.stopped) await this.#ended(work, { status: 'stopped' });
+      else {
+        await this.#ended(work, { status: 'failed', error: described(error).message });
+        outbox.now({ type: 'error', runId: work.record.id, ...described(error) });
+      }
       // The engine may be what failed (a lost device): the next run gets a new one.
       await models.close().catch(() => {});
     } finally {
       this.#work = null;
+      work.end();
       outbox.status({
         state: 'idle',
         runId: work.record.id,
@@ -270,6 +290,18 @@ export class Lab implements LabApi {
         engine: models.engine,
       });
       outbox.flush();
+    }
+  }
+
+  /** Goes on, from where the log ends, whenever the engine was replaced. */
+  async #persist(work: Work, choice: EngineChoice): Promise<void> {
+    for (;;) {
+      try {
+        return await this.#runRecipe(work, choice);
+      } catch (error) {
+        if (!(error instanceof EngineReplacedError) || work.control.stopped) throw error;
+        work.restart();
+      }
     }
   }
 
@@ -285,9 +317,8 @@ export class Lab implements LabApi {
     return { store, task: ready.task, problems: ready.problems, ...opened };
   }
 
-  /** Keeps with the run why it failed. Where the store cannot take it, the page is told, and the store when it is listed next. */
-  async #failed(work: Work, message: string): Promise<void> {
-    const patch = { status: 'failed', error: message } as const;
+  /** Keeps with the run how it ended. Where the store cannot take it, the page is told, and the store when it is listed next. */
+  async #ended(work: Work, patch: RunPatch): Promise<void> {
     try {
       work.recorded(await (await this.#openStore()).update(work.record.id, patch));
     } catch {

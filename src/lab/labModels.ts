@@ -1,12 +1,12 @@
 /** The lab's models on its engine worker: made ready for runs, measured and checked. One is loaded at a time. */
-import type { Remote } from 'comlink';
 import { cacheDtype, planModel } from '../engine/plan';
 import type { MemoryPlan } from '../engine/types';
 import type { ModelFolder } from '../models/folder';
 import { addFolder } from '../models/source';
 import type { ExperimentConfig } from '../recipes/config';
 import { SpeedMeter } from './cost';
-import type { EngineHostApi, LoadProgress } from './engineHost';
+import type { LoadProgress } from './engineHost';
+import type { EngineLink } from './engineLink';
 import { checkModel, openParts, type ModelParts, type ModelSources, type ReadyTask } from './model';
 import { RemoteEngine } from './remoteEngine';
 import { trainingSize, type Arithmetic } from './setup';
@@ -17,16 +17,16 @@ type OnBytes = (bytes: LoadProgress) => void;
 
 export class LabModels {
   readonly #sources: ModelSources;
-  readonly #host: Remote<EngineHostApi>;
+  readonly #link: EngineLink;
   readonly #base: string;
   readonly #speeds = new SpeedMeter();
   #engine: EngineSummary | null = null;
   #probed: Promise<EngineSummary> | null = null;
 
   /** @param base the page's address, below which served models are */
-  constructor(sources: ModelSources, host: Remote<EngineHostApi>, base: string) {
+  constructor(sources: ModelSources, link: EngineLink, base: string) {
     this.#sources = sources;
-    this.#host = host;
+    this.#link = link;
     this.#base = base;
   }
 
@@ -71,19 +71,19 @@ export class LabModels {
 
   async check(request: ModelCheckRequest, onProgress: (progress: LoadProgress) => void): Promise<ModelCheck> {
     await this.#speeds.abandon();
-    const found = await checkModel(this.#sources, this.#base, this.#host, request, onProgress);
+    const found = await checkModel(this.#sources, this.#base, this.#link.host, request, onProgress);
     return { ...found, engine: await this.#summary(found.engine) };
   }
 
   /** Makes a folder usable here and in the engine worker; resolves with its address. */
   async addFolder(folder: ModelFolder): Promise<string> {
-    await this.#host.addFolder(folder);
+    await this.#link.addFolder(folder);
     return addFolder(folder);
   }
 
   /** Lets the engine go: the next run gets a new one. */
   async close(): Promise<void> {
-    await this.#host.close();
+    await this.#link.host.close();
   }
 
   async #load(
@@ -93,7 +93,7 @@ export class LabModels {
     onBytes: OnBytes = () => {},
   ): Promise<RemoteEngine> {
     const setup = { model: address, choice, options };
-    const remote = await RemoteEngine.open(this.#host, setup, onBytes);
+    const remote = await RemoteEngine.open(this.#link.host, setup, onBytes);
     // The page shows one problem's debate; the first of each batch of questions.
     remote.watchRows = config.agents;
     this.#engine = await this.#summary(remote);
@@ -110,7 +110,7 @@ export class LabModels {
 
   /** Asked once: a device does not change in a visit. */
   #probe(): Promise<EngineSummary> {
-    this.#probed ??= Promise.resolve(this.#host.probe()).catch((error: unknown) => {
+    this.#probed ??= Promise.resolve(this.#link.host.probe()).catch((error: unknown) => {
       this.#probed = null;
       throw error;
     });

@@ -1,6 +1,5 @@
 /** An `Engine` whose work is done by an engine worker (`engineHost.ts`). */
-import { transfer, wrap, type Remote } from 'comlink';
-import type { EngineNotice } from '../engine/resilient';
+import { transfer, type Remote } from 'comlink';
 import type {
   AdapterConfig,
   AdapterId,
@@ -18,25 +17,6 @@ import type {
   TrainTrack,
 } from '../engine/types';
 import type { EngineHostApi, EngineSetup, LoadProgress, ReadyEngine, StepMessage, TokenMessage } from './engineHost';
-import { carryTypedErrors } from './remoteErrors';
-
-/** Comlink 4.4 drops calls in flight when a proxy is garbage-collected (its issue 692), so proxies live as long as the page. */
-const keptAlive = new Set<Remote<EngineHostApi>>();
-
-export function connectEngineHost(port: MessagePort): Remote<EngineHostApi> {
-  carryTypedErrors();
-  const host = wrap<EngineHostApi>(port);
-  keptAlive.add(host);
-  return host;
-}
-
-/** Passes on what happens to the worker's engines that is no error. */
-export function watchEngine(host: Remote<EngineHostApi>, onNotice: (notice: EngineNotice) => void): void {
-  const { port1, port2 } = new MessageChannel();
-  port1.onmessage = (event: MessageEvent<EngineNotice>) => onNotice(event.data);
-  // A worker that does not answer is reported by the first call whose answer is needed.
-  host.watch(transfer(port2, [port2])).catch(() => {});
-}
 
 export class RemoteEngine implements Engine {
   readonly #host: Remote<EngineHostApi>;

@@ -16,7 +16,7 @@ import { readLog } from '../store/readBack';
 import type { RunRecord, RunStore, StoredAdapter, StoredProblems } from '../store/types';
 import type { Task } from '../tasks/types';
 import { RunControl, StoppedError } from './control';
-import { LogMismatchError } from './errors';
+import { EngineReplacedError, LogMismatchError } from './errors';
 import { newRunIdentity } from './names';
 import { ProgressMeter } from './progress';
 import { RunLog } from './runLog';
@@ -95,7 +95,7 @@ export class Runner {
    * Works on a stored run until it is finished or stopped, from its first event or from wherever its log ends. Resolves
    * with the record: `finished`, or `stopped` after `control.stop()`. Rejects with the error that ended it otherwise
    * (`LogMismatchError` when the stored log cannot be reproduced); the record says `failed` and why, and what was stored
-   * stays.
+   * stays. After `EngineReplacedError` the record still says `running`: another runner goes on with it.
    */
   async run(runId: string): Promise<RunRecord> {
     const { store, problems, onRecord, onStorageFull, onRewritten } = this.#parts;
@@ -199,6 +199,8 @@ export class Runner {
     } catch (writeError) {
       if (stopped) reason = writeError;
     }
+    // The run goes on from what is stored.
+    if (reason instanceof EngineReplacedError) throw reason;
     await this.#failed(log.record.id, reason);
     throw reason;
   }

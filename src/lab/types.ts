@@ -12,6 +12,7 @@ import type { EngineNotice } from '../engine/resilient';
 import type { EngineInfo, EngineReport, MemoryPlan, WeightDtype } from '../engine/types';
 import type { Problem, Split } from '../tasks/types';
 import type { LoadProgress } from './engineHost';
+import type { EngineEnd } from './engineLink';
 import type { Perplexity } from './perplexity';
 
 /** What the lab is doing as a whole. */
@@ -188,6 +189,13 @@ export interface LabApi {
    * `base` is the page's address, which models' addresses are relative to.
    */
   connect(engine: MessagePort, messages: MessagePort, base: string): Promise<void>;
+  /**
+   * The engine worker that the lab had is gone; this one takes its place, or none does until the next call of this. A run at work
+   * goes on or ends, as `end` says; everything else that waits for the engine rejects.
+   */
+  replaceEngine(engine: MessagePort | null, end: EngineEnd): Promise<void>;
+  /** Says of a run that nobody works on how it ended: the lab worker that worked on it is gone. */
+  abandon(runId: string, status: 'stopped' | 'failed', reason: string | null): Promise<void>;
   /** What the engine would run on, without loading it. */
   probe(): Promise<EngineSummary>;
   /** This device's speed with the configuration's model: a few seconds once a session. Rejects when a run is started meanwhile. */

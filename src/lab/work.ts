@@ -3,6 +3,7 @@ import { RECIPES } from '../recipes';
 import { ModelSociety } from '../recipes/modelSociety';
 import type { Question } from '../recipes/types';
 import type { RunRecord, RunStore, StoredProblems } from '../store/types';
+import type { Pulse } from '../supervision';
 import type { Task } from '../tasks/types';
 import { controlled, RunControl } from './control';
 import type { LoadProgress } from './engineHost';
@@ -33,17 +34,22 @@ export class Work {
   done: Promise<void> = Promise.resolve();
   readonly #outbox: Outbox;
   readonly #engine: () => EngineSummary | null;
-  readonly #showing: Showing;
-  readonly #time = new RemainingTime();
+  readonly #pulse: Pulse;
+  #showing: Showing;
+  #time = new RemainingTime();
+  /** Ends the time in which something is expected to get done. */
+  #rest: () => void;
   #state: LabState = 'loading';
   #activity: Activity | null = { kind: 'preparing', what: 'Loading the model' };
   #runner: Runner | null = null;
 
-  /** @param engine the one in use, for people */
-  constructor(record: RunRecord, outbox: Outbox, engine: () => EngineSummary | null) {
+  /** @param engine the one in use, for people; @param pulse is told of all that gets done */
+  constructor(record: RunRecord, outbox: Outbox, engine: () => EngineSummary | null, pulse: Pulse) {
     this.record = record;
     this.#outbox = outbox;
     this.#engine = engine;
+    this.#pulse = pulse;
+    this.#rest = pulse.begin();
     this.#showing = new Showing(record.config.agents);
   }
 
@@ -61,6 +67,7 @@ export class Work {
   }
 
   tell(): void {
+    this.#pulse.worked();
     this.#outbox.status(this.status);
   }
 
@@ -85,6 +92,20 @@ export class Work {
   stop(): void {
     this.#setState('stopping');
     this.control.stop();
+  }
+
+  /** The engine was replaced: everything begins again, except what is in the log. */
+  restart(): void {
+    this.#runner = null;
+    this.#showing = new Showing(this.record.config.agents);
+    this.#time = new RemainingTime();
+    this.#activity = { kind: 'preparing', what: 'Loading the model' };
+    this.#setState('loading');
+  }
+
+  /** Nothing is left to do. */
+  end(): void {
+    this.#rest();
   }
 
   /** Stores what is not stored yet. */
@@ -128,6 +149,8 @@ export class Work {
       onStorageFull: (error) => this.#outbox.now({ type: 'error', runId: record.id, ...described(error) }),
       onHold: (held) => {
         this.#time.hold(Date.now(), held);
+        this.#rest();
+        this.#rest = held ? () => {} : this.#pulse.begin();
         this.#setState(held ? 'paused' : 'running');
       },
     });

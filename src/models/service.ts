@@ -62,8 +62,12 @@ export interface ModelServiceApi {
   look(folder: ModelFolder): Promise<{ config: ModelConfig; bytes: number }>;
 }
 
-/** @param openStore of the models */
-export function createModelService(openStore: () => Promise<ChunkStore> = openOpfsStore): ModelServiceApi {
+/** @param openStore of the models; @param worked called when a part of a transfer is done */
+export function createModelService(
+  openStore: () => Promise<ChunkStore> = openOpfsStore,
+  worked: () => void = () => {},
+): ModelServiceApi {
+  const cancellable = cancellableWith(worked);
   return {
     async shelf() {
       const store = await openStore();
@@ -120,19 +124,23 @@ export function createModelService(openStore: () => Promise<ChunkStore> = openOp
   };
 }
 
-/** Runs a transfer that ends quietly when a message comes on the port; null = it was cancelled. */
-async function cancellable<T>(
-  port: MessagePort,
-  work: (signal: AbortSignal, onProgress: (progress: DownloadProgress) => void) => Promise<T>,
-): Promise<T | null> {
-  const abort = new AbortController();
-  port.onmessage = () => abort.abort();
-  try {
-    return await work(abort.signal, (progress) => port.postMessage(progress satisfies TransferMessage));
-  } catch (error) {
-    if (abort.signal.aborted) return null;
-    throw error;
-  } finally {
-    port.close();
-  }
+type TransferWork<T> = (signal: AbortSignal, onProgress: (progress: DownloadProgress) => void) => Promise<T>;
+
+/** What runs a transfer that ends quietly when a message comes on the port; null = it was cancelled. */
+function cancellableWith(worked: () => void) {
+  return async <T>(port: MessagePort, work: TransferWork<T>): Promise<T | null> => {
+    const abort = new AbortController();
+    port.onmessage = () => abort.abort();
+    try {
+      return await work(abort.signal, (progress) => {
+        worked();
+        port.postMessage(progress satisfies TransferMessage);
+      });
+    } catch (error) {
+      if (abort.signal.aborted) return null;
+      throw error;
+    } finally {
+      port.close();
+    }
+  };
 }

@@ -44,6 +44,17 @@ export interface SupervisedOptions {
   onProgress?: () => void;
 }
 
+/** How work goes on when its worker fails. */
+export interface Persistence {
+  /** As of `call`. */
+  limit?: number;
+  restarts?: Restarts;
+  /** How much was done so far: getting further than ever begins the count of failures anew. */
+  done?: () => number;
+  /** Whether this work was to stop. Without it, an `end` of the worker stops it; with it, only this does. */
+  stopped?: () => boolean;
+}
+
 interface Living {
   body: Body;
   watch: Watch;
@@ -97,18 +108,17 @@ export class Supervised<Api extends object> {
 
   /**
    * As `call`; when the worker fails it is started again and the work repeated. Only for work that may be done twice.
-   * @throws GaveUpError, what the call throws
+   * @throws GaveUpError after too many failures; WorkerFailedError when the work was to stop; what the call throws
    */
-  async persist<T>(
-    work: (api: Remote<Api>) => Promise<T>,
-    { limit, restarts = new Restarts() }: { limit?: number; restarts?: Restarts } = {},
-  ): Promise<T> {
+  async persist<T>(work: (api: Remote<Api>) => Promise<T>, how: Persistence = {}): Promise<T> {
+    const { limit, restarts = new Restarts(), done = () => 0, stopped } = how;
     for (;;) {
       try {
         return await this.call(work, limit);
       } catch (error) {
-        if (!(error instanceof WorkerFailedError) || error.fault === 'ended') throw error;
-        if (!restarts.failed(0)) throw new GaveUpError(error, restarts.most);
+        if (!(error instanceof WorkerFailedError)) throw error;
+        if (error.fault === 'ended' ? (stopped?.() ?? true) : stopped?.()) throw error;
+        if (!restarts.failed(done())) throw new GaveUpError(error, restarts.most);
       }
     }
   }

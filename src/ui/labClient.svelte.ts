@@ -1,17 +1,9 @@
 /** The page's end of the lab: starts the workers and sends commands. What comes back is kept as state (`LabNews`). */
-import { transfer, wrap, type Remote } from 'comlink';
-import type {
-  DeviceSpeed,
-  EngineChoice,
-  LabApi,
-  LabMessage,
-  ModelCheck,
-  ModelCheckRequest,
-  ProblemsSummary,
-  StepUnit,
-} from '../lab/types';
+import { transfer } from 'comlink';
+import type { DeviceSpeed, EngineChoice, ModelCheck, ModelCheckRequest, ProblemsSummary, StepUnit } from '../lab/types';
 import type { MemoryPlan } from '../engine/types';
 import type { LoadProgress } from '../lab/engineHost';
+import { LabKeeper } from '../lab/labKeeper';
 import type { ModelFolder } from '../models/folder';
 import type { ExperimentConfig } from '../recipes/config';
 import type { KeepAdapters } from '../store/keep';
@@ -21,30 +13,28 @@ import { keepStorage } from './keepStorage';
 import { LabNews } from './labNews.svelte';
 import { prepareTask } from './runReader';
 import { RunView } from './runView.svelte';
-import { pageFolder, startWorkers } from './workers';
+import { pageFolder, startEngineWorker, startLabWorker } from './workers';
 
 export class LabClient extends LabNews {
   /** Whether the browser promised to keep the stored runs; null before it was asked. */
   persisted = $state.raw<boolean | null>(null);
 
-  /** Fields, not locals: Comlink 4.4 drops calls in flight when their proxy is garbage-collected (its issue 692). */
-  readonly #lab: Remote<LabApi>;
-  readonly #workers: Worker[];
-  readonly #ready: Promise<void>;
+  readonly #lab: LabKeeper;
 
   constructor() {
-    const { engine, lab } = startWorkers();
-    const remote = wrap<LabApi>(lab);
-    super({
-      runs: () => remote.runs(),
-      run: (id) => remote.run(id),
-      lines: (id, from, to) => remote.lines(id, from, to),
+    const keeper = new LabKeeper({
+      startEngine: startEngineWorker,
+      startLab: startLabWorker,
+      base: pageFolder(),
+      hear: (message) => this.hear(message),
     });
-    this.#lab = remote;
-    this.#workers = [engine, lab];
-    for (const worker of this.#workers)
-      worker.onerror = (event) => this.fail(event.message || 'A part of the lab could not be loaded. Reload the page.');
-    this.#ready = this.#connect(engine);
+    super({
+      runs: () => keeper.read((lab) => lab.runs()),
+      run: (id) => keeper.read((lab) => lab.run(id)),
+      lines: (id, from, to) => keeper.read((lab) => lab.lines(id, from, to)),
+    });
+    this.#lab = keeper;
+    void this.#look();
   }
 
   start(config: ExperimentConfig, engine: EngineChoice, keep: KeepAdapters): Promise<void> {
@@ -71,13 +61,12 @@ export class LabClient extends LabNews {
   }
 
   pause(): Promise<void> {
-    return this.#attempt(() => this.#lab.pause());
+    return this.#attempt(() => this.#lab.call((lab) => lab.pause()));
   }
 
   /** This device's speed with the configuration's model. Rejects with a reason for people. */
   async measure(config: ExperimentConfig, engine: EngineChoice): Promise<DeviceSpeed> {
-    await this.#ready;
-    return this.#lab.measure(config, engine);
+    return this.#lab.call((lab) => lab.measure(config, engine));
   }
 
   /** Reads a file of problems with a task and keeps it in this browser. Rejects with what is wrong, and in which line. */
@@ -87,29 +76,26 @@ export class LabClient extends LabNews {
     bytes: Uint8Array,
     expected?: { name: string; sha256: string },
   ): Promise<ProblemsSummary> {
-    await this.#ready;
-    return this.#lab.keepProblems(task, name, transfer(bytes, [bytes.buffer]), expected);
+    return this.#lab.call((lab) => lab.keepProblems(task, name, transfer(bytes, [bytes.buffer]), expected));
   }
 
   /** Reads a kept file again. Rejects as `keepProblems`. */
   async readProblems(task: string, sha256: string): Promise<ProblemsSummary> {
-    await this.#ready;
-    return this.#lab.readProblems(task, sha256);
+    return this.#lab.read((lab) => lab.readProblems(task, sha256));
   }
 
   /** Files of problems in this browser, newest first. */
   async problemFiles(): Promise<ProblemsEntry[]> {
-    await this.#ready;
-    return this.#lab.problemFiles();
+    return this.#lab.read((lab) => lab.problemFiles());
   }
 
   deleteProblems(sha256: string): Promise<void> {
-    return this.#attempt(() => this.#lab.deleteProblems(sha256));
+    return this.#attempt(() => this.#lab.call((lab) => lab.deleteProblems(sha256)));
   }
 
   /** Goes on until the next unit is done, and holds there. */
   step(unit: StepUnit): Promise<void> {
-    return this.#attempt(() => this.#lab.step(unit));
+    return this.#attempt(() => this.#lab.call((lab) => lab.step(unit)));
   }
 
   /** Milliseconds that each part of the loop stays on show; 0 = full speed. */
@@ -138,17 +124,15 @@ export class LabClient extends LabNews {
 
   /** Bytes that a run takes on a device. Rejects with a reason for people. */
   async plan(config: ExperimentConfig): Promise<MemoryPlan> {
-    await this.#ready;
-    return this.#lab.plan(config);
+    return this.#lab.read((lab) => lab.plan(config));
   }
 
   /** Loads a model and says how it does on this device. Rejects with a reason for people. */
   async checkModel(request: ModelCheckRequest, onProgress: (progress: LoadProgress) => void): Promise<ModelCheck> {
-    await this.#ready;
     const { port1: port, port2 } = new MessageChannel();
     port.onmessage = (event: MessageEvent<LoadProgress>) => onProgress(event.data);
     try {
-      return await this.#lab.checkModel(request, transfer(port2, [port2]));
+      return await this.#lab.call((lab) => lab.checkModel(request, transfer(port2, [port2])));
     } finally {
       port.close();
     }
@@ -156,59 +140,47 @@ export class LabClient extends LabNews {
 
   /** Makes a folder that the visitor chose usable in this visit; resolves with its address. Rejects with a reason for people. */
   async addFolder(folder: ModelFolder): Promise<string> {
-    await this.#ready;
     return this.#lab.addFolder(folder);
   }
 
   rename(runId: string, name: string): Promise<void> {
-    return this.#attempt(async () => this.putRecord(await this.#lab.rename(runId, name)));
+    return this.#attempt(async () => this.putRecord(await this.#lab.call((lab) => lab.rename(runId, name))));
   }
 
   /** The page may be closed or frozen: what is not stored yet is. */
   async flush(): Promise<void> {
     // A failure is reported by the run's own next write.
-    if (this.status.state !== 'idle') await this.#lab.flush().catch(() => {});
+    if (this.status.state !== 'idle') await this.#lab.call((lab) => lab.flush()).catch(() => {});
   }
 
   delete(runId: string): Promise<void> {
-    return this.#attempt(() => this.#lab.delete(runId));
+    return this.#attempt(() => this.#lab.call((lab) => lab.delete(runId)));
   }
 
   /** What a stored run takes, measured. Rejects with a reason for people. */
   async condition(runId: string): Promise<RunCondition> {
-    await this.#ready;
-    return this.#lab.condition(runId);
+    return this.#lab.read((lab) => lab.condition(runId));
   }
 
   /** Deletes adapters of a run that the choice does not keep. Rejects with a reason for people. */
   async thin(runId: string, keep: KeepAdapters): Promise<RunCondition> {
-    await this.#ready;
-    return this.#lab.thin(runId, keep);
+    return this.#lab.call((lab) => lab.thin(runId, keep));
   }
 
   /** Offers the run's zip as a download. */
   download(run: RunRecord): Promise<void> {
     return this.#attempt(async () => {
-      const bytes = await this.#lab.bundle(run.id);
+      const bytes = await this.#lab.call((lab) => lab.bundle(run.id));
       const blob = new Blob([bytes as Uint8Array<ArrayBuffer>], { type: 'application/zip' });
       download(`polylogue-${run.name.replaceAll(' ', '-')}.zip`, blob);
     });
   }
 
-  async #connect(engine: Worker): Promise<void> {
-    const calls = new MessageChannel();
-    const messages = new MessageChannel();
-    engine.postMessage({ connect: calls.port1 }, [calls.port1]);
-    messages.port1.onmessage = (event: MessageEvent<LabMessage[]>) =>
-      event.data.forEach((message) => this.hear(message));
+  /** Looks at what is stored, and at the device. */
+  async #look(): Promise<void> {
     try {
-      await this.#lab.connect(
-        transfer(calls.port2, [calls.port2]),
-        transfer(messages.port2, [messages.port2]),
-        pageFolder(),
-      );
       await this.refresh();
-      this.engine = await this.#lab.probe();
+      this.engine = await this.#lab.read((lab) => lab.probe());
     } catch (error) {
       this.fail(error);
     }
@@ -222,7 +194,6 @@ export class LabClient extends LabNews {
   async #attempt(work: () => Promise<void>): Promise<void> {
     this.error = null;
     try {
-      await this.#ready;
       await work();
     } catch (error) {
       this.fail(error);

@@ -3,29 +3,21 @@ import engineAddress from '../../workers/engine.ts?worker&url';
 import gradingAddress from '../../workers/grading.ts?worker&url';
 import labAddress from '../../workers/lab.ts?worker&url';
 import modelsAddress from '../../workers/models.ts?worker&url';
+import { browserBody, type Body } from '../supervision';
 import { workerAddress } from '../supervision/trusted';
 
-export interface LabWorkers {
-  engine: Worker;
-  lab: Worker;
-}
-
-export function startWorkers(): LabWorkers {
-  return { engine: startEngineWorker(), lab: startLabWorker() };
-}
-
 /** The worker that owns the device. */
-export function startEngineWorker(): Worker {
+export function startEngineWorker(): Body {
   return start(engineAddress, 'engine');
 }
 
 /** The worker that runs the recipe. */
-export function startLabWorker(): Worker {
+export function startLabWorker(): Body {
   return start(labAddress, 'lab');
 }
 
 /** The worker that downloads and keeps models; started when models are first looked at. */
-export function startModelWorker(): Worker {
+export function startModelWorker(): Body {
   return start(modelsAddress, 'models');
 }
 
@@ -39,6 +31,6 @@ export function pageFolder(): string {
   return new URL('.', document.baseURI).href;
 }
 
-function start(address: string, name: string): Worker {
-  return new Worker(workerAddress(address), { type: 'module', name });
+function start(address: string, name: string): Body {
+  return browserBody(new Worker(workerAddress(address), { type: 'module', name }));
 }

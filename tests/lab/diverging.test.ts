@@ -9,7 +9,8 @@ import { ResilientEngine } from '../../src/engine/resilient';
 import { openModelStream } from '../../src/engine/stream';
 import { DEFAULT_OPTIMISER, type Engine, type TrainStepEvent } from '../../src/engine/types';
 import { createEngineHost } from '../../src/lab/engineHost';
-import { connectEngineHost, RemoteEngine } from '../../src/lab/remoteEngine';
+import { connectEngineHost } from '../../src/lab/engineLink';
+import { RemoteEngine } from '../../src/lab/remoteEngine';
 import { createRun, Runner } from '../../src/lab/runner';
 import { RECIPES } from '../../src/recipes';
 import { resolveConfig } from '../../src/recipes/resolve';
@@ -99,7 +100,7 @@ it('the errors keep their type and what they say over the port of the engine wor
   );
   const channel = new MessageChannel();
   expose(host, channel.port2 as unknown as Endpoint);
-  const remote = await RemoteEngine.open(connectEngineHost(channel.port1), {
+  const remote = await RemoteEngine.open(connectEngineHost(channel.port1).api, {
     model: MODEL,
     choice: 'reference',
     options: {},

@@ -12,8 +12,9 @@ import {
   type GenerateRequest,
   type TrainJob,
 } from '../../src/engine/types';
-import { createEngineHost, type EngineSetup, type LoadProgress } from '../../src/lab/engineHost';
-import { connectEngineHost, RemoteEngine } from '../../src/lab/remoteEngine';
+import { createEngineHost, type EngineHostApi, type EngineSetup, type LoadProgress } from '../../src/lab/engineHost';
+import { RemoteEngine } from '../../src/lab/remoteEngine';
+import { lifeline } from '../../src/supervision';
 import { loadModel } from '../engine/loadModel';
 
 const folder = fileURLToPath(new URL('../fixtures/golden/llama', import.meta.url));
@@ -41,7 +42,7 @@ beforeAll(async () => {
   );
   channel = new MessageChannel();
   expose(host, channel.port2 as unknown as Endpoint);
-  remote = await RemoteEngine.open(connectEngineHost(channel.port1), setup);
+  remote = await RemoteEngine.open(lifeline<EngineHostApi>(channel.port1).api, setup);
 });
 
 afterAll(() => {

@@ -5,7 +5,7 @@ import type { Engine, EngineInfo, EngineOptions, MemoryPlan } from '../types';
 
 /** Something that is no error and worth telling the user. */
 export interface EngineNotice {
-  kind: 'device-lost' | 'recovered' | 'smaller-plan' | 'exact-arithmetic';
+  kind: 'device-lost' | 'recovered' | 'smaller-plan' | 'exact-arithmetic' | 'restarted';
   /** One or two sentences for people. */
   message: string;
 }

@@ -2,19 +2,28 @@
  * The models of this browser as the page knows them, and the transfers under way. There is one for the whole visit, so going to
  * another part of the page cancels nothing.
  */
-import { transfer, wrap, type Remote } from 'comlink';
+import { transfer, type Remote } from 'comlink';
 import type { ModelConfig } from '../../engine/types';
 import { folderAddress, storedAddress } from '../../models/address';
 import type { ModelFolder } from '../../models/folder';
 import { HUB } from '../../models/hub';
 import { forgetFolder, keepFolder, keptFolders, reopenFolder, type KeptFolder } from '../../models/keptFolders';
 import type { ModelManifest } from '../../models/manifest';
-import type { HubLogin, ModelOffer, ModelServiceApi, ModelShelf, TransferMessage } from '../../models/service';
+import type { Answer, HubLogin, ModelOffer, ModelServiceApi, ModelShelf, TransferMessage } from '../../models/service';
 import { keepStorage } from '../keepStorage';
+import { Supervised } from '../../supervision';
 import type { LabClient } from '../labClient.svelte';
 import { startModelWorker } from '../workers';
 import { modelChoices } from './choices.svelte';
 import { modelLabels } from './labels';
+
+/** Servers may ask to wait for five minutes, and another tab may be at work on the same model; files are hashed in one go. */
+const SERVICE_LIMITS = { silent: 30_000, stalled: 900_000 };
+/** After this, a transfer that was cancelled is ended. */
+const CANCEL_MS = 1_500;
+/** Looks at a model's lock, and milliseconds between two of them. */
+const LOCK_TRIES = 12;
+const LOCK_PAUSE = 500;
 
 /** A download or a copy. */
 export interface Transfer {
@@ -53,18 +62,17 @@ export class ModelManager {
   endpoint = $state(HUB);
 
   readonly #lab: LabClient;
-  /** A field: Comlink drops calls in flight when their proxy is garbage-collected. */
-  readonly #service: Remote<ModelServiceApi>;
+  readonly #service = new Supervised<ModelServiceApi>({
+    name: 'model store',
+    start: startModelWorker,
+    limits: SERVICE_LIMITS,
+    onTrouble: (detail) => (this.trouble = detail),
+  });
   /** Counts what was asked, so that a slow answer does not replace a later one. */
   #turn = 0;
 
   constructor(lab: LabClient) {
     this.#lab = lab;
-    const worker = startModelWorker();
-    this.#service = wrap<ModelServiceApi>(worker);
-    worker.onerror = (event) => {
-      this.trouble = event.message || 'The part of the lab that keeps models could not be loaded. Reload the page.';
-    };
   }
 
   get login(): HubLogin {
@@ -89,7 +97,7 @@ export class ModelManager {
   /** Reads again what this browser has stored. */
   async refresh(): Promise<void> {
     try {
-      this.shelf = await this.#service.shelf();
+      this.shelf = await this.#service.persist((service) => service.shelf());
       this.trouble = null;
     } catch (error) {
       this.trouble = reason(error);
@@ -105,7 +113,7 @@ export class ModelManager {
     this.offer = null;
     this.refusal = null;
     const answer = await this.#service
-      .ask(repo, revision, this.login)
+      .persist(async (service): Promise<Answer> => service.ask(repo, revision, this.login))
       .catch((error: unknown) => ({ problem: reason(error), needsToken: false }));
     if (turn !== this.#turn) return;
     this.asking = null;
@@ -123,7 +131,7 @@ export class ModelManager {
   async download(manifest: ModelManifest): Promise<void> {
     void keepStorage();
     const login = this.login;
-    await this.#carry(manifest.id, manifest.repo, (port) => this.#service.download(manifest, login, port));
+    await this.#carry(manifest.id, manifest.repo, (service, port) => service.download(manifest, login, port));
   }
 
   /**
@@ -131,7 +139,7 @@ export class ModelManager {
    * @param handle kept for later visits; null where the browser has none
    */
   async choose(folder: ModelFolder, handle: FileSystemDirectoryHandle | null = null): Promise<ChosenFolder> {
-    const { config, bytes } = await this.#service.look(folder);
+    const { config, bytes } = await this.#service.persist((service) => service.look(folder));
     const address = await this.#lab.addFolder(folder);
     const chosen = { address, folder, config, bytes };
     this.folders = [chosen, ...this.folders.filter((one) => one.address !== address)];
@@ -156,46 +164,80 @@ export class ModelManager {
   /** Copies a folder into this browser, where it survives a reload. */
   async copy({ folder }: ChosenFolder): Promise<void> {
     void keepStorage();
-    await this.#carry(folderAddress(folder.name), folder.name, (port) => this.#service.copyFolder(folder, port));
+    await this.#carry(folderAddress(folder.name), folder.name, (service, port) => service.copyFolder(folder, port));
   }
 
   /** Deletes a stored model. Rejects with a reason for people. */
   async remove(id: string): Promise<void> {
-    await this.#service.remove(id);
+    await this.#service.call((service) => service.remove(id));
     this.transfers = this.transfers.filter(({ key }) => key !== id);
     await this.refresh();
   }
 
   /** Shape of a stored model. */
   config(id: string): Promise<ModelConfig> {
-    return this.#service.config(id);
+    return this.#service.persist((service) => service.config(id));
   }
 
   dismiss(key: string): void {
     this.transfers = this.transfers.filter((one) => one.key !== key);
   }
 
-  async #carry(key: string, title: string, work: (port: MessagePort) => Promise<unknown>): Promise<void> {
+  /**
+   * Does a transfer, and shows it. When its worker fails it goes on in another one, from what is stored by then. Cancel ends the
+   * worker where it does not listen; other transfers go on in the next.
+   */
+  async #carry(
+    key: string,
+    title: string,
+    work: (service: Remote<ModelServiceApi>, port: MessagePort) => Promise<unknown>,
+  ): Promise<void> {
     if (this.transferOf(key)?.problem === null) return;
-    const { port1, port2 } = new MessageChannel();
-    const cancel = () => port1.postMessage('cancel');
+    let cancelled = false;
+    let port: MessagePort | null = null;
+    let done = 0;
+    const cancel = () => {
+      cancelled = true;
+      port?.postMessage('cancel');
+      this.#service.endUnless(carried, CANCEL_MS);
+    };
     const put = (change: Partial<Transfer>) => {
       const others = this.transfers.filter((one) => one.key !== key);
       const before = this.transferOf(key) ?? { key, title, progress: null, problem: null, cancel };
       this.transfers = [...others, { ...before, ...change }];
     };
     put({ progress: null, problem: null, cancel });
-    port1.onmessage = (event: MessageEvent<TransferMessage>) => put({ progress: event.data });
+    let attempts = 0;
+    const attempt = async (service: Remote<ModelServiceApi>): Promise<unknown> => {
+      attempts++;
+      const { port1, port2 } = new MessageChannel();
+      port = port1;
+      port1.onmessage = (event: MessageEvent<TransferMessage>) => {
+        done = Math.max(done, event.data.doneBytes);
+        put({ progress: event.data });
+      };
+      try {
+        return await work(service, transfer(port2, [port2]));
+      } catch (error) {
+        // The lock of a worker that was ended is free a moment later.
+        if (attempts === 1 || attempts > LOCK_TRIES || !(error instanceof Error) || error.name !== 'ModelBusyError')
+          throw error;
+        await new Promise((resolve) => setTimeout(resolve, LOCK_PAUSE));
+        return attempt(service);
+      } finally {
+        port1.onmessage = null;
+        port1.close();
+      }
+    };
+    const carried = this.#service.persist(attempt, { done: () => done, stopped: () => cancelled });
     try {
-      await work(transfer(port2, [port2]));
-      port1.onmessage = null;
+      await carried;
       this.dismiss(key);
       if (this.offer?.manifest.id === key) this.closeOffer();
     } catch (error) {
-      port1.onmessage = null;
-      put({ problem: reason(error) });
+      if (cancelled) this.dismiss(key);
+      else put({ problem: reason(error) });
     } finally {
-      port1.close();
       await this.refresh();
     }
   }
