@@ -5,6 +5,7 @@ import type { EngineNotice } from '../src/engine/resilient';
 import type { FileSource } from '../src/engine/source';
 import type { ReadOptions } from '../src/engine/stream';
 import type { EngineOptions } from '../src/engine/types';
+import { onWork } from '../src/engine/work';
 import { createEngineHost, type EngineSetup, type ReadBytes, type MadeEngine } from '../src/lab/engineHost';
 import type { EngineSummary } from '../src/lab/types';
 import { Heart, serve } from '../src/supervision';
@@ -80,4 +81,5 @@ async function makeReference(
 }
 
 const heart = new Heart();
+onWork(() => heart.worked());
 serve(createEngineHost(probe, make, heart), heart, self);

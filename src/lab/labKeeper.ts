@@ -56,6 +56,8 @@ export class LabKeeper {
   #connected: Promise<void> | null = null;
   #messages: MessagePort | null = null;
   #pace: number | null = null;
+  /** A lab was ended, and none has had the lock since. */
+  #lockLingers = false;
 
   constructor(parts: LabKeeperParts) {
     this.#parts = parts;
@@ -151,7 +153,7 @@ export class LabKeeper {
     this.#restarts = new Restarts();
     if (this.#connected && !this.#engine.alive) await this.#replaceEngine('The engine was not there.', false);
     this.#memory.choice = choice;
-    const record = await this.call(begin);
+    const record = await this.#locked(begin);
     this.#memory.begin(record);
     return record;
   }
@@ -214,6 +216,7 @@ export class LabKeeper {
   async #labFailed(error: WorkerFailedError): Promise<void> {
     this.#disconnect();
     this.#engine.end();
+    this.#lockLingers = true;
     const { runId, choice, atWork, paused, stopping, events } = this.#memory;
     const again = this.#restarts.failed(events);
     try {
@@ -240,14 +243,21 @@ export class LabKeeper {
   }
 
   async #resume(runId: string, choice: EngineChoice, paused: boolean): Promise<void> {
+    await this.#locked((lab) => lab.resume(runId, choice));
+    if (paused) await this.call((lab) => lab.pause());
+  }
+
+  /** Calls what takes the lab's lock: that of a lab which was ended is free a moment later. */
+  async #locked<T>(work: (lab: Remote<LabApi>) => Promise<T>): Promise<T> {
     for (let look = 1; ; look++) {
       try {
-        await this.call((lab) => lab.resume(runId, choice));
-        if (paused) await this.call((lab) => lab.pause());
-        return;
+        const result = await this.call(work);
+        this.#lockLingers = false;
+        return result;
       } catch (error) {
         // Comlink passes errors on by name.
-        if (!(error instanceof Error) || error.name !== 'LabBusyError' || look === LOCK_TRIES) throw error;
+        const busy = error instanceof Error && error.name === 'LabBusyError';
+        if (!busy || !this.#lockLingers || look === LOCK_TRIES) throw error;
         await new Promise<void>((resolve) => this.#after(LOCK_PAUSE, resolve));
       }
     }

@@ -22,6 +22,9 @@ import { ProgressMeter } from './progress';
 import { RunLog } from './runLog';
 import type { Activity } from './types';
 
+/** A stored log is compared for so long before messages are heard again. */
+const TURN_MILLISECONDS = 50;
+
 export interface RunnerParts {
   recipe: Recipe;
   society: Society;
@@ -76,6 +79,7 @@ export class Runner {
   readonly control: RunControl;
   #log: RunLog | null = null;
   #meter: ProgressMeter | null = null;
+  #lastTurn = 0;
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
@@ -165,10 +169,19 @@ export class Runner {
       this.#parts.onEvent?.(event, index, old !== undefined);
       index++;
       if (log.due(event)) await log.write(this.progress);
+      if (old) await this.#turn();
       if (event.type !== 'run-finished') await control.gate();
     }
     if (index < stored.length)
       throw new LogMismatchError(index, 'end', `the run now ends after ${index} of ${stored.length} stored events`);
+  }
+
+  /** Replaying waits for nothing: without this a long log would keep out Stop and the heartbeat. */
+  async #turn(): Promise<void> {
+    const now = performance.now();
+    if (now - this.#lastTurn < TURN_MILLISECONDS) return;
+    await new Promise((resolve) => setTimeout(resolve));
+    this.#lastTurn = performance.now();
   }
 
   async #announced(event: RunEvent): Promise<StoredAdapter | undefined> {

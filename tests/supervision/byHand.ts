@@ -20,12 +20,16 @@ export class HandClock implements SupervisorClock {
     return () => this.#timers.delete(timer);
   }
 
-  /** Lets so many milliseconds pass in steps of a tick; messages are delivered between them. */
-  async pass(milliseconds: number): Promise<void> {
+  /**
+   * Lets so many milliseconds pass in steps of a tick; messages are delivered between them.
+   * @param real milliseconds that really pass in each, for work that is done beside
+   */
+  async pass(milliseconds: number, real = 0): Promise<void> {
     for (let passed = 0; passed < milliseconds; passed += TICK) {
       this.#now += TICK;
       this.#ring();
       await delivered();
+      if (real > 0) await new Promise((resolve) => setTimeout(resolve, real));
     }
   }
 
@@ -56,10 +60,11 @@ export interface FakeWorker extends Body {
   /** From now on nothing reaches it and nothing comes back, as of one that loops or is gone. */
   mute(): void;
   ended: boolean;
+  muted: boolean;
 }
 
-/** @param api what it serves; null = its script never gets to serve anything */
-export function fakeWorker(api: object | null): FakeWorker {
+/** @param make what it serves; null = its script never gets to serve anything */
+export function fakeWorker(make: ((heart: Heart) => object) | null): FakeWorker {
   const listeners: ((event: MessageEvent) => void)[] = [];
   const ports: MessagePort[] = [];
   const heart = new Heart();
@@ -67,18 +72,22 @@ export function fakeWorker(api: object | null): FakeWorker {
   const worker: FakeWorker = {
     heart,
     ended: false,
+    muted: false,
     onTrouble: () => {},
     post(message, transfer) {
       if (worker.ended) return;
       ports.push(...transfer);
       listeners.forEach((listener) => listener({ data: message } as MessageEvent));
     },
-    mute: close,
+    mute() {
+      worker.muted = true;
+      close();
+    },
     end() {
       worker.ended = true;
       close();
     },
   };
-  if (api) serve(api, heart, { addEventListener: (_type, listener) => listeners.push(listener) });
+  if (make) serve(make(heart), heart, { addEventListener: (_type, listener) => listeners.push(listener) });
   return worker;
 }

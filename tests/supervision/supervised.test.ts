@@ -22,7 +22,7 @@ function setUp(start?: (n: number) => FakeWorker) {
     name: 'engine',
     clock,
     start: () => {
-      const worker = start?.(workers.length) ?? fakeWorker(api);
+      const worker = start?.(workers.length) ?? fakeWorker(() => api);
       workers.push(worker);
       return worker;
     },
@@ -179,7 +179,7 @@ describe('time that does not count', () => {
 describe('work that is repeated', () => {
   it('goes on with a new worker, three times at most in a row', async () => {
     const { workers, supervised } = setUp((n) =>
-      n === 2 ? fakeWorker({ quick: () => 'third time' }) : fakeWorker(null),
+      n === 2 ? fakeWorker(() => ({ quick: () => 'third time' })) : fakeWorker(null),
     );
     const done = supervised.persist((remote) => remote.quick('x'));
     for (let n = 0; n < 2; n++) {

@@ -1,4 +1,5 @@
 /** Work on its way to the device's queue. */
+import { isWatched, worked } from '../work';
 
 /**
  * Operations after which a submission ends (a multiply-add is two). Who holds a device for long loses it: Windows resets a GPU that does not
@@ -28,7 +29,11 @@ export class Commands {
   ) {}
 
   dispatch({ pipeline, bindGroup, groups, operations }: Dispatch): void {
-    if (this.operations > 0 && this.operations + operations > this.most) this.submit();
+    if (this.operations > 0 && this.operations + operations > this.most) {
+      this.submit();
+      // The parts of long work are told of when the device is done with them; its end is told by whoever waits for it.
+      if (isWatched()) this.device.queue.onSubmittedWorkDone().then(worked, () => {});
+    }
     this.operations += operations;
     this.pass ??= this.open().beginComputePass({ label: this.label });
     this.pass.setPipeline(pipeline);

@@ -1,4 +1,5 @@
 /** Reading buffers back to the host, through one buffer that can be mapped. */
+import { worked } from '../work';
 
 /** Bytes of the buffer that is read through, a power of two. */
 const LEAST_STAGING = 1 << 16;
@@ -26,6 +27,7 @@ export class ReadBack {
       this.device.queue.submit([encoder.finish()]);
       await staging.mapAsync(GPUMapMode.READ, 0, piece);
       check();
+      worked();
       copy.set(new Uint8Array(staging.getMappedRange(0, piece)), done);
       staging.unmap();
     }

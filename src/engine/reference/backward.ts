@@ -68,7 +68,7 @@ export async function exampleGradient(
   const dx = scratch.zeros('dx', T * D);
   rows.forEach((t, i) => dx.set(dSelected.subarray(i * D, (i + 1) * D), t * D));
   for (let layer = config.numLayers - 1; layer >= 0; layer--) {
-    layerBackward(dx, decoder, layer, activations[layer], adapter, gradients.layers[layer], scratch);
+    await layerBackward(dx, decoder, layer, activations[layer], adapter, gradients.layers[layer], scratch, pacer);
     if (pacer.due) await pacer.pause();
   }
   return loss;

@@ -51,7 +51,7 @@ export async function forwardSpans(
     const last = layer === numLayers - 1;
     const next = last ? null : layerActivations(decoder, scratch, layer + 1, N, keep);
     const output = next?.input ?? scratch.get('hidden', N * decoder.config.hiddenSize);
-    layerForward(output, decoder, layer, activations, spans, keep, scratch);
+    await layerForward(output, decoder, layer, activations, spans, keep, scratch, pacer);
     if (next) activations = next;
     if (pacer.due) await pacer.pause();
   }

@@ -3,6 +3,7 @@ import type { CacheDtype, Projection } from '../types';
 import { attentionForward } from './attention';
 import { linearForward, loraForward } from './linear';
 import type { Decoder, LoadedAdapter } from './model';
+import type { Pacer } from './pacer';
 import { quantiseValues } from './quantise';
 import { rmsnormForward } from './rmsnorm';
 import { ropeForward } from './rope';
@@ -99,7 +100,7 @@ export function loraHiddenName(layer: number, projection: Projection): string {
  * Runs layer `layer` on activations.input and writes the next residual stream to `output` [N, D] (may be `input`).
  * The spans' new keys and values are put into their caches.
  */
-export function layerForward(
+export async function layerForward(
   output: Float32Array,
   decoder: Decoder,
   layer: number,
@@ -107,19 +108,20 @@ export function layerForward(
   spans: readonly Span[],
   keep: boolean,
   scratch: Scratch,
-): void {
+  pacer: Pacer,
+): Promise<void> {
   const { config, attention } = decoder;
   const { hiddenSize: D, numHeads: H, numKvHeads: K, headDim: Dh, rmsNormEps: eps } = config;
   const weights = decoder.layers[layer];
   const a = activations;
   const N = a.attentionRstd.length;
-  const project = (y: Float32Array, x: Float32Array, projection: Projection): void =>
-    projectSpans(y, x, projection, decoder, layer, spans, keep, scratch);
+  const project = (y: Float32Array, x: Float32Array, projection: Projection): Promise<void> =>
+    projectSpans(y, x, projection, decoder, layer, spans, keep, scratch, pacer);
 
   rmsnormForward(a.attentionIn, a.attentionRstd, a.input, weights.inputNorm, N, D, eps);
-  project(a.qRaw, a.attentionIn, 'q_proj');
-  project(a.kRaw, a.attentionIn, 'k_proj');
-  project(a.v, a.attentionIn, 'v_proj');
+  await project(a.qRaw, a.attentionIn, 'q_proj');
+  await project(a.kRaw, a.attentionIn, 'k_proj');
+  await project(a.v, a.attentionIn, 'v_proj');
   if (weights.qNorm !== null) rmsnormForward(a.q, a.qRstd, a.qRaw, weights.qNorm, N * H, Dh, eps);
   if (weights.kNorm !== null) rmsnormForward(a.k, a.kRstd, a.kRaw, weights.kNorm, N * K, Dh, eps);
   let row = 0;
@@ -135,16 +137,17 @@ export function layerForward(
     const out = a.attentionOut.subarray(row * H * Dh, (row + T) * H * Dh);
     attentionForward(out, q, cache.k[layer], cache.v[layer], a.probs, keep, T, start, attention);
     row += T;
+    if (pacer.due) await pacer.pause();
   }
   const branch = scratch.get('branch', N * D);
-  project(branch, a.attentionOut, 'o_proj');
+  await project(branch, a.attentionOut, 'o_proj');
   addInto(a.middle, a.input, branch);
 
   rmsnormForward(a.mlpIn, a.mlpRstd, a.middle, weights.postAttentionNorm, N, D, eps);
-  project(a.gate, a.mlpIn, 'gate_proj');
-  project(a.up, a.mlpIn, 'up_proj');
+  await project(a.gate, a.mlpIn, 'gate_proj');
+  await project(a.up, a.mlpIn, 'up_proj');
   swigluForward(a.act, a.gate, a.up);
-  project(branch, a.act, 'down_proj');
+  await project(branch, a.act, 'down_proj');
   addInto(output, a.middle, branch);
 }
 
@@ -159,7 +162,7 @@ function asKept(values: Float32Array, dtype: CacheDtype): Float32Array {
 }
 
 /** The frozen product for all rows together, then each span's adapter on its own rows. */
-function projectSpans(
+async function projectSpans(
   y: Float32Array,
   x: Float32Array,
   projection: Projection,
@@ -168,9 +171,10 @@ function projectSpans(
   spans: readonly Span[],
   keep: boolean,
   scratch: Scratch,
-): void {
+  pacer: Pacer,
+): Promise<void> {
   const linear = decoder.layers[layer].projections[projection];
-  linearForward(y, x, linear, y.length / linear.outputs);
+  await linearForward(y, x, linear, y.length / linear.outputs, pacer);
   let row = 0;
   for (const { ids, adapter } of spans) {
     const T = ids.length;

@@ -4,6 +4,7 @@ import { attentionBackward } from './attention';
 import { loraHiddenName, type LayerActivations } from './layer';
 import { linearBackward, loraBackward } from './linear';
 import type { Decoder, LoadedAdapter, LoraLayer } from './model';
+import type { Pacer } from './pacer';
 import { rmsnormBackward } from './rmsnorm';
 import { ropeBackward } from './rope';
 import type { Scratch } from './scratch';
@@ -14,7 +15,7 @@ import { swigluBackward } from './swiglu';
  *   nothing below it learns)
  * @param gradients the adapter's gradients of this layer, added to
  */
-export function layerBackward(
+export async function layerBackward(
   dx: Float32Array,
   decoder: Decoder,
   layer: number,
@@ -22,14 +23,20 @@ export function layerBackward(
   adapter: LoadedAdapter,
   gradients: LoraLayer,
   scratch: Scratch,
-): void {
+  pacer: Pacer,
+): Promise<void> {
   const { hiddenSize: D, intermediateSize: F, numHeads: H, numKvHeads: K, headDim: Dh } = decoder.config;
   const weights = decoder.layers[layer];
   const a = activations;
   const T = a.attentionRstd.length;
-  const project = (dInput: Float32Array | null, dy: Float32Array, x: Float32Array, projection: Projection): void => {
+  const project = async (
+    dInput: Float32Array | null,
+    dy: Float32Array,
+    x: Float32Array,
+    projection: Projection,
+  ): Promise<void> => {
     const linear = weights.projections[projection];
-    if (dInput !== null) linearBackward(dInput, dy, linear, T);
+    if (dInput !== null) await linearBackward(dInput, dy, linear, T, pacer);
     const pair = adapter.layers[layer][projection];
     const gradient = gradients[projection];
     if (!pair || !gradient) return;
@@ -38,17 +45,17 @@ export function layerBackward(
   };
 
   const dact = scratch.zeros('dact', T * F);
-  project(dact, dx, a.act, 'down_proj');
+  await project(dact, dx, a.act, 'down_proj');
   const dgate = scratch.get('dgate', T * F);
   const dup = scratch.get('dup', T * F);
   swigluBackward(dgate, dup, dact, a.gate, a.up);
   const dnorm = scratch.zeros('dnorm', T * D);
-  project(dnorm, dgate, a.mlpIn, 'gate_proj');
-  project(dnorm, dup, a.mlpIn, 'up_proj');
+  await project(dnorm, dgate, a.mlpIn, 'gate_proj');
+  await project(dnorm, dup, a.mlpIn, 'up_proj');
   rmsnormBackward(dx, dnorm, a.middle, a.mlpRstd, weights.postAttentionNorm, T, D);
 
   const dattention = scratch.zeros('dattention', T * H * Dh);
-  project(dattention, dx, a.attentionOut, 'o_proj');
+  await project(dattention, dx, a.attentionOut, 'o_proj');
   let dq = scratch.get('dq', T * H * Dh);
   let dk = scratch.get('dk', T * K * Dh);
   const dv = scratch.get('dv', T * K * Dh);
@@ -59,9 +66,9 @@ export function layerBackward(
   if (weights.qNorm !== null) dq = normGradient('dqRaw', dq, a.qRaw, a.qRstd, weights.qNorm, Dh, scratch);
   if (weights.kNorm !== null) dk = normGradient('dkRaw', dk, a.kRaw, a.kRstd, weights.kNorm, Dh, scratch);
   const below = layer === 0 ? null : dnorm.fill(0);
-  project(below, dq, a.attentionIn, 'q_proj');
-  project(below, dk, a.attentionIn, 'k_proj');
-  project(below, dv, a.attentionIn, 'v_proj');
+  await project(below, dq, a.attentionIn, 'q_proj');
+  await project(below, dk, a.attentionIn, 'k_proj');
+  await project(below, dv, a.attentionIn, 'v_proj');
   if (below !== null) rmsnormBackward(dx, below, a.input, a.attentionRstd, weights.inputNorm, T, D);
 }
 

@@ -1,4 +1,6 @@
-/** Lets other work of the thread (messages, a stop button) run while a long computation goes on. */
+/** Lets other work of the thread (messages, a stop button, the heartbeat) run while a long computation goes on. */
+import { worked } from '../work';
+
 const SLICE_MS = 50;
 
 export class Pacer {
@@ -17,6 +19,7 @@ export class Pacer {
   async pause(): Promise<void> {
     await new Promise<void>((resolve) => setTimeout(resolve, 0));
     this.signal?.throwIfAborted();
+    worked();
     this.sliceStart = performance.now();
   }
 }
