@@ -1,5 +1,5 @@
 /** The worker that compares answers for views, looked after: what takes too long is ended and counts as different. */
-import { browserBody, Supervised } from '../supervision';
+import { Supervised } from '../supervision';
 import { gradings, type Pair } from './model/grading';
 import { startGradingWorker } from './workers';
 
@@ -13,6 +13,6 @@ const LIMIT = 10_000;
 
 /** From now on views ask a worker; it is started with the first question. */
 export function gradeInWorker(): void {
-  const worker = new Supervised<GradingApi>({ name: 'grading worker', start: () => browserBody(startGradingWorker()) });
+  const worker = new Supervised<GradingApi>({ name: 'grading worker', start: startGradingWorker });
   gradings.use((task, pairs) => worker.call((api) => api.grade(task, pairs), LIMIT));
 }

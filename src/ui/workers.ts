@@ -22,7 +22,7 @@ export function startModelWorker(): Body {
 }
 
 /** The worker that compares answers for views; started when a view needs it. */
-export function startGradingWorker(): Worker {
+export function startGradingWorker(): Body {
   return start(gradingAddress, 'grading');
 }
 
