@@ -1,0 +1,30 @@
+/** The kinds of soak, each under the name of its option. */
+import type { SoakOptions, SoakOutcome } from './result';
+import type { Rng } from './rng';
+
+type Soak = (options: SoakOptions, rng: Rng) => Promise<SoakOutcome>;
+
+export interface Kind {
+  /** What its number counts. */
+  counts: string;
+  load: () => Promise<Soak>;
+}
+
+export const KINDS: Readonly<Record<string, Kind>> = {
+  downloads: {
+    counts: 'downloads with faults of the server, bodies longer than their files among them',
+    load: async () => (await import('./downloads')).soakDownloads,
+  },
+  'device-losses': {
+    counts: 'losses of the GPU at random calls of generation and training',
+    load: async () => (await import('./deviceLosses')).soakDeviceLosses,
+  },
+  steps: {
+    counts: 'training steps of one adapter, one short sequence a step',
+    load: async () => (await import('./steps')).soakSteps,
+  },
+  kills: {
+    counts: 'kills of a real Chromium at random moments of a run',
+    load: async () => (await import('./kills')).soakKills,
+  },
+};

@@ -1,0 +1,28 @@
+/** Memory of the process over the time of a soak. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import type { MemoryFigures } from './result';
+
+/** Growth that is no growth: allocators keep some pages more or less. */
+const SLACK_MIB = 24;
+
+let collect: (() => void) | null = null;
+
+/** Resident memory in MiB after the garbage was collected. */
+export function residentMiB(): number {
+  if (collect === null) {
+    setFlagsFromString('--expose_gc');
+    collect = runInNewContext('gc') as () => void;
+  }
+  collect();
+  return Math.round(process.memoryUsage.rss() / 2 ** 20);
+}
+
+/** Figures of samples taken at even distances: the second fifth beside the last. */
+export function memoryFigures(samples: readonly number[]): MemoryFigures | null {
+  const fifth = Math.floor(samples.length / 5);
+  if (fifth === 0) return null;
+  const early = Math.max(...samples.slice(fifth, 2 * fifth));
+  const late = Math.max(...samples.slice(-fifth));
+  return { early, late, flat: late <= early + Math.max(SLACK_MIB, early * 0.05) };
+}
