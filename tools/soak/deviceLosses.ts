@@ -5,7 +5,7 @@ import { ResilientEngine } from '../../src/engine/resilient';
 import { readGolden } from '../../tests/engine/golden';
 import { doWork } from '../../tests/engine/societyWork';
 import { TroubledGpu } from '../../tests/engine/troubledGpu';
-import { memoryFigures, residentMiB } from './memory';
+import { heldMiB, memoryFigures, residentMiB } from './memory';
 import type { SoakOptions, SoakOutcome } from './result';
 import type { Rng } from './rng';
 
@@ -31,6 +31,7 @@ export async function soakDeviceLosses({ count, say }: SoakOptions, rng: Rng): P
     }
   };
   const expected = await work([]);
+  const held = heldMiB();
   const outcomes: Record<string, number> = { losses: 0, 'pieces of work': 0 };
   const faults: string[] = [];
   const samples: number[] = [];
@@ -53,6 +54,9 @@ export async function soakDeviceLosses({ count, say }: SoakOptions, rng: Rng): P
     samples.push(residentMiB());
     if (attempts % 10 === 0) say(`device losses: ${outcomes['losses']} of ${count}`);
   }
+  // Tells growth in the program's own heap and buffers from growth below it.
+  outcomes['MiB held by the program at first'] = held;
+  outcomes['MiB held by the program in the end'] = heldMiB();
   return {
     outcomes,
     attempts,

@@ -48,6 +48,8 @@ class KillableBrowser {
       const [at] = readFileSync(port, 'utf8').split('\n');
       const connected = await chromium.connectOverCDP(`http://127.0.0.1:${at}`, { timeout: PATIENCE_MS });
       const visit = await Visit.inContext(connected.contexts()[0]!);
+      // What runs the command keeps the names of functions by a helper, which a page lacks.
+      await visit.page.addInitScript('globalThis.__name = (named) => named');
       await visit.page.goto(url);
       await visit.page.getByTestId('engine').filter({ hasText: 'Runs on' }).waitFor({ timeout: PATIENCE_MS });
       return new KillableBrowser(browser, visit);

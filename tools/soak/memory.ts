@@ -10,12 +10,23 @@ let collect: (() => void) | null = null;
 
 /** Resident memory in MiB after the garbage was collected. */
 export function residentMiB(): number {
+  collectGarbage();
+  return Math.round(process.memoryUsage.rss() / 2 ** 20);
+}
+
+/** What the program itself holds, in MiB: heap and buffers, without what drivers keep. */
+export function heldMiB(): number {
+  collectGarbage();
+  const { heapUsed, external } = process.memoryUsage();
+  return Math.round((heapUsed + external) / 2 ** 20);
+}
+
+function collectGarbage(): void {
   if (collect === null) {
     setFlagsFromString('--expose_gc');
     collect = runInNewContext('gc') as () => void;
   }
   collect();
-  return Math.round(process.memoryUsage.rss() / 2 ** 20);
 }
 
 /** Figures of samples taken at even distances: the second fifth beside the last. */
