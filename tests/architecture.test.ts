@@ -18,7 +18,7 @@ const RUNS_WITH: Record<string, string[]> = {
   'engine/reference': ['engine', 'random'],
   'engine/gpu': ['engine', 'engine/kernels', 'engine/reference', 'random'],
   models: ['engine'],
-  backends: ['engine', 'models'],
+  backends: ['engine', 'models', 'supervision'],
   tasks: ['random', 'models/retry', 'models/body', ERRORS, 'engine/limits'],
   society: ['tasks', 'random', ERRORS],
   log: ['society', 'events', ERRORS],

@@ -6,6 +6,7 @@ import { FileError } from '../engine/errors';
 import { label, parseJson, type FileSource } from '../engine/source';
 import type { ChatMessage } from '../tasks/types';
 import { LocalChat, type Turn } from './tokenizer/chat';
+import type { FileBytes } from './tokenizerWork';
 
 export type { Turn };
 
@@ -46,14 +47,12 @@ const TEMPLATE = 'chat_template.jinja';
 const MOST_BYTES = 100_000_000;
 const MOST_CONFIG_BYTES = 10_000_000;
 
-/** @throws FileError when tokenizer.json or tokenizer_config.json is missing, or asks for what this lab cannot follow exactly. */
+/**
+ * A tokenizer in this thread, for tests and tools: files from outside belong where they can be ended (`tokenizersIn`).
+ * @throws FileError when tokenizer.json or tokenizer_config.json is missing, or asks for what this lab cannot follow exactly.
+ */
 export async function loadTokenizer(source: FileSource): Promise<ChatTokenizer> {
-  const names = { tokenizer: label(source, TOKENIZER), config: label(source, CONFIG) };
-  const [tokenizerFile, configFile] = await Promise.all([source.read(TOKENIZER), source.read(CONFIG)]);
-  checkSize(tokenizerFile, MOST_BYTES, names.tokenizer);
-  checkSize(configFile, MOST_CONFIG_BYTES, names.config);
-  const config = await withTemplate(source, parseJson(configFile, names.config));
-  const chat = new LocalChat({ tokenizer: parseJson(tokenizerFile, names.tokenizer), config, names });
+  const chat = openChat(await readFiles(source));
   return {
     hasChatTemplate: chat.hasChatTemplate,
     eosId: chat.eosId,
@@ -67,16 +66,50 @@ export async function loadTokenizer(source: FileSource): Promise<ChatTokenizer> 
   };
 }
 
+/** Parses files and makes their tokenizer. @throws FileError that names file and field */
+export function openChat({ tokenizer, config, template, names }: FileBytes): LocalChat {
+  const settings = parseJson(config, names.config) as object;
+  const told = template ? { ...settings, chat_template: new TextDecoder().decode(template) } : settings;
+  try {
+    return new LocalChat({ tokenizer: parseJson(tokenizer, names.tokenizer), config: told, names });
+  } catch (cause) {
+    if (cause instanceof FileError) throw cause;
+    throw new FileError(names.tokenizer, `is not a tokenizer that can be used (${problemOf(cause).message})`, {
+      cause,
+    });
+  }
+}
+
+/** An error in parts that can be sent to another thread. */
+export function problemOf(error: unknown): { file: string; message: string } {
+  const message = error instanceof Error ? error.message : String(error);
+  if (!(error instanceof FileError)) return { file: TOKENIZER, message };
+  return {
+    file: error.file,
+    message: message.startsWith(`${error.file}: `) ? message.slice(error.file.length + 2) : message,
+  };
+}
+
+/** Reads a tokenizer's files. @throws FileError where one is missing or too large */
+export async function readFiles(source: FileSource): Promise<FileBytes> {
+  const names = { tokenizer: label(source, TOKENIZER), config: label(source, CONFIG) };
+  const [tokenizer, config] = await Promise.all([source.read(TOKENIZER), source.read(CONFIG)]);
+  checkSize(tokenizer, MOST_BYTES, names.tokenizer);
+  checkSize(config, MOST_CONFIG_BYTES, names.config);
+  return { tokenizer, config, template: await readTemplate(source, config, names.config), names };
+}
+
 function checkSize(bytes: Uint8Array, most: number, file: string): void {
   if (bytes.length > most) throw new FileError(file, `has ${bytes.length} bytes, and at most ${most} are read`);
 }
 
-/** The configuration with the template's own file, which goes before the configuration's as it does in transformers. */
-async function withTemplate(source: FileSource, config: unknown): Promise<unknown> {
-  const known = Boolean((config as { chat_template?: unknown } | null)?.chat_template);
+/** The template's own file, which goes before the configuration's as it does in transformers. */
+async function readTemplate(source: FileSource, config: Uint8Array, file: string): Promise<Uint8Array | null> {
   // Served models are spared a request for a file that they hardly ever have beside a template in the configuration.
-  if ((known && source.remote) || !(await source.exists?.(TEMPLATE))) return config;
+  const known =
+    source.remote && Boolean((parseJson(config, file) as { chat_template?: unknown } | null)?.chat_template);
+  if (known || !(await source.exists?.(TEMPLATE))) return null;
   const bytes = await source.read(TEMPLATE);
   checkSize(bytes, MOST_CONFIG_BYTES, label(source, TEMPLATE));
-  return { ...(config as object), chat_template: new TextDecoder().decode(bytes) };
+  return bytes;
 }

@@ -1,12 +1,23 @@
 /** The tokenizer of a model folder on disk. */
-import { loadTokenizer, type ChatTokenizer } from '../../src/backends/tokenizer';
+import { Worker } from 'node:worker_threads';
+import type { ChatTokenizer } from '../../src/backends/tokenizer';
+import { tokenizersIn } from '../../src/backends/tokenizerRemote';
 import { folderSource } from '../../src/engine/loader-node';
+import { threadBody, type Body } from '../../src/supervision';
 import { UsageError } from './args';
 import type { OpenedModel } from './session';
 
-/** Errors: FileError when tokenizer.json or tokenizer_config.json is missing or not a tokenizer. */
+/** A thread for tokenizers. */
+export function tokenizerThread(): Body {
+  const worker = new Worker(new URL('./tokenizerThread.mjs', import.meta.url));
+  return threadBody(worker as unknown as Parameters<typeof threadBody>[0]);
+}
+
+const openIn = tokenizersIn(tokenizerThread);
+
+/** Errors: FileError when tokenizer.json or tokenizer_config.json is missing, not a tokenizer, or never ends. */
 export function openTokenizer(dir: string): Promise<ChatTokenizer> {
-  return loadTokenizer(folderSource(dir));
+  return openIn(folderSource(dir));
 }
 
 /**

@@ -22,6 +22,8 @@ export class TextTokenizer {
   readonly added: readonly AddedToken[];
   /** What stands before a text that stands alone. */
   readonly start: readonly number[];
+  /** The decoder's part of the file, for another thread. */
+  readonly decoderFields: unknown;
   readonly decode: (ids: readonly number[]) => string;
   readonly #normalise: Normalizer;
   readonly #preTokenise: PreTokenizer;
@@ -47,7 +49,8 @@ export class TextTokenizer {
     this.#normalise = normalizer(json['normalizer'], place('normalizer'));
     checkNormalized(this.added, (text) => this.#normalise(text, true), place('added_tokens'));
     this.#preTokenise = preTokenizer(json['pre_tokenizer'], place('pre_tokenizer'));
-    this.#decoder = decoder(json['decoder'], place('decoder'));
+    this.decoderFields = json['decoder'];
+    this.#decoder = decoder(this.decoderFields, place('decoder'));
     this.start = postProcessor((json as Json)['post_processor'], place('post_processor'));
     this.#finders = this.#findersFor(this.#special);
     for (const [token, id] of this.#bpe.vocab) this.#tokens.set(id, token);
