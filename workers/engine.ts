@@ -27,7 +27,7 @@ function noWebGpu(): string {
 }
 
 async function make(
-  { model, choice, options }: EngineSetup,
+  { model, ignore = [], choice, options }: EngineSetup,
   onProgress: (progress: ReadBytes) => void,
   onNotice: (notice: EngineNotice) => void,
 ): Promise<MadeEngine> {
@@ -38,17 +38,18 @@ async function make(
   if (choice !== 'reference') {
     try {
       if (!navigator.gpu) throw new NoWebGpuError(noWebGpu());
-      return await makeWebGpu(source, options, reading, onNotice);
+      return await makeWebGpu(source, ignore, options, reading, onNotice);
     } catch (error) {
       if (choice === 'webgpu' || !(error instanceof NoWebGpuError)) throw error;
       fallbackReason = error.message;
     }
   }
-  return makeReference(source, options, reading, fallbackReason);
+  return makeReference(source, ignore, options, reading, fallbackReason);
 }
 
 async function makeWebGpu(
   source: FileSource,
+  ignore: readonly string[],
   options: EngineOptions,
   reading: ReadOptions,
   onNotice: (notice: EngineNotice) => void,
@@ -58,7 +59,7 @@ async function makeWebGpu(
     import('../src/engine/gpu/engine'),
     import('../src/engine/resilient'),
   ]);
-  const stream = await openModelStream(source);
+  const stream = await openModelStream(source, { ignore });
   // Called again when the device is lost: the weights are read once more.
   const open = (wanted: EngineOptions) => WebGpuEngine.create(navigator.gpu, stream, wanted, reading);
   const engine = await ResilientEngine.open(open, options, { onNotice });
@@ -67,6 +68,7 @@ async function makeWebGpu(
 
 async function makeReference(
   source: FileSource,
+  ignore: readonly string[],
   options: EngineOptions,
   reading: ReadOptions,
   fallbackReason: string | null,
@@ -75,7 +77,7 @@ async function makeReference(
     import('../src/engine/stream'),
     import('../src/engine/reference/engine'),
   ]);
-  const stream = await openModelStream(source);
+  const stream = await openModelStream(source, { ignore });
   const engine = await ReferenceEngine.create(stream, options, reading);
   return { engine, hash: stream.hash as string, fallbackReason };
 }

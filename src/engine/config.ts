@@ -3,7 +3,7 @@
  * transformers computes it (modeling_llama.py, modeling_qwen2.py, modeling_qwen3.py).
  */
 import { checkKeys, MODEL_KEYS, refuseNonFinite, withoutKeys } from './configKeys';
-import { boolean, count, isRecord, isSet, positive, type Fields } from './configValues';
+import { boolean, count, isRecord, isSet, positive, shown, type Fields } from './configValues';
 import { ConfigError, UnknownKeysError } from './errors';
 import { HARMLESS_MODEL_KEYS } from './harmlessKeys';
 import { jsonObject, type JsonFile } from './json';
@@ -188,7 +188,10 @@ function refuseUnsupported(json: Fields, modelType: ModelConfig['modelType'], fi
     refuse(`a quantised checkpoint (${key}${method ? ` ${method}` : ''})`, key);
   }
   const { model_type: type = modelType, hidden_act: act = 'silu' } = json;
-  if (type !== modelType) refuse(`model_type ${JSON.stringify(type)} with this architecture`, 'model_type');
+  if (type !== modelType) {
+    const problem = `model_type ${shown(type)} does not go with this architecture (${modelType}); get the file again`;
+    throw new ConfigError(file, problem);
+  }
   if (act !== 'silu') refuse(`hidden_act ${JSON.stringify(act)} (only "silu")`, 'hidden_act');
   const inUse = boolean(json, 'use_sliding_window', file, false);
   // Qwen's classes have a switch for the window; without one it is in use.

@@ -33,6 +33,8 @@ import type { EngineChoice, EngineSummary } from './types';
 export interface EngineSetup {
   /** See `openModel` in src/models: a web address, `stored:<id>` or `folder:<name>`. */
   model: string;
+  /** Keys of its config.json that are left out; absent = none. */
+  ignore?: readonly string[];
   choice: EngineChoice;
   options: EngineOptions;
 }

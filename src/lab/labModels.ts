@@ -89,10 +89,10 @@ export class LabModels {
   async #load(
     config: ExperimentConfig,
     choice: EngineChoice,
-    { address, options }: ModelParts,
+    { address, ignore, options }: ModelParts,
     onBytes: OnBytes = () => {},
   ): Promise<RemoteEngine> {
-    const setup = { model: address, choice, options };
+    const setup = { model: address, ignore, choice, options };
     const remote = await RemoteEngine.open(this.#link.host, setup, onBytes);
     // The page shows one problem's debate; the first of each batch of questions.
     remote.watchRows = config.agents;

@@ -29,6 +29,8 @@ export interface ModelSources {
 export interface ModelParts {
   /** See `openModel`. */
   address: string;
+  /** Keys of config.json that are left out. */
+  ignore: readonly string[];
   model: ModelConfig;
   tokenizer: Tokenizer;
   /** What its engine must have room for. */
@@ -51,11 +53,12 @@ export async function openParts(
 ): Promise<ModelParts> {
   const address = modelAddress(config.model, base);
   const source = await sources.openModel(address);
-  const [model, tokenizer] = await Promise.all([readConfig(source), sources.loadTokenizer(source)]);
+  const ignore = config.ignoreConfig ?? [];
+  const [model, tokenizer] = await Promise.all([readConfig(source, { ignore }), sources.loadTokenizer(source)]);
   if (measured[0]) await checkDialect(task, measured[0], tokenizer, modelTitle(config.model));
   await checkRoom(config, task, tokenizer, model.maxPositions, modelTitle(config.model));
   const options = await engineOptions(config, { task, measured, model, tokenizer, arithmetic });
-  return { address, model, tokenizer, options };
+  return { address, ignore, model, tokenizer, options };
 }
 
 /** Loads a model as small as it can be for scoring, and says how it does. The engine keeps it until another is opened. */
@@ -63,15 +66,15 @@ export async function checkModel(
   sources: ModelSources,
   base: string,
   host: Remote<EngineHostApi>,
-  { model, dtype, engine: choice, text }: ModelCheckRequest,
+  { model, ignore = [], dtype, engine: choice, text }: ModelCheckRequest,
   onProgress: (progress: LoadProgress) => void,
 ): Promise<Omit<ModelCheck, 'engine'> & { engine: RemoteEngine }> {
   const address = modelAddress(model, base);
   const source = await sources.openModel(address);
-  const { maxPositions } = await readConfig(source);
+  const { maxPositions } = await readConfig(source, { ignore });
   const maxLength = Math.min(maxPositions, PERPLEXITY_WINDOW);
   const options: EngineOptions = { maxRows: 1, maxAdapters: 2, maxRank: 8, maxLength, dtype };
-  const engine = await RemoteEngine.open(host, { model: address, choice, options }, onProgress);
+  const engine = await RemoteEngine.open(host, { model: address, ignore, choice, options }, onProgress);
   const tokenizer = text === undefined ? null : await sources.loadTokenizer(source);
   return {
     engine,

@@ -128,6 +128,8 @@ export interface DeviceSpeed {
 export interface ModelCheckRequest {
   /** As `config.model`. */
   model: string;
+  /** As `config.ignoreConfig`. */
+  ignore?: readonly string[];
   dtype: WeightDtype;
   engine: EngineChoice;
   /** Its perplexity is measured as well. */

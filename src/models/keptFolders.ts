@@ -10,6 +10,8 @@ export interface KeptFolder {
   /** The model's folder: the handle's own, or one within. */
   name: string;
   handle: FileSystemDirectoryHandle;
+  /** Keys of its config.json that the visitor chose to ignore; absent in folders of older versions. */
+  ignore?: readonly string[];
 }
 
 /** Not of every browser, so missing from TypeScript's library. */

@@ -2,10 +2,11 @@
  * The model worker's side: looks models up, downloads or copies them into this browser, lists and deletes them. Hashing a
  * gigabyte would hold the page, and some browsers write files in workers only.
  */
+import { UnknownKeysError } from '../engine/errors';
 import type { ModelConfig } from '../engine/types';
 import { readConfig } from '../engine/stream';
 import { downloadModel } from './download';
-import { ModelAccessError } from './errors';
+import { ModelAccessError, UnsupportedModelError } from './errors';
 import { folderTransport, openFolder, resolveFolder, type ModelFolder } from './folder';
 import { hubTransport, inspectHubModel, type HubOptions } from './hub';
 import { deleteStoredModel, listStoredModels, openStoredModel, type StoredModel } from './library';
@@ -28,8 +29,17 @@ export interface ModelOffer {
 }
 
 /** An offer, or why there is none, in words for people. */
-export type Answer =
-  { offer: ModelOffer } | { problem: string; /** A (better) token would help. */ needsToken: boolean };
+export type Answer = { offer: ModelOffer } | (Refused & { /** A (better) token would help. */ needsToken: boolean });
+
+/** Shape and bytes of a model, or why it cannot be run as it is. */
+export type Looked = { config: ModelConfig; bytes: number } | Refused;
+
+/** Why a model cannot be run. */
+export interface Refused {
+  problem: string;
+  /** Keys of config.json without which it could be loaded all the same; none when nothing would help. */
+  keys: readonly string[];
+}
 
 export interface ModelShelf {
   models: StoredModel[];
@@ -46,7 +56,8 @@ const ASK_ATTEMPTS = 3;
 /** Calls over Comlink; they reject with errors whose messages are for people. */
 export interface ModelServiceApi {
   shelf(): Promise<ModelShelf>;
-  ask(repo: string, revision: string, login: HubLogin): Promise<Answer>;
+  /** @param ignore keys of config.json to be left out, on the visitor's word */
+  ask(repo: string, revision: string, login: HubLogin, ignore?: readonly string[]): Promise<Answer>;
   /**
    * Downloads what is missing of a model; a message on the port cancels.
    * @param port is told of the progress (`TransferMessage`)
@@ -54,12 +65,14 @@ export interface ModelServiceApi {
    */
   download(manifest: ModelManifest, login: HubLogin, port: MessagePort): Promise<boolean>;
   /** Copies a chosen folder into this browser's storage; as `download`, resolves with the model's id, null = cancelled. */
-  copyFolder(folder: ModelFolder, port: MessagePort): Promise<string | null>;
+  copyFolder(folder: ModelFolder, port: MessagePort, ignore?: readonly string[]): Promise<string | null>;
   remove(id: string): Promise<void>;
   /** Shape of a stored model. */
   config(id: string): Promise<ModelConfig>;
-  /** Shape and bytes of a chosen folder's model. @throws UnsupportedModelError */
-  look(folder: ModelFolder): Promise<{ config: ModelConfig; bytes: number }>;
+  /** Why a stored model cannot be run with these keys left out; null when it can. */
+  check(id: string, ignore: readonly string[]): Promise<Refused | null>;
+  /** Shape and bytes of a chosen folder's model. @throws UnsupportedModelError when no choice would help */
+  look(folder: ModelFolder, ignore?: readonly string[]): Promise<Looked>;
 }
 
 /** @param openStore of the models; @param worked called when a part of a transfer is done */
@@ -74,9 +87,13 @@ export function createModelService(
       return { models: await listStoredModels(store), storage: await store.estimate() };
     },
 
-    async ask(repo, revision, login) {
+    async ask(repo, revision, login, ignore = []) {
       try {
-        const { manifest, config } = await inspectHubModel(repo, revision, { ...login, attempts: ASK_ATTEMPTS });
+        const { manifest, config } = await inspectHubModel(repo, revision, {
+          ...login,
+          attempts: ASK_ATTEMPTS,
+          ignore,
+        });
         // A browser without storage says so when the download is asked for.
         const store = await openStore().catch(() => null);
         const parts = store && (await storedParts(store, manifest));
@@ -84,8 +101,7 @@ export function createModelService(
         const complete = parts?.complete ?? false;
         return { offer: { manifest, config, bytes: totalBytes(manifest), storedBytes, complete } };
       } catch (error) {
-        const problem = error instanceof Error ? error.message : String(error);
-        return { problem, needsToken: error instanceof ModelAccessError && error.problem !== 'disabled' };
+        return { ...refused(error), needsToken: error instanceof ModelAccessError && error.problem !== 'disabled' };
       }
     },
 
@@ -96,10 +112,11 @@ export function createModelService(
         return true;
       }).then((done) => done ?? false),
 
-    copyFolder: (folder, port) =>
+    copyFolder: (folder, port, ignore = []) =>
       cancellable(port, async (signal, onProgress) => {
         const store = await openStore();
         const manifest = await resolveFolder(folder, {
+          ignore,
           signal,
           onProgress: (doneBytes, totalBytes) =>
             onProgress({ phase: 'verify', doneBytes, totalBytes, bytesPerSecond: null, secondsLeft: null }),
@@ -113,15 +130,37 @@ export function createModelService(
     },
 
     async config(id) {
-      return readConfig(await openStoredModel(await openStore(), id));
+      const files = await openStoredModel(await openStore(), id);
+      return readConfig(files, { ignore: files.manifest.ignore ?? [] });
     },
 
-    async look(folder) {
-      const files = await openFolder(folder);
-      const sizes = await Promise.all(files.paths.map((path) => files.size(path)));
-      return { config: await readConfig(files), bytes: sizes.reduce((sum, size) => sum + size, 0) };
+    async check(id, ignore) {
+      try {
+        await readConfig(await openStoredModel(await openStore(), id), { ignore });
+        return null;
+      } catch (error) {
+        return refused(error);
+      }
+    },
+
+    async look(folder, ignore = []) {
+      try {
+        const files = await openFolder(folder, { ignore });
+        const sizes = await Promise.all(files.paths.map((path) => files.size(path)));
+        return { config: await readConfig(files, { ignore }), bytes: sizes.reduce((sum, size) => sum + size, 0) };
+      } catch (error) {
+        const found = refused(error);
+        if (found.keys.length > 0) return found;
+        throw error;
+      }
     },
   };
+}
+
+/** An error in words, and the choice that it leaves. Errors lose what they know on their way between workers. */
+function refused(error: unknown): Refused {
+  const known = error instanceof UnsupportedModelError || error instanceof UnknownKeysError;
+  return { problem: error instanceof Error ? error.message : String(error), keys: known ? error.keys : [] };
 }
 
 type TransferWork<T> = (signal: AbortSignal, onProgress: (progress: DownloadProgress) => void) => Promise<T>;

@@ -10,6 +10,8 @@ export interface ExperimentConfig {
    * ones have its path): the hash beside it says which model it was.
    */
   model: string;
+  /** Keys of the model's config.json that the user chose to ignore, sorted; absent = none. See `ConfigOptions` of the engine. */
+  ignoreConfig?: string[];
   /** Format of the frozen weights; absent = f32. */
   dtype?: WeightDtype;
   /** Format of keys and values where one was asked for; absent = as `EngineOptions.cache` chooses by the device. */

@@ -44,6 +44,16 @@ export function sha256(): Reader {
   };
 }
 
+/** Names, as a list or as text with commas: each once, sorted. */
+export function names(): Reader {
+  return (key, value) => {
+    const list: unknown = typeof value === 'string' ? value.split(',').map((name) => name.trim()) : value;
+    const read = text();
+    if (!Array.isArray(list)) throw new ConfigurationError(key, `${show(value)} is not a list of names`);
+    return [...new Set(list.map((name) => read(key, name) as string))].sort();
+  };
+}
+
 export function flag(): Reader {
   return (key, value) => {
     if (value === true || value === 'true') return true;

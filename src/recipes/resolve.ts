@@ -4,7 +4,7 @@ import { isFileTask, taskNamed, TASKS } from '../tasks';
 import type { ExperimentConfig } from './config';
 import { ConfigurationError } from './errors';
 import { PRESETS } from './presets';
-import { choice, flag, integer, number, orNone, projections, sha256, text, type Reader } from './readers';
+import { choice, flag, integer, names, number, orNone, projections, sha256, text, type Reader } from './readers';
 
 type Scalar = string | number | boolean;
 
@@ -41,6 +41,7 @@ const SETTINGS: Readonly<Record<string, Reader>> = {
 
 /** Settings that a configuration need not have: those of some tasks, and those that are left out at their default. */
 const OPTIONAL_SETTINGS: Readonly<Record<string, Reader>> = {
+  ignoreConfig: names(),
   dtype: choice(...WEIGHT_DTYPES),
   cache: choice('auto', ...CACHE_DTYPES),
   summary: choice('concatenate', 'base-model'),

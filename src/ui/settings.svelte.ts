@@ -6,6 +6,7 @@ import { resolveConfig } from '../recipes/resolve';
 import { isFileTask, taskNamed } from '../tasks';
 import { presetForTask } from './data/taskPresets';
 import type { KeepAdapters } from '../store/keep';
+import { modelChoices } from './models/choices.svelte';
 import { CHAT_FIELDS, FIELDS, settingAt, type SettingValue } from './settingFields';
 
 const FIRST_PRESET = 'arithmetic-quick';
@@ -16,6 +17,8 @@ export class Settings {
   preset = $state(FIRST_PRESET);
   /** See src/models/address.ts. */
   model = $state(EMBEDDED_MODEL);
+  /** Keys of the model's config.json that the visitor chose to ignore. */
+  ignoreConfig = $state.raw<readonly string[]>([]);
   task = $state('arithmetic');
   /** What was read of the files of problems, by the task that read them. */
   problems = $state.raw<Record<string, ProblemsSummary>>({});
@@ -37,7 +40,7 @@ export class Settings {
     const config = PRESETS[name]?.config;
     if (!config) return;
     this.preset = name;
-    if (!isChat(name)) this.model = config.model;
+    if (!isChat(name)) this.#takeModel(config.model, []);
     this.task = config.task;
     const fields = this.inWords ? [...FIELDS, ...CHAT_FIELDS] : FIELDS;
     this.values = Object.fromEntries(fields.map(({ key }) => [key, settingAt(config, key)]));
@@ -45,10 +48,15 @@ export class Settings {
   }
 
   /** Takes another model, and where it does not speak the preset's dialect also a preset that it does. */
-  useModel(model: string): void {
+  useModel(model: string, ignore?: readonly string[]): void {
     const own = model === EMBEDDED_MODEL;
     if (isChat(this.preset) === own) this.usePreset(own ? FIRST_PRESET : FIRST_CHAT_PRESET);
+    this.#takeModel(model, ignore ?? modelChoices.others.find(({ address }) => address === model)?.ignore ?? []);
+  }
+
+  #takeModel(model: string, ignore: readonly string[]): void {
     this.model = model;
+    this.ignoreConfig = ignore;
   }
 
   set(key: string, value: SettingValue): void {
@@ -88,7 +96,7 @@ export class Settings {
   get config():
     | { ok: ExperimentConfig; problem: null }
     | { ok: null; problem: string; /** Something is still to be chosen. */ todo: boolean } {
-    const { seed, model, singleAgentBaseline, task, data } = this;
+    const { seed, model, ignoreConfig, singleAgentBaseline, task, data } = this;
     const reads = isFileTask(taskNamed(task));
     if (reads && !data) {
       return { ok: null, problem: 'This task needs a file of problems: choose or load one above.', todo: true };
@@ -98,6 +106,7 @@ export class Settings {
         ...this.values,
         model,
         task,
+        ...(ignoreConfig.length > 0 && { ignoreConfig: ignoreConfig.join(',') }),
         ...(reads && data && { 'data.name': data.name, 'data.sha256': data.sha256 }),
         seed: seed ?? '',
         singleAgentBaseline,

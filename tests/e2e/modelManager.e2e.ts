@@ -22,10 +22,13 @@ let lab: Awaited<ReturnType<typeof serveLab>>;
 let browser: Browser;
 let folder: string;
 
-/** The tiny model with a tensor that no model asks for, so that there is something to download. */
+/** The tiny model with a buffer that is of no use, so that there is something to download. */
 function repoFiles(): Map<string, Uint8Array> {
   const weights = tinyWeights(true);
-  weights.tensors.set('padding', { shape: [3 * 2 ** 20], data: new Float32Array(3 * 2 ** 20).fill(0.5) });
+  weights.tensors.set('model.layers.0.self_attn.rotary_emb.inv_freq', {
+    shape: [3 * 2 ** 20],
+    data: new Float32Array(3 * 2 ** 20).fill(0.5),
+  });
   return new Map(Object.entries({ ...tinyFiles(weights), 'model.safetensors': writeSafetensors(weights.tensors) }));
 }
 

@@ -117,3 +117,34 @@ describe('addresses', () => {
     expect(JSON.parse(new TextDecoder().decode(await files.read('config.json')))).toEqual(CONFIG);
   });
 });
+
+describe('a model with a setting that is not known', () => {
+  const unknown = { ...CONFIG, scale_emb: 12 };
+  const files = () => repoFiles().set('config.json', new TextEncoder().encode(JSON.stringify(unknown)));
+  const strange = () => ({
+    name: 'strange',
+    files: new Map(needed.map((path) => [path, new Blob([files().get(path) as Uint8Array<ArrayBuffer>])])),
+  });
+
+  it('of the hub is refused with the choice to ignore it, which is stored with the model', async () => {
+    hub.repos.set(REPO, openRepo(files()));
+    expect(await service.ask(REPO, 'main', login())).toMatchObject({ keys: ['scale_emb'], problem: /"scale_emb": 12/ });
+    const { manifest, config } = offered(await service.ask(REPO, 'main', login(), ['scale_emb']));
+    expect(config.ignored).toEqual(['scale_emb']);
+    expect(manifest.ignore).toEqual(['scale_emb']);
+    await service.download(manifest, login(), listen().theirs);
+    const { models } = await service.shelf();
+    expect(models[0]?.manifest?.ignore).toEqual(['scale_emb']);
+    expect((await service.config(manifest.id)).ignored).toEqual(['scale_emb']);
+    expect(await service.check(manifest.id, [])).toMatchObject({ keys: ['scale_emb'] });
+    expect(await service.check(manifest.id, ['scale_emb'])).toBeNull();
+  });
+
+  it('in a folder likewise', async () => {
+    expect(await service.look(strange())).toMatchObject({ keys: ['scale_emb'], problem: /--ignore-config scale_emb/ });
+    expect(await service.look(strange(), ['scale_emb'])).toMatchObject({ config: { ignored: ['scale_emb'] } });
+    await expect(service.copyFolder(strange(), listen().theirs)).rejects.toThrow(/scale_emb/);
+    const id = (await service.copyFolder(strange(), listen().theirs, ['scale_emb'])) as string;
+    expect((await service.config(id)).ignored).toEqual(['scale_emb']);
+  });
+});

@@ -109,6 +109,26 @@ export function dtypeHelp(width: number): string {
   return `  ${'--dtype NAME'.padEnd(width)} frozen weights as f32, f16, int8 or int4 (groups of 32); default f32`;
 }
 
+/** `--ignore-config KEY`, of every command that loads a model; the same for `readOptions` of each. */
+export const IGNORE_CONFIG = { 'ignore-config': { type: 'string', multiple: true } } as const;
+
+/** The keys of config.json that are to be ignored, each once. */
+export function ignoredKeys(values: Values): string[] {
+  const given = (values['ignore-config'] as string[] | undefined) ?? [];
+  if (given.includes('')) throw new UsageError('--ignore-config: a key of config.json is expected');
+  return [...new Set(given)].sort();
+}
+
+/** As `dtypeHelp`. */
+export function ignoreHelp(width: number): string {
+  return `  ${'--ignore-config KEY'.padEnd(width)} load the model without this key of its config.json, which is not known here; may be repeated`;
+}
+
+/** What was ignored, in a result; nothing where nothing was. */
+export function ignoredIn({ ignored }: { ignored?: readonly string[] }): { ignored_config?: readonly string[] } {
+  return ignored ? { ignored_config: ignored } : {};
+}
+
 /** `--cache`: how keys and values are kept. */
 export function cacheOption(values: Values): 'auto' | CacheDtype {
   return choice(values, 'cache', ['auto', ...CACHE_DTYPES], 'auto');

@@ -8,7 +8,7 @@ import { loadAdapter } from '../../src/engine/peft';
 import { randomStream, shapeConfig } from '../../src/engine/shapes';
 import { openModelStream, readConfig, type ModelStream } from '../../src/engine/stream';
 import type { AdapterWeights, Engine, EngineOptions, ModelConfig } from '../../src/engine/types';
-import { required, text, UsageError, type EngineChoice, type Values } from './args';
+import { ignoredKeys, required, text, UsageError, type EngineChoice, type Values } from './args';
 import type { Output } from './output';
 
 /** A model whose weights are not read yet. */
@@ -20,16 +20,20 @@ export interface OpenedModel {
 }
 
 /** Opens a model folder in Hugging Face layout: configuration and headers are checked. Errors: FileError and its kinds. */
-export async function openModel(dir: string): Promise<OpenedModel> {
+export async function openModel(dir: string, ignore: readonly string[] = []): Promise<OpenedModel> {
   requireFolder(dir, 'folder');
-  const stream = await openModelStream(folderSource(dir));
+  const stream = await openModelStream(folderSource(dir), { ignore });
+  requireIgnored(dir, ignore, stream.config);
   return { dir, config: stream.config, stream };
 }
 
 /** The model that --model or --shape names; a shape has random weights. Errors: UsageError, FileError and its kinds */
 export async function openModelOrShape(values: Values, fallback?: string): Promise<OpenedModel> {
   const shape = text(values, 'shape');
-  if (shape === undefined) return openModel(text(values, 'model') ?? fallback ?? required(values, 'model'));
+  if (shape === undefined) {
+    return openModel(text(values, 'model') ?? fallback ?? required(values, 'model'), ignoredKeys(values));
+  }
+  if (ignoredKeys(values).length > 0) throw new UsageError('--ignore-config goes with --model');
   if (values['model'] !== undefined) throw new UsageError('give either --model or --shape');
   const stream = randomStream(shapeConfig(shape));
   return { dir: `${shape} (random weights)`, config: stream.config, stream };
@@ -42,10 +46,20 @@ export async function openConfig(values: Values): Promise<{ name: string; config
     if (values['model'] === undefined) throw new UsageError('--model or --shape is missing');
     const dir = required(values, 'model');
     requireFolder(dir, 'folder');
-    return { name: dir, config: await readConfig(folderSource(dir)) };
+    const ignore = ignoredKeys(values);
+    const config = await readConfig(folderSource(dir), { ignore });
+    requireIgnored(dir, ignore, config);
+    return { name: dir, config };
   }
+  if (ignoredKeys(values).length > 0) throw new UsageError('--ignore-config goes with --model');
   if (values['model'] !== undefined) throw new UsageError('give either --model or --shape');
   return { name: shape, config: shapeConfig(shape) };
+}
+
+/** A key that is not there was mistyped. */
+function requireIgnored(dir: string, ignore: readonly string[], { ignored = [] }: ModelConfig): void {
+  const missing = ignore.find((key) => !ignored.includes(key));
+  if (missing !== undefined) throw new UsageError(`--ignore-config ${missing}: ${dir}/config.json has no such key`);
 }
 
 /** sha-256 of the weight files, hex; reads them when nobody did before. */
@@ -67,6 +81,7 @@ export async function openEngine(
   output: Output,
   bare = false,
 ): Promise<Engine> {
+  if (model.config.ignored) output.note(`Ignored in config.json: ${model.config.ignored.join(', ')}.`);
   if (choice === 'torch') {
     if (options.dtype !== undefined && options.dtype !== 'f32') {
       throw new UsageError(

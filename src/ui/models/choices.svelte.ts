@@ -5,6 +5,8 @@ export interface ModelChoice {
   /** As `config.model` names it. */
   address: string;
   label: string;
+  /** Keys of its config.json that the visitor chose to ignore; absent = none. */
+  ignore?: readonly string[];
 }
 
 /** The model that comes with the page. */

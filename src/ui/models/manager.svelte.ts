@@ -4,12 +4,21 @@
  */
 import { transfer, type Remote } from 'comlink';
 import type { ModelConfig } from '../../engine/types';
-import { folderAddress, storedAddress } from '../../models/address';
+import { folderAddress, modelReference, storedAddress } from '../../models/address';
 import type { ModelFolder } from '../../models/folder';
 import { HUB } from '../../models/hub';
 import { forgetFolder, keepFolder, keptFolders, reopenFolder, type KeptFolder } from '../../models/keptFolders';
 import type { ModelManifest } from '../../models/manifest';
-import type { Answer, HubLogin, ModelOffer, ModelServiceApi, ModelShelf, TransferMessage } from '../../models/service';
+import type {
+  Answer,
+  HubLogin,
+  Looked,
+  ModelOffer,
+  ModelServiceApi,
+  ModelShelf,
+  Refused,
+  TransferMessage,
+} from '../../models/service';
 import { keepStorage } from '../keepStorage';
 import { Supervised } from '../../supervision';
 import type { LabClient } from '../labClient.svelte';
@@ -44,6 +53,16 @@ export interface ChosenFolder {
   bytes: number;
 }
 
+/** A folder whose config.json has keys that are not known; the visitor may choose to ignore them. */
+export class RefusedFolderError extends Error {
+  constructor(
+    problem: string,
+    readonly keys: readonly string[],
+  ) {
+    super(problem);
+  }
+}
+
 export class ModelManager {
   shelf = $state.raw<ModelShelf | null>(null);
   /** Why the models of this browser cannot be listed. */
@@ -56,7 +75,7 @@ export class ModelManager {
   offer = $state.raw<ModelOffer | null>(null);
   asking = $state.raw<string | null>(null);
   /** Why there is no offer. */
-  refusal = $state.raw<{ problem: string; needsToken: boolean } | null>(null);
+  refusal = $state.raw<(Refused & { needsToken: boolean }) | null>(null);
   /** Of the hub's account. In memory only: never stored, gone with the page. */
   token = $state('');
   endpoint = $state(HUB);
@@ -107,14 +126,14 @@ export class ModelManager {
   }
 
   /** Looks a model up on the hub: `offer` or `refusal` is set. */
-  async ask(repo: string, revision = 'main'): Promise<void> {
+  async ask(repo: string, revision = 'main', ignore: readonly string[] = []): Promise<void> {
     const turn = ++this.#turn;
     this.asking = repo;
     this.offer = null;
     this.refusal = null;
     const answer = await this.#service
-      .persist(async (service): Promise<Answer> => service.ask(repo, revision, this.login))
-      .catch((error: unknown) => ({ problem: reason(error), needsToken: false }));
+      .persist(async (service): Promise<Answer> => service.ask(repo, revision, this.login, ignore))
+      .catch((error: unknown) => ({ problem: reason(error), keys: [], needsToken: false }));
     if (turn !== this.#turn) return;
     this.asking = null;
     if ('offer' in answer) this.offer = answer.offer;
@@ -135,16 +154,23 @@ export class ModelManager {
   }
 
   /**
-   * Makes a folder usable in this visit. @throws with a reason for people when it holds no usable model
+   * Makes a folder usable in this visit. @throws with a reason for people when it holds no usable model, RefusedFolderError
    * @param handle kept for later visits; null where the browser has none
+   * @param ignore keys of config.json to be left out
    */
-  async choose(folder: ModelFolder, handle: FileSystemDirectoryHandle | null = null): Promise<ChosenFolder> {
-    const { config, bytes } = await this.#service.persist((service) => service.look(folder));
+  async choose(
+    folder: ModelFolder,
+    handle: FileSystemDirectoryHandle | null = null,
+    ignore: readonly string[] = [],
+  ): Promise<ChosenFolder> {
+    const found = await this.#service.persist(async (service): Promise<Looked> => service.look(folder, ignore));
+    if ('problem' in found) throw new RefusedFolderError(found.problem, found.keys);
+    const { config, bytes } = found;
     const address = await this.#lab.addFolder(folder);
     const chosen = { address, folder, config, bytes };
     this.folders = [chosen, ...this.folders.filter((one) => one.address !== address)];
     // A convenience: without it the folder is chosen again.
-    if (handle) await keepFolder({ name: folder.name, handle }).catch(() => {});
+    if (handle) await keepFolder({ name: folder.name, handle, ignore: [...ignore] }).catch(() => {});
     await this.#lookForKept();
     this.#offerChoices();
     return chosen;
@@ -152,7 +178,7 @@ export class ModelManager {
 
   /** Chooses a folder of an earlier visit. Call it on a click. @throws with a reason for people */
   async reopen(kept: KeptFolder): Promise<void> {
-    await this.choose(await reopenFolder(kept), kept.handle);
+    await this.choose(await reopenFolder(kept), kept.handle, kept.ignore);
   }
 
   /** Takes a folder of an earlier visit off the list. */
@@ -162,9 +188,11 @@ export class ModelManager {
   }
 
   /** Copies a folder into this browser, where it survives a reload. */
-  async copy({ folder }: ChosenFolder): Promise<void> {
+  async copy({ folder, config }: ChosenFolder): Promise<void> {
     void keepStorage();
-    await this.#carry(folderAddress(folder.name), folder.name, (service, port) => service.copyFolder(folder, port));
+    await this.#carry(folderAddress(folder.name), folder.name, (service, port) =>
+      service.copyFolder(folder, port, config.ignored),
+    );
   }
 
   /** Deletes a stored model. Rejects with a reason for people. */
@@ -177,6 +205,13 @@ export class ModelManager {
   /** Shape of a stored model. */
   config(id: string): Promise<ModelConfig> {
     return this.#service.persist((service) => service.config(id));
+  }
+
+  /** Why the model of an address cannot be run with these keys left out; null when it can, or when it is not a stored one. */
+  async check(address: string, ignore: readonly string[]): Promise<Refused | null> {
+    const reference = modelReference(address);
+    if (reference.kind !== 'stored') return null;
+    return this.#service.persist((service) => service.check(reference.id, [...ignore]));
   }
 
   dismiss(key: string): void {
@@ -248,10 +283,17 @@ export class ModelManager {
   }
 
   #offerChoices(): void {
-    const stored = (this.shelf?.models ?? []).filter(({ complete }) => complete).map(({ id }) => storedAddress(id));
-    const addresses = [...this.folders.map(({ address }) => address), ...stored];
-    const labels = modelLabels(addresses);
-    modelChoices.others = addresses.map((address, i) => ({ address, label: labels[i] as string }));
+    const stored = (this.shelf?.models ?? [])
+      .filter(({ complete }) => complete)
+      .map(({ id, manifest }) => ({ address: storedAddress(id), ignore: manifest?.ignore }));
+    const folders = this.folders.map(({ address, config }) => ({ address, ignore: config.ignored }));
+    const all = [...folders, ...stored];
+    const labels = modelLabels(all.map(({ address }) => address));
+    modelChoices.others = all.map(({ address, ignore }, i) => ({
+      address,
+      label: labels[i] as string,
+      ...(ignore && { ignore }),
+    }));
   }
 }
 

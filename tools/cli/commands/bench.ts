@@ -14,6 +14,9 @@ import {
   text,
   UsageError,
   wholeNumbers,
+  IGNORE_CONFIG,
+  ignoreHelp,
+  ignoredIn,
 } from '../args';
 import type { Ceilings } from '../bench/ceilings';
 import { boundOf, Roofline, type Work } from '../bench/roofline';
@@ -25,6 +28,7 @@ export const help = `polylogue bench [--model DIR | --shape NAME] [options]
 
   --model DIR      folder in Hugging Face layout; default the embedded model
   --shape NAME     random weights of ${SHAPE_NAMES.join(', ')}
+${ignoreHelp(16)}
 ${dtypeHelp(16)}
 ${cacheHelp(16)}
   --engine NAME    auto, webgpu or reference; default auto
@@ -69,6 +73,7 @@ export async function main(args: string[]): Promise<void> {
     rank: { type: 'string' },
     repeat: { type: 'string' },
     quick: { type: 'boolean' },
+    ...IGNORE_CONFIG,
     json: { type: 'boolean' },
   });
   const output = new Output(Boolean(values['json']));
@@ -100,7 +105,7 @@ export async function main(args: string[]): Promise<void> {
   const { layers, head } = roofline.parameters;
   const { kind, device } = engine.info;
   const about = { engine: kind, device, model: model.dir, dtype, cache, parameters: layers + head, rank };
-  output.object({ what: 'device', ...about, plan: engine.plan(), hash: model.stream.hash });
+  output.object({ what: 'device', ...about, plan: engine.plan(), hash: model.stream.hash, ...ignoredIn(model.config) });
   output.line(
     `${device}\n${model.dir}, ${(layers + head).toLocaleString('en')} multiplying parameters in ${dtype}, keys and values in ${cache}, rank ${rank}`,
   );

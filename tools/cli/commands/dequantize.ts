@@ -7,7 +7,17 @@ import { FileError } from '../../../src/engine/errors';
 import { layOutSafetensors } from '../../../src/engine/safetensors';
 import type { TensorPiece } from '../../../src/engine/stream';
 import type { TensorError, WeightDtype } from '../../../src/engine/types';
-import { choice, dtypeOption, readOptions, required, UsageError } from '../args';
+import {
+  choice,
+  dtypeOption,
+  readOptions,
+  required,
+  UsageError,
+  IGNORE_CONFIG,
+  ignoreHelp,
+  ignoredKeys,
+  ignoredIn,
+} from '../args';
 import { Output } from '../output';
 import { describeErrors, summarise } from '../quantiserErrors';
 import { openRepacker, type Repack } from '../repack';
@@ -19,6 +29,7 @@ export const help = `polylogue dequantize --model DIR --dtype NAME --out DIR [op
   --dtype NAME     f16, int8 or int4 (groups of 32); f32 copies the values
   --out DIR        new folder: F32 safetensors with the values that the device computes with in this format, under the
                    names of Hugging Face, and the model's configuration and tokenizer
+${ignoreHelp(16)}
   --engine NAME    which quantiser: auto, webgpu (packed and unpacked on the device) or reference (the host's); default auto
   --json           one JSON object per matrix: name, values, relative error √(Σ(w′ − w)² / Σw²), largest |w′ − w|; one more
                    with the worst and the mean (weighted by values) relative error`;
@@ -43,6 +54,7 @@ export async function main(args: string[]): Promise<void> {
     dtype: { type: 'string' },
     out: { type: 'string' },
     engine: { type: 'string' },
+    ...IGNORE_CONFIG,
     json: { type: 'boolean' },
   });
   const output = new Output(Boolean(values['json']));
@@ -50,7 +62,7 @@ export async function main(args: string[]): Promise<void> {
   const dtype = dtypeOption(values);
   const out = required(values, 'out');
   const engine = choice(values, 'engine', ['auto', 'webgpu', 'reference'] as const, 'auto');
-  const model = await openModel(required(values, 'model'));
+  const model = await openModel(required(values, 'model'), ignoredKeys(values));
   if (existsSync(join(out, WEIGHTS))) throw new UsageError(`--out: ${join(out, WEIGHTS)} is there already`);
 
   const { head, places } = layOutSafetensors(tensorShapes(model.config));
@@ -79,7 +91,11 @@ export async function main(args: string[]): Promise<void> {
   for (const name of COPIED) {
     if (existsSync(join(model.dir, name))) await copyFile(join(model.dir, name), join(out, name));
   }
-  report([...errors].map(errorOf), { dtype, out, quantiser: repacker.name, hash: model.stream.hash }, output);
+  report(
+    [...errors].map(errorOf),
+    { dtype, out, quantiser: repacker.name, hash: model.stream.hash, ...ignoredIn(model.config) },
+    output,
+  );
 }
 
 interface ErrorSum {

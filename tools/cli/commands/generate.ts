@@ -14,6 +14,10 @@ import {
   text,
   UsageError,
   type Values,
+  IGNORE_CONFIG,
+  ignoreHelp,
+  ignoredKeys,
+  ignoredIn,
 } from '../args';
 import { Output } from '../output';
 import { openEngine, openModel, readAdapter } from '../session';
@@ -33,6 +37,7 @@ export const help = `polylogue generate --model DIR (--prompt TEXT | --ids 1,2,3
   --top-k K            keep the K most probable tokens; default 0, all
   --top-p P            keep the most probable tokens with mass P; default 1, all
   --seed N             default 0
+${ignoreHelp(20)}
 ${dtypeHelp(20)}
 ${cacheHelp(20)}
   --engine NAME        auto, webgpu or reference; default auto
@@ -53,6 +58,7 @@ export async function main(args: string[]): Promise<void> {
     dtype: { type: 'string' },
     cache: { type: 'string' },
     engine: { type: 'string' },
+    ...IGNORE_CONFIG,
     json: { type: 'boolean' },
   });
   const output = new Output(Boolean(values['json']));
@@ -65,7 +71,7 @@ export async function main(args: string[]): Promise<void> {
   const cache = cacheOption(values);
   const raw = Boolean(values['raw']);
   const choiceOfEngine = choice(values, 'engine', ENGINES, 'auto');
-  const model = await openModel(required(values, 'model'));
+  const model = await openModel(required(values, 'model'), ignoredKeys(values));
   const asked = promptOf(values);
   const tokenizer = await openTokenizer(model.dir).catch((error: unknown) => {
     // Ids need none: the response is then given as ids.
@@ -101,7 +107,7 @@ export async function main(args: string[]): Promise<void> {
   ]);
   if (!result) throw new Error('the engine returned no result');
   const completion = tokenizer ? responseText(tokenizer, ends, result.ids) : null;
-  output.object({ prompt_ids: ids, ...result, text: completion, engine: engine.info.kind });
+  output.object({ prompt_ids: ids, ...result, text: completion, engine: engine.info.kind, ...ignoredIn(model.config) });
   output.line(completion ?? result.ids.join(','));
   output.note(`${result.ids.length} tokens, ended by ${result.finish}, ${engine.info.device}`);
   await engine.dispose();

@@ -2,7 +2,18 @@
 import { planModel, type ModelPlan, type TrainingSize } from '../../../src/engine/plan';
 import { parameterCount, SHAPE_NAMES } from '../../../src/engine/shapes';
 import type { EngineOptions } from '../../../src/engine/types';
-import { cacheHelp, cacheOption, dtypeHelp, dtypeOption, number, readOptions, type Values } from '../args';
+import {
+  cacheHelp,
+  cacheOption,
+  dtypeHelp,
+  dtypeOption,
+  number,
+  readOptions,
+  type Values,
+  IGNORE_CONFIG,
+  ignoreHelp,
+  ignoredIn,
+} from '../args';
 import { Output } from '../output';
 import { openConfig } from '../session';
 
@@ -10,6 +21,7 @@ export const help = `polylogue plan (--model DIR | --shape NAME) [options]
 
   --model DIR        folder in Hugging Face layout; only config.json is read
   --shape NAME       ${SHAPE_NAMES.join(', ')}
+${ignoreHelp(18)}
 ${dtypeHelp(18)}
 ${cacheHelp(18)}
                      (auto is planned as f32: which device it will be is not known)
@@ -35,6 +47,7 @@ export async function main(args: string[]): Promise<void> {
     adapters: { type: 'string' },
     rank: { type: 'string' },
     'train-tokens': { type: 'string' },
+    ...IGNORE_CONFIG,
     json: { type: 'boolean' },
   });
   const output = new Output(Boolean(values['json']));
@@ -43,8 +56,9 @@ export async function main(args: string[]): Promise<void> {
   const training = trainingSize(values, options.maxAdapters ?? 1);
   const plan = planModel(config, options, training);
   const parameters = parameterCount(config);
-  output.object({ model: name, parameters, options, training: training ?? null, plan });
+  output.object({ model: name, parameters, options, training: training ?? null, plan, ...ignoredIn(config) });
   output.line(`${name}: ${parameters.toLocaleString('en')} parameters in ${options.dtype}`);
+  if (config.ignored) output.line(`ignored in config.json: ${config.ignored.join(', ')}`);
   for (const line of table(plan)) output.line(line);
 }
 

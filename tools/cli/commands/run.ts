@@ -34,6 +34,9 @@ import {
   readOptions,
   text,
   UsageError,
+  IGNORE_CONFIG,
+  ignoreHelp,
+  ignoredKeys,
 } from '../args';
 import { deviceArithmetic } from '../device';
 import { Output } from '../output';
@@ -52,6 +55,7 @@ export const help = `polylogue run [options]
   --data FILE         problems (JSON lines, a JSON list, or a CSV with a header) of a task that reads a file:
                       --set task=${FILE_TASKS.join('|')}
   --seed N            default: the preset's
+${ignoreHelp(19)}
 ${dtypeHelp(19)} or the preset's
 ${cacheHelp(19)}
   --engine NAME       auto, webgpu or reference; default auto
@@ -74,6 +78,7 @@ export async function main(args: string[]): Promise<void> {
     engine: { type: 'string' },
     out: { type: 'string' },
     'keep-adapters': { type: 'string' },
+    ...IGNORE_CONFIG,
     json: { type: 'boolean' },
   });
   const output = new Output(Boolean(values['json']));
@@ -81,11 +86,13 @@ export async function main(args: string[]): Promise<void> {
   const preset = text(values, 'preset') ?? 'arithmetic-quick';
   const settings = readSettings((values['set'] as string[]) ?? []);
   const data = await readProblems(text(values, 'data'), settings['task'] ?? PRESETS[preset]?.config.task);
+  const ignore = ignoredKeys(values);
   const asked = resolveConfig(preset, {
     ...settings,
     ...(seed === undefined ? {} : { seed }),
     ...(values['dtype'] === undefined ? {} : { dtype: dtypeOption(values) }),
     ...(values['cache'] === undefined ? {} : { cache: cacheOption(values) }),
+    ...(ignore.length > 0 && { ignoreConfig: ignore.join(',') }),
     ...(data && { 'data.name': data.name, 'data.sha256': data.sha256 }),
   });
   const folder = modelFolder(asked.model);
@@ -98,7 +105,7 @@ export async function main(args: string[]): Promise<void> {
   // Before the work: a run of hours that cannot be written at its end is lost.
   if (out !== undefined) await requireWritable(out);
 
-  const model = await openModel(folder);
+  const model = await openModel(folder, config.ignoreConfig);
   const tokenizer = await openTokenizer(model.dir);
   const problems = measuredProblems(task, config.seed, data);
   if (problems[0]) await checkDialect(task, problems[0], tokenizer, asked.model);

@@ -1,6 +1,6 @@
 /** `score`: log-probability of every token of a sequence after the first, or the perplexity of a text. */
 import type { Engine, WeightDtype } from '../../../src/engine/types';
-import { UsageError } from '../args';
+import { UsageError, IGNORE_CONFIG, ignoreHelp, ignoredKeys, ignoredIn } from '../args';
 import {
   cacheHelp,
   cacheOption,
@@ -31,6 +31,7 @@ export const help = `polylogue score --model DIR (--ids 1,2,3 | --text FILE) [op
   --limit N        only the first N tokens of the text
   --against NAME   measure the text with the weights in this format too, for example f32
   --adapter DIR    PEFT adapter to apply
+${ignoreHelp(16)}
 ${dtypeHelp(16)}
 ${cacheHelp(16)}
   --engine NAME    auto, webgpu or reference; default auto
@@ -55,6 +56,7 @@ export async function main(args: string[]): Promise<void> {
     dtype: { type: 'string' },
     cache: { type: 'string' },
     engine: { type: 'string' },
+    ...IGNORE_CONFIG,
     json: { type: 'boolean' },
   });
   const output = new Output(Boolean(values['json']));
@@ -73,7 +75,7 @@ async function scoreIds(values: Values, dtype: WeightDtype, choice: EngineChoice
     if (values[name] !== undefined) throw new UsageError(`--${name} goes with --text`);
   }
   if (ids.length < 2) throw new UsageError('--ids: one id predicts nothing; give at least two');
-  const model = await openModel(required(values, 'model'));
+  const model = await openModel(required(values, 'model'), ignoredKeys(values));
   const most = model.config.maxPositions;
   if (ids.length > most) throw new UsageError(`--ids: there are ${ids.length}, and ${model.dir} reads ${most} at most`);
   checkTokens(ids, model, await openTokenizer(model.dir).catch(() => null));
@@ -82,7 +84,7 @@ async function scoreIds(values: Values, dtype: WeightDtype, choice: EngineChoice
   const logprobs = Array.from(row ?? []);
   const sum = logprobs.reduce((a, b) => a + b, 0);
   const perplexity = Math.exp(-sum / logprobs.length);
-  output.object({ ids, logprobs, sum, perplexity, dtype, engine: engine.info.kind });
+  output.object({ ids, logprobs, sum, perplexity, dtype, engine: engine.info.kind, ...ignoredIn(model.config) });
   logprobs.forEach((value, i) => output.line(`${String(ids[i + 1]).padStart(7)}  ${value.toFixed(6)}`));
   output.line(`sum ${sum.toFixed(6)}, perplexity ${perplexity.toFixed(4)}`);
   await engine.dispose();
@@ -92,7 +94,7 @@ async function scoreText(values: Values, dtype: WeightDtype, choice: EngineChoic
   const file = required(values, 'text');
   const against = values['against'] === undefined ? null : dtypeOption(values, 'against');
   const limit = number(values, 'limit', Infinity, { integer: true, min: 2 });
-  const model = await openModel(required(values, 'model'));
+  const model = await openModel(required(values, 'model'), ignoredKeys(values));
   const most = model.config.maxPositions;
   const window = number(values, 'window', Math.min(512, most), { integer: true, min: 2, max: most });
   const content = plainText(file, await readBytes(file));
@@ -120,7 +122,16 @@ async function scoreText(values: Values, dtype: WeightDtype, choice: EngineChoic
     await engine.dispose();
   }
   const windows = windowsOf(ids, window).length;
-  output.object({ text: file, tokens: tokens.length, scored: ids.length - 1, window, windows, engine: kind, results });
+  output.object({
+    text: file,
+    tokens: tokens.length,
+    scored: ids.length - 1,
+    window,
+    windows,
+    engine: kind,
+    ...ignoredIn(model.config),
+    results,
+  });
   output.line(
     `${file}: ${tokens.length} tokens, ${ids.length - 1} of them predicted, in ${windows} ${windows === 1 ? 'window' : 'windows'} of ${window}`,
   );

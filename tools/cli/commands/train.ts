@@ -14,6 +14,10 @@ import {
   text,
   UsageError,
   type Values,
+  IGNORE_CONFIG,
+  ignoreHelp,
+  ignoredKeys,
+  ignoredIn,
 } from '../args';
 import { Output } from '../output';
 import { serialiseAdapter } from '../../../src/engine/peft';
@@ -44,6 +48,7 @@ export const help = `polylogue train --model DIR --data FILE --out DIR [options]
   --seed N           initial weights and order of the data; default 0
   --shuffle false    keep the order of the file
   --raw              no chat template around text prompts; a BOS where the tokenizer puts one
+${ignoreHelp(18)}
 ${dtypeHelp(18)}
   --engine NAME      auto, webgpu or reference; default auto
   --json             one JSON line per step: step, loss, grad_norm, lr, tokens`;
@@ -70,6 +75,7 @@ export async function main(args: string[]): Promise<void> {
     raw: { type: 'boolean' },
     dtype: { type: 'string' },
     engine: { type: 'string' },
+    ...IGNORE_CONFIG,
     json: { type: 'boolean' },
   });
   const output = new Output(Boolean(values['json']));
@@ -82,7 +88,7 @@ export async function main(args: string[]): Promise<void> {
   const choiceOfEngine = choice(values, 'engine', ENGINES, 'auto');
   // Before the work, so that an unwritable place costs nothing; nothing is made there before there is an adapter.
   await requireFolderPlace(out);
-  const model = await openModel(required(values, 'model'));
+  const model = await openModel(required(values, 'model'), ignoredKeys(values));
   let tokenizer: ReturnType<typeof openTokenizer> | undefined;
   const examples = await readTrainingData(dataFile, await readBytes(dataFile), {
     name: model.dir,
@@ -113,7 +119,14 @@ export async function main(args: string[]): Promise<void> {
     const [t] = event.tracks;
     if (!t) continue;
     const step = event.step + 1;
-    output.object({ step, loss: t.loss, grad_norm: t.gradNorm, lr: t.lr, tokens: t.tokens });
+    output.object({
+      step,
+      loss: t.loss,
+      grad_norm: t.gradNorm,
+      lr: t.lr,
+      tokens: t.tokens,
+      ...ignoredIn(model.config),
+    });
     output.line(
       `step ${step}/${event.totalSteps}  loss ${t.loss.toFixed(5)}  gradient norm ${t.gradNorm.toFixed(4)}  lr ${t.lr.toExponential(2)}`,
     );
