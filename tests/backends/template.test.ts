@@ -83,10 +83,18 @@ describe('templates', () => {
 
   it.each([
     ['{% for i in range(1000000000) %}x{% endfor %}', /range has more than 100000 numbers/],
-    ['{% for i in range(9999) %}{% for j in range(9999) %}{% endfor %}{% endfor %}', /more than 1000000 steps/],
+    ['{% for i in range(9999) %}{% for j in range(9999) %}{% endfor %}{% endfor %}', /more than 300000 steps/],
     [
       "{% set ns = namespace(x='xx') %}{% for i in range(99) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
       /more than 50000000 characters/,
+    ],
+    [
+      "{% set ns = namespace(x=['x']) %}{% for i in range(99) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
+      /more than 50000000 characters/,
+    ],
+    [
+      "{% set ns = namespace(x=['x']) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x | tojson }}",
+      /tojson is given too much/,
     ],
     ['{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}', /is nested deeper than 200/],
     [`{{ ${'('.repeat(50_000)}1${')'.repeat(50_000)} }}`, /cannot be read|is nested deeper/],

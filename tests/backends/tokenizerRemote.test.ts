@@ -19,7 +19,7 @@ const start = (): Body => {
 afterAll(() => bodies.forEach((body) => body.end()));
 
 /** Quick, so that the tests are; a slow machine takes up to a second to start a thread. */
-const limits = { open: 20_000, answer: 1_500 };
+const limits = { open: 20_000, answer: 3_000 };
 const open = tokenizersIn(start, { limits });
 
 function source(tokenizer: object = {}, config: object = {}): FileSource {
@@ -81,7 +81,7 @@ describe('a tokenizer in a thread', () => {
     const error = await bad.encode(`${'a'.repeat(60)}b`).catch((caught: unknown) => caught as FileError);
     expect(error).toBeInstanceOf(FileError);
     expect((error as FileError).message).toMatch(
-      /^tiny\/tokenizer\.json: The tokenizer took longer than 1\.5 seconds .* It was ended\. Its pre_tokenizer/,
+      /^tiny\/tokenizer\.json: The tokenizer took longer than 3 seconds .* It was ended\. Its pre_tokenizer/,
     );
     // In a new thread both go on.
     expect(await good.encode('b')).toEqual([98]);
@@ -101,6 +101,6 @@ describe('a tokenizer in a thread', () => {
     );
     const loop = '{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}';
     const template = await open(source({}, { chat_template: loop }));
-    await expect(template.encodeChat(TALK, true)).rejects.toThrow(/takes more than 1000000 steps/);
+    await expect(template.encodeChat(TALK, true)).rejects.toThrow(/takes more than 300000 steps/);
   });
 });

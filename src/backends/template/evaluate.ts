@@ -1,6 +1,6 @@
 /** Expressions of a template. Every step is counted: a template that goes on for ever is refused, at the same step everywhere. */
 import { FILTERS, isTrue } from './filters';
-import { TemplateError } from './lexer';
+import { TemplateError, TooMuchError } from './lexer';
 import { method } from './methods';
 import type { Node, Program } from './nodes';
 import {
@@ -20,10 +20,12 @@ import {
 } from './values';
 
 /** Nodes that one rendering may visit. */
-export const MOST_STEPS = 1_000_000;
+export const MOST_STEPS = 300_000;
 /** Characters that one rendering may make, everything that is thrown away included. */
 export const MOST_CHARACTERS = 50_000_000;
 const DEEPEST = 200;
+/** Characters that an item of a list counts for. */
+const ITEM = 10;
 
 /** Names in reach; a loop's are its own. */
 export class Scope {
@@ -46,13 +48,22 @@ export class Budget {
   #depth = 0;
 
   step(): void {
-    if (++this.#steps > MOST_STEPS) throw new TemplateError(`takes more than ${MOST_STEPS} steps`);
+    if (++this.#steps > MOST_STEPS) throw new TooMuchError(`takes more than ${MOST_STEPS} steps`);
+  }
+
+  /** A list of so many items; each takes the room of some characters. */
+  held(items: number): void {
+    this.#use(items * ITEM);
   }
 
   made(words: Words): Words {
-    this.#characters += words.text.length;
-    if (this.#characters > MOST_CHARACTERS) throw new TemplateError(`makes more than ${MOST_CHARACTERS} characters`);
+    this.#use(words.text.length);
     return words;
+  }
+
+  #use(characters: number): void {
+    this.#characters += characters;
+    if (this.#characters > MOST_CHARACTERS) throw new TooMuchError(`makes more than ${MOST_CHARACTERS} characters`);
   }
 
   nested<T>(work: () => T): T {
@@ -69,6 +80,7 @@ export function evaluate(node: Node, scope: Scope, budget: Budget): Value {
   budget.step();
   return budget.nested(() => {
     const value = valueOf(node, scope, budget);
+    if (Array.isArray(value)) budget.held(value.length);
     return value instanceof Words ? budget.made(value) : value;
   });
 }

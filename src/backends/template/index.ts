@@ -23,7 +23,7 @@ import {
 } from './values';
 
 export { DATE } from './dates';
-export { TemplateError } from './lexer';
+export { TemplateError, TooMuchError } from './lexer';
 export { Words, type Value } from './values';
 
 /** Characters of a template at most; the longest in use have some 15,000. */

@@ -11,6 +11,9 @@ export interface Token {
 /** A template that cannot be read, by line. */
 export class TemplateError extends Error {}
 
+/** A template that takes or makes more than it may. */
+export class TooMuchError extends TemplateError {}
+
 const OPERATORS: readonly (readonly [string, string])[] = [
   ['<=', 'ComparisonBinaryOperator'],
   ['>=', 'ComparisonBinaryOperator'],

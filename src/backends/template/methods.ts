@@ -1,6 +1,16 @@
 /** What texts and mappings can do in a template, as in Python. */
-import { SPACE, TemplateError } from './lexer';
-import { Callable, integer, kindOf, Words, words, type Arguments, type Value } from './values';
+import { SPACE, TemplateError, TooMuchError } from './lexer';
+import {
+  Callable,
+  integer,
+  kindOf,
+  LONGEST_PARTED,
+  MOST_COMPARED,
+  Words,
+  words,
+  type Arguments,
+  type Value,
+} from './values';
 
 /** @param characters what is taken away; white space where it is none */
 export function strip(value: Words, characters: Value | undefined, left: boolean, right: boolean): Words {
@@ -15,6 +25,8 @@ export function strip(value: Words, characters: Value | undefined, left: boolean
 
 /** Pieces between separators, at most `most` cuts where it is not negative. */
 function split(value: Words, separator: Value | undefined, most: number): Words[] {
+  if (value.text.length > LONGEST_PARTED && most < 0)
+    throw new TooMuchError(`a text of more than ${LONGEST_PARTED} characters is taken apart`);
   const cuts: [start: number, end: number][] = [];
   if (separator === undefined || separator === null) return splitSpace(value, most);
   const by = words(separator, 'split').text;
@@ -131,8 +143,11 @@ export function method(value: Value, name: string): Callable | null {
   return null;
 }
 
+const DEEPEST_JSON = 100;
+
 /** As Python's json.dumps writes it under `ensure_ascii=False`. */
-export function toJson(value: Value, indent: number | null, level = 0): Words {
+export function toJson(value: Value, indent: number | null, level = 0, left = { values: MOST_COMPARED }): Words {
+  if (--left.values < 0 || level > DEEPEST_JSON) throw new TooMuchError('tojson is given too much');
   if (value === null) return new Words('null');
   if (typeof value === 'boolean') return new Words(String(value));
   if (typeof value === 'number') {
@@ -155,14 +170,14 @@ export function toJson(value: Value, indent: number | null, level = 0): Words {
   if (Array.isArray(value))
     return list(
       '[',
-      value.map((one) => toJson(one, indent, level + 1)),
+      value.map((one) => toJson(one, indent, level + 1, left)),
       ']',
     );
   if (value instanceof Map)
     return list(
       '{',
       [...value].map(([key, one]) =>
-        Words.join([new Words(`${JSON.stringify(key)}: `), toJson(one, indent, level + 1)]),
+        Words.join([new Words(`${JSON.stringify(key)}: `), toJson(one, indent, level + 1, left)]),
       ),
       '}',
     );

@@ -1,5 +1,11 @@
 /** Values of a template. Texts know which of their characters stand in a message (`Words.content`). */
-import { TemplateError } from './lexer';
+import { TemplateError, TooMuchError } from './lexer';
+
+/** Characters of one text at most, and of one that is taken apart into characters. */
+const LONGEST_TEXT = 20_000_000;
+export const LONGEST_PARTED = 1_000_000;
+/** Values that are looked at to compare two, or to write one as JSON: lists may hold the same list often. */
+export const MOST_COMPARED = 100_000;
 
 /** A text; `content` has a flag for each UTF-16 unit, null where the template wrote all of it. */
 export class Words {
@@ -17,7 +23,11 @@ export class Words {
     return new Words(this.text.slice(start, end), this.content?.subarray(start, end) ?? null);
   }
 
+  /** @throws TemplateError for a text that is too long, before it is made */
   static join(parts: readonly Words[]): Words {
+    let length = 0;
+    for (const part of parts) length += part.text.length;
+    if (length > LONGEST_TEXT) throw new TooMuchError(`makes a text of more than ${LONGEST_TEXT} characters`);
     const text = parts.map((part) => part.text).join('');
     if (parts.every((part) => part.content === null)) return new Words(text);
     const content = new Uint8Array(text.length);
@@ -100,13 +110,15 @@ export function integer(value: Value, of: string): number {
   throw new TemplateError(`${of} asks for a whole number and is given ${kindOf(value)}`);
 }
 
-export function equal(a: Value, b: Value): boolean {
+/** @param left values that may still be looked at */
+export function equal(a: Value, b: Value, left = { values: MOST_COMPARED }): boolean {
+  if (--left.values < 0) throw new TooMuchError(`compares more than ${MOST_COMPARED} values at once`);
   if (a instanceof Words && b instanceof Words) return a.text === b.text;
   if (a instanceof Missing && b instanceof Missing) return true;
   if (Array.isArray(a) && Array.isArray(b))
-    return a.length === b.length && a.every((one, i) => equal(one, b[i] as Value));
+    return a.length === b.length && a.every((one, i) => equal(one, b[i] as Value, left));
   if (a instanceof Map && b instanceof Map)
-    return a.size === b.size && [...a].every(([key, one]) => b.has(key) && equal(one, b.get(key) as Value));
+    return a.size === b.size && [...a].every(([key, one]) => b.has(key) && equal(one, b.get(key) as Value, left));
   const number = (value: Value): Value => (typeof value === 'boolean' ? Number(value) : value);
   return number(a) === number(b);
 }
@@ -117,6 +129,8 @@ export function itemsOf(value: Value, of: string): Value[] {
   if (value instanceof Missing) return [];
   if (value instanceof Map) return [...value.keys()].map((key) => new Words(key));
   if (value instanceof Words) {
+    if (value.text.length > LONGEST_PARTED)
+      throw new TooMuchError(`${of} takes a text of more than ${LONGEST_PARTED} characters apart`);
     let start = 0;
     return Array.from(value.text, (character) => value.slice(start, (start += character.length)));
   }

@@ -1,7 +1,7 @@
 /** A model's tokenizer and chat template, in one thread. `src/backends/tokenizer.ts` runs it where it can be ended. */
 import { FileError } from '../../engine/errors';
 import type { ChatMessage } from '../../tasks/types';
-import { DATE, Template, TemplateError, Words, type Value } from '../template';
+import { DATE, Template, TemplateError, TooMuchError, Words, type Value } from '../template';
 import { at, object, refuse, type Json, type Place } from './fields';
 import { TextTokenizer } from './textTokenizer';
 import type { Piece } from './spans';
@@ -36,7 +36,7 @@ export class LocalChat {
   readonly text: TextTokenizer;
   readonly hasChatTemplate: boolean;
   readonly eosId: number | null;
-  readonly #template: Template | TemplateError | null;
+  #template: Template | TemplateError | null;
   readonly #names: Record<string, Value>;
   readonly #start: readonly number[];
   readonly #file: string;
@@ -118,7 +118,10 @@ export class LocalChat {
   #tried(messages: readonly ChatMessage[]): Piece[] | null {
     try {
       return this.#template ? this.#render(messages, false) : null;
-    } catch {
+    } catch (error) {
+      // Once is enough: it would take as much again.
+      const { cause } = error as Error;
+      if (cause instanceof TooMuchError) this.#template = cause;
       return null;
     }
   }
