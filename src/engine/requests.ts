@@ -1,11 +1,13 @@
 /** Checks that every engine makes on what it is asked, so that all refuse the same requests with the same words. */
 import { RequestError } from './errors';
+import { checkObjective, scoredSequences, sequencesOf } from './objectives';
 import type {
   AdapterConfig,
   AdapterId,
   EngineOptions,
   GenerateRequest,
   ModelConfig,
+  Objective,
   OptimiserSettings,
   ScoreRequest,
   StreamKey,
@@ -59,31 +61,65 @@ export function checkLogits(request: ScoreRequest, limits: Limits): void {
 }
 
 /** @throws RequestError naming the track and the example */
-export function checkTrack(track: TrainTrack, limits: Limits): void {
+export function checkTrack(track: TrainTrack, limits: Limits, objective: Objective = 'sft'): void {
   const where = `track ${track.adapter}`;
   checkAdapterId(track.adapter, limits, where);
   track.examples.forEach((example, index) => checkExample(example, limits, `${where}, example ${index}`));
+  checkSettings(objective);
+  checkObjective(objective, track);
+  checkAdapterId(track.reference ?? null, limits, `${where}, reference`);
+  const entries = objective !== 'sft' && objective.kind === 'dpo' ? (track.pairs ?? []) : track.examples;
+  const name = entries === track.pairs ? 'pair' : 'example';
   track.batches.forEach((batch, step) => {
     if (batch.length === 0) throw new RequestError(`${where}: batch ${step} is empty`);
-    let total = 0;
     for (const index of batch) {
-      const example = track.examples[index];
-      if (example === undefined)
-        throw new RequestError(`${where}: batch ${step} names example ${index}, there is none`);
-      total += weightSum(example);
+      if (entries[index] === undefined)
+        throw new RequestError(`${where}: batch ${step} names ${name} ${index}, there is none`);
     }
-    if (!(total > 0)) throw new RequestError(`${where}: batch ${step} has no token with a weight`);
+    checkWeights(objective, track, step, where);
   });
+}
+
+/** A step needs something to learn: SFT one token with a weight in its batch, the others one in every sequence that they score. */
+function checkWeights(objective: Objective, track: TrainTrack, step: number, where: string): void {
+  const mass = (index: number): number => weightSum(track.examples[index] as TrainExample);
+  if (objective === 'sft') {
+    const total = sequencesOf(objective, track, step).reduce((sum, index) => sum + mass(index), 0);
+    if (!(total > 0)) throw new RequestError(`${where}: batch ${step} has no token with a weight`);
+    return;
+  }
+  const empty = scoredSequences(objective, track, step).find((index) => !(mass(index) > 0));
+  if (empty !== undefined) throw new RequestError(`${where}: example ${empty} has no token with a weight`);
+}
+
+function checkSettings(objective: Objective): void {
+  if (objective === 'sft') return;
+  const kind: string | undefined = objective?.kind;
+  if (kind !== 'dpo' && kind !== 'kto')
+    throw new RequestError(`objective ${JSON.stringify(objective)} is not known; known are sft, dpo and kto`);
+  const known = kind === 'dpo' ? ['beta'] : ['beta', 'desirable', 'undesirable'];
+  for (const name of Object.keys(objective)) {
+    if (name === 'kind') continue;
+    if (!known.includes(name)) throw new RequestError(`objective ${kind}: ${name} is not known`);
+  }
+  for (const name of known) {
+    const value: unknown = objective[name as keyof Objective];
+    if (!(typeof value === 'number' && Number.isFinite(value) && value > 0))
+      throw new RequestError(`objective ${kind}: ${name} is ${String(value)}, not a number above 0`);
+  }
 }
 
 /** @throws RequestError */
 export function checkJob(job: TrainJob, limits: Limits): void {
-  if (job.objective !== 'sft') throw new RequestError(`objective ${String(job.objective)} is not known`);
   const seen = new Set<AdapterId>();
   for (const track of job.tracks) {
     if (seen.has(track.adapter)) throw new RequestError(`adapter ${track.adapter} has two tracks`);
     seen.add(track.adapter);
-    checkTrack(track, limits);
+    checkTrack(track, limits, job.objective);
+  }
+  for (const { adapter, reference } of job.tracks) {
+    if (reference != null && seen.has(reference))
+      throw new RequestError(`track ${adapter}: its reference ${reference} is trained in the same job`);
   }
   checkOptimiser(job.optimiser);
   if (job.resume && !isCount(job.resume.step)) throw new RequestError(`resume.step is ${job.resume.step}`);
@@ -109,10 +145,10 @@ export function checkAdapterId(id: AdapterId | null, limits: Pick<Limits, 'adapt
   if (id !== null && !limits.adapters.has(id)) throw new RequestError(`${where}: there is no adapter ${id}`);
 }
 
-/** Σ of the weights that count (all but the first). */
+/** Σ |w| of the weights that count (all but the first). */
 export function weightSum(example: TrainExample): number {
   let sum = 0;
-  for (let t = 1; t < example.weights.length; t++) sum += example.weights[t];
+  for (let t = 1; t < example.weights.length; t++) sum += Math.abs(example.weights[t]);
   return sum;
 }
 
@@ -175,7 +211,7 @@ function checkExample(example: TrainExample, limits: Limits, where: string): voi
   }
   for (let t = 1; t < example.weights.length; t++) {
     const weight = example.weights[t];
-    if (!Number.isFinite(weight) || weight < 0) throw new RequestError(`${where}: weight ${weight} at position ${t}`);
+    if (!Number.isFinite(weight)) throw new RequestError(`${where}: weight ${weight} at position ${t}`);
   }
 }
 

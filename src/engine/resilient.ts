@@ -23,6 +23,7 @@ import type {
   GenerateRequest,
   GenerateResult,
   MemoryPlan,
+  Objective,
   OptimiserState,
   ScoreRequest,
   TrainJob,
@@ -112,8 +113,8 @@ export class ResilientEngine implements Engine {
     return this.enqueue(() => this.keeper.persist((engine) => engine.logits(request)));
   }
 
-  gradients(track: TrainTrack): ReturnType<Engine['gradients']> {
-    return this.enqueue(() => this.keeper.persist((engine) => engine.gradients(track), { reduce: refuse }));
+  gradients(track: TrainTrack, objective?: Objective): ReturnType<Engine['gradients']> {
+    return this.enqueue(() => this.keeper.persist((engine) => engine.gradients(track, objective), { reduce: refuse }));
   }
 
   /**

@@ -151,17 +151,38 @@ export interface ScoreRequest {
   adapter: AdapterId | null;
 }
 
+/**
+ * What a track minimises in a step. `sft`: Σ w·nll / Σ |w| over the batch; a negative weight makes a token less probable.
+ * `dpo` and `kto` are defined in src/engine/objectives.ts; beta is the strength of the pull towards the reference, `desirable`
+ * and `undesirable` are KTO's λ_D and λ_U.
+ */
+export type Objective =
+  'sft' | { kind: 'dpo'; beta: number } | { kind: 'kto'; beta: number; desirable: number; undesirable: number };
+
 /** One training sequence; `weights[t]` is the weight of predicting ids[t] from ids[0..t-1]; weights[0] is ignored. */
 export interface TrainExample {
   ids: ArrayLike<number>;
   weights: ArrayLike<number>;
+  /** DPO and KTO: Σ w·log p under the reference; absent = the engine scores it when the job begins. */
+  reference?: number;
+  /** KTO only, and there on every example of a batch. */
+  desirable?: boolean;
 }
 
-/** What one adapter learns from: its examples and, for each of its optimiser steps, which of them (indices). */
+/**
+ * What one adapter learns from: its examples and, for each of its optimiser steps, which of them (indices). DPO's batches hold
+ * indices of `pairs` instead.
+ */
 export interface TrainTrack {
   adapter: AdapterId;
   examples: TrainExample[];
   batches: number[][];
+  /** DPO only: indices of examples. */
+  pairs?: { chosen: number; rejected: number }[];
+  /** KTO only: for each step, examples whose prompt and completion belong to different problems; they estimate its z. */
+  mismatched?: number[][];
+  /** DPO and KTO: which adapter is the reference; absent or null = the base. */
+  reference?: AdapterId | null;
 }
 
 export interface OptimiserSettings {
@@ -197,10 +218,10 @@ export const DEFAULT_OPTIMISER: OptimiserSettings = {
 
 /**
  * A training job: one optimiser over several adapters at once. Step s trains every track that has more than s batches, all
- * their rows in one device batch. The loss of a track in a step is Σ w·nll / Σ w over its batch.
+ * their rows in one device batch. The loss of a track in a step is that of the job's objective on its batch.
  */
 export interface TrainJob {
-  objective: 'sft';
+  objective: Objective;
   tracks: TrainTrack[];
   optimiser: OptimiserSettings;
   /** Continue from this step with the given optimiser states (from `TrainStep` checkpoints); default 0 and zeros. */
@@ -225,7 +246,7 @@ export interface TrainStepEvent {
     /** Before clipping. */
     gradNorm: number;
     lr: number;
-    /** Completion tokens (weight > 0) in the batch. */
+    /** Completion tokens (weight not 0) in the sequences of the batch. */
     tokens: number;
   }[];
 }
@@ -333,7 +354,7 @@ export interface Engine {
    */
   train(job: TrainJob): AsyncGenerator<TrainStepEvent, void, void>;
   /** Gradient of the track's loss on its first batch, under the adapter's tensor names, nothing updated. For checks. */
-  gradients(track: TrainTrack): Promise<{ loss: number; tensors: Map<string, HostTensor> }>;
+  gradients(track: TrainTrack, objective?: Objective): Promise<{ loss: number; tensors: Map<string, HostTensor> }>;
   /** Optimiser state after the last step of `train` for this adapter, or null when it was not trained. */
   optimiserState(adapter: AdapterId): Promise<OptimiserState | null>;
 

@@ -139,7 +139,7 @@ export function controlled(engine: Engine, control: RunControl): Engine {
         await control.gate();
       }
     },
-    gradients: (track) => engine.gradients(track),
+    gradients: (track, objective) => engine.gradients(track, objective),
     optimiserState: (adapter) => engine.optimiserState(adapter),
     createAdapter: (id, config, seed) => engine.createAdapter(id, config, seed),
     importAdapter: (id, weights) => engine.importAdapter(id, weights),

@@ -14,6 +14,7 @@ import type {
   GenerateResult,
   HostTensor,
   MemoryPlan,
+  Objective,
   OptimiserState,
   ScoreRequest,
   TrainJob,
@@ -90,7 +91,7 @@ export interface EngineHostApi {
   score(requests: ScoreRequest[]): Promise<Float32Array[]>;
   logits(request: ScoreRequest): Promise<Float32Array>;
   train(job: Omit<TrainJob, 'signal'>, port: MessagePort): Promise<void>;
-  gradients(track: TrainTrack): Promise<{ loss: number; tensors: Map<string, HostTensor> }>;
+  gradients(track: TrainTrack, objective?: Objective): Promise<{ loss: number; tensors: Map<string, HostTensor> }>;
   optimiserState(adapter: AdapterId): Promise<OptimiserState | null>;
   createAdapter(id: AdapterId, config: AdapterConfig, seed: number): Promise<void>;
   importAdapter(id: AdapterId, weights: AdapterWeights): Promise<void>;
@@ -208,7 +209,7 @@ export function createEngineHost(
       }
     },
 
-    gradients: async (track) => engine().gradients(track),
+    gradients: async (track, objective) => engine().gradients(track, objective),
     optimiserState: async (adapter) => engine().optimiserState(adapter),
     createAdapter: async (id, config, seed) => engine().createAdapter(id, config, seed),
     importAdapter: async (id, weights) => engine().importAdapter(id, weights),

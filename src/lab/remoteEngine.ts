@@ -11,6 +11,7 @@ import type {
   GenerateRequest,
   GenerateResult,
   MemoryPlan,
+  Objective,
   ScoreRequest,
   TrainJob,
   TrainStepEvent,
@@ -122,8 +123,8 @@ export class RemoteEngine implements Engine {
     return this.#host.logits(request);
   }
 
-  gradients(track: TrainTrack): ReturnType<Engine['gradients']> {
-    return this.#host.gradients(track);
+  gradients(track: TrainTrack, objective?: Objective): ReturnType<Engine['gradients']> {
+    return this.#host.gradients(track, objective);
   }
 
   optimiserState(adapter: AdapterId): ReturnType<Engine['optimiserState']> {

@@ -185,6 +185,7 @@ describe('training a model of many layers', () => {
         },
         limits: { vocabSize: config.vocabSize, maxLength: config.maxPositions, adapters: new Set(['a']) },
         adapterOf: () => ({ slot: 0, config: adapter.config }),
+        score: () => Promise.reject(new Error('plain finetuning scores nothing')),
         enqueue: (operation) => operation(),
         memory,
       });

@@ -57,6 +57,7 @@ class Bench {
       },
       limits: { vocabSize: config.vocabSize, maxLength: config.maxPositions, adapters: this.slots },
       adapterOf: (id) => this.slots.get(id)!,
+      score: () => Promise.reject(new Error('plain finetuning scores nothing')),
       enqueue: (operation) => operation(),
       memory,
     });

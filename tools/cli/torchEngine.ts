@@ -126,16 +126,15 @@ export class TorchEngine implements Engine {
   async *train(job: TrainJob): AsyncGenerator<TrainStepEvent, void, void> {
     if (job.resume) throw new RequestError('the PyTorch engine cannot continue from an optimiser state');
     const tracks = job.tracks.map((track) => ({
-      adapter: track.adapter,
-      examples: track.examples.map((e) => ({ ids: Array.from(e.ids), weights: Array.from(e.weights) })),
-      batches: track.batches,
+      ...track,
+      examples: track.examples.map((e) => ({ ...e, ids: Array.from(e.ids), weights: Array.from(e.weights) })),
     }));
     const totalSteps = Math.max(0, ...tracks.map((track) => track.batches.length));
     const events: WireEvent[] = [];
     const watch = new TrainingWatch(job);
     let finished: Reply | null = null;
     let wake = (): void => {};
-    this.send({ cmd: 'train', tracks, optimiser: job.optimiser }, (reply) => {
+    this.send({ cmd: 'train', tracks, optimiser: job.optimiser, objective: job.objective }, (reply) => {
       if (reply.event) events.push(reply.event);
       else finished = reply;
       wake();

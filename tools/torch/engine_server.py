@@ -14,7 +14,8 @@ One request per line with a field `id`; the reply is {"id", "result"} or {"id", 
     generate  {requests: [{ids, adapter, temperature, topK, topP, maxTokens, stopIds, key}]}
               -> [{ids, logprobs, margins, finish}]
     score     {requests: [{ids, adapter}]}               -> [[log-probability of ids[1], ids[2], ...], ...]
-    train     {tracks: [{adapter, examples: [{ids, weights}], batches}], optimiser}
+    train     {tracks: [{adapter, examples: [{ids, weights, reference?, desirable?}], batches, pairs?, mismatched?, reference?}],
+               optimiser, objective: "sft" | {kind: "dpo" | "kto", ...}}
               events {step, tracks: [{adapter, loss, gradNorm, lr, tokens, peak, again}]} (see training.train), result {steps}
     quit      {}
 
@@ -145,14 +146,14 @@ class Server:
 
     def train(self, request, event):
         tracks = [
-            {"adapter": self._adapter(t["adapter"]), "examples": t["examples"], "batches": t["batches"]}
+            {**t, "adapter": self._adapter(t["adapter"]), "reference": self._adapter(t.get("reference"))}
             for t in request["tracks"]
         ]
         names = [t["adapter"] for t in request["tracks"]]
         if None in names or len(set(names)) < len(names):
             raise ValueError("every track needs an adapter of its own")
         steps = 0
-        for report in train(self.decoder, tracks, request["optimiser"]):
+        for report in train(self.decoder, tracks, request["optimiser"], request["objective"]):
             event({"step": steps, "tracks": [{"adapter": names[e.pop("track")], **e} for e in report]})
             steps += 1
         return {"steps": steps}

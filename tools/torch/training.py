@@ -87,11 +87,11 @@ def learning_rate(step, total, optimiser):
     raise ValueError(f"schedule {schedule} is not known: constant, linear or cosine")
 
 
-def batch_losses(decoder, tracks):
-    """Loss Σ w·nll / Σ w of every track in one forward pass.
+def nll_of(decoder, tracks):
+    """Negative log-likelihoods of the tokens that count, of all rows of all tracks in one forward pass.
 
     tracks: list of (adapter or None, examples), an example being {ids, weights}, weights[t] belonging to the
-    prediction of ids[t] (weights[0] is ignored). Returns (losses [len(tracks)], weighted tokens per track).
+    prediction of ids[t] (weights[0] is ignored). Returns (nll [n], weight [n], row [n], track of each row).
     """
     rows, groups = [], []
     for adapter, examples in tracks:
@@ -114,12 +114,90 @@ def batch_losses(decoder, tracks):
     track = torch.zeros(len(rows), dtype=torch.long)
     for number, (_, start, end) in enumerate(groups):
         track[start:end] = number
-    zero = torch.zeros(len(groups), dtype=weights.dtype)
-    mass = zero.index_add(0, track[row], weight)
+    return nll, weight, row, track
+
+
+def batch_losses(decoder, tracks):
+    """Loss Σ w·nll / Σ |w| of every track. Returns (losses [len(tracks)], weighted tokens per track)."""
+    nll, weight, row, track = nll_of(decoder, tracks)
+    zero = torch.zeros(len(tracks), dtype=weight.dtype)
+    mass = zero.index_add(0, track[row], weight.abs())
     if not bool((mass > 0).all()):
         raise ValueError("a batch without a weighted token")
-    counts = torch.bincount(track[row], minlength=len(groups)).tolist()
+    counts = torch.bincount(track[row], minlength=len(tracks)).tolist()
     return zero.index_add(0, track[row], nll * weight) / mass, counts
+
+
+def sequence_scores(decoder, tracks):
+    """π = Σ w·log p of every row of every track: a list of tensors [rows]."""
+    nll, weight, row, track = nll_of(decoder, tracks)
+    scores = torch.zeros(len(track), dtype=weight.dtype).index_add(0, row, -nll * weight)
+    return [scores[track == number] for number in range(len(tracks))]
+
+
+def dpo_loss(policy, reference, pairs, beta):
+    """Rafailov et al. 2023, equation 7; policy and reference: π by example, pairs: (chosen, rejected)."""
+    ratio = {index: policy[index] - reference[index] for index in policy}
+    return torch.stack([-F.logsigmoid(beta * (ratio[c] - ratio[r])) for c, r in pairs]).mean()
+
+
+def kto_loss(policy, reference, batch, mismatched, desirable, objective):
+    """TRL's KTOTrainer: λ_D (1 − σ(β (r − z))) and λ_U (1 − σ(β (z − r))), z = max(0, mean r of the mismatched), detached."""
+    ratio = {index: policy[index] - reference[index] for index in policy}
+    drift = torch.stack([ratio[i] for i in mismatched]).mean().detach().clamp(min=0) if mismatched else 0.0
+    terms = [
+        objective["desirable"] * (1 - torch.sigmoid(objective["beta"] * (ratio[i] - drift))) if desirable[i]
+        else objective["undesirable"] * (1 - torch.sigmoid(objective["beta"] * (drift - ratio[i])))
+        for i in batch
+    ]
+    return torch.stack(terms).mean()
+
+
+def step_examples(track, objective, step):
+    """Indices of the examples that a step scores, each once."""
+    batch = track["batches"][step]
+    if objective["kind"] == "dpo":
+        batch = [i for pair in batch for i in (track["pairs"][pair]["chosen"], track["pairs"][pair]["rejected"])]
+    elif track.get("mismatched"):
+        batch = [*batch, *track["mismatched"][step]]
+    return list(dict.fromkeys(batch))
+
+
+def reference_scores(decoder, track, objective):
+    """π under the reference of every example that any step scores: given, or by the reference adapter (None: the base)."""
+    needed = sorted({i for step in range(len(track["batches"])) for i in step_examples(track, objective, step)})
+    known = {i: track["examples"][i].get("reference") for i in needed}
+    missing = [i for i in needed if known[i] is None]
+    if missing:
+        with torch.no_grad():
+            (found,) = sequence_scores(decoder, [(track.get("reference"), [track["examples"][i] for i in missing])])
+        known.update(zip(missing, found))
+    return known
+
+
+def step_losses(decoder, tracks, objective, step, references):
+    """(losses of the tracks, weighted tokens of their sequences) in one step; "sft" or {kind: dpo | kto, ...}."""
+    if objective == "sft":
+        rows = [(t["adapter"], [t["examples"][j] for j in t["batches"][step]]) for t in tracks]
+        return batch_losses(decoder, rows)
+    indices = [step_examples(t, objective, step) for t in tracks]
+    rows = [(t["adapter"], [t["examples"][i] for i in chosen]) for t, chosen in zip(tracks, indices)]
+    losses, counts = [], []
+    for track, chosen, scores, reference in zip(tracks, indices, sequence_scores(decoder, rows), references):
+        policy = dict(zip(chosen, scores))
+        batch, learned = track["batches"][step], chosen
+        if objective["kind"] == "dpo":
+            pairs = [(track["pairs"][p]["chosen"], track["pairs"][p]["rejected"]) for p in batch]
+            losses.append(dpo_loss(policy, reference, pairs, objective["beta"]))
+        elif objective["kind"] == "kto":
+            desirable = {i: track["examples"][i]["desirable"] for i in batch}
+            mismatched = track["mismatched"][step] if track.get("mismatched") else []
+            losses.append(kto_loss(policy, reference, batch, mismatched, desirable, objective))
+            learned = dict.fromkeys(batch)
+        else:
+            raise ValueError(f"objective {objective['kind']} is not known: sft, dpo or kto")
+        counts.append(sum(w != 0 for i in learned for w in track["examples"][i]["weights"][1:]))
+    return torch.stack(losses), counts
 
 
 class AdamW:
@@ -170,11 +248,11 @@ def norm_of(gradients):
     return math.sqrt(sum(float(g.double().square().sum()) for g in gradients))
 
 
-def look_again(decoder, track, batch, parameters):
-    """Loss and norm of the gradient of one batch with the weights as they are now."""
+def look_again(decoder, track, objective, step, references, parameters):
+    """Loss and norm of the gradient of one step's batch with the weights as they are now."""
     for parameter in parameters:
         parameter.requires_grad_(True)
-    losses, _ = batch_losses(decoder, [(track["adapter"], [track["examples"][j] for j in batch])])
+    losses, _ = step_losses(decoder, [track], objective, step, [references])
     norm = norm_of(gradients_of(losses.sum(), parameters))
     for parameter in parameters:
         parameter.requires_grad_(False)
@@ -187,11 +265,12 @@ def gradients_of(loss, parameters):
     return [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found)]
 
 
-def train(decoder, tracks, optimiser):
+def train(decoder, tracks, optimiser, objective="sft"):
     """Finetune the adapters of all tracks at once; changes their tensors in place.
 
     tracks: dicts {adapter: Adapter, examples, batches: lists of example indices}; optimiser: {lr, beta1, beta2, eps,
-    weightDecay, schedule, warmupSteps, clip}. Yields per step a list of {track, loss, gradNorm, lr, tokens, peak, again};
+    weightDecay, schedule, warmupSteps, clip}; objective: see step_losses.
+    Yields per step a list of {track, loss, gradNorm, lr, tokens, peak, again};
     gradNorm is the L2 norm over the adapter before clipping. A track with fewer batches ends earlier. peak is the largest
     magnitude among the updated weights; an adapter whose last step made it DOUBTFUL is looked at again: [loss, gradNorm].
     Numbers that are not finite come as text, and end the training; an adapter with such a loss or gradient is not updated.
@@ -201,15 +280,13 @@ def train(decoder, tracks, optimiser):
         parameters = [tensor for pair in track["adapter"].tensors.values() for tensor in pair]
         states.append(AdamW(parameters, optimiser))
     clip = optimiser.get("clip")
+    references = [None if objective == "sft" else reference_scores(decoder, track, objective) for track in tracks]
     for step in range(max((len(track["batches"]) for track in tracks), default=0)):
         active = [i for i, track in enumerate(tracks) if step < len(track["batches"])]
         parameters = [p for i in active for p in states[i].parameters]
         for parameter in parameters:
             parameter.requires_grad_(True)
-        rows = [
-            (tracks[i]["adapter"], [tracks[i]["examples"][j] for j in tracks[i]["batches"][step]]) for i in active
-        ]
-        losses, tokens = batch_losses(decoder, rows)
+        losses, tokens = step_losses(decoder, [tracks[i] for i in active], objective, step, [references[i] for i in active])
         # Adapters share no row, so the gradient of the sum holds the gradient of each loss.
         gradients = gradients_of(losses.sum(), parameters)
         for parameter in parameters:
@@ -228,7 +305,7 @@ def train(decoder, tracks, optimiser):
                 state.step(own, lr)
                 peak = largest(state)
             if step + 1 == len(tracks[i]["batches"]) and DOUBTFUL <= peak < math.inf:
-                again = look_again(decoder, tracks[i], tracks[i]["batches"][step], state.parameters)
+                again = look_again(decoder, tracks[i], objective, step, references[i], state.parameters)
             broken = broken or not (finite and math.isfinite(peak))
             numbers = {"loss": wire(loss), "gradNorm": wire(norm), "peak": wire(peak), "again": again}
             report.append({"track": i, "lr": lr, "tokens": tokens[place], **numbers})

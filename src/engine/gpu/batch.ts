@@ -11,7 +11,7 @@ import { TOKEN_TILE } from './backward';
 export interface BatchTrack {
   slot: number;
   rows: TrainExample[];
-  /** Σ w over the track's whole batch, all micro-batches together. */
+  /** What the weights are divided by: Σ |w| over the track's whole batch, or 1 where they carry the division. */
   weightSum: number;
 }
 
@@ -38,7 +38,7 @@ export interface Batch {
   rowBase: Uint32Array;
   /** u32 [targets] flat index of the token that predicts */
   positions: Uint32Array;
-  /** u32 pairs [targets]: id to predict, bits of its f32 weight divided by the track's Σ w */
+  /** u32 pairs [targets]: id to predict, bits of its f32 weight divided by the track's `weightSum` */
   targets: Uint32Array;
   /** [tracks] entries of TRACK_WORDS */
   tracks: Uint32Array;
@@ -46,7 +46,7 @@ export interface Batch {
 
 /** Tokens of a row that matter: those before its last token with a weight. */
 export function usedLength(example: TrainExample): number {
-  for (let t = example.weights.length - 1; t > 0; t--) if (example.weights[t] > 0) return t;
+  for (let t = example.weights.length - 1; t > 0; t--) if (example.weights[t] !== 0) return t;
   return 0;
 }
 
@@ -63,7 +63,7 @@ export function measureBatch(tracks: readonly { rows: readonly TrainExample[] }[
       const length = usedLength(example);
       size.tokens += length;
       size.tiles += Math.ceil(length / tile);
-      for (let t = 1; t <= length; t++) if (example.weights[t] > 0) size.targets++;
+      for (let t = 1; t <= length; t++) if (example.weights[t] !== 0) size.targets++;
     }
     const padded = Math.ceil(size.tokens / TOKEN_TILE) * TOKEN_TILE;
     if (padded > size.tokens) size.tiles++;
@@ -88,7 +88,7 @@ export function layOutBatch(tracks: readonly BatchTrack[], size: BatchSize, tile
       const length = usedLength(example);
       appendRow(batch, at, slot, length, (t) => example.ids[t]);
       for (let t = 1; t <= length; t++) {
-        if (!(example.weights[t] > 0)) continue;
+        if (example.weights[t] === 0) continue;
         batch.positions[at.target] = start + t - 1;
         batch.targets[2 * at.target] = example.ids[t];
         weights[2 * at.target + 1] = example.weights[t] / weightSum;

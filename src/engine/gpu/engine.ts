@@ -21,6 +21,7 @@ import type {
   MemoryPlan,
   ModelConfig,
   ModelWeights,
+  Objective,
   OptimiserState,
   Projection,
   ScoreRequest,
@@ -76,6 +77,7 @@ export class WebGpuEngine implements Engine {
       limits,
       adapterOf: (id) => parts.adapters.get(id),
       updated: (id) => parts.adapters.changed(id),
+      score: (requests) => this.scoreNow(requests),
       enqueue: (operation) => this.enqueue(operation),
     });
   }
@@ -126,9 +128,7 @@ export class WebGpuEngine implements Engine {
   score(requests: ScoreRequest[]): Promise<Float32Array[]> {
     return this.enqueue(async () => {
       checkScore(requests, this.limits);
-      const targets = this.targetsOf(requests);
-      const weightsOf = (request: ScoreRequest): RowWeights => this.weightsOf(request.adapter);
-      return scoreRows(this.decoder, requests, weightsOf, targets, this.options.prefixCache);
+      return this.scoreNow(requests);
     });
   }
 
@@ -144,8 +144,11 @@ export class WebGpuEngine implements Engine {
     return this.trainer.train(job);
   }
 
-  gradients(track: TrainTrack): Promise<{ loss: number; tensors: Map<string, HostTensor> }> {
-    return this.trainer.gradients(track);
+  gradients(
+    track: TrainTrack,
+    objective: Objective = 'sft',
+  ): Promise<{ loss: number; tensors: Map<string, HostTensor> }> {
+    return this.trainer.gradients(track, objective);
   }
 
   optimiserState(adapter: AdapterId): Promise<OptimiserState | null> {
@@ -222,6 +225,12 @@ export class WebGpuEngine implements Engine {
       this.trainer.dispose();
       this.parts.gpu.destroy();
     });
+  }
+
+  /** Inside an operation; the requests are valid. */
+  private scoreNow(requests: ScoreRequest[]): Promise<Float32Array[]> {
+    const weightsOf = (request: ScoreRequest): RowWeights => this.weightsOf(request.adapter);
+    return scoreRows(this.decoder, requests, weightsOf, this.targetsOf(requests), this.options.prefixCache);
   }
 
   private weightsOf(adapter: AdapterId | null): RowWeights {

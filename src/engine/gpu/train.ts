@@ -6,14 +6,26 @@
 import { RequestError } from '../errors';
 import { checkGradients, TrainingWatch } from '../finite';
 import type { TrainMemory } from '../plan';
+import {
+  referenceScores,
+  scoredSequences,
+  scoreExamples,
+  sequenceLoss,
+  sequencesOf,
+  weighted,
+  type SequenceObjective,
+} from '../objectives';
 import { checkJob, checkTrack, weightSum, type Limits } from '../requests';
 import { learningRate } from '../schedule';
 import type {
   AdapterConfig,
   AdapterId,
   HostTensor,
+  Objective,
   OptimiserState,
   Projection,
+  ScoreRequest,
+  TrainExample,
   TrainJob,
   TrainStepEvent,
   TrainTrack,
@@ -32,6 +44,8 @@ export interface TrainerParts {
   memory?: TrainMemory;
   /** Told when the weights of an adapter were updated. */
   updated?(id: AdapterId): void;
+  /** Log-probabilities by the adapters as they are, inside an operation; the requests are valid. */
+  score(requests: ScoreRequest[]): Promise<Float32Array[]>;
   /** Runs an operation when all operations before it have ended. */
   enqueue<T>(operation: () => Promise<T>): Promise<T>;
 }
@@ -55,6 +69,18 @@ interface SessionTrack {
   updates: number;
   /** Moments to continue from, laid out as a slot; null = zeros. */
   moments: Moments | null;
+  /** π under the reference by the example's index; empty for SFT. */
+  references: ReadonlyMap<number, number>;
+}
+
+/** What one step of a track puts on the device. */
+interface StepRows {
+  rows: TrainExample[];
+  weightSum: number;
+  /** Tokens whose weight is not 0. */
+  tokens: number;
+  /** Of the objective, where the host computes it; null = the device sums the cross-entropy. */
+  loss: number | null;
 }
 
 export class Trainer {
@@ -78,19 +104,25 @@ export class Trainer {
   }
 
   /** Gradient of the track's loss on its first batch under the adapter's tensor names; nothing is updated. */
-  gradients(track: TrainTrack): Promise<{ loss: number; tensors: Map<string, HostTensor> }> {
+  gradients(
+    track: TrainTrack,
+    objective: Objective = 'sft',
+  ): Promise<{ loss: number; tensors: Map<string, HostTensor> }> {
     return this.parts.enqueue(async () => {
-      checkTrack(track, this.parts.limits);
+      checkTrack(track, this.parts.limits, objective);
       if (track.batches.length === 0) throw new RequestError(`track ${track.adapter} has no batch`);
       const { slot, config } = this.parts.adapterOf(track.adapter);
       const device = await this.openDevice();
-      const batch = [trackBatch(track, slot, 0, 0, 1)];
+      const first = { ...track, batches: track.batches.slice(0, 1) };
+      const references = await referenceScores(objective, first, 0, this.parts.score);
+      const step = await this.stepRows(objective, track, 0, references);
+      const batch = [{ slot, rows: step.rows, weightSum: step.weightSum }];
       await device.reserve(device.measure(batch), 1);
       device.beginStep([slot]);
       device.accumulate(batch, new Set(config.targets));
       const results = await device.results(1);
       const tensors = this.layout.unpack(config, await device.readGradients(slot));
-      return checkGradients(track.adapter, { loss: results[0].loss, tensors });
+      return checkGradients(track.adapter, { loss: step.loss ?? results[0].loss, tensors });
     });
   }
 
@@ -132,21 +164,27 @@ export class Trainer {
     job.signal?.throwIfAborted();
     const { layout } = this;
     const firstStep = job.resume?.step ?? 0;
-    const tracks = job.tracks.map((track) => {
+    const references = new Map<AdapterId, Map<number, number>>();
+    for (const track of job.tracks)
+      references.set(track.adapter, await referenceScores(job.objective, track, firstStep, this.parts.score));
+    const tracks = job.tracks.map((track): SessionTrack => {
       const { slot, config } = this.parts.adapterOf(track.adapter);
       const state = job.resume?.states.get(track.adapter);
       if (state === undefined && firstStep > 0 && track.batches.length > firstStep) {
         throw new RequestError(`resume: there is no optimiser state for adapter ${track.adapter}`);
       }
       const moments = state && { m: layout.pack(config, state.m), v: layout.pack(config, state.v) };
-      return { track, slot, config, updates: state?.step ?? 0, moments: moments ?? null };
+      const known = references.get(track.adapter) ?? new Map<number, number>();
+      return { track, slot, config, updates: state?.step ?? 0, moments: moments ?? null, references: known };
     });
     const targets = new Set(tracks.flatMap(({ config }) => config.targets));
     const device = await this.openDevice();
     const size = { tokens: 0, targets: 0, tiles: 0 };
     const steps = Math.max(0, ...job.tracks.map((track) => track.batches.length));
     for (let step = firstStep; step < steps; step++) {
-      for (const batch of microBatches(tracks, step, job.optimiser.accumulation)) {
+      const active = tracks.filter(({ track }) => track.batches.length > step);
+      const rows = active.map(({ track }) => plainRows(job.objective, track, step));
+      for (const batch of microBatches(active, rows, job.optimiser.accumulation)) {
         const needed = device.measure(batch);
         size.tokens = Math.max(size.tokens, needed.tokens);
         size.targets = Math.max(size.targets, needed.targets);
@@ -169,12 +207,10 @@ export class Trainer {
       throw new RequestError(`adapter ${track.adapter} was replaced or deleted while it was being trained`);
     }
     const slots = active.map(({ slot }) => slot);
-    const tokens = active.map(() => 0);
+    const rows: StepRows[] = [];
+    for (const { track, references } of active) rows.push(await this.stepRows(job.objective, track, step, references));
     device.beginStep(slots);
-    for (const batch of microBatches(active, step, job.optimiser.accumulation)) {
-      batch.forEach((track, g) => (tokens[g] += device.measure([track]).targets));
-      device.accumulate(batch, targets);
-    }
+    for (const batch of microBatches(active, rows, job.optimiser.accumulation)) device.accumulate(batch, targets);
     const rates = active.map(({ track }) => learningRate(job.optimiser, step, track.batches.length));
     device.update(
       active.map(({ slot, updates }, g) => ({ slot, lr: rates[g], update: updates + 1 })),
@@ -185,7 +221,9 @@ export class Trainer {
     const seen = active.map((entry, g) => {
       entry.updates++;
       this.updates.set(entry.track.adapter, entry.updates);
-      return { adapter: entry.track.adapter, ...results[g], lr: rates[g], tokens: tokens[g] };
+      const { loss, tokens } = rows[g];
+      const result = { ...results[g], ...(loss !== null && { loss }) };
+      return { adapter: entry.track.adapter, ...result, lr: rates[g], tokens };
     });
     session.watch.check(step, seen);
     const doubtful = session.watch.doubtful(step, seen);
@@ -196,14 +234,45 @@ export class Trainer {
   /** Loss and gradient of the last batches once more, with the updated weights. @throws NonFiniteError, DeadTrackError */
   private async checkLast(session: Session, step: number, ids: AdapterId[], device: TrainDevice): Promise<void> {
     const active = session.tracks.filter(({ track }) => ids.includes(track.adapter));
+    const { objective, optimiser } = session.job;
+    const rows: StepRows[] = [];
+    for (const { track, references } of active) rows.push(await this.stepRows(objective, track, step, references));
     device.beginStep(active.map(({ slot }) => slot));
-    for (const batch of microBatches(active, step, session.job.optimiser.accumulation)) {
-      device.accumulate(batch, session.targets);
-    }
+    for (const batch of microBatches(active, rows, optimiser.accumulation)) device.accumulate(batch, session.targets);
     device.measureGradients(active.length);
     const results = await device.results(active.length);
-    const seen = active.map(({ track }, g) => ({ adapter: track.adapter, ...results[g] }));
+    const seen = active.map(({ track }, g) => {
+      const { loss } = rows[g];
+      return { adapter: track.adapter, ...results[g], ...(loss !== null && { loss }) };
+    });
     session.watch.checkLast(step, seen);
+  }
+
+  /** The sequences of a step with their weights: as they are for SFT, else by the first sweep (src/engine/objectives.ts). */
+  private async stepRows(
+    objective: Objective,
+    track: TrainTrack,
+    step: number,
+    references: ReadonlyMap<number, number>,
+  ): Promise<StepRows> {
+    const plain = plainRows(objective, track, step);
+    if (objective === 'sft') return plain;
+    const { loss, coefficients } = await this.sweep(objective, track, step, references);
+    const rows = sequencesOf(objective, track, step).map((index, i) =>
+      weighted(plain.rows[i], coefficients.get(index) ?? 0),
+    );
+    return { ...plain, rows, weightSum: 1, loss: Math.fround(loss) };
+  }
+
+  private async sweep(
+    objective: SequenceObjective,
+    track: TrainTrack,
+    step: number,
+    reference: ReadonlyMap<number, number>,
+  ): Promise<ReturnType<typeof sequenceLoss>> {
+    const scored = scoredSequences(objective, track, step);
+    const policy = await scoreExamples(this.parts.score, track, scored, track.adapter);
+    return sequenceLoss(objective, track, step, { policy, reference });
   }
 
   /** Puts the moments that the job continues from on the device, zeros where there are none. */
@@ -225,16 +294,26 @@ export class Trainer {
   }
 }
 
-/** The part of each active track's batch that one micro-batch works on. */
-function microBatches(tracks: readonly SessionTrack[], step: number, parts: number): BatchTrack[][] {
-  const active = tracks.filter(({ track }) => track.batches.length > step);
-  return Array.from({ length: parts }, (_, part) =>
-    active.map(({ track, slot }) => trackBatch(track, slot, step, part, parts)),
-  );
+/** The sequences of a step with their own weights. */
+function plainRows(objective: Objective, track: TrainTrack, step: number): StepRows {
+  const rows = sequencesOf(objective, track, step).map((index) => track.examples[index]);
+  const total = rows.reduce((sum, example) => sum + weightSum(example), 0);
+  return { rows, weightSum: total, tokens: weightedTokens(rows), loss: null };
 }
 
-function trackBatch(track: TrainTrack, slot: number, step: number, part: number, parts: number): BatchTrack {
-  const rows = track.batches[step].map((index) => track.examples[index]);
-  const total = rows.reduce((sum, example) => sum + weightSum(example), 0);
-  return { slot, rows: microBatch(rows, part, parts), weightSum: total };
+function weightedTokens(rows: readonly TrainExample[]): number {
+  let tokens = 0;
+  for (const { weights } of rows) for (let t = 1; t < weights.length; t++) if (weights[t] !== 0) tokens++;
+  return tokens;
+}
+
+/** The part of each track's rows that one micro-batch works on. */
+function microBatches(tracks: readonly SessionTrack[], steps: readonly StepRows[], parts: number): BatchTrack[][] {
+  return Array.from({ length: parts }, (_, part) =>
+    tracks.map(({ slot }, g) => ({
+      slot,
+      rows: microBatch(steps[g].rows, part, parts),
+      weightSum: steps[g].weightSum,
+    })),
+  );
 }

@@ -4,7 +4,7 @@
 //   logits  [N, V]  N ≤ p.count tokens of this block; on exit their gradient
 //   targets [..]    (target id, bits of the f32 weight w), loss [..]; the block's first element is p.first
 //
-// w already carries the division by the track's Σ w. Grid: x over p.count in TOKENS. LANES invocations share a token: one
+// w already carries the division by the track's Σ |w|; a negative one makes its token less probable. Grid: x over p.count in TOKENS. LANES invocations share a token: one
 // for a small vocabulary, 64 or 256 for larger ones; LANES · TOKENS ≤ 256. Every lane strides over the vocabulary, then the
 // lanes' maxima and sums are combined in lane order.
 

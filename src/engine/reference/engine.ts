@@ -6,6 +6,7 @@ import { AdapterError, RequestError } from '../errors';
 import { checkExported, checkGradients, checkLogitValues, checkScores, TrainingWatch } from '../finite';
 import { checkAdapter, copyAdapterWeights, initAdapter } from '../peft';
 import { cacheDtype } from '../plan';
+import { referenceScores } from '../objectives';
 import { OperationQueue } from '../queue';
 import {
   checkAdapterId,
@@ -33,6 +34,7 @@ import type {
   HostTensor,
   MemoryPlan,
   ModelWeights,
+  Objective,
   OptimiserState,
   ScoreRequest,
   TrainJob,
@@ -47,7 +49,7 @@ import { decoderOf, loadedAdapter, type Decoder, type LoadedAdapter } from './mo
 import { Pacer } from './pacer';
 import { quantiseStream, quantiseWeights } from './quantise';
 import { Scratch } from './scratch';
-import { batchGradient, trainStep } from './train';
+import { batchGradient, trainStep, type ObjectiveParts } from './train';
 
 const DEFAULT_MAX_ROWS = 32;
 
@@ -104,20 +106,7 @@ export class ReferenceEngine implements Engine {
   score(requests: ScoreRequest[]): Promise<Float32Array[]> {
     return this.enqueue(async () => {
       checkScore(requests, this.limits);
-      const { vocabSize: V } = this.info.config;
-      const pacer = new Pacer();
-      const scores: Float32Array[] = [];
-      for (const [row, request] of requests.entries()) {
-        const logprobs = new Float32Array(request.ids.length - 1);
-        await this.forLogits(request, logprobs.length, pacer, (logits, first, rows) => {
-          for (let r = 0; r < rows; r++) {
-            logprobs[first + r] = logProbability(logits, r, V, request.ids[first + r + 1]);
-          }
-        });
-        checkScores(request.adapter, row, logprobs);
-        scores.push(logprobs);
-      }
-      return scores;
+      return this.scoreNow(requests, new Pacer());
     });
   }
 
@@ -136,7 +125,10 @@ export class ReferenceEngine implements Engine {
    * Between two steps, other operations may run (an export for a checkpoint, for example); a step itself is one operation.
    */
   async *train(job: TrainJob): AsyncGenerator<TrainStepEvent, void, void> {
-    const states = await this.enqueue(async () => this.startJob(job));
+    const { states, references } = await this.enqueue(async () => ({
+      states: this.startJob(job),
+      references: await this.referencesOf(job),
+    }));
     const totalSteps = Math.max(0, ...job.tracks.map((track) => track.batches.length));
     const watch = new TrainingWatch(job);
     const stateOf = (id: AdapterId): OptimiserState => states.get(id) as OptimiserState;
@@ -144,7 +136,9 @@ export class ReferenceEngine implements Engine {
       const tracks = await this.enqueue(async () => {
         const pacer = new Pacer(job.signal);
         const adapterOf = (id: AdapterId): LoadedAdapter => this.get(id);
-        const events = await trainStep(this.decoder, job, step, adapterOf, stateOf, this.scratch, pacer, watch);
+        const partsOf = (track: TrainTrack): ObjectiveParts =>
+          this.objectiveParts(job.objective, references.get(track.adapter), pacer);
+        const events = await trainStep(this.decoder, job, step, adapterOf, stateOf, partsOf, this.scratch, pacer, watch);
         for (const { adapter } of events) this.states.set(adapter, stateOf(adapter));
         return events;
       });
@@ -152,13 +146,19 @@ export class ReferenceEngine implements Engine {
     }
   }
 
-  gradients(track: TrainTrack): Promise<{ loss: number; tensors: Map<string, HostTensor> }> {
+  gradients(
+    track: TrainTrack,
+    objective: Objective = 'sft',
+  ): Promise<{ loss: number; tensors: Map<string, HostTensor> }> {
     return this.enqueue(async () => {
-      checkTrack(track, this.limits);
-      const batch = track.batches[0];
-      if (batch === undefined) throw new RequestError(`track ${track.adapter} has no batch`);
+      checkTrack(track, this.limits, objective);
+      if (track.batches.length === 0) throw new RequestError(`track ${track.adapter} has no batch`);
       const adapter = this.get(track.adapter);
-      const { loss, gradients } = await batchGradient(this.decoder, adapter, track, batch, this.scratch, new Pacer());
+      const pacer = new Pacer();
+      const first = { ...track, batches: track.batches.slice(0, 1) };
+      const references = await referenceScores(objective, first, 0, (requests) => this.scoreNow(requests, pacer));
+      const parts = this.objectiveParts(objective, references, pacer);
+      const { loss, gradients } = await batchGradient(this.decoder, adapter, track, 0, parts, this.scratch, pacer);
       return checkGradients(track.adapter, { loss, tensors: gradients.tensors });
     });
   }
@@ -239,6 +239,42 @@ export class ReferenceEngine implements Engine {
       states.set(track.adapter, given ? copyState(given) : zeroState(tensors));
     }
     return states;
+  }
+
+  /** π under the reference of every example that the job's steps score, by adapter. */
+  private async referencesOf(job: TrainJob): Promise<Map<AdapterId, Map<number, number>>> {
+    const pacer = new Pacer(job.signal);
+    const references = new Map<AdapterId, Map<number, number>>();
+    for (const track of job.tracks) {
+      const score = (requests: ScoreRequest[]): Promise<Float32Array[]> => this.scoreNow(requests, pacer);
+      references.set(track.adapter, await referenceScores(job.objective, track, job.resume?.step ?? 0, score));
+    }
+    return references;
+  }
+
+  private objectiveParts(
+    objective: Objective,
+    references: ReadonlyMap<number, number> = new Map(),
+    pacer: Pacer,
+  ): ObjectiveParts {
+    return { objective, references, score: (requests) => this.scoreNow(requests, pacer) };
+  }
+
+  /** Inside an operation; the requests are valid. */
+  private async scoreNow(requests: readonly ScoreRequest[], pacer: Pacer): Promise<Float32Array[]> {
+    const { vocabSize: V } = this.info.config;
+    const scores: Float32Array[] = [];
+    for (const [row, request] of requests.entries()) {
+      const logprobs = new Float32Array(request.ids.length - 1);
+      await this.forLogits(request, logprobs.length, pacer, (logits, first, rows) => {
+        for (let r = 0; r < rows; r++) {
+          logprobs[first + r] = logProbability(logits, r, V, request.ids[first + r + 1]);
+        }
+      });
+      checkScores(request.adapter, row, logprobs);
+      scores.push(logprobs);
+    }
+    return scores;
   }
 
   private async forLogits(

@@ -1,8 +1,18 @@
-/** Supervised finetuning of several adapters: one optimiser step over every track that still has batches. */
+/** Finetuning of several adapters: one optimiser step over every track that still has batches. */
 import { peakOf, type TrainingWatch } from '../finite';
-import { learningRate } from '../schedule';
+import { scoredSequences, scoreExamples, sequenceLoss, sequencesOf, weighted } from '../objectives';
 import { weightSum } from '../requests';
-import type { AdapterId, OptimiserState, TrainJob, TrainStepEvent, TrainTrack } from '../types';
+import { learningRate } from '../schedule';
+import type {
+  AdapterId,
+  Objective,
+  OptimiserState,
+  ScoreRequest,
+  TrainExample,
+  TrainJob,
+  TrainStepEvent,
+  TrainTrack,
+} from '../types';
 import { adamwStep, clipGradients, gradientNorm } from './adamw';
 import { exampleGradient, zeroGradients, type AdapterGradients } from './backward';
 import type { Decoder, LoadedAdapter } from './model';
@@ -11,30 +21,57 @@ import type { Scratch } from './scratch';
 
 const f = Math.fround;
 
-/** Loss Σ w·nll / Σ w of one batch of a track, its gradients, and how many tokens had a weight. */
+/** What the two sweeps of an objective need beside the track: π under the reference, and a scorer of the present adapters. */
+export interface ObjectiveParts {
+  objective: Objective;
+  references: ReadonlyMap<number, number>;
+  score(requests: ScoreRequest[]): Promise<Float32Array[]>;
+}
+
+/** Loss of one step of a track, its gradients, and how many tokens had a weight. */
 export async function batchGradient(
   decoder: Decoder,
   adapter: LoadedAdapter,
   track: TrainTrack,
-  batch: readonly number[],
+  step: number,
+  parts: ObjectiveParts,
   scratch: Scratch,
   pacer: Pacer,
 ): Promise<{ loss: number; tokens: number; gradients: AdapterGradients }> {
-  const gradients = zeroGradients(decoder, adapter);
-  let total = f(0);
+  const { objective, references, score } = parts;
+  const sequences = sequencesOf(objective, track, step);
   let tokens = 0;
-  for (const index of batch) {
-    const example = track.examples[index];
-    total = f(total + f(weightSum(example)));
-    for (let t = 1; t < example.weights.length; t++) if (example.weights[t] > 0) tokens += 1;
+  for (const index of sequences) {
+    const { weights } = track.examples[index];
+    for (let t = 1; t < weights.length; t++) if (weights[t] !== 0) tokens += 1;
   }
+  if (objective === 'sft') {
+    const examples = sequences.map((index) => track.examples[index]);
+    return { tokens, ...(await weightedGradient(decoder, adapter, examples, scratch, pacer)) };
+  }
+  const policy = await scoreExamples(score, track, scoredSequences(objective, track, step), track.adapter);
+  const { loss, coefficients } = sequenceLoss(objective, track, step, { policy, reference: references });
+  const examples = sequences.map((index) => weighted(track.examples[index], coefficients.get(index) ?? 0));
+  const { gradients } = await weightedGradient(decoder, adapter, examples, scratch, pacer, 1);
+  return { loss: f(loss), tokens, gradients };
+}
+
+/** Loss Σ w·nll / total and its gradients; total is Σ |w| unless given. */
+async function weightedGradient(
+  decoder: Decoder,
+  adapter: LoadedAdapter,
+  examples: readonly TrainExample[],
+  scratch: Scratch,
+  pacer: Pacer,
+  given?: number,
+): Promise<{ loss: number; gradients: AdapterGradients }> {
+  const gradients = zeroGradients(decoder, adapter);
+  const total = given ?? examples.reduce((sum, example) => f(sum + f(weightSum(example))), f(0));
   let sum = f(0);
   // One sequence at a time, so micro-batches (`accumulation`) would change nothing.
-  for (const index of batch) {
-    const example = track.examples[index];
+  for (const example of examples)
     sum = f(sum + (await exampleGradient(decoder, adapter, gradients, example, total, scratch, pacer)));
-  }
-  return { loss: f(sum / total), tokens, gradients };
+  return { loss: f(sum / total), gradients };
 }
 
 /**
@@ -48,6 +85,7 @@ export async function trainStep(
   step: number,
   adapterOf: (id: AdapterId) => LoadedAdapter,
   stateOf: (id: AdapterId) => OptimiserState,
+  partsOf: (track: TrainTrack) => ObjectiveParts,
   scratch: Scratch,
   pacer: Pacer,
   watch: TrainingWatch,
@@ -56,7 +94,7 @@ export async function trainStep(
   // All gradients before any update: an abort in between leaves every adapter at the same step.
   const batches: Awaited<ReturnType<typeof batchGradient>>[] = [];
   for (const track of active) {
-    batches.push(await batchGradient(decoder, adapterOf(track.adapter), track, track.batches[step], scratch, pacer));
+    batches.push(await batchGradient(decoder, adapterOf(track.adapter), track, step, partsOf(track), scratch, pacer));
   }
   const peaks = new Map<AdapterId, number>();
   const events = active.map((track, i) => {
@@ -76,7 +114,7 @@ export async function trainStep(
   watch.check(step, seen);
   for (const id of watch.doubtful(step, seen)) {
     const track = active.find(({ adapter }) => adapter === id) as TrainTrack;
-    const { loss, gradients } = await batchGradient(decoder, adapterOf(id), track, track.batches[step], scratch, pacer);
+    const { loss, gradients } = await batchGradient(decoder, adapterOf(id), track, step, partsOf(track), scratch, pacer);
     watch.checkLast(step, [{ adapter: id, loss, gradNorm: gradientNorm(gradients.tensors) }]);
   }
   return events;

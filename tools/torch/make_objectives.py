@@ -1,0 +1,99 @@
+"""Fixtures of the objectives beyond plain finetuning: losses, gradients and ten steps by PyTorch's own differentiation.
+
+    python3 tools/torch/make_objectives.py [tests/fixtures/golden]
+
+Reads the models, adapters and sequences that make_fixtures.py wrote and puts `objectives.json` and
+`objectives.safetensors` beside them. As there, float64 from the stored weights, saved as float32.
+"""
+import json
+import os
+import sys
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+import torch  # noqa: E402
+
+from make_fixtures import CONSTANT, COSINE, F64, MODELS  # noqa: E402
+from model import Decoder  # noqa: E402
+from safetensors_io import save_file  # noqa: E402
+from training import (  # noqa: E402
+    gradients_of, peft_tensors, read_adapter, reference_scores, step_losses, train,
+)
+
+PAIRS = [{"chosen": c, "rejected": r} for c, r in ((0, 1), (2, 1), (4, 3), (2, 0), (3, 4), (1, 2))]
+DESIRABLE = [True, False, True, False, True]
+# The signs of an advantage: what an agent did better than its group is learned, what it did worse is unlearned.
+SIGNS = [1.0, -0.5, 0.75, -1.0, 0.25]
+STEPS = [[0, 1], [2, 3], [4], [5, 0], [1, 2, 3], [4, 5], [0], [3, 1], [2, 5], [4, 0]]
+OBJECTIVES = {
+    "signed": {"objective": "sft", "optimiser": CONSTANT},
+    "dpo": {"objective": {"kind": "dpo", "beta": 0.1}, "optimiser": COSINE},
+    "dpo_adapter": {"objective": {"kind": "dpo", "beta": 0.5}, "optimiser": CONSTANT, "reference": "adapter2"},
+    "kto": {"objective": {"kind": "kto", "beta": 0.1, "desirable": 1.0, "undesirable": 1.5}, "optimiser": COSINE},
+    "kto_mismatched": {"objective": {"kind": "kto", "beta": 0.3, "desirable": 1.0, "undesirable": 1.0},
+                       "optimiser": CONSTANT, "mismatched": [[(s + 2) % 5, (s + 3) % 5] for s in range(10)]},
+}
+
+
+def track_of(name, sequences):
+    setting = OBJECTIVES[name]
+    examples = [dict(sequence) for sequence in sequences]
+    track = {"examples": examples, "batches": [[i % 5 for i in batch] for batch in STEPS]}
+    track["batches"] = [list(dict.fromkeys(batch)) for batch in track["batches"]]
+    if name == "signed":
+        for example, sign in zip(examples, SIGNS):
+            example["weights"] = [sign * w for w in example["weights"]]
+    elif name.startswith("dpo"):
+        track.update(batches=STEPS, pairs=PAIRS)
+    else:
+        for example, desirable in zip(examples, DESIRABLE):
+            example["desirable"] = desirable
+        if "mismatched" in setting:
+            track["mismatched"] = setting["mismatched"]
+    return track
+
+
+def make(directory):
+    with open(os.path.join(directory, "golden.json")) as file:
+        sequences = json.load(file)["sequences"]
+    decoder = Decoder.read(directory, F64)
+    read = lambda name: read_adapter(os.path.join(directory, name), decoder.config, F64)  # noqa: E731
+    fixtures, tensors = {}, {}
+    for name, setting in OBJECTIVES.items():
+        objective, track = setting["objective"], track_of(name, sequences)
+        reference = setting.get("reference")
+        full = {**track, "adapter": read("adapter"), "reference": reference and read(reference)}
+        named = peft_tensors(full["adapter"])
+        for tensor in named.values():
+            tensor.requires_grad_(True)
+        references = None if objective == "sft" else reference_scores(decoder, full, objective)
+        losses, _ = step_losses(decoder, [full], objective, 0, [references])
+        for key, gradient in zip(named, gradients_of(losses[0], list(named.values()))):
+            tensors[f"{name}.grad.{key}"] = gradient
+        for tensor in named.values():
+            tensor.requires_grad_(False)
+        steps = [
+            {key: report[0][key] for key in ("loss", "gradNorm", "lr", "tokens")}
+            for report in train(decoder, [full], setting["optimiser"], objective)
+        ]
+        tensors.update({f"{name}.final.{key}": tensor for key, tensor in named.items()})
+        fixtures[name] = {"objective": objective, "optimiser": setting["optimiser"], "reference": reference,
+                          "track": track, "loss": float(losses[0]), "steps": steps}
+        print(directory, name, [round(step["loss"], 4) for step in steps])
+    save_file({key: tensor.detach().float().contiguous() for key, tensor in tensors.items()},
+              os.path.join(directory, "objectives.safetensors"))
+    with open(os.path.join(directory, "objectives.json"), "w") as file:
+        json.dump(fixtures, file, indent=1)
+        file.write("\n")
+
+
+def main():
+    here = os.path.dirname(os.path.abspath(__file__))
+    root = sys.argv[1] if len(sys.argv) > 1 else os.path.join(here, "..", "..", "tests", "fixtures", "golden")
+    torch.set_num_threads(1)
+    for name in MODELS:
+        make(os.path.join(root, name))
+        make(os.path.join(root, "int4", name))
+
+
+if __name__ == "__main__":
+    main()
