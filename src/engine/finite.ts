@@ -123,6 +123,12 @@ export function checkScores(adapter: AdapterId | null, row: number, logprobs: Fl
   if (at >= 0) refuseLogits(adapter, row, at, `the logits after position ${at} are not finite`);
 }
 
+/** The mean hidden state of one sequence. @throws NonFiniteError */
+export function checkEmbedding(adapter: AdapterId | null, row: number, embedding: Float32Array): Float32Array {
+  if (firstNonFinite(embedding) >= 0) refuseLogits(adapter, row, 0, 'the hidden states are not finite');
+  return embedding;
+}
+
 /** Logits [T, V] of one sequence. @throws NonFiniteError with the first position where one is not finite */
 export function checkLogitValues(adapter: AdapterId | null, logits: Float32Array, vocabSize: number): void {
   const found = firstNonFinite(logits);

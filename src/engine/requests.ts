@@ -55,9 +55,14 @@ export function checkScore(requests: readonly ScoreRequest[], limits: Limits): v
 }
 
 /** For `logits`: one id is enough. @throws RequestError */
-export function checkLogits(request: ScoreRequest, limits: Limits): void {
-  checkIds(request.ids, 1, limits, 'request');
-  checkAdapterId(request.adapter, limits, 'request');
+export function checkLogits(request: ScoreRequest, limits: Limits, where = 'request'): void {
+  checkIds(request.ids, 1, limits, where);
+  checkAdapterId(request.adapter, limits, where);
+}
+
+/** For `embed`: one id is enough. @throws RequestError naming the row */
+export function checkEmbed(requests: readonly ScoreRequest[], limits: Limits): void {
+  requests.forEach((request, row) => checkLogits(request, limits, `request ${row}`));
 }
 
 /** @throws RequestError naming the track and the example */

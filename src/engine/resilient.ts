@@ -109,6 +109,10 @@ export class ResilientEngine implements Engine {
     return this.enqueue(() => this.keeper.persist((engine) => engine.score(requests)));
   }
 
+  embed(requests: ScoreRequest[]): Promise<Float32Array[]> {
+    return this.enqueue(() => this.keeper.persist((engine) => engine.embed(requests)));
+  }
+
   logits(request: ScoreRequest): Promise<Float32Array> {
     return this.enqueue(() => this.keeper.persist((engine) => engine.logits(request)));
   }

@@ -346,6 +346,8 @@ export interface Engine {
   generate(requests: GenerateRequest[], options?: GenerateOptions): Promise<GenerateResult[]>;
   /** For each request the log-probability of ids[1], ids[2], … (length T − 1). */
   score(requests: ScoreRequest[]): Promise<Float32Array[]>;
+  /** For each request the mean over its positions of the hidden state after the final norm [D]: a text's embedding. */
+  embed(requests: ScoreRequest[]): Promise<Float32Array[]>;
   /** Logits after every position, [T, V] row-major. For checks, not for societies. */
   logits(request: ScoreRequest): Promise<Float32Array>;
   /**

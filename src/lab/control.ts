@@ -131,6 +131,10 @@ export function controlled(engine: Engine, control: RunControl): Engine {
       await control.gate();
       return engine.score(requests);
     },
+    async embed(requests) {
+      await control.gate();
+      return engine.embed(requests);
+    },
     logits: (request) => engine.logits(request),
     async *train(job) {
       await control.gate();

@@ -89,6 +89,7 @@ export interface EngineHostApi {
   /** Tokens of the first `watchRows` rows are passed on while they are sampled. */
   generate(requests: GenerateRequest[], port: MessagePort, watchRows: number): Promise<GenerateResult[]>;
   score(requests: ScoreRequest[]): Promise<Float32Array[]>;
+  embed(requests: ScoreRequest[]): Promise<Float32Array[]>;
   logits(request: ScoreRequest): Promise<Float32Array>;
   train(job: Omit<TrainJob, 'signal'>, port: MessagePort): Promise<void>;
   gradients(track: TrainTrack, objective?: Objective): Promise<{ loss: number; tensors: Map<string, HostTensor> }>;
@@ -185,6 +186,7 @@ export function createEngineHost(
     },
 
     score: async (requests) => engine().score(requests),
+    embed: async (requests) => engine().embed(requests),
     logits: async (request) => engine().logits(request),
 
     async train(job, port) {

@@ -119,6 +119,10 @@ export class RemoteEngine implements Engine {
     return this.#host.score(requests);
   }
 
+  embed(requests: ScoreRequest[]): Promise<Float32Array[]> {
+    return this.#host.embed(requests);
+  }
+
   logits(request: ScoreRequest): Promise<Float32Array> {
     return this.#host.logits(request);
   }

@@ -56,6 +56,7 @@ export function mortal(engine: Engine, fate: Fate): Engine {
     generate,
     train,
     score: (requests) => around(() => engine.score(requests)),
+    embed: (requests) => around(() => engine.embed(requests)),
     logits: (request) => around(() => engine.logits(request)),
     gradients: (track) => around(() => engine.gradients(track)),
     optimiserState: (id) => around(() => engine.optimiserState(id)),

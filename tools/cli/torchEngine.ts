@@ -6,7 +6,7 @@ import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { DeviceError, RequestError } from '../../src/engine/errors';
-import { checkExported, refuseLogits, TrainingWatch } from '../../src/engine/finite';
+import { checkEmbedding, checkExported, refuseLogits, TrainingWatch } from '../../src/engine/finite';
 import { adapterShapes, initAdapter } from '../../src/engine/peft';
 import type {
   AdapterConfig,
@@ -121,6 +121,12 @@ export class TorchEngine implements Engine {
     });
     const results = (await call) as number[][];
     return results.map((row) => Float32Array.from(row));
+  }
+
+  async embed(requests: ScoreRequest[]): Promise<Float32Array[]> {
+    const wire = requests.map((request) => ({ ids: Array.from(request.ids), adapter: request.adapter }));
+    const results = (await this.call({ cmd: 'embed', requests: wire })) as number[][];
+    return results.map((values, row) => checkEmbedding(requests[row]?.adapter ?? null, row, Float32Array.from(values)));
   }
 
   async *train(job: TrainJob): AsyncGenerator<TrainStepEvent, void, void> {

@@ -14,6 +14,7 @@ One request per line with a field `id`; the reply is {"id", "result"} or {"id", 
     generate  {requests: [{ids, adapter, temperature, topK, topP, maxTokens, stopIds, key}]}
               -> [{ids, logprobs, margins, finish}]
     score     {requests: [{ids, adapter}]}               -> [[log-probability of ids[1], ids[2], ...], ...]
+    embed     {requests: [{ids, adapter}]}               -> [[mean hidden state after the final norm], ...]
     train     {tracks: [{adapter, examples: [{ids, weights, reference?, desirable?}], batches, pairs?, mismatched?, reference?}],
                optimiser, objective: "sft" | {kind: "dpo" | "kto", ...}}
               events {step, tracks: [{adapter, loss, gradNorm, lr, tokens, peak, again}]} (see training.train), result {steps}
@@ -32,7 +33,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
-from model import TARGETS, Adapter, Decoder  # noqa: E402
+from model import TARGETS, Adapter, Decoder, embedding  # noqa: E402
 from sampling import NonFinite, generate, group_rows  # noqa: E402
 from training import from_peft, peft_name, peft_tensors, train  # noqa: E402
 
@@ -144,6 +145,11 @@ class Server:
                 results[i] = found[row, : len(rows[i]["ids"]) - 1].tolist()
         return results
 
+    @torch.no_grad()
+    def embed(self, request):
+        rows = request["requests"]
+        return [embedding(self.decoder, row["ids"], self._adapter(row.get("adapter"))).tolist() for row in rows]
+
     def train(self, request, event):
         tracks = [
             {**t, "adapter": self._adapter(t["adapter"]), "reference": self._adapter(t.get("reference"))}
@@ -169,7 +175,8 @@ class Server:
         return getattr(self, "import_" if command == "import" else command)(request)
 
 
-COMMANDS = ("load", "create", "import", "export", "copy", "delete", "list", "generate", "score", "train")
+COMMANDS = ("load", "create", "import", "export", "copy", "delete", "list", "generate", "score", "embed",
+            "train")
 
 
 def main():

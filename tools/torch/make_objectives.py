@@ -1,4 +1,5 @@
-"""Fixtures of the objectives beyond plain finetuning: losses, gradients and ten steps by PyTorch's own differentiation.
+"""Fixtures of the objectives beyond plain finetuning: losses, gradients and ten steps by PyTorch's own differentiation. Also
+embeddings of the sequences.
 
     python3 tools/torch/make_objectives.py [tests/fixtures/golden]
 
@@ -13,7 +14,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import torch  # noqa: E402
 
 from make_fixtures import CONSTANT, COSINE, F64, MODELS  # noqa: E402
-from model import Decoder  # noqa: E402
+from model import Decoder, embedding  # noqa: E402
 from safetensors_io import save_file  # noqa: E402
 from training import (  # noqa: E402
     gradients_of, peft_tensors, read_adapter, reference_scores, step_losses, train,
@@ -79,6 +80,9 @@ def make(directory):
         fixtures[name] = {"objective": objective, "optimiser": setting["optimiser"], "reference": reference,
                           "track": track, "loss": float(losses[0]), "steps": steps}
         print(directory, name, [round(step["loss"], 4) for step in steps])
+    for suffix, adapter in (("", None), (".adapter", read("adapter"))):
+        for index, sequence in enumerate(sequences):
+            tensors[f"embedding{suffix}.{index}"] = embedding(decoder, sequence["ids"], adapter)
     save_file({key: tensor.detach().float().contiguous() for key, tensor in tensors.items()},
               os.path.join(directory, "objectives.safetensors"))
     with open(os.path.join(directory, "objectives.json"), "w") as file:

@@ -260,3 +260,8 @@ class Decoder:
     def logits(self, ids, lora=None):
         """ids [B, T] -> logits [B, T, V]."""
         return self.head(self.hidden(ids, lora))
+
+
+def embedding(decoder, ids, adapter):
+    """[D] mean over the positions of the hidden state after the last norm."""
+    return decoder.hidden(torch.tensor([ids]), Lora([(adapter, 0, 1)]))[0].mean(0)

@@ -17,7 +17,7 @@ import { RowContents } from '../prefix';
 import type { Projection } from '../types';
 import { Commands } from './commands';
 import { createDecoderBuffers, type DecoderBuffers } from './decoderBuffers';
-import { encodeEmbedding, encodeHead, encodeLayer, type ForwardParts } from './forward';
+import { encodeEmbedding, encodeHead, encodeNorm, encodeLayer, type ForwardParts } from './forward';
 import { NO_SLOT } from './layout';
 import { ProgramCache, type Program } from './program';
 import { TokenBatch } from './tokenBatch';
@@ -167,6 +167,19 @@ export class Decoder {
     this.wantLogits(at, this.padLines(at.length));
     const bytes = at.length * this.parts.config.vocabSize * 4;
     return new Float32Array(await this.parts.gpu.read(this.buffers.logits, 0, bytes));
+  }
+
+  /** Hidden states [at.length, D] after the final norm, of the batch's tokens `at`; at most sizes.logitsRows of them. */
+  async readHidden(at: readonly number[]): Promise<Float32Array> {
+    const lines = this.padLines(at.length);
+    this.writePadded(this.buffers.wanted, at, lines, 0);
+    const { hiddenSize } = this.parts.config;
+    this.program(`hidden ${lines}`, (program) => {
+      this.recordGather(program, lines);
+      const { gathered, normed } = this.buffers;
+      encodeNorm(this.parts, program, lines, hiddenSize, gathered, this.parts.weights.norm, normed);
+    }).submit();
+    return new Float32Array(await this.parts.gpu.read(this.buffers.normed, 0, at.length * hiddenSize * 4));
   }
 
   /** Lines of logits to compute for so many that are wanted. */

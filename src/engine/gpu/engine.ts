@@ -5,7 +5,7 @@ import { FixedSizeError, MemoryPlanError } from '../errors';
 import { cacheDtype, engineRoom, planModel, totalOf, type EngineRoom } from '../plan';
 import { OperationQueue } from '../queue';
 import { streamOf, type ModelStream, type ReadOptions } from '../stream';
-import { checkCapacity, checkGenerate, checkLogits, checkScore, type Limits } from '../requests';
+import { checkCapacity, checkEmbed, checkGenerate, checkLogits, checkScore, type Limits } from '../requests';
 import type {
   AdapterConfig,
   AdapterId,
@@ -37,7 +37,7 @@ import { uploadTurns, type ForwardParts } from './forward';
 import { generateRows } from './generate';
 import { NO_SLOT } from './layout';
 import type { RowWeights } from './prefill';
-import { logitsOfRow, scoreRows } from './score';
+import { embedRows, logitsOfRow, scoreRows } from './score';
 import { Trainer } from './train';
 import { fillRoom, makeRoom, type Room } from './weights';
 
@@ -129,6 +129,14 @@ export class WebGpuEngine implements Engine {
     return this.enqueue(async () => {
       checkScore(requests, this.limits);
       return this.scoreNow(requests);
+    });
+  }
+
+  embed(requests: ScoreRequest[]): Promise<Float32Array[]> {
+    return this.enqueue(async () => {
+      checkEmbed(requests, this.limits);
+      const weightsOf = (request: ScoreRequest): RowWeights => this.weightsOf(request.adapter);
+      return embedRows(this.decoder, requests, weightsOf, this.targetsOf(requests), this.info.config.hiddenSize);
     });
   }
 

@@ -3,7 +3,7 @@
  * one call have in common at their beginnings is computed and scored once.
  */
 
-import { checkLogitValues, checkScores } from '../finite';
+import { checkEmbedding, checkLogitValues, checkScores } from '../finite';
 import { HashedIds, type Sharing } from '../prefix';
 import type { Projection, ScoreRequest } from '../types';
 import type { Decoder } from './decoder';
@@ -42,6 +42,35 @@ export async function scoreRows(
     }
   }
   requests.forEach(({ adapter }, row) => checkScores(adapter, row, results[row] as Float32Array));
+  return results;
+}
+
+/** For each request the mean of its hidden states after the final norm [D]; the requests are valid. @throws NonFiniteError */
+export async function embedRows(
+  decoder: Decoder,
+  requests: readonly ScoreRequest[],
+  weightsOf: (request: ScoreRequest) => RowWeights,
+  targets: ReadonlySet<Projection>,
+  hiddenSize: number,
+): Promise<Float32Array[]> {
+  const results = requests.map(() => new Float32Array(hiddenSize));
+  const { maxRows } = decoder.sizes;
+  for (let first = 0; first < requests.length; first += maxRows) {
+    const batch = requests.slice(first, first + maxRows);
+    const scored = batch.map((request, i) => startScored(request, first + i, request.ids.length, weightsOf(request)));
+    await forEachBlock(decoder, scored, targets, false, async (at, places) => {
+      const hidden = await decoder.readHidden(at);
+      places.forEach(({ index }, i) => {
+        const sum = results[index] as Float32Array;
+        for (let d = 0; d < hiddenSize; d++) sum[d] = (sum[d] as number) + (hidden[i * hiddenSize + d] as number);
+      });
+    });
+  }
+  results.forEach((sum, index) => {
+    const { length } = (requests[index] as ScoreRequest).ids;
+    for (let d = 0; d < hiddenSize; d++) sum[d] = (sum[d] as number) / length;
+    checkEmbedding((requests[index] as ScoreRequest).adapter, index, sum);
+  });
   return results;
 }
 

@@ -3,7 +3,7 @@
  * the same bytes come out of every JavaScript engine; it is the oracle of the GPU kernels and the fallback without WebGPU.
  */
 import { AdapterError, RequestError } from '../errors';
-import { checkExported, checkGradients, checkLogitValues, checkScores, TrainingWatch } from '../finite';
+import { checkEmbedding, checkExported, checkGradients, checkLogitValues, checkScores, TrainingWatch } from '../finite';
 import { checkAdapter, copyAdapterWeights, initAdapter } from '../peft';
 import { cacheDtype } from '../plan';
 import { referenceScores } from '../objectives';
@@ -11,6 +11,7 @@ import { OperationQueue } from '../queue';
 import {
   checkAdapterId,
   checkCapacity,
+  checkEmbed,
   checkGenerate,
   checkJob,
   checkLogits,
@@ -43,7 +44,7 @@ import type {
 } from '../types';
 import { copyState, zeroState } from './adamw';
 import { logProbability } from './crossEntropy';
-import { cacheLength, createCache, forEachLogitsBlock, forwardSpans } from './forward';
+import { cacheLength, createCache, forEachLogitsBlock, forwardSpans, meanHidden, type Hidden } from './forward';
 import { generateRows } from './generate';
 import { decoderOf, loadedAdapter, type Decoder, type LoadedAdapter } from './model';
 import { Pacer } from './pacer';
@@ -110,6 +111,20 @@ export class ReferenceEngine implements Engine {
     });
   }
 
+  embed(requests: ScoreRequest[]): Promise<Float32Array[]> {
+    return this.enqueue(async () => {
+      checkEmbed(requests, this.limits);
+      const pacer = new Pacer();
+      const embeddings: Float32Array[] = [];
+      for (const [row, request] of requests.entries()) {
+        const { x } = await this.forward(request, pacer);
+        const embedding = meanHidden(this.decoder, x, request.ids.length, this.scratch);
+        embeddings.push(checkEmbedding(request.adapter, row, embedding));
+      }
+      return embeddings;
+    });
+  }
+
   logits(request: ScoreRequest): Promise<Float32Array> {
     return this.enqueue(async () => {
       checkLogits(request, this.limits);
@@ -138,7 +153,17 @@ export class ReferenceEngine implements Engine {
         const adapterOf = (id: AdapterId): LoadedAdapter => this.get(id);
         const partsOf = (track: TrainTrack): ObjectiveParts =>
           this.objectiveParts(job.objective, references.get(track.adapter), pacer);
-        const events = await trainStep(this.decoder, job, step, adapterOf, stateOf, partsOf, this.scratch, pacer, watch);
+        const events = await trainStep(
+          this.decoder,
+          job,
+          step,
+          adapterOf,
+          stateOf,
+          partsOf,
+          this.scratch,
+          pacer,
+          watch,
+        );
         for (const { adapter } of events) this.states.set(adapter, stateOf(adapter));
         return events;
       });
@@ -283,10 +308,14 @@ export class ReferenceEngine implements Engine {
     pacer: Pacer,
     use: (logits: Float32Array, first: number, rows: number) => void,
   ): Promise<void> {
+    const { x } = await this.forward(request, pacer);
+    await forEachLogitsBlock(this.decoder, x, rows, this.scratch, pacer, use);
+  }
+
+  private forward(request: ScoreRequest, pacer: Pacer): Promise<Hidden> {
     const cache = createCache(this.info.config, request.ids.length, this.decoder.cache);
     const span = { ids: request.ids, start: 0, cache, adapter: this.find(request.adapter) };
-    const { x } = await forwardSpans(this.decoder, [span], false, this.scratch, pacer);
-    await forEachLogitsBlock(this.decoder, x, rows, this.scratch, pacer, use);
+    return forwardSpans(this.decoder, [span], false, this.scratch, pacer);
   }
 
   private put(id: AdapterId, weights: AdapterWeights): void {

@@ -76,6 +76,17 @@ export function gatherRows(x: Float32Array, rows: readonly number[], D: number, 
   return out;
 }
 
+/** Mean over the T rows of x[T, D] after the final norm, summed in order. */
+export function meanHidden({ config, norm }: Decoder, x: Float32Array, T: number, scratch: Scratch): Float32Array {
+  const { hiddenSize: D, rmsNormEps } = config;
+  const normed = scratch.get('pooled', T * D);
+  rmsnormForward(normed, scratch.get('pooledRstd', T), x.subarray(0, T * D), norm, T, D, rmsNormEps);
+  const mean = new Float32Array(D);
+  for (let t = 0; t < T; t++) for (let d = 0; d < D; d++) mean[d] += normed[t * D + d];
+  for (let d = 0; d < D; d++) mean[d] /= T;
+  return mean;
+}
+
 /** Rows of the head's blocks: as many as fit, at least one. */
 export function headBlockRows(V: number): number {
   return Math.max(1, Math.floor(HEAD_BLOCK / V));

@@ -114,7 +114,15 @@ export async function trainStep(
   watch.check(step, seen);
   for (const id of watch.doubtful(step, seen)) {
     const track = active.find(({ adapter }) => adapter === id) as TrainTrack;
-    const { loss, gradients } = await batchGradient(decoder, adapterOf(id), track, step, partsOf(track), scratch, pacer);
+    const { loss, gradients } = await batchGradient(
+      decoder,
+      adapterOf(id),
+      track,
+      step,
+      partsOf(track),
+      scratch,
+      pacer,
+    );
     watch.checkLast(step, [{ adapter: id, loss, gradNorm: gradientNorm(gradients.tensors) }]);
   }
   return events;

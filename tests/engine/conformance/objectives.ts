@@ -1,4 +1,4 @@
-/** Conformance: signed weights, DPO and KTO against PyTorch's own differentiation, and what is refused. */
+/** Conformance: signed weights, DPO, KTO and embeddings against PyTorch, and what is refused. */
 import { readFile } from 'node:fs/promises';
 import { beforeAll, expect, it } from 'vitest';
 import { readSafetensors } from '../../../src/engine/safetensors';
@@ -76,6 +76,21 @@ export function objectives(context: Context): void {
       const { norm } = relativeErrors(data, tensors.get(`${name}.final.${tensor}`)!.data);
       expect(norm, tensor).toBeLessThan(FINAL_ADAPTER_ERROR);
     }
+  });
+
+  it('embeds rows of different adapters and lengths as PyTorch does', async () => {
+    const { engine, golden } = context();
+    const requests = [null, 'adapter'].flatMap((adapter) => golden.sequences.map(({ ids }) => ({ ids, adapter })));
+    const embeddings = await engine.embed(requests);
+    embeddings.forEach((embedding, row) => {
+      const index = row % golden.sequences.length;
+      const infix = row < golden.sequences.length ? '' : '.adapter';
+      const { norm } = relativeErrors(embedding, tensors.get(`embedding${infix}.${index}`)!.data);
+      expect(norm, `row ${row}`).toBeLessThan(LOGITS_ERROR);
+    });
+    const [alone] = await engine.embed([requests[7]]);
+    expect(alone).toEqual(embeddings[7]);
+    await expect(engine.embed([{ ids: [], adapter: null }])).rejects.toThrow(/request 0.*0 ids/);
   });
 
   it('takes given reference values for those of the reference adapter', async () => {
