@@ -62,15 +62,15 @@ function withHostileAnswers({ record, events: given }: Recorded): Recorded {
   return { record: { ...record, digest: digest.hex, config: { ...record.config, task: 'jsonl' } }, events };
 }
 
-/** Per cent of the society's first answers to held-out problems that are right before it is finetuned. */
-function rightBefore(events: readonly RunEvent[]): number {
+/** Per cent of the society's first answers to held-out problems that are right after one iteration. */
+function firstRight(events: readonly RunEvent[]): number {
   const gold = new Map(
     events.flatMap((event) =>
       event.type === 'problems' ? event.problems.map(({ id, gold }) => [id, gold] as const) : [],
     ),
   );
   const right = events.flatMap((event) =>
-    event.type === 'debate' && event.purpose === 'evaluation' && event.team === 'society' && event.iteration === 0
+    event.type === 'debate' && event.purpose === 'evaluation' && event.team === 'society' && event.iteration === 1
       ? (event.responses[0] ?? []).map(({ answer }) => answer === gold.get(event.problem))
       : [],
   );
@@ -106,7 +106,7 @@ describe('a run with hostile answers', () => {
     // That x+3 is 3+x is known only from the worker: as many are right as there were numbers right.
     await visit.tab('Votes').click();
     await page
-      .getByText(`round 1: ${rightBefore(run.events)} %`)
+      .getByText(`round 1: ${firstRight(run.events)} %`)
       .first()
       .waitFor();
     expect(visit.complaints).toEqual([]);
