@@ -61,15 +61,17 @@ export function checkKeys(
   const which = unknown.length === 1 ? 'a setting that is' : 'settings that are';
   const problem =
     `has ${which} not known here and may change what the model computes: ${said.join(', ')}${more}. ` +
-    'Choose another model, or load this one all the same without it: ' +
-    unknown
-      .map((key) => `--ignore-config ${key}`)
-      .slice(0, MOST_NAMED)
-      .join(' ');
+    adviceToIgnore(unknown);
   throw new UnknownKeysError(file, problem, unknown);
 }
 
 const MOST_NAMED = 8;
+
+/** What people can do about keys that are not known. */
+export function adviceToIgnore(keys: readonly string[]): string {
+  const options = keys.slice(0, MOST_NAMED).map((key) => `--ignore-config ${key}`);
+  return `Choose another model, or load this one all the same without (on the command line: ${options.join(' ')})`;
+}
 
 /**
  * A configuration without some of its keys.

@@ -1,4 +1,5 @@
 /** Rotary positions of a configuration: `rope_theta` and `rope_scaling` (transformers 4), `rope_parameters` (transformers 5). */
+import { adviceToIgnore } from './configKeys';
 import { isRecord, isSet, positive, type Fields } from './configValues';
 import { ConfigError, UnknownKeysError } from './errors';
 import type { Llama3RopeScaling } from './types';
@@ -74,9 +75,7 @@ function checkNestKeys(parameters: Fields, known: readonly string[], key: RopeKe
   if (isSet(partial) && partial !== 1) unknown.push('partial_rotary_factor');
   if (unknown.length === 0) return;
   const paths = unknown.map((name) => `${key}.${name}`);
-  const problem =
-    `${paths.join(', ')} is not supported: it changes the positions of tokens. Choose another model, or load this one all ` +
-    `the same without it: ${paths.map((path) => `--ignore-config ${path}`).join(' ')}`;
+  const problem = `${paths.join(', ')} is not supported: it changes the positions of tokens. ` + adviceToIgnore(paths);
   throw new UnknownKeysError(file, problem, paths);
 }
 

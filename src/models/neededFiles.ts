@@ -17,7 +17,7 @@ export function checkConfig(bytes: Uint8Array, model: string, options: ConfigOpt
   } catch (cause) {
     if (!(cause instanceof ConfigError)) throw cause;
     const keys = cause instanceof UnknownKeysError ? cause.keys : [];
-    throw new UnsupportedModelError(model, `${cause.message}. Nothing was downloaded; choose another model.`, {
+    throw new UnsupportedModelError(model, `${cause.message}. Nothing was downloaded.`, {
       cause,
       keys,
     });

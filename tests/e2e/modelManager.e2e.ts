@@ -302,4 +302,40 @@ describe('a model from a folder', () => {
     await visit.page.getByText('no config.json was found').waitFor();
     await visit.end();
   });
+
+  it('with settings that are not known is loaded on the visitor’s word alone', async () => {
+    const strange = join(folder, '..', 'strange');
+    mkdirSync(strange, { recursive: true });
+    const files: Record<string, Uint8Array> = tinyFiles(tinyWeights());
+    const config = JSON.parse(new TextDecoder().decode(files['config.json'])) as object;
+    files['config.json'] = new TextEncoder().encode(JSON.stringify({ ...config, scale_emb: 12, scale_depth: 1.4 }));
+    for (const [name, bytes] of Object.entries(files)) writeFileSync(join(strange, name), bytes);
+    hub.repos.set(REPO, { commit: COMMIT, files: new Map(Object.entries(files)), token: null });
+    const visit = await begin();
+    const { page } = visit;
+
+    await lookUp(visit, REPO);
+    const choice = page.getByRole('button', { name: 'Load it all the same, ignoring scale_emb, scale_depth' });
+    await choice.waitFor();
+    await visit.shot('model-refused');
+    expect(await axe(visit, 'refused model')).toEqual([]);
+    await choice.click();
+    const offer = page.getByRole('group', { name: `Offer: ${REPO}` });
+    await offer.getByText('Ignored settings').waitFor();
+    await offer.getByRole('button', { name: /^Download/ }).click();
+    await here(visit, REPO).getByRole('button', { name: 'Use in the next run' }).click();
+    await visit.form.getByText('Ignored in its config.json').waitFor();
+    await visit.form.getByText('Memory on the device').waitFor();
+    await visit.shot('model-ignored-keys');
+
+    await visit.tab('Models').click();
+    await page.getByLabel("Files of a model's folder").setInputFiles(strange);
+    await page
+      .getByRole('region', { name: 'Model from a folder' })
+      .getByRole('button', { name: /^Load it all/ })
+      .click();
+    await page.getByText('ignored: scale_depth, scale_emb').waitFor();
+    expect(visit.complaints).toEqual([]);
+    await visit.end();
+  });
 });
