@@ -17,10 +17,14 @@ export function checkConfig(bytes: Uint8Array, model: string, options: ConfigOpt
   } catch (cause) {
     if (!(cause instanceof ConfigError)) throw cause;
     const keys = cause instanceof UnknownKeysError ? cause.keys : [];
-    throw new UnsupportedModelError(model, `${cause.message}. Nothing was downloaded.`, {
-      cause,
-      keys,
-    });
+    throw new UnsupportedModelError(
+      model,
+      `${cause.message}. Nothing was downloaded${keys.length > 0 ? '' : '; choose another model'}.`,
+      {
+        cause,
+        keys,
+      },
+    );
   }
 }
 
