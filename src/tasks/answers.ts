@@ -64,6 +64,18 @@ export function lastBoxed(response: string): string | null {
   return boxedAnswer(response)?.content ?? null;
 }
 
+/** What a box in a box holds. */
+function unwrapped(content: string): string {
+  const inner = /^\\(?:boxed|fbox)\s?\{(.*)\}$/s.exec(content)?.[1];
+  if (inner === undefined) return content;
+  let depth = 0;
+  for (const character of inner) {
+    if (character === '{') depth++;
+    else if (character === '}' && --depth < 0) return content;
+  }
+  return unwrapped(inner.trim());
+}
+
 function boxedAnswer(text: string): Box | null {
   const { boxes } = boxesIn(text);
   let last = boxes.length - 1;
@@ -76,7 +88,7 @@ function boxedAnswer(text: string): Box | null {
   }
   const [first] = joined;
   if (!first) return null;
-  const content = joined.map((box) => box.content).join(', ');
+  const content = joined.map((box) => unwrapped(box.content)).join(', ');
   return content.length > MAX_ANSWER ? null : { content, start: first.start, end: (joined.at(-1) as Box).end };
 }
 

@@ -209,11 +209,28 @@ function readUnit(tail: string): bigint | null {
 /** Words before a colon that announce a number. Others belong to the answer: Apollo: 11 is not 11. */
 const LABEL = /^\s*(?:the\s)?(?:final\s|correct\s)?(?:answer|result|total|sum|solution|value)\s?:\s*(?=\S)/iu;
 
-/** Full-width digits, letters and signs of East Asian typing as the others know them. */
+/** The zeros of scripts whose digits are read: Arabic, Persian, those of India, Thai, Lao, Tibetan, Burmese, Khmer. */
+const ZEROS = [
+  ...[0x660, 0x6f0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xe50, 0xed0, 0xf20, 0x1040, 0x17e0],
+  // Bold, double-struck and other digits of mathematics.
+  ...[0x1d7ce, 0x1d7d8, 0x1d7e2, 0x1d7ec, 0x1d7f6],
+];
+const OTHERS: ReadonlyMap<string, string> = new Map([
+  ...ZEROS.flatMap((zero) =>
+    Array.from({ length: 10 }, (_, digit): [string, string] => [String.fromCodePoint(zero + digit), String(digit)]),
+  ),
+  ...Array.from({ length: 0x5e }, (_, i): [string, string] => [
+    String.fromCharCode(0xff01 + i),
+    String.fromCharCode(0x21 + i),
+  ]),
+  ['\u3000', ' '],
+  // Arabic signs for decimals, thousands and percent.
+  ...[...'٫.٬,٪%'.matchAll(/(.)(.)/g)].map(([, sign, other]): [string, string] => [sign as string, other as string]),
+]);
+
+/** Digits of other scripts, full-width letters and signs of East Asian typing, as the others know them. */
 export function halfWidth(text: string): string {
-  return text.replace(/[\uff01-\uff5e\u3000]/g, (character) =>
-    character === '\u3000' ? ' ' : String.fromCharCode(character.charCodeAt(0) - 0xfee0),
-  );
+  return text.replace(/[^\0-\u065f]/gu, (character) => OTHERS.get(character) ?? character);
 }
 
 /** Takes LaTeX's and typography's clothing off a number. */

@@ -49,7 +49,7 @@ export const FUNCTIONS = new Set(
   'sin cos tan cot sec csc sinh cosh tanh coth arcsin arccos arctan ln log lg exp'.split(' '),
 );
 const STRUCTURES = new Set(
-  'frac sqrt binom lfloor rfloor lceil rceil emptyset varnothing circ degree prime'.split(' '),
+  'frac sqrt binom over choose lfloor rfloor lceil rceil emptyset varnothing circ degree prime'.split(' '),
 );
 const TEXTS = new Set('text textbf textit textrm texttt textnormal textsf mathrm mbox hbox operatorname'.split(' '));
 /** Alphabets that make another symbol of a letter: a bold v is not the letter v. */

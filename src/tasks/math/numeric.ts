@@ -75,7 +75,12 @@ function divide(x: Complex, y: Complex): Complex {
   return size === 0 ? NOWHERE : multiply(x, { re: y.re / size, im: -y.im / size });
 }
 
+/** A value so near to a bound (cos 0, arctan ∞) that the argument is lost to rounding, unless it is at the bound. */
+const beside = (bound: number, value: number, at: boolean): number =>
+  !at && Math.abs(value - bound) < LOST ? NaN : value;
+
 function exp(x: Complex): Complex {
+  if (modulus(x) !== 0 && modulus(x) < LOST) return NOWHERE;
   if (x.im === 0) return real(Math.exp(x.re));
   return { re: Math.exp(x.re) * Math.cos(x.im), im: Math.exp(x.re) * Math.sin(x.im) };
 }
@@ -87,7 +92,7 @@ function ln(x: Complex): Complex {
 
 function power(x: Complex, y: Complex): Complex {
   if (x.im === 0 && y.im === 0 && (x.re > 0 || Number.isInteger(y.re))) {
-    return x.re === 0 && y.re <= 0 ? NOWHERE : real(x.re ** y.re);
+    return x.re === 0 && y.re <= 0 ? NOWHERE : real(beside(1, x.re ** y.re, x.re === 1 || y.re === 0));
   }
   if (y.im === 0 && Number.isInteger(y.re) && Math.abs(y.re) <= 64) {
     let result = real(1);
@@ -114,7 +119,8 @@ const ofReal =
 const angle = (f: (x: number) => number) =>
   ofReal((x) => {
     const value = f(x);
-    return Math.abs(value) < 4e-16 * Math.max(1, Math.abs(x)) ? 0 : Math.abs(value) > 1e15 ? NaN : value;
+    const none = Math.abs(x) > 1 && Math.abs(value) < 4e-16 * Math.abs(x);
+    return none ? 0 : Math.abs(value) > 1e15 ? NaN : value;
   });
 
 function factorial(n: number): number {
@@ -138,18 +144,18 @@ const RULES: Readonly<Record<string, (...values: Complex[]) => Complex>> = {
   ln: (x = NOWHERE) => ln(x),
   log: (x = NOWHERE, base = real(10)) => divide(ln(x), ln(base)),
   sin: angle(Math.sin),
-  cos: angle(Math.cos),
+  cos: angle((x) => beside(1, Math.cos(x), x === 0 || Math.abs(x) > 1)),
   tan: angle(Math.tan),
   cot: angle((x) => Math.cos(x) / Math.sin(x)),
-  sec: angle((x) => 1 / Math.cos(x)),
+  sec: angle((x) => beside(1, 1 / Math.cos(x), x === 0 || Math.abs(x) > 1)),
   csc: angle((x) => 1 / Math.sin(x)),
   sinh: ofReal(Math.sinh),
-  cosh: ofReal(Math.cosh),
-  tanh: ofReal(Math.tanh),
-  coth: ofReal((x) => 1 / Math.tanh(x)),
+  cosh: ofReal((x) => beside(1, Math.cosh(x), x === 0)),
+  tanh: ofReal((x) => beside(Math.sign(x), Math.tanh(x), x === 0)),
+  coth: ofReal((x) => beside(Math.sign(x), 1 / Math.tanh(x), false)),
   arcsin: ofReal(Math.asin),
   arccos: ofReal(Math.acos),
-  arctan: ofReal(Math.atan),
+  arctan: ofReal((x) => beside((Math.sign(x) * Math.PI) / 2, Math.atan(x), x === 0)),
   Factorial: ofReal(factorial),
   Binomial: (n = NOWHERE, k = NOWHERE) => real(factorial(n.re) / factorial(k.re) / factorial(n.re - k.re)),
 };

@@ -90,12 +90,21 @@ class Parser {
   }
 
   private sets(): Tree {
-    let left = this.sum();
+    let left = this.stacked();
     for (let token = this.peek(); token?.type === 'op' && '∪∩∖'.includes(token.name); token = this.peek()) {
       this.at++;
-      left = call(token.name, left, this.sum());
+      left = call(token.name, left, this.stacked());
     }
     return left;
+  }
+
+  /** TeX's {a \over b} and {n \choose k}: all before and all behind in the group. */
+  private stacked(): Tree {
+    const top = this.sum();
+    const token = this.peek();
+    if (token?.type !== 'word' || (token.name !== 'over' && token.name !== 'choose')) return top;
+    this.at++;
+    return call(token.name === 'over' ? 'Divide' : 'Binomial', top, this.sum());
   }
 
   private sum(): Tree {
@@ -166,7 +175,7 @@ class Parser {
       if (token.name === '|' || token.name === '\\|') return (this.bars.at(-1) as number) === 0;
       return token.name === '(' || token.name === '{';
     }
-    if (token.type === 'word') return !/^(?:end|rfloor|rceil|prime|degree|circ)/.test(token.name);
+    if (token.type === 'word') return !/^(?:end|rfloor|rceil|prime|degree|circ|over|choose)/.test(token.name);
     return true;
   }
 
@@ -181,13 +190,20 @@ class Parser {
         base = call('Power', base, this.argument());
       } else if (this.take('_')) base = call('Indexed', base, this.argument());
       else if (this.take("'")) base = call('Prime', base);
-      else if (this.take('!')) base = call('Factorial', base);
+      else if (this.take('!')) base = this.factorial(base);
       else if (this.peek()?.type === 'word' && /^(?:circ|degree)$/.test((this.peek() as { name: string }).name))
         this.at++;
       else break;
     }
     this.depth--;
     return base;
+  }
+
+  /** n! or n!!, which is not (n!)!. */
+  private factorial(base: Tree): Tree {
+    const double = this.take('!');
+    if (this.isOp('!')) throw new NoFormula('a factorial of three steps');
+    return call(double ? 'DoubleFactorial' : 'Factorial', base);
   }
 
   /** ^\circ and ^{\circ} are degrees, which are taken off. */
