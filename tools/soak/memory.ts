@@ -21,7 +21,8 @@ export function heldMiB(): number {
   return Math.round((heapUsed + external) / 2 ** 20);
 }
 
-function collectGarbage(): void {
+/** Collects garbage now. */
+export function collectGarbage(): void {
   if (collect === null) {
     setFlagsFromString('--expose_gc');
     collect = runInNewContext('gc') as () => void;

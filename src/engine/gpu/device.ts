@@ -53,15 +53,14 @@ export class Gpu {
       return createBuffer(descriptor);
     };
     this.reading = new ReadBack(device);
-    device.addEventListener('uncapturederror', (event) => {
-      this.failure ??= uncaptured((event as GPUUncapturedErrorEvent).error);
-    });
+    device.addEventListener('uncapturederror', this.onUncaptured);
     this.lost = new Promise((resolve) => {
       void device.lost.then((info) => {
         if (this.destroyed) return;
         const loss = new DeviceLostError(`the GPU device was lost (${info.reason}): ${info.message}`);
         // Whatever went wrong before, a new device is what is needed now.
         this.failure = loss;
+        this.stopListening();
         resolve(loss);
         for (const reject of this.guarded) reject(loss);
       });
@@ -255,9 +254,19 @@ export class Gpu {
   destroy(): void {
     this.destroyed = true;
     this.failure ??= new DeviceError('the device was closed');
+    this.stopListening();
     this.reading.destroy();
     this.device.destroy();
   }
+
+  /** Dawn's bindings hold a listener as long as they live: with it the device, its buffers and the engine would stay. */
+  private stopListening(): void {
+    this.device.removeEventListener('uncapturederror', this.onUncaptured);
+  }
+
+  private readonly onUncaptured = (event: Event): void => {
+    this.failure ??= uncaptured((event as GPUUncapturedErrorEvent).error);
+  };
 
   /** The reason why a buffer could not be read: that the device is lost may be known a moment later. */
   private async explained(error: unknown, buffer: string): Promise<PolylogueError> {
