@@ -3,6 +3,7 @@
  * JSON header {name: {dtype, shape, data_offsets}}, then the tensors' bytes without holes.
  * Reads F32, F16 and BF16 (widened to f32), writes F32.
  */
+import { duplicateKey } from './duplicateKeys';
 import { SafetensorsError, WeightValueError } from './errors';
 import { aboveLimit, checkLimit, MODEL_LIMITS } from './limits';
 import type { HostTensor } from './types';
@@ -143,13 +144,19 @@ export function dataStart(start: Uint8Array, size: number, file: string): number
 export function parseHeader(start: Uint8Array, size: number, file: string): TensorEntry[] {
   const dataAt = dataStart(start, size, file);
   let header: unknown;
+  let text: string;
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(start.subarray(8, dataAt)));
+    text = new TextDecoder('utf-8', { fatal: true }).decode(start.subarray(8, dataAt));
+    header = JSON.parse(text);
   } catch (cause) {
     throw new SafetensorsError(file, 'header is not JSON', { cause });
   }
   if (typeof header !== 'object' || header === null || Array.isArray(header)) {
     throw new SafetensorsError(file, 'header is not a JSON object');
+  }
+  const twice = duplicateKey(text);
+  if (twice !== null) {
+    throw new SafetensorsError(file, `header has ${JSON.stringify(twice)} twice; choose another copy of the file`);
   }
   const found = Object.entries(header);
   checkLimit(found.length, MODEL_LIMITS.tensors, (problem) => new SafetensorsError(file, problem));
@@ -227,7 +234,8 @@ function checkOffsets(entries: TensorEntry[], dataLength: number, file: string):
  */
 export function widen(bytes: Uint8Array, dtype: TensorDtype, room?: Float32Array): { data: Float32Array; bad: number } {
   // Typed arrays use the platform's byte order, which is little-endian wherever a browser or Node runs today.
-  const aligned = bytes.byteOffset % BYTES_PER_VALUE[dtype] === 0 ? bytes : bytes.slice();
+  // Not slice(): that of Node's Buffer copies nothing.
+  const aligned = bytes.byteOffset % BYTES_PER_VALUE[dtype] === 0 ? bytes : new Uint8Array(bytes);
   const count = aligned.byteLength / BYTES_PER_VALUE[dtype];
   if (dtype === 'F32') {
     const data = new Float32Array(aligned.buffer, aligned.byteOffset, count);

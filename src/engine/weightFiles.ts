@@ -114,7 +114,9 @@ function checkNames(names: string[], shapes: Map<string, number[]>, copy: string
     const where = file.endsWith(INDEX_FILE) ? ' from "weight_map"' : '';
     const prefix = otherPrefix(missing, others);
     const advice =
-      prefix === null ? '' : `; the names here begin with "${prefix}": export the model as transformers saves it`;
+      prefix === null
+        ? '; get config.json and weights again, from one copy of the model'
+        : `; the names here begin with "${prefix}": export the model as transformers saves it`;
     throw new SafetensorsError(file, `tensor ${missing} is missing${where}${advice}`);
   }
   if (others.length === 0) return;

@@ -36,6 +36,13 @@ describe('readSafetensors', () => {
     for (const [name, tensor] of tensors) expect(read.get(name)).toEqual(tensor);
   });
 
+  it('reads tensors that are not aligned, also from a Buffer of Node', () => {
+    const bytes = file('{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}', [0, 0, 0xe0, 0x40]);
+    expect(bytes.length % 4).not.toBe(0);
+    for (const given of [bytes, Buffer.from(bytes)])
+      expect(readSafetensors(given, 'f').get('a')).toEqual({ shape: [1], data: Float32Array.of(7) });
+  });
+
   it('widens F16 exactly, subnormals and the largest included', () => {
     const words = [0x3c00, 0xc000, 0x7bff, 0x0001, 0x03ff, 0x0400, 0x8000, 0x3555, 0x8201];
     const values = [1, -2, 65504, 2 ** -24, 1023 * 2 ** -24, 2 ** -14, -0, 0x555 * 2 ** -12, -0x201 * 2 ** -24];
@@ -63,6 +70,19 @@ describe('readSafetensors', () => {
     ['a truncated header', file(one).subarray(0, 30), /header is truncated/],
     ['a length beyond the file', file(one, [0, 0, 0, 0], 10_000), /header is truncated: 10000 bytes announced/],
     ['an absurd length', file(one, [0, 0, 0, 0], 2 ** 50), /not a safetensors file/],
+    [
+      'a tensor that stands twice',
+      file(
+        '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"\\u0061":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}',
+        [0, 0, 0, 0],
+      ),
+      /header has "a" twice; choose another copy/,
+    ],
+    [
+      'a shape that stands twice',
+      file('{"a":{"dtype":"F32","shape":[2],"shape":[1],"data_offsets":[0,4]}}', [0, 0, 0, 0]),
+      /header has "shape" twice/,
+    ],
     ['a header that is not JSON', file('{"x": '), /header is not JSON/],
     ['a header that is not an object', file('[1]'), /not a JSON object/],
     ['an entry without a shape', file({ x: { dtype: 'F32', data_offsets: [0, 4] } }), /entry of x lacks/],
