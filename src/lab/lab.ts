@@ -185,6 +185,11 @@ export class Lab implements LabApi {
   async thin(runId: string, keep: KeepAdapters): Promise<RunCondition> {
     if (this.#work?.record.id === runId) throw new LabBusyError('This run is at work. Stop it before thinning it.');
     const store = await this.#openStore();
+    const { name, status } = await store.run(runId);
+    if (status !== 'finished')
+      throw new LabStateError(
+        `The run ${name} has not finished, and goes on from its adapters. Finish it first, or delete it.`,
+      );
     await thinRun(store, runId, keep);
     return store.condition(runId);
   }

@@ -8,6 +8,7 @@ import type { ExperimentConfig } from '../recipes/config';
 import { checkRoom } from '../recipes/room';
 import type { ModelSocietyOptions } from '../recipes/modelSociety';
 import { checkDialect } from '../tasks/dialect';
+import { plainString } from '../tasks/textLines';
 import type { EngineHostApi, LoadProgress } from './engineHost';
 import { perplexity, PERPLEXITY_WINDOW } from './perplexity';
 import type { readyTask } from './problems';
@@ -70,16 +71,18 @@ export async function checkModel(
   onProgress: (progress: LoadProgress) => void,
 ): Promise<Omit<ModelCheck, 'engine'> & { engine: RemoteEngine }> {
   const address = modelAddress(model, base);
+  // Before anything is loaded.
+  const content = text === undefined ? undefined : plainString('the text', text);
   const source = await sources.openModel(address);
   const { maxPositions } = await readConfig(source, { ignore });
   const maxLength = Math.min(maxPositions, PERPLEXITY_WINDOW);
   const options: EngineOptions = { maxRows: 1, maxAdapters: 2, maxRank: 8, maxLength, dtype };
   const engine = await RemoteEngine.open(host, { model: address, ignore, choice, options }, onProgress);
-  const tokenizer = text === undefined ? null : await sources.loadTokenizer(source);
+  const tokenizer = content === undefined ? null : await sources.loadTokenizer(source);
   return {
     engine,
     hash: engine.modelHash,
     report: engine.loadingReport,
-    perplexity: tokenizer && (await perplexity(engine, await tokenizer.encodeDocument(text ?? ''), maxLength)),
+    perplexity: tokenizer && (await perplexity(engine, await tokenizer.encodeDocument(content ?? ''), maxLength)),
   };
 }

@@ -26,7 +26,10 @@ export async function perplexity(
   ids: readonly number[],
   windowTokens = PERPLEXITY_WINDOW,
 ): Promise<Perplexity> {
-  if (ids.length < 2) throw new LabStateError('The text is too short: it needs at least two tokens.');
+  if (ids.length < 2) {
+    const has = ids.length === 0 ? 'is empty' : 'has one token';
+    throw new LabStateError(`The text ${has}, so there is no token to predict. Give a longer text.`);
+  }
   const used = ids.slice(0, MOST_TOKENS);
   const measured = await perplexityOf(engine, null, used, windowTokens);
   return { ...measured, tokens: used.length - 1, cut: used.length < ids.length };

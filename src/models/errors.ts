@@ -109,7 +109,7 @@ export class TransferError extends PolylogueError {
     options?: ErrorOptions,
   ) {
     super(
-      `${file}: ${problem}, several times in a row. Start the download again later: it goes on from what is stored.`,
+      `${file}: ${problem}, several times in a row. Try again later; a download that was begun goes on from what is stored.`,
       options,
     );
   }

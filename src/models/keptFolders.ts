@@ -4,6 +4,7 @@
  */
 import { openDB, type DBSchema, type IDBPDatabase } from 'idb';
 import { FileError } from '../engine/errors';
+import { ModelStorageFullError, ModelStorageUnavailableError } from './errors';
 import { folderFromHandle, type ModelFolder } from './folder';
 
 export interface KeptFolder {
@@ -14,6 +15,14 @@ export interface KeptFolder {
   ignore?: readonly string[];
 }
 
+/** Why a folder cannot be read, by the exception's name. */
+const GONE: Readonly<Record<string, string>> = {
+  NotFoundError: 'the folder is not where it was',
+  InvalidStateError: 'the folder was changed while it was read',
+  NotReadableError: 'the folder cannot be read; another program may hold it',
+  NotAllowedError: 'reading the folder is not allowed any more',
+};
+
 /** Not of every browser, so missing from TypeScript's library. */
 interface WithPermission {
   requestPermission?(descriptor: { mode: 'read' }): Promise<PermissionState>;
@@ -23,7 +32,29 @@ interface Schema extends DBSchema {
   folders: { key: string; value: KeptFolder };
 }
 
-async function withDatabase<T>(work: (db: IDBPDatabase<Schema>) => Promise<T>): Promise<T> {
+/** Names of exceptions with which browsers report a connection that is gone, or that broke off while at work. */
+const LOST = new Set(['InvalidStateError', 'UnknownError', 'AbortError', 'TimeoutError', 'NotFoundError']);
+
+/** Every call opens the database anew; one whose connection breaks off is done once more. Each may be done twice without harm. */
+async function withDatabase<T>(doing: string, work: (db: IDBPDatabase<Schema>) => Promise<T>): Promise<T> {
+  try {
+    return await once(work).catch((error: unknown) => {
+      if (!LOST.has(nameOf(error))) throw error;
+      return once(work);
+    });
+  } catch (cause) {
+    if (nameOf(cause) === 'QuotaExceededError') throw new ModelStorageFullError(null, null, { cause });
+    // What is wrong with the folder's record itself.
+    if (nameOf(cause) === 'DataCloneError' || nameOf(cause) === 'DataError') throw cause;
+    throw new ModelStorageUnavailableError(
+      `The browser's list of opened folders cannot be used (while ${doing}: ${String(cause)}). The folders are not touched: ` +
+        'choose yours anew. If that list is to work again, reload the page or restart the browser.',
+      { cause },
+    );
+  }
+}
+
+async function once<T>(work: (db: IDBPDatabase<Schema>) => Promise<T>): Promise<T> {
   const db = await openDB<Schema>('polylogue-folders', 1, {
     upgrade: (fresh) => void fresh.createObjectStore('folders', { keyPath: 'name' }),
   });
@@ -34,19 +65,23 @@ async function withDatabase<T>(work: (db: IDBPDatabase<Schema>) => Promise<T>): 
   }
 }
 
-/** Keeps a folder's handle, over one of the same name. @throws what the browser's database throws */
+function nameOf(error: unknown): string {
+  return (error as { name?: string } | null)?.name ?? '';
+}
+
+/** Keeps a folder's handle, over one of the same name. @throws ModelStorageFullError, ModelStorageUnavailableError */
 export async function keepFolder(folder: KeptFolder): Promise<void> {
-  await withDatabase((db) => db.put('folders', folder));
+  await withDatabase('keeping a folder', (db) => db.put('folders', folder));
 }
 
-/** All that are kept, by name. @throws what the browser's database throws */
+/** All that are kept, by name. @throws ModelStorageFullError, ModelStorageUnavailableError */
 export async function keptFolders(): Promise<KeptFolder[]> {
-  return withDatabase((db) => db.getAll('folders'));
+  return withDatabase('reading it', (db) => db.getAll('folders'));
 }
 
-/** Lets go of a handle; the folder is not touched. @throws what the browser's database throws */
+/** Lets go of a handle; the folder is not touched. @throws ModelStorageFullError, ModelStorageUnavailableError */
 export async function forgetFolder(name: string): Promise<void> {
-  await withDatabase((db) => db.delete('folders', name));
+  await withDatabase('forgetting a folder', (db) => db.delete('folders', name));
 }
 
 /**
@@ -55,15 +90,18 @@ export async function forgetFolder(name: string): Promise<void> {
  * @throws FileError when reading is not allowed or the folder is gone; UnsupportedModelError when its model is
  */
 export async function reopenFolder({ name, handle }: KeptFolder): Promise<ModelFolder> {
-  const permission = await (handle as WithPermission).requestPermission?.({ mode: 'read' });
+  const permission = await (handle as WithPermission).requestPermission?.({ mode: 'read' }).catch((cause: unknown) => {
+    throw new FileError(name, 'the browser has lost track of the folder. Choose it anew', { cause });
+  });
   if (permission !== undefined && permission !== 'granted') {
     throw new FileError(name, 'reading the folder was not allowed. Open it again and allow it, or choose it anew');
   }
   try {
     return await folderFromHandle(handle);
   } catch (cause) {
-    if ((cause as { name?: string }).name !== 'NotFoundError') throw cause;
-    throw new FileError(name, 'the folder is not where it was. Choose it anew', { cause });
+    const why = GONE[nameOf(cause)];
+    if (why === undefined) throw cause;
+    throw new FileError(name, `${why}. Choose it anew`, { cause });
   }
 }
 

@@ -80,8 +80,8 @@ export async function openStoredModel(
   const parts = await storedParts(store, manifest);
   if (!parts.complete) {
     throw new StoredModelError(
-      `${id} is not stored completely (${parts.bytes} of ${totalBytes(manifest)} bytes). Start its download again: it ` +
-        'goes on from what is stored.',
+      `${id} is not stored completely (${parts.bytes} of ${totalBytes(manifest)} bytes). ` +
+        (parts.bytes > 0 ? 'Start its download again: it goes on from what is stored.' : 'Start its download again.'),
     );
   }
   return { manifest, ...storedFiles(store, manifest, parts) };
@@ -100,7 +100,10 @@ function storedFiles(store: ChunkStore, manifest: ModelManifest, parts: StoredPa
         const part = parts.chunks.get(chunkKey(path, chunk)) as { name: string };
         const end = Math.min(to, begin + manifest.chunkBytes);
         const piece = await store.read(manifest.id, part.name, at - begin, end - begin);
-        if (piece.length !== end - at) throw new StoredModelError(`A stored part of ${manifest.id} was cut short.`);
+        if (piece.length !== end - at)
+          throw new StoredModelError(
+            `A stored part of ${manifest.id} was cut short. Delete the model and load it again.`,
+          );
         bytes.set(piece, at - from);
         at = end;
       }
@@ -136,7 +139,10 @@ export function modelFiles(
     async readRange(path, from, to) {
       const bytes = size(path);
       if (!Number.isSafeInteger(from) || !Number.isSafeInteger(to) || from < 0 || to < from || to > bytes) {
-        throw new FileError(`${name}/${path}`, `has ${bytes} bytes; [${from}, ${to}) was asked for`);
+        throw new FileError(
+          `${name}/${path}`,
+          `has ${bytes} bytes, and bytes ${from} to ${to} were asked for; delete the model and load it again`,
+        );
       }
       return readRange(path, from, to);
     },

@@ -2,6 +2,9 @@
 import { PROJECTIONS, type Projection } from '../engine/types';
 import { ConfigurationError } from './errors';
 
+/** Characters of a value that a message quotes. */
+const LONGEST = 60;
+
 /** @returns the setting's value */
 export type Reader = (key: string, value: unknown) => unknown;
 
@@ -78,6 +81,9 @@ export function projections(): Reader {
   };
 }
 
+/** A value as messages quote it: the beginning of a long one. */
 function show(value: unknown): string {
-  return value === undefined ? 'nothing' : JSON.stringify(value);
+  if (value === undefined) return 'nothing';
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length <= LONGEST ? text : `${text.slice(0, LONGEST)}…`;
 }

@@ -29,10 +29,30 @@ export function readRecords(file: string, bytes: Uint8Array, form: RecordForm): 
   const first = lines.findIndex((line) => line.trim() !== '');
   if (first < 0) return [];
   const start = (lines[first] as string).trim();
+  refuseWrapped(file, lines, first, form);
   if (start.startsWith('[')) return readList(file, lines, form);
   if (!start.startsWith('{') && isCsv(file, lines, first, form)) return readTable(file, lines, form);
   return lines.flatMap((line, index) =>
     line.trim() === '' ? [] : [{ line: index + 1, fields: readObject(file, index + 1, line, form, lines) }],
+  );
+}
+
+/** A list within an object, as exports have it: no record, and not to be taken for one. @throws ProblemFileError */
+function refuseWrapped(file: string, lines: string[], first: number, { column }: RecordForm): void {
+  const key = /^\s*\{\s*"([^"\\]{1,40})"\s*:\s*\[\s*\{/.exec(
+    lines
+      .slice(first, first + 8)
+      .join('\n')
+      .slice(0, 4096),
+  )?.[1];
+  if (key === undefined) return;
+  // A record whose first field is a list of objects.
+  const line = lines[first] as string;
+  if (isWhole(line) && column in (JSON.parse(line) as object)) return;
+  throw new ProblemFileError(
+    file,
+    first + 1,
+    `holds its problems in a list under "${key}"; give the list itself, [ … ], or one object a line`,
   );
 }
 

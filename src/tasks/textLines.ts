@@ -36,6 +36,15 @@ export function plainText(file: string, bytes: Uint8Array): string {
   return textLines(file, bytes).join('\n');
 }
 
+/** The same for a text that is in memory already: what has no UTF-8 form is refused alike. @throws as `textLines` */
+export function plainString(name: string, text: string): string {
+  // Halves of characters would be encoded as U+FFFD without a word.
+  if (/[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/.test(text)) {
+    throw new ProblemFileError(name, null, 'is not UTF-8 text: it holds half a character; copy it again');
+  }
+  return plainText(name, new TextEncoder().encode(text));
+}
+
 /** A text as messages quote it: its beginning, when it is long. */
 export function clipped(text: string, length = 60): string {
   return text.length <= length ? text : `${text.slice(0, length)}…`;

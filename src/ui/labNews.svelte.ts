@@ -84,6 +84,11 @@ export class LabNews {
     return this.elsewhere?.runId === runId;
   }
 
+  /** What is wrong with a run's stored log, as the list or its opening found it; null: nothing that is known. */
+  damageOf(runId: string): string | null {
+    return this.damaged[runId] ?? this.views.damageOf(runId);
+  }
+
   dismissError(): void {
     this.error = null;
   }

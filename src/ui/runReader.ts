@@ -1,7 +1,7 @@
 /** Reads stored logs in slices, so that opening a long one never holds the page, and follows those that still grow. */
-import type { RunEvent } from '../events';
 import type { LabApi } from '../lab/types';
 import type { ExperimentConfig } from '../recipes/config';
+import { readableEvents } from '../store/readBack';
 import type { RunRecord } from '../store/types';
 import { TASKS } from '../tasks';
 import { RunView } from './runView.svelte';
@@ -41,7 +41,7 @@ export class RunReader {
     return view;
   }
 
-  /** Reads what the view lacks of the log that `record` tells of. */
+  /** Reads what the view lacks of the log that `record` tells of; where the log is damaged, what is readable (`view.damage`). */
   readOn(view: RunView, record: RunRecord, onRead: (view: RunView) => void = () => {}): Promise<void> {
     const before = this.#reading.get(view) ?? Promise.resolve();
     const reading = before.catch(() => {}).then(() => this.#read(view, record.events, onRead));
@@ -50,12 +50,13 @@ export class RunReader {
   }
 
   async #read(view: RunView, end: number, onRead: (view: RunView) => void): Promise<void> {
+    const { id } = view.record;
     const size = sliceSize(view.record.config);
     const asked: Promise<string[]>[] = [];
     let from = view.length;
     const ask = () => {
       if (from >= end) return;
-      const slice = this.#source.lines(view.record.id, from, Math.min(end, from + size));
+      const slice = this.#source.lines(id, from, Math.min(end, from + size));
       // Told when its turn comes; until then it must not count as unhandled.
       slice.catch(() => {});
       asked.push(slice);
@@ -64,15 +65,28 @@ export class RunReader {
     for (let i = 0; i < AHEAD; i++) ask();
     for (let next = asked.shift(); next; next = asked.shift()) {
       const lines = await next;
-      // Deleted meanwhile.
-      if (lines.length === 0) return;
+      const wanted = Math.min(end - view.length, size);
+      const { events, damage } = readableEvents(lines, view.length);
+      view.append(view.length, events);
+      if (damage === null && lines.length < wanted && (await this.#deleted(id))) return;
+      if (damage !== null || lines.length < wanted) {
+        view.damage = damage ?? `${end} events were stored and ${view.length} can be found in a row`;
+        onRead(view);
+        return;
+      }
+      // A log that was damaged may have been written again.
+      view.damage = null;
       ask();
-      view.append(
-        view.length,
-        lines.map((line) => JSON.parse(line) as RunEvent),
-      );
       onRead(view);
     }
+  }
+
+  /** Another tab may have deleted the run meanwhile. */
+  async #deleted(runId: string): Promise<boolean> {
+    return this.#source.run(runId).then(
+      () => false,
+      () => true,
+    );
   }
 }
 

@@ -12,6 +12,8 @@ export class RunView {
   partial = $state.raw<PartialDebate | null>(null);
   /** The log so far, replaced by a longer copy a few times a second: what the views draw. */
   events = $state.raw<readonly RunEvent[]>([]);
+  /** What is wrong with the stored log behind its last readable event; null: nothing that is known. */
+  damage = $state.raw<string | null>(null);
   readonly #log: RunEvent[] = [];
   #publishing: ReturnType<typeof setTimeout> | null = null;
   #evaluations = 0;

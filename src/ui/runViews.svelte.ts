@@ -56,7 +56,7 @@ export class RunViews {
       // Another run was opened meanwhile: this one is read for whoever asked for it.
       if (turn !== this.#turn) return;
       this.shown = view;
-      this.opening = view.length < view.record.events ? view.length / view.record.events : null;
+      this.opening = view.damage === null && view.length < view.record.events ? view.length / view.record.events : null;
     }).finally(() => {
       if (turn === this.#turn) this.opening = null;
     });
@@ -92,6 +92,11 @@ export class RunViews {
     if (this.shown?.record.id === runId) this.shown = null;
     if (this.pinned?.record.id === runId) this.pinned = null;
     if (this.#working?.record.id === runId) this.#working = null;
+  }
+
+  /** What was found to be wrong with the log of a run on show, or null. */
+  damageOf(runId: string): string | null {
+    return this.#all().find((view) => view.record.id === runId)?.damage ?? null;
   }
 
   /** Each once. */

@@ -159,6 +159,12 @@ describe('refusals', () => {
     expectRefusal(run(scratch), scratch, 'is a folder');
   });
 
+  it('says which adapters a run can keep', () => {
+    const run = (...more: string[]) =>
+      polylogue('run', '--preset', 'arithmetic-tiny', '--engine', 'reference', ...more);
+    expectRefusal(run('--keep-adapters', 'some'), '--keep-adapters', 'all, last, none');
+  });
+
   it('names a truncated safetensors file', () => {
     const dir = brokenModel('truncated', (d) => truncateSync(join(d, 'model.safetensors'), 100));
     expectRefusal(polylogue('score', '--model', dir, '--ids', '1,2'), 'model.safetensors');
