@@ -6,13 +6,16 @@ import { byOpening, label, truncated, type FileSource, type OpenFile } from './s
 const MOST_EMPTY_PIECES = 1000;
 /** Asked for first, to learn the size; what comes is kept for the first read. */
 const PROBE_BYTES = 128 * 1024;
+/** A server that says nothing for so long will say nothing more. */
+const SILENCE_MS = 60_000;
 
 /**
  * Files below a web address. A static host that answers a missing file with its index page (as single-page set-ups
  * do) is recognised by the content type. From a server without ranges a file is read in parts from the body of one
  * request, as long as the parts ascend.
+ * @param silenceMs after which a server that sends nothing is given up
  */
-export function urlSource(baseUrl: string): FileSource {
+export function urlSource(baseUrl: string, silenceMs = SILENCE_MS): FileSource {
   const base = baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`;
   const source = { name: base.slice(0, -1) };
   return {
@@ -20,18 +23,13 @@ export function urlSource(baseUrl: string): FileSource {
     remote: true,
     async read(path) {
       const file = label(source, path);
-      const response = await get(`${base}${path}`, file);
-      try {
-        return new Uint8Array(await response.arrayBuffer());
-      } catch (cause) {
-        throw brokenOff(file, cause);
-      }
+      return new BodyReader(await get(`${base}${path}`, file, silenceMs), file, silenceMs).rest();
     },
     async exists(path) {
-      const response = await request(`${base}${path}`, label(source, path), { method: 'HEAD' });
+      const response = await request(`${base}${path}`, label(source, path), silenceMs, { method: 'HEAD' });
       return response.ok && !isHtml(response);
     },
-    ...byOpening((path) => new UrlFile(`${base}${path}`, label(source, path))),
+    ...byOpening((path) => new UrlFile(`${base}${path}`, label(source, path), silenceMs)),
   };
 }
 
@@ -46,6 +44,7 @@ class UrlFile implements OpenFile {
   constructor(
     private readonly url: string,
     private readonly file: string,
+    private readonly silenceMs: number,
   ) {}
 
   async size(): Promise<number> {
@@ -73,7 +72,10 @@ class UrlFile implements OpenFile {
 
   /** Bytes in [from, to) or up to the file's end; null when the server answers with the whole file, now in `#body`. */
   async #readRange(from: number, to: number, signal: AbortSignal | undefined): Promise<Uint8Array | null> {
-    const response = await get(this.url, this.file, { headers: { range: `bytes=${from}-${to - 1}` }, signal });
+    const response = await get(this.url, this.file, this.silenceMs, {
+      headers: { range: `bytes=${from}-${to - 1}` },
+      signal,
+    });
     // Other origins may hide Content-Range; what is in such an answer nobody can tell.
     const range = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(response.headers.get('content-range') ?? '');
     if (response.status !== 206 || range === null) {
@@ -93,7 +95,7 @@ class UrlFile implements OpenFile {
           'load the file again',
       );
     }
-    const body = new BodyReader(response, this.file, signal);
+    const body = new BodyReader(response, this.file, this.silenceMs, signal);
     try {
       return await body.read(from, end - from);
     } finally {
@@ -104,7 +106,7 @@ class UrlFile implements OpenFile {
   async #readBody(from: number, to: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
     if (this.#body === null || this.#body.position > from) {
       await this.#body?.close();
-      this.#take(await get(this.url, this.file, { signal }), signal);
+      this.#take(await get(this.url, this.file, this.silenceMs, { signal }), signal);
     }
     const body = this.#body as BodyReader;
     await body.skip(from - body.position);
@@ -113,7 +115,7 @@ class UrlFile implements OpenFile {
 
   async #count(): Promise<number> {
     await this.close();
-    this.#take(await get(this.url, this.file));
+    this.#take(await get(this.url, this.file, this.silenceMs));
     if (this.#size !== null) return this.#size;
     const { max } = HUB_LIMITS.fileBytes;
     const size = await (this.#body as BodyReader).skip(max + 1);
@@ -123,7 +125,7 @@ class UrlFile implements OpenFile {
   }
 
   #take(response: Response, signal?: AbortSignal): void {
-    this.#body = new BodyReader(response, this.file, signal);
+    this.#body = new BodyReader(response, this.file, this.silenceMs, signal);
     // Content-Length counts the compressed bytes.
     const length = response.headers.get('content-length');
     if (length !== null && !response.headers.get('content-encoding')) this.#size ??= Number(length);
@@ -139,6 +141,7 @@ class BodyReader {
   constructor(
     response: Response,
     private readonly file: string,
+    private readonly silenceMs: number,
     private readonly signal?: AbortSignal,
   ) {
     this.#reader = response.body?.getReader();
@@ -153,6 +156,19 @@ class BodyReader {
       if (chunk === null) throw truncated(this.file, at + got, at + length);
       bytes.set(chunk, got);
       got += chunk.length;
+    }
+    return bytes;
+  }
+
+  /** All bytes that are left. */
+  async rest(): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = [];
+    for (let chunk = await this.#take(Infinity); chunk !== null; chunk = await this.#take(Infinity)) chunks.push(chunk);
+    const bytes = new Uint8Array(chunks.reduce((length, chunk) => length + chunk.length, 0));
+    let at = 0;
+    for (const chunk of chunks) {
+      bytes.set(chunk, at);
+      at += chunk.length;
     }
     return bytes;
   }
@@ -191,16 +207,17 @@ class BodyReader {
   async #next(): Promise<ReadableStreamReadResult<Uint8Array>> {
     if (this.#reader === undefined) return { done: true, value: undefined };
     try {
-      return await this.#reader.read();
+      return await inTime(this.#reader.read(), this.silenceMs, this.file, () => void this.close());
     } catch (cause) {
       this.signal?.throwIfAborted();
+      if (cause instanceof FileError) throw cause;
       throw brokenOff(this.file, cause);
     }
   }
 }
 
-async function get(url: string, file: string, init?: RequestInit): Promise<Response> {
-  const response = await request(url, file, init);
+async function get(url: string, file: string, silenceMs: number, init?: RequestInit): Promise<Response> {
+  const response = await request(url, file, silenceMs, init);
   // The file ends before the range, or is empty; the caller asks for all of it then.
   if (response.status === 416 && init?.headers !== undefined) return response;
   if (!response.ok) {
@@ -214,12 +231,32 @@ async function get(url: string, file: string, init?: RequestInit): Promise<Respo
   return response;
 }
 
-async function request(url: string, file: string, init?: RequestInit): Promise<Response> {
+async function request(url: string, file: string, silenceMs: number, init?: RequestInit): Promise<Response> {
+  const silence = new AbortController();
+  const signal = init?.signal ? AbortSignal.any([init.signal, silence.signal]) : silence.signal;
   try {
-    return await fetch(url, init);
+    return await inTime(fetch(url, { ...init, signal }), silenceMs, file, () => silence.abort());
   } catch (cause) {
     init?.signal?.throwIfAborted();
+    if (cause instanceof FileError) throw cause;
     throw new FileError(file, 'could not be fetched: no answer from the server', { cause });
+  }
+}
+
+/** What the server sends, if it comes in time; else `stop` is called. @throws FileError after `ms` of silence */
+async function inTime<T>(work: Promise<T>, ms: number, file: string, stop: () => void): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const silence = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const seconds = (ms / 1000).toLocaleString('en');
+      reject(new FileError(file, `could not be fetched: the server sent nothing for ${seconds} s; try again later`));
+      stop();
+    }, ms);
+  });
+  try {
+    return await Promise.race([work, silence]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -87,6 +87,16 @@ describe('what can be collected', () => {
     expect(await left(made)).toBe(0);
   });
 
+  it('is an engine that could not be made', async () => {
+    const failures: string[] = [];
+    const made = await cycles(async (troubled, gpu) => {
+      troubled.dieAt.add(60);
+      await WebGpuEngine.create(gpu, golden.weights, OPTIONS).catch((error: Error) => void failures.push(error.name));
+    });
+    expect(failures).toEqual(['DeviceLostError', 'DeviceLostError']);
+    expect(await left(made)).toBe(0);
+  });
+
   it('is an engine that worked and was disposed of', async () => {
     const made = await cycles(async (_, gpu) => {
       const engine = await WebGpuEngine.create(gpu, golden.weights, OPTIONS);

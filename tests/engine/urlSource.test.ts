@@ -91,6 +91,10 @@ const ANSWERS: Record<string, Answer> = {
     ({ from, to }, bytes, response) =>
       void answerRange(response, bytes, from, to).write(bytes.subarray(from, from + 10)),
   ),
+  silent: () => {},
+  'silent after a while': late(() => {}),
+  'stalling plain': (bytes, _request, response) =>
+    void response.writeHead(200, { 'content-length': bytes.length }).write(bytes.subarray(0, 10)),
 };
 
 let server: Server;
@@ -182,6 +186,17 @@ describe('urlSource', () => {
       await file.close();
     }
   });
+
+  it.each(['silent', 'silent after a while', 'stalling', 'stalling plain'])(
+    'gives up a server that sends nothing more: %s',
+    async (kind) => {
+      const source = urlSource(`${base}/${encodeURIComponent(kind)}/llama`, 200);
+      const words = /model\.safetensors: could not be fetched: the server sent nothing for 0\.2 s; try again later/;
+      await expect(loadModel(source, { partBytes: 20_000 })).rejects.toThrow(words);
+      if (kind.endsWith('while') || kind === 'stalling') return;
+      await expect(source.read('model.safetensors')).rejects.toThrow(words);
+    },
+  );
 
   it.each(['empty', 'empty plain'])('says that a file is %s', async (kind) => {
     expect(await at(kind, 'llama').size?.('model.safetensors')).toBe(0);
