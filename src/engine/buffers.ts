@@ -31,6 +31,8 @@ export const STEP_WORDS = 8;
 export const SPLIT_OUTPUTS = 16384;
 /** Into how many. */
 export const OUTPUT_SPLITS = 8;
+/** A count of numbers that were too large for f16. */
+export const SATURATED_BYTES = 4;
 /** Partial sums of squares per track. */
 export const NORM_CHUNKS = 1024;
 

@@ -5,6 +5,7 @@
 import { drawWords, philox, STREAMS, uniformFromWord } from '../random';
 import { projectionPath, projectionShape } from './config';
 import { AdapterError } from './errors';
+import { firstNonFinite } from './finite';
 import { readJson } from './json';
 import { aboveLimit, MODEL_LIMITS } from './limits';
 import { checkAdapterConfig, readAdapterConfig } from './peftConfig';
@@ -55,6 +56,13 @@ export function checkAdapter(model: ModelConfig, weights: AdapterWeights, what =
     if (tensor.shape.join() !== shape.join() || tensor.data.length !== shape[0] * shape[1]) {
       throw new AdapterError(
         `${what}: tensor ${name} has shape [${tensor.shape.join(', ')}], model and rank ask for [${shape.join(', ')}]`,
+      );
+    }
+    const at = firstNonFinite(tensor.data);
+    if (at >= 0) {
+      const [row, column] = [Math.floor(at / shape[1]), at % shape[1]];
+      throw new AdapterError(
+        `${what}: tensor ${name} is ${tensor.data[at]} at [${row}, ${column}]; train the adapter again with a lower learning rate (lr)`,
       );
     }
   }

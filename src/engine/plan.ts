@@ -17,6 +17,7 @@ import {
   headBlock,
   headSizes,
   roundUp,
+  SATURATED_BYTES,
   sharedActivationSizes,
   stepSizes,
   trainingActivationSizes,
@@ -105,6 +106,7 @@ export function planModel(
   sum.add('activations', 'generation:', sharedActivationSizes(config, rank, sizes.tokens));
   sum.add('activations', 'generation:', decoderBufferSizes(config, sizes));
   sum.add('activations', 'RoPE:', { turns: turnsBytes(config, room.maxLength) });
+  sum.add('activations', 'keys and values:', { saturated: SATURATED_BYTES });
   sum.add('adapters', 'adapters:', adapters);
   if (training !== undefined) {
     const { pool } = adapters;

@@ -270,6 +270,8 @@ export interface TensorError {
   relative: number;
   /** Largest difference of any value. */
   largest: number;
+  /** Numbers that were too large for f16 and became its largest: weights as f16, scales of groups as int8 and int4. */
+  saturated: number;
 }
 
 /** What an engine found out while it loaded a model. */
@@ -281,6 +283,11 @@ export interface EngineReport {
   cache: CacheDtype;
   /** Of every tensor that was packed; empty for f32. */
   errors: TensorError[];
+  /**
+   * Numbers among keys and values that were finite, too large for f16 and stored as ±65504, since the engine was made. Tokens that were
+   * computed past a row's end count, what was copied from another row does not. 0 where `cache` is f32.
+   */
+  cacheSaturated: number;
   /** Null when it was left out. */
   selfCheck: SelfCheck | null;
 }

@@ -21,6 +21,7 @@ import type {
   TrainStepEvent,
   TrainTrack,
 } from '../engine/types';
+import { SaturationWatch } from '../engine/saturation';
 import { RecentSpeed } from '../models/progress';
 import { addFolder } from '../models/source';
 import type { ModelFolder } from '../models/folder';
@@ -120,12 +121,21 @@ export function createEngineHost(
   pulse: Pulse = NO_PULSE,
 ): EngineHostApi {
   carryTypedErrors();
-  let current: { key: string; model: string; made: MadeEngine } | null = null;
+  let current: { key: string; model: string; made: MadeEngine; saturation: SaturationWatch } | null = null;
   let watcher: MessagePort | null = null;
 
   const engine = (): Engine => {
     if (!current) throw new LabStateError('The engine has not been opened.');
     return current.made.engine;
+  };
+
+  /** An operation that stores keys and values. */
+  const watched = async <T>(operation: (at: Engine) => Promise<T>): Promise<T> => {
+    try {
+      return await operation(engine());
+    } finally {
+      await current?.saturation.look();
+    }
   };
 
   const close = async () => {
@@ -144,13 +154,15 @@ export function createEngineHost(
         await close();
         try {
           const made = await make(setup, reporter(port, pulse), (notice) => watcher?.postMessage(notice));
-          current = { key, model: setup.model, made };
+          const tell = (message: string) => watcher?.postMessage({ kind: 'saturated', message } satisfies EngineNotice);
+          current = { key, model: setup.model, made, saturation: new SaturationWatch(made.engine, tell) };
         } finally {
           port?.close();
         }
       }
-      const { made } = current as { made: MadeEngine };
+      const { made, saturation } = current as NonNullable<typeof current>;
       for (const id of made.engine.adapters()) await made.engine.deleteAdapter(id);
+      await saturation.begin();
       return {
         info: made.engine.info,
         hash: made.hash,
@@ -181,13 +193,14 @@ export function createEngineHost(
       try {
         return await engine().generate(requests, { signal: abort.signal, onTokens });
       } finally {
+        await current?.saturation.look();
         port.close();
       }
     },
 
-    score: async (requests) => engine().score(requests),
-    embed: async (requests) => engine().embed(requests),
-    logits: async (request) => engine().logits(request),
+    score: (requests) => watched((at) => at.score(requests)),
+    embed: (requests) => watched((at) => at.embed(requests)),
+    logits: (request) => watched((at) => at.logits(request)),
 
     async train(job, port) {
       const abort = new AbortController();

@@ -89,7 +89,7 @@ function partsOf(gpu: Gpu, shape: string, rank: number): ForwardParts {
     weights: gpu.buffer('pool', 13 * layout.slotElements * 4),
     scale: gpu.buffer('scale', 52),
   };
-  return { gpu, config, weights, adapters, turns: gpu.buffer('turns', 4) };
+  return { gpu, config, weights, adapters, turns: gpu.buffer('turns', 4), saturated: gpu.buffer('saturated', 4) };
 }
 
 function check(kernels: string[]): void {

@@ -23,12 +23,16 @@ beforeAll(async () => {
 /** Tokens of two rows, the second first; places that nobody writes lie between them. */
 const ROW = [1, 0, 0, 1, 1];
 const POS = [3, 0, 2, 0, 6];
-const ROW_BASE = [9, 0];
+/** The last is nobody's. */
+const ROW_BASE = [9, 0, 0];
 const PLACES = 17;
 
 function list(numbers: readonly number[]): GPUBuffer {
   return gpu.upload('list', Uint32Array.from(numbers));
 }
+
+/** How many numbers the last kernel found too large. */
+let saturated = 0;
 
 /** Words of the cache after a kernel has run that takes one invocation for each pair of a token. */
 async function stored(
@@ -39,10 +43,17 @@ async function stored(
   words: number,
 ): Promise<Uint32Array> {
   const cache = gpu.upload('cache', new Uint32Array(PLACES * words).fill(0x7fc07e00));
+  const counter = gpu.upload('saturated', Uint32Array.of(7));
   const program = new Program(gpu, 'test');
-  program.add(kernel, constants, [...inputs, cache], [ROW.length], [Math.ceil(pairs / 64), ROW.length]);
+  program.add(kernel, constants, [...inputs, cache, counter], [ROW.length], [Math.ceil(pairs / 64), ROW.length]);
   program.submit();
+  saturated = new Uint32Array(await gpu.read(counter))[0]! - 7;
   return new Uint32Array(await gpu.read(cache));
+}
+
+/** Finite numbers beyond the largest f16. */
+function tooLarge(numbers: Float32Array): number {
+  return numbers.filter((value) => Number.isFinite(value) && Math.abs(value) > 65504).length;
 }
 
 /** The words of all places: each token's where it belongs, and elsewhere what was there before. */
@@ -67,8 +78,10 @@ describe('values', () => {
     const inputs = [gpu.upload('x', x), list(ROW), list(POS), list(ROW_BASE)];
     const constants = { PAIRS: width / 2, CACHE: 'f16' };
     expect(await stored('cache_store', constants, inputs, width / 2, width / 2)).toEqual(placed(halves(x), width / 2));
+    expect(saturated).toBe(tooLarge(x));
     const whole = await stored('cache_store', { ...constants, CACHE: 'f32' }, inputs, width / 2, width);
     expect(whole).toEqual(placed(new Uint32Array(x.buffer), width));
+    expect(saturated).toBe(0);
   });
 });
 
@@ -104,6 +117,7 @@ describe('keys', () => {
     });
     const words = await stored('rope_forward', { ...constants, CACHE: 'f16' }, inputs, width / 2, width / 2);
     expect(words).toEqual(placed(halves(values), width / 2));
+    expect(saturated).toBe(tooLarge(values));
   });
 });
 

@@ -159,7 +159,14 @@ async function setUp(config: ModelConfig): Promise<Setting> {
     rowBase: upload('rowBase'),
   };
   const weights = await loadWeights(gpu, { config, tensors });
-  const parts = { gpu, config, weights, adapters, turns: uploadTurns(gpu, config, 64) };
+  const parts = {
+    gpu,
+    config,
+    weights,
+    adapters,
+    turns: uploadTurns(gpu, config, 64),
+    saturated: gpu.buffer('saturated', 4),
+  };
   return { parts, tensors, tokens, pool, scales };
 }
 

@@ -182,6 +182,7 @@ describe('training a model of many layers', () => {
           weights: device,
           adapters: { layout, weights: pool, scale: gpu.upload('scale', Float32Array.of(1.5)) },
           turns: uploadTurns(gpu, config, config.maxPositions),
+          saturated: gpu.buffer('saturated', 4),
         },
         limits: { vocabSize: config.vocabSize, maxLength: config.maxPositions, adapters: new Set(['a']) },
         adapterOf: () => ({ slot: 0, config: adapter.config }),

@@ -54,6 +54,7 @@ class Bench {
         weights,
         adapters: { layout: this.layout, weights: this.pool, scale: this.scale },
         turns: uploadTurns(gpu, config, config.maxPositions),
+        saturated: gpu.buffer('saturated', 4),
       },
       limits: { vocabSize: config.vocabSize, maxLength: config.maxPositions, adapters: this.slots },
       adapterOf: (id) => this.slots.get(id)!,

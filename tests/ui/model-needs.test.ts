@@ -44,10 +44,10 @@ describe('words', () => {
 
   it('sum the quantiser’s errors up by size', () => {
     const errors = [
-      { name: 'a', values: 300, relative: 0.01, largest: 1 },
-      { name: 'b', values: 100, relative: 0.05, largest: 1 },
+      { name: 'a', values: 300, relative: 0.01, largest: 1, saturated: 2 },
+      { name: 'b', values: 100, relative: 0.05, largest: 1, saturated: 3 },
     ];
-    expect(errorSummary(errors)).toEqual({ mean: 0.02, worst: errors[1] });
+    expect(errorSummary(errors)).toEqual({ mean: 0.02, worst: errors[1], saturated: 5 });
     expect(errorSummary([])).toBeNull();
   });
 });

@@ -5,6 +5,8 @@ export interface ErrorSummary {
   /** Relative error, weighted by the tensors' numbers of values. */
   mean: number;
   worst: { name: string; relative: number };
+  /** Numbers of all tensors that were too large for f16. */
+  saturated: number;
 }
 
 /** Null when nothing was packed. */
@@ -14,9 +16,11 @@ export function summarise(errors: readonly TensorError[]): ErrorSummary | null {
   const count = errors.reduce((sum, { values }) => sum + values, 0);
   const mean = errors.reduce((sum, { values, relative }) => sum + values * relative, 0) / count;
   const worst = errors.reduce((most, error) => (error.relative > most.relative ? error : most), first);
-  return { mean, worst: { name: worst.name, relative: worst.relative } };
+  const saturated = errors.reduce((sum, error) => sum + error.saturated, 0);
+  return { mean, saturated, worst: { name: worst.name, relative: worst.relative } };
 }
 
-export function describeErrors({ mean, worst }: ErrorSummary): string {
-  return `relative error of the weights: mean ${mean.toExponential(3)}, worst ${worst.relative.toExponential(3)} (${worst.name})`;
+export function describeErrors({ mean, worst, saturated }: ErrorSummary): string {
+  const cut = saturated > 0 ? `; ${saturated} numbers too large for f16` : '';
+  return `relative error of the weights: mean ${mean.toExponential(3)}, worst ${worst.relative.toExponential(3)} (${worst.name})${cut}`;
 }

@@ -3,8 +3,8 @@ import { DeviceError, NoWebGpuError } from '../../src/engine/errors';
 import type { WeightDtype } from '../../src/engine/types';
 import type { Output } from './output';
 
-/** Rows [n, columns] as a device computes with them. */
-export type Repack = (data: Float32Array, columns: number) => Promise<Float32Array>;
+/** Rows [n, columns] as a device computes with them, and how many numbers were too large for f16 (`TensorError.saturated`). */
+export type Repack = (data: Float32Array, columns: number) => Promise<{ kept: Float32Array; saturated: number }>;
 
 export interface Repacker {
   /** What does it, for people. */
@@ -31,7 +31,10 @@ export async function openRepacker(
   const { quantiseValues } = await import('../../src/engine/reference/quantise');
   return {
     name: 'TypeScript, 32-bit',
-    repack: async (data, columns) => quantiseValues(data, columns, dtype),
+    async repack(data, columns) {
+      const count = { saturated: 0 };
+      return { kept: quantiseValues(data, columns, dtype, count), saturated: count.saturated };
+    },
     dispose() {},
   };
 }
@@ -44,14 +47,16 @@ async function deviceRepacker(dtype: WeightDtype): Promise<Repacker> {
   ]);
   const gpu = await Gpu.open(await openNodeGpu());
   const packer = new MatrixPacker(gpu);
+  const saturated = (): number => packer.errors[0]?.saturated ?? 0;
   return {
     name: gpu.description,
     async repack(data, columns) {
       const rows = data.length / columns;
       const matrix = createMatrix(gpu, 'rows', dtype, rows, columns);
       try {
+        const before = saturated();
         await packer.write('rows', matrix, 0, data);
-        return await readRows(gpu, matrix, 0, rows);
+        return { kept: await readRows(gpu, matrix, 0, rows), saturated: saturated() - before };
       } finally {
         gpu.destroyBuffer(matrix.buffer);
       }

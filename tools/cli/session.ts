@@ -5,6 +5,7 @@ import { dirname, resolve } from 'node:path';
 import { DeviceError, FileError, NoWebGpuError } from '../../src/engine/errors';
 import { folderSource } from '../../src/engine/loader-node';
 import { loadAdapter } from '../../src/engine/peft';
+import { watchedEngine } from '../../src/engine/saturation';
 import { randomStream, shapeConfig } from '../../src/engine/shapes';
 import { openModelStream, readConfig, type ModelStream } from '../../src/engine/stream';
 import type { AdapterWeights, Engine, EngineOptions, ModelConfig } from '../../src/engine/types';
@@ -80,6 +81,17 @@ export async function openEngine(
   options: EngineOptions,
   output: Output,
   bare = false,
+): Promise<Engine> {
+  const engine = await anyEngine(choice, model, options, output, bare);
+  return bare ? engine : watchedEngine(engine, (message) => output.note(message));
+}
+
+async function anyEngine(
+  choice: EngineChoice,
+  model: OpenedModel,
+  options: EngineOptions,
+  output: Output,
+  bare: boolean,
 ): Promise<Engine> {
   if (model.config.ignored) output.note(`Ignored in config.json: ${model.config.ignored.join(', ')}.`);
   if (choice === 'torch') {

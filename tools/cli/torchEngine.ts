@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { DeviceError, RequestError } from '../../src/engine/errors';
 import { checkEmbedding, checkExported, refuseLogits, TrainingWatch } from '../../src/engine/finite';
-import { adapterShapes, initAdapter } from '../../src/engine/peft';
+import { adapterShapes, checkAdapter, initAdapter } from '../../src/engine/peft';
 import type {
   AdapterConfig,
   AdapterId,
@@ -165,6 +165,7 @@ export class TorchEngine implements Engine {
   }
 
   async importAdapter(id: AdapterId, weights: AdapterWeights): Promise<void> {
+    checkAdapter(this.config, weights, `adapter ${id}`);
     this.configs.set(id, weights.config);
     const { rank, alpha, targets, rslora } = weights.config;
     const config = { r: rank, lora_alpha: rslora ? alpha * Math.sqrt(rank) : alpha, target_modules: targets };

@@ -8,6 +8,7 @@ import {
   MOST_STEPS_PER_READ,
   padRows,
   padTokens,
+  SATURATED_BYTES,
   SETTINGS_WORDS,
   STATE_WORDS,
   type DecoderSizes,
@@ -180,6 +181,15 @@ export class Decoder {
       encodeNorm(this.parts, program, lines, hiddenSize, gathered, this.parts.weights.norm, normed);
     }).submit();
     return new Float32Array(await this.parts.gpu.read(this.buffers.normed, 0, at.length * hiddenSize * 4));
+  }
+
+  /** Numbers among keys and values that were too large for f16 since the last call. */
+  async takeSaturated(): Promise<number> {
+    if (this.sizes.cache !== 'f16') return 0;
+    const { gpu, saturated } = this.parts;
+    const [count = 0] = new Uint32Array(await gpu.read(saturated, 0, SATURATED_BYTES));
+    if (count > 0) gpu.write(saturated, Uint32Array.of(0));
+    return count;
   }
 
   /** Lines of logits to compute for so many that are wanted. */

@@ -1,6 +1,6 @@
 /** The WebGPU engine: the Engine contract on a device's compute kernels. */
 
-import { adapterSizes, decoderSizes, weightSizes } from '../buffers';
+import { adapterSizes, decoderSizes, SATURATED_BYTES, weightSizes } from '../buffers';
 import { FixedSizeError, MemoryPlanError } from '../errors';
 import { cacheDtype, engineRoom, planModel, totalOf, type EngineRoom } from '../plan';
 import { OperationQueue } from '../queue';
@@ -61,6 +61,7 @@ export class WebGpuEngine implements Engine {
   readonly info: EngineInfo;
   private readonly trainer: Trainer;
   private readonly queue = new OperationQueue();
+  private cacheSaturated = 0;
 
   private constructor(
     private readonly parts: ForwardParts & { adapters: AdapterStore },
@@ -108,6 +109,8 @@ export class WebGpuEngine implements Engine {
       const probe = check && new check.SelfCheckProbe(config);
       await fillRoom(device, room, stream, reading, (piece) => probe?.take(piece));
       const result = probe && (await device.guard(() => check.selfCheck(parts, decoder, probe)));
+      // What the check stored is nobody's.
+      if (result) await device.guard(() => decoder.takeSaturated());
       const limits = { vocabSize: config.vocabSize, maxLength: resolved.maxLength, adapters: parts.adapters };
       return new WebGpuEngine(parts, decoder, limits, resolved, result);
     } catch (error) {
@@ -117,7 +120,7 @@ export class WebGpuEngine implements Engine {
   }
 
   generate(requests: GenerateRequest[], options: GenerateOptions = {}): Promise<GenerateResult[]> {
-    return this.enqueue(async () => {
+    return this.enqueueCounted(async () => {
       checkGenerate(requests, this.limits);
       const targets = this.targetsOf(requests);
       const weightsOf = (request: GenerateRequest): RowWeights => this.weightsOf(request.adapter);
@@ -126,14 +129,14 @@ export class WebGpuEngine implements Engine {
   }
 
   score(requests: ScoreRequest[]): Promise<Float32Array[]> {
-    return this.enqueue(async () => {
+    return this.enqueueCounted(async () => {
       checkScore(requests, this.limits);
       return this.scoreNow(requests);
     });
   }
 
   embed(requests: ScoreRequest[]): Promise<Float32Array[]> {
-    return this.enqueue(async () => {
+    return this.enqueueCounted(async () => {
       checkEmbed(requests, this.limits);
       const weightsOf = (request: ScoreRequest): RowWeights => this.weightsOf(request.adapter);
       return embedRows(this.decoder, requests, weightsOf, this.targetsOf(requests), this.info.config.hiddenSize);
@@ -141,7 +144,7 @@ export class WebGpuEngine implements Engine {
   }
 
   logits(request: ScoreRequest): Promise<Float32Array> {
-    return this.enqueue(async () => {
+    return this.enqueueCounted(async () => {
       checkLogits(request, this.limits);
       const weights = this.weightsOf(request.adapter);
       return logitsOfRow(this.decoder, request, weights, this.targetsOf([request]), this.info.config.vocabSize);
@@ -204,7 +207,8 @@ export class WebGpuEngine implements Engine {
   async report(): Promise<EngineReport> {
     const { dtype, bytes, errors } = this.parts.weights;
     const { cache } = this.decoder.sizes;
-    return { dtype, weightBytes: bytes, cache, errors, selfCheck: this.selfCheck };
+    const { cacheSaturated, selfCheck } = this;
+    return { dtype, weightBytes: bytes, cache, errors, cacheSaturated, selfCheck };
   }
 
   adapters(): AdapterId[] {
@@ -256,6 +260,18 @@ export class WebGpuEngine implements Engine {
   private enqueue<T>(operation: () => Promise<T>): Promise<T> {
     return this.queue.run(() => this.parts.gpu.guard(operation));
   }
+
+  /** An operation that stores keys and values: what was too large for them is read once, at its end, also when it fails. */
+  private enqueueCounted<T>(operation: () => Promise<T>): Promise<T> {
+    return this.enqueue(async () => {
+      try {
+        return await operation();
+      } finally {
+        // A lost device has no count; the operation says that it is lost.
+        this.cacheSaturated += await this.decoder.takeSaturated().catch(() => 0);
+      }
+    });
+  }
 }
 
 /** All buffers of an engine, before a byte of the model is read. @throws MemoryPlanError */
@@ -270,7 +286,9 @@ async function allocate(
   const error = await gpu.allocate(() => {
     const room = makeRoom(gpu, config, dtype);
     const adapters = new AdapterStore(gpu, config, options);
-    const parts = { gpu, config, weights: room.weights, adapters, turns: uploadTurns(gpu, config, maxLength) };
+    const turns = uploadTurns(gpu, config, maxLength);
+    const saturated = gpu.buffer('keys and values too large for f16', SATURATED_BYTES);
+    const parts = { gpu, config, weights: room.weights, adapters, turns, saturated };
     // A CPU driver gains nothing from steps in flight, and rows that have ended idle until the next read.
     const decoder = new Decoder(parts, decoderSizes(config, maxRows, maxLength, cache), gpu.isCpu ? 2 : 8);
     made.push({ room, parts, decoder });

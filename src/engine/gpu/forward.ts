@@ -51,6 +51,8 @@ export interface ForwardParts {
   adapters: AdapterPool;
   /** cos and sin of every position's angles, f32 pairs [positions, Dh/2]. */
   turns: GPUBuffer;
+  /** u32: numbers among keys and values that were too large for their format since it was last set to 0. */
+  saturated: GPUBuffer;
 }
 
 /** cos and sin pairs of every position below `positions`, f32 [positions, Dh/2, 2]. */
@@ -169,7 +171,7 @@ function encodeHeads(
   tokens: TokenList,
   acts: LayerActivations,
 ): void {
-  const { config, turns } = parts;
+  const { config, turns, saturated } = parts;
   const { numHeads, numKvHeads, headDim } = config;
   const { qNorm, kNorm } = parts.weights.layers[layer]!;
   let [q, k] = [acts.qRaw, acts.kRaw];
@@ -185,7 +187,7 @@ function encodeHeads(
     program.add(
       'rope_forward',
       { HEADS: heads, HEAD_DIM: headDim, CACHED: cached, CACHE: format },
-      [from, tokens.pos, turns, tokens.row, tokens.rowBase, to],
+      [from, tokens.pos, turns, tokens.row, tokens.rowBase, to, saturated],
       [tokens.count],
       [Math.ceil((heads * headDim) / 2 / 64), tokens.count],
     );
@@ -195,7 +197,7 @@ function encodeHeads(
   program.add(
     'cache_store',
     { PAIRS: pairs, CACHE: acts.cache },
-    [acts.vRaw, tokens.row, tokens.pos, tokens.rowBase, acts.v],
+    [acts.vRaw, tokens.row, tokens.pos, tokens.rowBase, acts.v, saturated],
     [tokens.count],
     [Math.ceil(pairs / 64), tokens.count],
   );

@@ -4,6 +4,7 @@
  */
 
 import { GROUP, matrixLayout, PACKED_BITS, type MatrixLayout } from '../matrixLayout';
+import { emptySum, tensorError, type ErrorSum } from '../saturation';
 import type { TensorError, WeightDtype } from '../types';
 import type { Gpu } from './device';
 import { Program } from './program';
@@ -30,16 +31,12 @@ export function matrixParams({ stride, scales }: MatrixLayout): [stride: number,
   return [stride, scales];
 }
 
-interface Sums {
-  values: number;
-  squares: number;
-  total: number;
-  largest: number;
-}
+/** f32 numbers that packing says of each pair of groups, as in quantise.wgsl. */
+const STATS = 4;
 
 /** Packs rows into matrices on the device and adds up how far they are off. Its scratch buffers live until `dispose`. */
 export class MatrixPacker {
-  private readonly sums = new Map<string, Sums>();
+  private readonly sums = new Map<string, ErrorSum>();
   private scratch: { x: GPUBuffer; error: GPUBuffer } | null = null;
 
   constructor(private readonly gpu: Gpu) {}
@@ -61,9 +58,7 @@ export class MatrixPacker {
 
   /** Errors of all tensors packed so far; nothing for f32. */
   get errors(): TensorError[] {
-    return [...this.sums].map(([name, { values, squares, total, largest }]) => {
-      return { name, values, relative: total === 0 ? 0 : Math.sqrt(squares / total), largest };
-    });
+    return [...this.sums].map(([name, sum]) => tensorError(name, sum));
   }
 
   dispose(): void {
@@ -84,7 +79,7 @@ export class MatrixPacker {
     const { columns, stride, scales } = matrix;
     const rows = data.length / columns;
     const pairs = Math.ceil(Math.ceil(columns / GROUP) / 2);
-    const { x, error } = this.reserve(rows * columns * 4, rows * pairs * 12);
+    const { x, error } = this.reserve(rows * columns * 4, rows * pairs * STATS * 4);
     gpu.write(x, data);
     const program = new Program(gpu, `pack ${name}`);
     program.add(
@@ -95,17 +90,18 @@ export class MatrixPacker {
       [Math.ceil(pairs / 64), rows],
     );
     program.submit();
-    this.count(name, data.length, new Float32Array(await gpu.read(error, 0, rows * pairs * 12)));
+    this.count(name, data.length, new Float32Array(await gpu.read(error, 0, rows * pairs * STATS * 4)));
     program.dispose();
   }
 
   private count(name: string, values: number, stats: Float32Array): void {
-    const sums = this.sums.get(name) ?? { values: 0, squares: 0, total: 0, largest: 0 };
+    const sums = this.sums.get(name) ?? emptySum();
     sums.values += values;
-    for (let i = 0; i < stats.length; i += 3) {
+    for (let i = 0; i < stats.length; i += STATS) {
       sums.squares += stats[i] as number;
       sums.total += stats[i + 1] as number;
       sums.largest = Math.max(sums.largest, stats[i + 2] as number);
+      sums.saturated += stats[i + 3] as number;
     }
     this.sums.set(name, sums);
   }

@@ -18,6 +18,7 @@ import {
   type ModelConfig,
   type ModelWeights,
   type SelfCheck,
+  type TensorError,
 } from '../types';
 import type { AdapterStore } from './adapters';
 import type { Decoder } from './decoder';
@@ -98,6 +99,7 @@ export async function selfCheck(
 ): Promise<SelfCheck> {
   const { config, adapters, weights } = parts;
   const worst = weights.errors.find(({ relative, largest }) => !(relative < WORST_TENSOR || largest <= LOST));
+  if (worst && worst.saturated > 0) throw cutOff(worst);
   if (worst) throw refusal(`${worst.name} came out ${worst.relative} off (relative) when it was packed`, 'f32');
 
   const model = quantiseWeights(probe.model, weights.dtype);
@@ -180,6 +182,15 @@ function rounded({ config, tensors }: ModelWeights, share: number, draw: number)
     return [name, { shape, data: data.map(signs) }];
   });
   return { config, tensors: new Map(changed) };
+}
+
+/** The device is right and the format too small. */
+function cutOff({ name, saturated, relative }: TensorError): SelfCheckError {
+  return new SelfCheckError(
+    `${name} has numbers that are too large for this format of the weights: ${saturated} were cut off, which leaves the tensor ` +
+      `${relative.toPrecision(3)} off (relative); load the model with f32 weights (dtype).`,
+    'f32',
+  );
 }
 
 function refusal(what: string, arithmetic: 'f32' | 'f16'): SelfCheckError {

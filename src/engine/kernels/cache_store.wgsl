@@ -1,6 +1,7 @@
 // Puts every token's vector at its place among its row's: cache[rowBase[row] + pos] = x[t], in the cache's format.
 //
 //   x [T, PAIRS, 2], row [T], pos [T], rowBase [rows], cache [·, PAIRS]
+//   saturated     + numbers too large for the format, but for those of the last row
 //
 // Grid: x over PAIRS in 64, y over tokens.
 
@@ -16,6 +17,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read> pos: array<u32>;
 @group(0) @binding(4) var<storage, read> rowBase: array<u32>;
 @group(0) @binding(5) var<storage, read_write> cache: array<StoredPair>;
+@group(0) @binding(6) var<storage, read_write> saturated: atomic<u32>;
 
 //@cache
 
@@ -26,5 +28,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if (i >= PAIRS || t >= p.tokens) {
     return;
   }
-  cache[(rowBase[row[t]] + pos[t]) * PAIRS + i] = storedPair(x[t * PAIRS + i]);
+  let values = x[t * PAIRS + i];
+  // The last row takes padding, which nobody reads.
+  let cut = cutOff(values);
+  if (cut > 0u && row[t] + 1u < arrayLength(&rowBase)) {
+    atomicAdd(&saturated, cut);
+  }
+  cache[(rowBase[row[t]] + pos[t]) * PAIRS + i] = storedPair(values);
 }

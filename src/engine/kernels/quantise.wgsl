@@ -3,7 +3,8 @@
 //
 //   x      [rows, IN]        the rows from `first` on
 //   w      [·]               the whole packed matrix; only these rows' words are written
-//   error  [rows, PAIRS, 3]  of every pair of groups: Σ (w − x)², Σ x², max |w − x|
+//   error  [rows, PAIRS, 4]  of every pair of groups: Σ (w − x)², Σ x², max |w − x|, how many numbers were too large for f16
+//                            (weights of f16; scales of int8 and int4) and became the largest
 //
 // Groups have 32 weights along IN, PAIRS = ⌈⌈IN / 32⌉ / 2⌉. The scale of a group is f16:
 //   int8  largest magnitude / 127 (times the f32 nearest to 1 / 127)
@@ -23,6 +24,8 @@ const GROUP = 32u;
 const INVERSE_127 = 0x1.020408p-7;
 /** Scales are stored times this. */
 const SCALE_UNIT = 64.0;
+/** LARGEST_F16 / SCALE_UNIT */
+const LARGEST_SCALE = 1023.5;
 
 struct Params {
   // IN
@@ -45,6 +48,7 @@ struct Stats {
   squares: f32,
   total: f32,
   largest: f32,
+  saturated: f32,
 }
 
 fn count(stats: ptr<function, Stats>, value: f32, kept: f32) {
@@ -58,7 +62,7 @@ fn count(stats: ptr<function, Stats>, value: f32, kept: f32) {
 
 /** A group's scale as it is read back. */
 fn storedScale(scale: f32) -> f32 {
-  return asF16(clamp(scale * SCALE_UNIT, -LARGEST_F16, LARGEST_F16)) * (1.0 / SCALE_UNIT);
+  return asF16(clamp(scale, -LARGEST_SCALE, LARGEST_SCALE) * SCALE_UNIT) * (1.0 / SCALE_UNIT);
 }
 
 /**
@@ -89,9 +93,13 @@ fn packGroup(r: u32, g: u32, stats: ptr<function, Stats>) -> f32 {
   }
   var scale = 1.0;
   if (BITS == 8u) {
-    scale = storedScale(abs(extreme) * INVERSE_127);
+    scale = abs(extreme) * INVERSE_127;
   } else if (BITS == 4u) {
-    scale = storedScale(extreme * -0.125);
+    scale = extreme * -0.125;
+  }
+  if (BITS != 16u) {
+    (*stats).saturated += select(0.0, 1.0, abs(scale) > LARGEST_SCALE);
+    scale = storedScale(scale);
   }
   // A group of zeros, or of numbers that f16 cannot tell from them.
   let inverse = select(1.0 / scale, 0.0, scale == 0.0);
@@ -105,6 +113,7 @@ fn packGroup(r: u32, g: u32, stats: ptr<function, Stats>) -> f32 {
       }
       let value = x[begin + i];
       if (BITS == 16u) {
+        (*stats).saturated += select(0.0, 1.0, abs(value) > LARGEST_F16);
         let kept = asF16(clamp(value, -LARGEST_F16, LARGEST_F16));
         word |= (pack2x16float(vec2f(kept, 0.0)) & 0xffffu) << (16u * j);
         count(stats, value, kept);
@@ -131,7 +140,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   }
   let r = group.y;
   let groups = (p.width + GROUP - 1u) / GROUP;
-  var stats = Stats(0.0, 0.0, 0.0);
+  var stats = Stats(0.0, 0.0, 0.0, 0.0);
   var scales = vec2f();
   scales.x = packGroup(r, 2u * pair, &stats);
   if (2u * pair + 1u < groups) {
@@ -140,8 +149,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if (BITS != 16u) {
     w[p.scales + (p.first + r) * p.pairs + pair] = pack2x16float(scales * SCALE_UNIT);
   }
-  let at = 3u * (r * p.pairs + pair);
+  let at = 4u * (r * p.pairs + pair);
   error[at] = stats.squares;
   error[at + 1u] = stats.total;
   error[at + 2u] = stats.largest;
+  error[at + 3u] = stats.saturated;
 }

@@ -5,6 +5,7 @@
 //   pos     [T]  position of each token within its row
 //   turns   [positions, HEAD_DIM / 2] pairs (cos, sin)
 //   row     [T]  row of each token; rowBase [rows] where a row's keys begin, in tokens
+//   saturated  + numbers too large for the format, but for those of the last row
 //   y       [T or rowBase[row] + pos, HEADS · HEAD_DIM / 2] pairs
 //
 // Grid: x over HEADS · HEAD_DIM / 2 in 64, y over tokens. An invocation makes two numbers side by side: in f16 they share a word.
@@ -27,6 +28,7 @@ struct Params {
 @group(0) @binding(4) var<storage, read> row: array<u32>;
 @group(0) @binding(5) var<storage, read> rowBase: array<u32>;
 @group(0) @binding(6) var<storage, read_write> y: array<StoredPair>;
+@group(0) @binding(7) var<storage, read_write> saturated: atomic<u32>;
 
 //@cache
 
@@ -52,6 +54,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let start = (t * HEADS + pair / HALF) * HEAD_DIM;
   let first = 2u * (pair % HALF);
   let values = vec2f(turned(start, first, pos[t]), turned(start, first + 1u, pos[t]));
+  // The last row takes padding, which nobody reads.
+  let cut = cutOff(values);
+  if (cut > 0u && row[t] + 1u < arrayLength(&rowBase)) {
+    atomicAdd(&saturated, cut);
+  }
   var place = t;
   if (CACHED) {
     place = rowBase[row[t]] + pos[t];

@@ -29,6 +29,7 @@ import type {
   Engine,
   EngineInfo,
   EngineOptions,
+  EngineReport,
   GenerateOptions,
   GenerateRequest,
   GenerateResult,
@@ -40,6 +41,7 @@ import type {
   ScoreRequest,
   TrainJob,
   TrainStepEvent,
+  TensorError,
   TrainTrack,
 } from '../types';
 import { copyState, zeroState } from './adamw';
@@ -48,7 +50,7 @@ import { cacheLength, createCache, forEachLogitsBlock, forwardSpans, meanHidden,
 import { generateRows } from './generate';
 import { decoderOf, loadedAdapter, type Decoder, type LoadedAdapter } from './model';
 import { Pacer } from './pacer';
-import { quantiseStream, quantiseWeights } from './quantise';
+import { PackingErrors, quantiseStream, quantiseWeights } from './quantise';
 import { Scratch } from './scratch';
 import { batchGradient, trainStep, type ObjectiveParts } from './train';
 
@@ -69,6 +71,7 @@ export class ReferenceEngine implements Engine {
     private readonly options: EngineOptions,
     maxLength: number,
     cache: CacheDtype,
+    private readonly errors: TensorError[],
   ) {
     this.info = { kind: 'reference', device: 'TypeScript, 32-bit', config: weights.config, cache };
     this.maxRows = Math.max(1, options.maxRows ?? DEFAULT_MAX_ROWS);
@@ -90,10 +93,20 @@ export class ReferenceEngine implements Engine {
   ): Promise<ReferenceEngine> {
     const maxLength = resolveMaxLength(model.config, options);
     const dtype = options.dtype ?? 'f32';
+    const packing = new PackingErrors();
     const weights =
-      'read' in model ? await collect(quantiseStream(model, dtype), reading) : quantiseWeights(model, dtype);
+      'read' in model
+        ? await collect(quantiseStream(model, dtype, packing), reading)
+        : quantiseWeights(model, dtype, packing);
     const cache = cacheDtype(options, 'f32');
-    return new ReferenceEngine(weights, decoderOf(weights, maxLength, cache), options, maxLength, cache);
+    return new ReferenceEngine(
+      weights,
+      decoderOf(weights, maxLength, cache),
+      options,
+      maxLength,
+      cache,
+      packing.errors,
+    );
   }
 
   generate(requests: GenerateRequest[], options: GenerateOptions = {}): Promise<GenerateResult[]> {
@@ -227,6 +240,19 @@ export class ReferenceEngine implements Engine {
     return [...this.loaded.keys()];
   }
 
+  /** What the formats of weights and of keys and values cost; the weights in memory are f32 whatever their format. */
+  async report(): Promise<EngineReport> {
+    const { cache, saturation } = this.decoder;
+    return {
+      dtype: this.options.dtype ?? 'f32',
+      weightBytes: totalBytes(this.weights.tensors),
+      cache,
+      errors: this.errors,
+      cacheSaturated: saturation.saturated,
+      selfCheck: null,
+    };
+  }
+
   plan(): MemoryPlan {
     const weights = totalBytes(this.weights.tensors);
     const kvCache = 4 * this.maxRows * cacheLength(this.info.config, this.limits.maxLength);
@@ -313,7 +339,7 @@ export class ReferenceEngine implements Engine {
   }
 
   private forward(request: ScoreRequest, pacer: Pacer): Promise<Hidden> {
-    const cache = createCache(this.info.config, request.ids.length, this.decoder.cache);
+    const cache = createCache(this.info.config, request.ids.length, this.decoder.cache, this.decoder.saturation);
     const span = { ids: request.ids, start: 0, cache, adapter: this.find(request.adapter) };
     return forwardSpans(this.decoder, [span], false, this.scratch, pacer);
   }

@@ -4,6 +4,7 @@ import { layerActivations, layerForward, type KvCache, type LayerActivations, ty
 import { matmulTransposed } from './matmul';
 import type { Decoder } from './model';
 import type { Pacer } from './pacer';
+import type { SaturationCount } from './quantise';
 import { rmsnormForward } from './rmsnorm';
 import type { Scratch } from './scratch';
 
@@ -17,11 +18,16 @@ export interface Hidden {
   activations: LayerActivations[];
 }
 
-/** Room for `capacity` positions of one sequence. */
-export function createCache(config: ModelConfig, capacity: number, dtype: CacheDtype): KvCache {
+/** Room for `capacity` positions of one sequence. @param saturation counts what was too large for the format */
+export function createCache(
+  config: ModelConfig,
+  capacity: number,
+  dtype: CacheDtype,
+  saturation: SaturationCount = { saturated: 0 },
+): KvCache {
   const length = capacity * config.numKvHeads * config.headDim;
   const room = (): Float32Array[] => Array.from({ length: config.numLayers }, () => new Float32Array(length));
-  return { dtype, k: room(), v: room() };
+  return { dtype, saturation, k: room(), v: room() };
 }
 
 /** How many numbers a cache holds. */

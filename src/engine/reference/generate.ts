@@ -53,7 +53,12 @@ export async function generateRows(
 }
 
 function startRow(decoder: Decoder, request: GenerateRequest, index: number, adapter: LoadedAdapter | null): ActiveRow {
-  const cache = createCache(decoder.config, request.ids.length + request.sampling.maxTokens, decoder.cache);
+  const cache = createCache(
+    decoder.config,
+    request.ids.length + request.sampling.maxTokens,
+    decoder.cache,
+    decoder.saturation,
+  );
   return {
     index,
     request,

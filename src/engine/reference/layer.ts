@@ -4,7 +4,7 @@ import { attentionForward } from './attention';
 import { linearForward, loraForward } from './linear';
 import type { Decoder, LoadedAdapter } from './model';
 import type { Pacer } from './pacer';
-import { quantiseValues } from './quantise';
+import { quantiseValues, type SaturationCount } from './quantise';
 import { rmsnormForward } from './rmsnorm';
 import { ropeForward } from './rope';
 import type { Scratch } from './scratch';
@@ -15,6 +15,8 @@ const f = Math.fround;
 /** Keys (after RoPE) and values of one sequence: per layer [capacity, K, Dh], rounded as `dtype` keeps them. */
 export interface KvCache {
   dtype: CacheDtype;
+  /** Finite numbers that were too large for the format. */
+  saturation: SaturationCount;
   k: Float32Array[];
   v: Float32Array[];
 }
@@ -132,8 +134,8 @@ export async function layerForward(
     ropeForward(q, decoder.rope, T, start, H, Dh);
     ropeForward(k, decoder.rope, T, start, K, Dh);
     const v = a.v.subarray(row * K * Dh, (row + T) * K * Dh);
-    cache.k[layer].set(asKept(k, cache.dtype), start * K * Dh);
-    cache.v[layer].set(asKept(v, cache.dtype), start * K * Dh);
+    cache.k[layer].set(asKept(k, cache), start * K * Dh);
+    cache.v[layer].set(asKept(v, cache), start * K * Dh);
     const out = a.attentionOut.subarray(row * H * Dh, (row + T) * H * Dh);
     attentionForward(out, q, cache.k[layer], cache.v[layer], a.probs, keep, T, start, attention);
     row += T;
@@ -151,9 +153,9 @@ export async function layerForward(
   addInto(output, a.middle, branch);
 }
 
-function asKept(values: Float32Array, dtype: CacheDtype): Float32Array {
+function asKept(values: Float32Array, { dtype, saturation }: KvCache): Float32Array {
   if (dtype === 'f32') return values;
-  const kept = quantiseValues(values, values.length, dtype);
+  const kept = quantiseValues(values, values.length, dtype, saturation);
   // Infinity would come back as the largest f16.
   values.forEach((value, i) => {
     if (!Number.isFinite(value)) kept[i] = NaN;

@@ -4,6 +4,7 @@ import { adapterScaling, adapterTensorName } from '../peft';
 import { PROJECTIONS } from '../types';
 import type { AdapterWeights, CacheDtype, HostTensor, ModelConfig, ModelWeights, Projection } from '../types';
 import type { AttentionShape } from './attention';
+import type { SaturationCount } from './quantise';
 import { ropeTable, type RopeTable } from './rope';
 
 /** A frozen linear layer: weight [outputs, inputs], bias [outputs]. */
@@ -26,6 +27,8 @@ export interface Decoder {
   config: ModelConfig;
   /** Of generation and scoring. */
   cache: CacheDtype;
+  /** Of keys and values since it was made. */
+  saturation: SaturationCount;
   attention: AttentionShape;
   rope: RopeTable;
   /** [V, D] */
@@ -60,6 +63,7 @@ export function decoderOf(weights: ModelWeights, positions: number, cache: Cache
   return {
     config,
     cache,
+    saturation: { saturated: 0 },
     attention: { heads: config.numHeads, kvHeads: config.numKvHeads, headDim: config.headDim },
     rope: ropeTable(config, positions),
     embedding,

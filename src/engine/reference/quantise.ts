@@ -5,7 +5,8 @@
 import { tensorShapes } from '../config';
 import { matrixLayout, GROUP } from '../matrixLayout';
 import type { ModelStream } from '../stream';
-import type { HostTensor, ModelWeights, WeightDtype } from '../types';
+import { addErrors, emptySum, tensorError, type ErrorSum } from '../saturation';
+import type { HostTensor, ModelWeights, TensorError, WeightDtype } from '../types';
 
 const LARGEST_F16 = 65504;
 /** Smallest normal f16. */
@@ -27,16 +28,48 @@ export function roundToHalf(value: number): number {
   return Math.abs(rounded) > LARGEST_F16 ? Math.sign(value) * Infinity : rounded;
 }
 
+/** Counts numbers that were too large for f16: weights as f16, scales as int8 and int4. */
+export interface SaturationCount {
+  saturated: number;
+}
+
+/** Adds up the errors of a model's tensors while they are packed. */
+export class PackingErrors {
+  private readonly sums = new Map<string, ErrorSum>();
+
+  /** Values of rows of a tensor after packing and unpacking, counted. */
+  quantise(name: string, data: Float32Array, columns: number, dtype: WeightDtype): Float32Array {
+    const sum = this.sums.get(name) ?? emptySum();
+    this.sums.set(name, sum);
+    const count = { saturated: 0 };
+    const kept = quantiseValues(data, columns, dtype, count);
+    addErrors(sum, data, kept, count.saturated);
+    return kept;
+  }
+
+  get errors(): TensorError[] {
+    return [...this.sums].map(([name, sum]) => tensorError(name, sum));
+  }
+}
+
 /** Values of a matrix [n, columns] after packing and unpacking. */
-export function quantiseValues(data: Float32Array, columns: number, dtype: WeightDtype): Float32Array {
+export function quantiseValues(
+  data: Float32Array,
+  columns: number,
+  dtype: WeightDtype,
+  count: SaturationCount = { saturated: 0 },
+): Float32Array {
   const kept = new Float32Array(data.length);
   if (dtype === 'f32') kept.set(data);
   else if (dtype === 'f16')
-    data.forEach((value, i) => (kept[i] = roundToHalf(clamp(value, -LARGEST_F16, LARGEST_F16))));
+    data.forEach((value, i) => {
+      if (Math.abs(value) > LARGEST_F16 && Math.abs(value) !== Infinity) count.saturated++;
+      kept[i] = roundToHalf(clamp(value, -LARGEST_F16, LARGEST_F16));
+    });
   else {
     for (let row = 0; row < data.length; row += columns) {
       for (let at = 0; at < columns; at += GROUP) {
-        quantiseGroup(data, kept, row + at, row + Math.min(at + GROUP, columns), dtype);
+        quantiseGroup(data, kept, row + at, row + Math.min(at + GROUP, columns), dtype, count);
       }
     }
   }
@@ -48,7 +81,7 @@ export function quantiseValues(data: Float32Array, columns: number, dtype: Weigh
  * model itself, the others a copy.
  * @throws RequestError when a width is not a multiple of 4
  */
-export function quantiseWeights(weights: ModelWeights, dtype: WeightDtype): ModelWeights {
+export function quantiseWeights(weights: ModelWeights, dtype: WeightDtype, errors = new PackingErrors()): ModelWeights {
   if (dtype === 'f32') return weights;
   const tensors = new Map<string, HostTensor>();
   for (const name of tensorShapes(weights.config).keys()) {
@@ -59,7 +92,7 @@ export function quantiseWeights(weights: ModelWeights, dtype: WeightDtype): Mode
       continue;
     }
     matrixLayout(dtype, rows, columns);
-    tensors.set(name, { shape: tensor.shape, data: quantiseValues(tensor.data, columns, dtype) });
+    tensors.set(name, { shape: tensor.shape, data: errors.quantise(name, tensor.data, columns, dtype) });
   }
   return { config: weights.config, tensors };
 }
@@ -68,7 +101,7 @@ export function quantiseWeights(weights: ModelWeights, dtype: WeightDtype): Mode
  * A stream whose matrices were packed and unpacked piece by piece: `quantiseWeights` without the model in memory twice.
  * @throws RequestError when a width is not a multiple of 4
  */
-export function quantiseStream(stream: ModelStream, dtype: WeightDtype): ModelStream {
+export function quantiseStream(stream: ModelStream, dtype: WeightDtype, errors = new PackingErrors()): ModelStream {
   if (dtype === 'f32') return stream;
   for (const [rows, columns] of tensorShapes(stream.config).values()) {
     if (columns !== undefined) matrixLayout(dtype, rows as number, columns);
@@ -82,12 +115,21 @@ export function quantiseStream(stream: ModelStream, dtype: WeightDtype): ModelSt
     read: (sink, options) =>
       stream.read((piece) => {
         const columns = piece.shape[1];
-        return sink(columns === undefined ? piece : { ...piece, data: quantiseValues(piece.data, columns, dtype) });
+        return sink(
+          columns === undefined ? piece : { ...piece, data: errors.quantise(piece.name, piece.data, columns, dtype) },
+        );
       }, options),
   };
 }
 
-function quantiseGroup(data: Float32Array, kept: Float32Array, from: number, to: number, dtype: 'int8' | 'int4'): void {
+function quantiseGroup(
+  data: Float32Array,
+  kept: Float32Array,
+  from: number,
+  to: number,
+  dtype: 'int8' | 'int4',
+  count: SaturationCount,
+): void {
   let extreme = 0;
   for (let i = from; i < to; i++) {
     const value = data[i] as number;
@@ -95,6 +137,7 @@ function quantiseGroup(data: Float32Array, kept: Float32Array, from: number, to:
   }
   const [least, most] = dtype === 'int8' ? [-127, 127] : [-8, 7];
   const exact = dtype === 'int8' ? Math.fround(Math.abs(extreme) * INVERSE_127) : extreme / -8;
+  if (Math.abs(exact) * SCALE_UNIT > LARGEST_F16) count.saturated++;
   const scale = roundToHalf(clamp(exact * SCALE_UNIT, -LARGEST_F16, LARGEST_F16)) / SCALE_UNIT;
   for (let i = from; i < to; i++) {
     // In 64 bits the quotient is a tie only where the exact one is.

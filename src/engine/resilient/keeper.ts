@@ -5,7 +5,7 @@ import type { Engine, EngineInfo, EngineOptions, MemoryPlan } from '../types';
 
 /** Something that is no error and worth telling the user. */
 export interface EngineNotice {
-  kind: 'device-lost' | 'recovered' | 'smaller-plan' | 'exact-arithmetic' | 'restarted';
+  kind: 'device-lost' | 'recovered' | 'smaller-plan' | 'exact-arithmetic' | 'saturated' | 'restarted';
   /** One or two sentences for people. */
   message: string;
 }

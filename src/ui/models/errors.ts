@@ -5,6 +5,8 @@ export interface ErrorSummary {
   /** Over tensors, weighted by how many values they have. */
   mean: number;
   worst: TensorError;
+  /** Numbers of all tensors that were too large for f16. */
+  saturated: number;
 }
 
 /** Null when no tensor was packed. */
@@ -13,5 +15,6 @@ export function errorSummary(errors: readonly TensorError[]): ErrorSummary | nul
   if (!first) return null;
   const values = errors.reduce((sum, error) => sum + error.values, 0);
   const mean = errors.reduce((sum, error) => sum + error.relative * error.values, 0) / values;
-  return { mean, worst: errors.reduce((worst, error) => (error.relative > worst.relative ? error : worst), first) };
+  const worst = errors.reduce((most, error) => (error.relative > most.relative ? error : most), first);
+  return { mean, worst, saturated: errors.reduce((sum, error) => sum + error.saturated, 0) };
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { tensorShapes } from '../../../src/engine/config';
 import { FileError } from '../../../src/engine/errors';
 import { layOutSafetensors } from '../../../src/engine/safetensors';
+import { addErrors, emptySum, tensorError, weightsNotice, type ErrorSum } from '../../../src/engine/saturation';
 import type { TensorPiece } from '../../../src/engine/stream';
 import type { TensorError, WeightDtype } from '../../../src/engine/types';
 import {
@@ -31,8 +32,9 @@ export const help = `polylogue dequantize --model DIR --dtype NAME --out DIR [op
                    names of Hugging Face, and the model's configuration and tokenizer
 ${ignoreHelp(16)}
   --engine NAME    which quantiser: auto, webgpu (packed and unpacked on the device) or reference (the host's); default auto
-  --json           one JSON object per matrix: name, values, relative error √(Σ(w′ − w)² / Σw²), largest |w′ − w|; one more
-                   with the worst and the mean (weighted by values) relative error`;
+  --json           one JSON object per matrix: name, values, relative error √(Σ(w′ − w)² / Σw²), largest |w′ − w|, saturated
+                   (how many weights of f16, or scales of int8 and int4, were too large for f16 and became its largest);
+                   one more with the worst and the mean (weighted by values) relative error and the sum of saturated`;
 
 /** What is copied beside the weights, where there is such a file. */
 const COPIED = [
@@ -92,17 +94,10 @@ export async function main(args: string[]): Promise<void> {
     if (existsSync(join(model.dir, name))) await copyFile(join(model.dir, name), join(out, name));
   }
   report(
-    [...errors].map(errorOf),
+    [...errors].map(([name, sum]) => tensorError(name, sum)),
     { dtype, out, quantiser: repacker.name, hash: model.stream.hash, ...ignoredIn(model.config) },
     output,
   );
-}
-
-interface ErrorSum {
-  values: number;
-  squares: number;
-  total: number;
-  largest: number;
 }
 
 /** The piece's values in the format, its share of the tensor's error counted. */
@@ -114,22 +109,11 @@ async function repackPiece(
 ): Promise<Float32Array> {
   // Norms and biases stay as they are.
   if (shape.length === 1 || dtype === 'f32') return data;
-  const kept = await repack(data, rowLength(shape));
-  const sum = errors.get(name) ?? { values: 0, squares: 0, total: 0, largest: 0 };
-  sum.values += data.length;
-  for (let i = 0; i < data.length; i++) {
-    const value = data[i] as number;
-    const off = Math.abs((kept[i] as number) - value);
-    sum.squares += off * off;
-    sum.total += value * value;
-    if (off > sum.largest) sum.largest = off;
-  }
+  const { kept, saturated } = await repack(data, rowLength(shape));
+  const sum = errors.get(name) ?? emptySum();
   errors.set(name, sum);
+  addErrors(sum, data, kept, saturated);
   return kept;
-}
-
-function errorOf([name, { values, squares, total, largest }]: [string, ErrorSum]): TensorError {
-  return { name, values, relative: total === 0 ? 0 : Math.sqrt(squares / total), largest };
 }
 
 function report(
@@ -139,13 +123,23 @@ function report(
 ): void {
   for (const error of errors) {
     output.object(error);
-    const { name, relative, largest } = error;
-    output.line(`${name.padEnd(44)} relative error ${relative.toExponential(3)}  largest ${largest.toExponential(3)}`);
+    const { name, relative, largest, saturated } = error;
+    const cut = saturated > 0 ? `  ${saturated} too large for f16` : '';
+    output.line(
+      `${name.padEnd(44)} relative error ${relative.toExponential(3)}  largest ${largest.toExponential(3)}${cut}`,
+    );
   }
   const summary = summarise(errors);
-  output.object({ ...what, mean: summary?.mean ?? 0, worst: summary?.worst ?? null });
+  output.object({
+    ...what,
+    mean: summary?.mean ?? 0,
+    worst: summary?.worst ?? null,
+    saturated: summary?.saturated ?? 0,
+  });
   output.line(`written to ${what.out}: values of ${what.dtype} as F32`);
   if (summary) output.line(describeErrors(summary));
+  const notice = weightsNotice({ dtype: what.dtype, errors });
+  if (notice) output.note(notice);
 }
 
 function rowLength(shape: readonly number[]): number {

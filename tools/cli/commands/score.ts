@@ -37,7 +37,8 @@ ${cacheHelp(16)}
   --engine NAME    auto, webgpu or reference; default auto
   --json           one JSON object: with --ids ids, logprobs (natural logarithm, one fewer than ids), sum, perplexity;
                    with --text tokens (of the text), scored, windows, and for each format nll, perplexity and the quantiser's relative error
-                   (mean and worst; null where the engine is not WebGPU or nothing is packed)
+                   (mean, worst, and saturated: how many numbers were too large for f16; null where nothing is packed), cacheSaturated:
+                   how many numbers among keys and values were
 
   Perplexity of a text: its tokens are cut into windows of N tokens that overlap by one, so that every token but the first is
   predicted exactly once, from what stands before it in its window. Where the tokenizer begins texts with a BOS by itself, as
@@ -109,7 +110,7 @@ async function scoreText(values: Values, dtype: WeightDtype, choice: EngineChoic
 
   checkTokens(ids, model, tokenizer);
 
-  const results: (Perplexity & { dtype: WeightDtype; quantiser: ErrorSummary | null })[] = [];
+  const results: (Perplexity & { dtype: WeightDtype; quantiser: ErrorSummary | null; cacheSaturated: number })[] = [];
   let kind = '';
   // One after the other: two models at once might not fit the device.
   for (const format of against === null || against === dtype ? [dtype] : [dtype, against]) {
@@ -117,8 +118,8 @@ async function scoreText(values: Values, dtype: WeightDtype, choice: EngineChoic
     kind = engine.info.kind;
     const progress = (done: number, all: number): void => output.progress(`${format}: window ${done} of ${all}`);
     const measured = await perplexityOf(engine, adapter, ids, window, progress);
-    const quantiser = summarise(kind === 'webgpu' ? ((await engine.report?.())?.errors ?? []) : []);
-    results.push({ dtype: format, ...measured, quantiser });
+    const { errors = [], cacheSaturated = 0 } = (await engine.report?.()) ?? {};
+    results.push({ dtype: format, ...measured, quantiser: summarise(errors), cacheSaturated });
     await engine.dispose();
   }
   const windows = windowsOf(ids, window).length;

@@ -25,3 +25,10 @@ fn storedPair(values: vec2f) -> StoredPair {
   let high = select(NAN_F16, word >> 16u, isFinite(values.y));
   return low | (high << 16u);
 }
+
+/** How many of two numbers are too large for the format: finite, beyond its largest. */
+fn cutOff(values: vec2f) -> u32 {
+  let x = select(0u, 1u, isFinite(values.x) && abs(values.x) > LARGEST_F16);
+  let y = select(0u, 1u, isFinite(values.y) && abs(values.y) > LARGEST_F16);
+  return x + y;
+}

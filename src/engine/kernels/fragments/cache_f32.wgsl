@@ -15,3 +15,8 @@ fn quadOf(stored: StoredQuad) -> vec4f {
 fn storedPair(values: vec2f) -> StoredPair {
   return values;
 }
+
+/** How many of two numbers are too large for the format. */
+fn cutOff(values: vec2f) -> u32 {
+  return 0u;
+}
