@@ -27,4 +27,16 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     counts: 'kills of a real Chromium at random moments of a run',
     load: async () => (await import('./kills')).soakKills,
   },
+  workers: {
+    counts: 'workers of the page that end or loop at random moments of a run',
+    load: async () => (await import('./workers')).soakWorkers,
+  },
+  grading: {
+    counts: 'responses that repeat LaTeX, brackets or spaces, graded by every task',
+    load: async () => (await import('./grading')).soakGrading,
+  },
+  tokenizers: {
+    counts: 'mutated tokenizers and templates, bombs among them',
+    load: async () => (await import('./mutants')).soakMutants,
+  },
 };
