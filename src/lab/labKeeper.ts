@@ -42,7 +42,7 @@ const LAB_LIMITS = { silent: 30_000, stalled: 180_000 };
 const ENGINE_STOPS = 1_000;
 const LAB_STOPS = 1_750;
 /** The lock of a lab that is gone is free a moment later: how often it is tried, and milliseconds between. */
-const LOCK_TRIES = 10;
+const LOCK_TRIES = 20;
 const LOCK_PAUSE = 500;
 
 export class LabKeeper {

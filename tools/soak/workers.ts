@@ -13,8 +13,9 @@ const ENDINGS_A_RUN = 3;
 /** A silent worker is noticed after 15 seconds. */
 const PATIENCE_MS = 120_000;
 
+/** The newest of that name: a worker that ended may be listed for a while. */
 const find = (visit: Visit, name: string): Worker | undefined =>
-  visit.page.workers().find((worker) => new RegExp(`/${name}[^/]*$`).test(worker.url()));
+  visit.page.workers().findLast((worker) => new RegExp(`/${name}[^/]*$`).test(worker.url()));
 
 /** Ends a worker without a word to the page, or lets it compute for ever. */
 async function strike(worker: Worker, how: 'close' | 'loop'): Promise<void> {
