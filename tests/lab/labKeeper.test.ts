@@ -10,7 +10,7 @@ import { Lab } from '../../src/lab/lab';
 import { LabKeeper } from '../../src/lab/labKeeper';
 import type { LabMessage } from '../../src/lab/types';
 import { resolveConfig } from '../../src/recipes/resolve';
-import type { RunRecord } from '../../src/store/types';
+import type { RunRecord, RunStore } from '../../src/store/types';
 import { IndexedRunStore } from '../../src/store/indexed';
 import { LIMITS, TICK } from '../../src/supervision';
 import { loadModel } from '../engine/loadModel';
@@ -20,9 +20,9 @@ import { idle, modelFiles } from './testLab';
 const base = new URL('../../static/', import.meta.url).href;
 const config = resolveConfig('arithmetic-tiny', {
   agents: 2,
-  trainProblems: 4,
-  evaluationProblems: 2,
-  chunk: 2,
+  trainProblems: 3,
+  evaluationProblems: 1,
+  chunk: 1,
   seed: 3,
 });
 
@@ -113,17 +113,34 @@ function engineWorker(): FakeWorker {
 }
 
 function labWorker(): FakeWorker {
-  return fakeWorker(
-    (heart) =>
-      new Lab({
-        openStore: () => IndexedRunStore.open(),
-        openModel: async (address) => modelFiles(address),
-        loadTokenizer,
-        locks: null,
-        channel: null,
-        pulse: heart,
-      }),
-  );
+  const worker = fakeWorker((heart, ports) => {
+    const lab = new Lab({
+      openStore: async () => writtenBy(await IndexedRunStore.open(), () => !worker.muted && !worker.ended),
+      openModel: async (address) => modelFiles(address),
+      loadTokenizer,
+      locks: null,
+      channel: null,
+      pulse: heart,
+    });
+    const connect = lab.connect.bind(lab);
+    lab.connect = (engine, messages, address) => {
+      ports.push(engine, messages);
+      return connect(engine, messages, address);
+    };
+    return lab;
+  });
+  return worker;
+}
+
+/** A store whose calls never come back once its worker is gone. */
+function writtenBy(store: RunStore, alive: () => boolean): RunStore {
+  return new Proxy(store, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== 'function') return value;
+      return (...args: unknown[]): unknown => (alive() ? value.apply(target, args) : new Promise(() => {}));
+    },
+  });
 }
 
 const event =
@@ -181,16 +198,24 @@ describe('a run', () => {
   }
 
   it('whose engine gets nowhere stops after three new ones, and says why', async () => {
-    const stuck = () => {
-      const host = createEngineHost(
-        async () => ({ kind: 'reference', device: 'test', software: false, fallbackReason: null }),
-        () => new Promise(() => {}),
+    let asked = 0;
+    const stuck = () =>
+      fakeWorker((heart) =>
+        createEngineHost(
+          async () => ({ kind: 'reference', device: 'test', software: false, fallbackReason: null }),
+          () => {
+            asked++;
+            return new Promise(() => {});
+          },
+          heart,
+        ),
       );
-      return fakeWorker(() => host);
-    };
     const page = new Page(stuck);
     const id = await page.start();
-    for (let engine = 1; engine <= 4; engine++) await page.clock.pass(LIMITS.stalled + 4 * TICK, 1);
+    for (let engine = 1; engine <= 4; engine++) {
+      while (asked < engine) await new Promise((resolve) => setTimeout(resolve, 2));
+      while (!page.engines[engine - 1]!.ended) await page.clock.pass(TICK, 1);
+    }
     const record = await page.finished(id);
     expect(record.status).toBe('failed');
     expect(record.error).toMatch(/^The engine made no progress for 120 seconds\. It was started again 3 times/);

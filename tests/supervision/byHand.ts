@@ -63,8 +63,11 @@ export interface FakeWorker extends Body {
   muted: boolean;
 }
 
-/** @param make what it serves; null = its script never gets to serve anything */
-export function fakeWorker(make: ((heart: Heart) => object) | null): FakeWorker {
+/**
+ * @param make what it serves; null = its script never gets to serve anything. Ports that it was given otherwise and that are put
+ *   into the list fall silent with it
+ */
+export function fakeWorker(make: ((heart: Heart, ports: MessagePort[]) => object) | null): FakeWorker {
   const listeners: ((event: MessageEvent) => void)[] = [];
   const ports: MessagePort[] = [];
   const heart = new Heart();
@@ -88,6 +91,6 @@ export function fakeWorker(make: ((heart: Heart) => object) | null): FakeWorker 
       close();
     },
   };
-  if (make) serve(make(heart), heart, { addEventListener: (_type, listener) => listeners.push(listener) });
+  if (make) serve(make(heart, ports), heart, { addEventListener: (_type, listener) => listeners.push(listener) });
   return worker;
 }
