@@ -130,6 +130,32 @@ describe('Ctrl-C', () => {
     const log = new TextDecoder().decode(files['log.jsonl']);
     expect(JSON.parse(log.split('\n')[0]!)).toMatchObject({ type: 'run-started' });
   });
+
+  it('ends a command whose tokenizer computes for ever', async () => {
+    const model = join(scratch, 'bomb');
+    cpSync('static/models/arithmetic-0.4m', model, { recursive: true });
+    const file = join(model, 'tokenizer.json');
+    const tokenizer = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+    const bomb = { type: 'Split', pattern: { Regex: '(a+)+$' }, behavior: 'Isolated', invert: false };
+    writeFileSync(file, JSON.stringify({ ...tokenizer, pre_tokenizer: bomb }));
+    const question = `${'a'.repeat(60)}!`;
+    const data = dataFile('bomb.jsonl', ...[1, 2].map((i) => JSON.stringify({ question: question + i, answer: '1' })));
+    const settings = ['task=jsonl', `model=${model}`, 'trainProblems=1', 'evaluationProblems=1'];
+    const [program, ...args] = commandLine(
+      ...['run', '--preset', 'gsm8k-quick', '--data', data, '--engine', 'reference'],
+      ...settings.flatMap((setting) => ['--set', setting]),
+    );
+    const child = spawn(program!, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    let err = '';
+    child.stderr.on('data', (chunk) => {
+      err += String(chunk);
+      // Said before the tokenizer is loaded.
+      if (/2 problems/.test(err)) setTimeout(() => child.kill('SIGINT'), 300);
+    });
+    const code = await new Promise((resolve) => child.on('close', resolve));
+    expect(err).toContain('polylogue: interrupted; nothing was finished');
+    expect(code).toBe(130);
+  });
 });
 
 describe('refusals', () => {

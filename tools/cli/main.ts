@@ -1,6 +1,17 @@
-/** The command line of the lab: `npm run polylogue -- COMMAND …`. */
-import { PolylogueError } from '../../src/engine/errors';
+/**
+ * The command line of the lab: `npm run polylogue -- COMMAND …`. The command runs in a thread (thread.ts); this one keeps its log
+ * and can end it whatever it does: Ctrl-C takes hold within two seconds, a second one at once.
+ */
+import { Worker } from 'node:worker_threads';
+import { expose } from 'comlink';
 import { InterruptedError, UsageError } from './args';
+import { COMMANDS } from './commandList';
+import { Desk } from './desk';
+import { report } from './report';
+import type { ThreadData } from './thread';
+
+/** Milliseconds that a command has to end in its own way after Ctrl-C. */
+const GRACE = 1_200;
 
 const HELP = `polylogue: multiagent finetuning on this machine
 
@@ -16,21 +27,11 @@ const HELP = `polylogue: multiagent finetuning on this machine
   polylogue COMMAND --help lists the options of a command.
   Those that compute take --engine auto|webgpu|reference, all take --json.`;
 
-interface Command {
-  help: string;
-  main(args: string[]): Promise<void>;
+/** To the main thread: the command can end in its own way after Ctrl-C; or it has ended, with this exit code. */
+interface FromThread {
+  stoppable?: true;
+  ended?: number;
 }
-
-const COMMANDS: Record<string, () => Promise<Command>> = {
-  run: () => import('./commands/run'),
-  generate: () => import('./commands/generate'),
-  score: () => import('./commands/score'),
-  train: () => import('./commands/train'),
-  plan: () => import('./commands/plan'),
-  dequantize: () => import('./commands/dequantize'),
-  grade: () => import('./commands/grade'),
-  bench: () => import('./commands/bench'),
-};
 
 async function main(): Promise<number> {
   const [name, ...args] = process.argv.slice(2);
@@ -40,23 +41,53 @@ async function main(): Promise<number> {
   }
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!load) throw new UsageError(`"${name}" is no command; there are ${Object.keys(COMMANDS).join(', ')}`);
-  const command = await load();
   if (args.includes('--help') || args.includes('-h')) {
-    process.stdout.write(command.help + '\n');
+    process.stdout.write((await load()).help + '\n');
     return 0;
   }
-  await command.main(args);
-  return 0;
+  return runInThread(name, args);
 }
 
-/** One line without a stack trace; POLYLOGUE_DEBUG=1 adds the trace for those who mend the program. */
-function report(error: unknown): void {
-  const known = error instanceof PolylogueError;
-  const message = error instanceof Error ? error.message : String(error);
-  const oneLine = message.replace(/\s*\n\s*/g, ' ');
-  process.stderr.write(`polylogue: ${known ? '' : 'unexpected: '}${oneLine}\n`);
-  if (process.env['POLYLOGUE_DEBUG'] && error instanceof Error) process.stderr.write((error.stack ?? '') + '\n');
+/** Runs a command in a thread; resolves with its exit code. @throws InterruptedError when the thread had to be ended */
+function runInThread(command: string, args: string[]): Promise<number> {
+  const desk = new Desk();
+  const { port1, port2 } = new MessageChannel();
+  expose(desk, port1);
+  const data: ThreadData = { command, args, desk: port2 };
+  const thread = new Worker(new URL('./thread.mjs', import.meta.url), {
+    workerData: data,
+    transferList: [port2 as unknown as ArrayBuffer],
+    execArgv: [],
+  });
+  return new Promise((resolve, reject) => {
+    let stoppable = false;
+    let interrupted = false;
+    const endNow = async (): Promise<void> => {
+      // Not waited for: a thread inside of a driver ends when the driver lets it.
+      void thread.terminate();
+      const problem = await desk.keepStopped();
+      const { out } = desk;
+      if (problem !== null) reject(new InterruptedError(`${out} cannot be written (${problem})`));
+      else if (out !== null) reject(new InterruptedError(`the log so far is in ${out}`));
+      else reject(new InterruptedError(desk.running ? NOT_KEPT : 'nothing was finished'));
+    };
+    process.on('SIGINT', () => {
+      if (interrupted) process.exit(130);
+      interrupted = true;
+      if (!stoppable) return void endNow();
+      thread.postMessage('stop');
+      setTimeout(() => void endNow(), GRACE);
+    });
+    thread.on('message', ({ stoppable: can, ended }: FromThread) => {
+      if (can) stoppable = true;
+      if (ended !== undefined) resolve(ended);
+    });
+    thread.on('error', reject);
+    thread.on('exit', () => reject(new Error('the thread of the command ended early')));
+  });
 }
+
+const NOT_KEPT = 'with --out FILE.zip the log so far would have been kept';
 
 /** Dawn's threads can keep Node alive, so the process ends itself once its output is written. */
 function exit(code: number): void {

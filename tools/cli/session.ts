@@ -10,6 +10,7 @@ import { randomStream, shapeConfig } from '../../src/engine/shapes';
 import { openModelStream, readConfig, type ModelStream } from '../../src/engine/stream';
 import type { AdapterWeights, Engine, EngineOptions, ModelConfig } from '../../src/engine/types';
 import { ignoredKeys, required, text, UsageError, type EngineChoice, type Values } from './args';
+import { problem } from './files';
 import type { Output } from './output';
 
 /** A model whose weights are not read yet. */
@@ -193,14 +194,4 @@ export async function requireFolderPlace(dir: string): Promise<void> {
   } catch (error) {
     throw new FileError(dir, `cannot be written (${problem(error)})`);
   }
-}
-
-/** What went wrong with a file, in words. */
-export function problem(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code === 'ENOENT') return 'no such file';
-  if (code === 'EISDIR') return 'is a folder, not a file';
-  if (code === 'ENOTDIR' || code === 'EEXIST') return 'is a file, not a folder';
-  if (code === 'EACCES' || code === 'EPERM') return 'permission denied';
-  return error instanceof Error ? error.message : String(error);
 }

@@ -22,7 +22,8 @@ import {
 import { Output } from '../output';
 import { describeErrors, summarise } from '../quantiserErrors';
 import { openRepacker, type Repack } from '../repack';
-import { openModel, problem } from '../session';
+import { problem } from '../files';
+import { openModel } from '../session';
 
 export const help = `polylogue dequantize --model DIR --dtype NAME --out DIR [options]
 

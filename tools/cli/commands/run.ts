@@ -1,6 +1,5 @@
 /** `run`: a whole experiment, from the base model's accuracy to the last iteration's. */
 import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FileError } from '../../../src/engine/errors';
@@ -14,9 +13,7 @@ import { ModelSociety } from '../../../src/recipes/modelSociety';
 import { PRESETS } from '../../../src/recipes/presets';
 import { checkRoom } from '../../../src/recipes/room';
 import { estimateWork, resolveConfig } from '../../../src/recipes/resolve';
-import { bundleRun } from '../../../src/store/bundle';
 import { KEEP_ADAPTERS } from '../../../src/store/keep';
-import { MemoryRunStore } from '../../../src/store/memory';
 import type { RunRecord } from '../../../src/store/types';
 import { isFileTask, taskFor, taskNamed, TASKS } from '../../../src/tasks';
 import { checkDialect, measuredProblems } from '../../../src/tasks/dialect';
@@ -41,7 +38,8 @@ import {
 import { deviceArithmetic } from '../device';
 import { Output } from '../output';
 import { describeEvent, finalReport, summary, textReport } from '../runReport';
-import { hashOf, openEngine, openModel, problem, readBytes, requireWritable } from '../session';
+import { hashOf, openEngine, openModel, readBytes, requireWritable } from '../session';
+import { deskStore, onInterrupt, theDesk } from '../surroundings';
 import { openTokenizer } from '../tokenizer';
 
 const FILE_TASKS = TASKS.filter(isFileTask).map((task) => task.name);
@@ -116,14 +114,13 @@ export async function main(args: string[]): Promise<void> {
   const options = await engineOptions(config, parts);
   const engine = await openEngine(engineChoice, model, options, output);
   const control = new RunControl();
-  // The second time it ends at once.
-  process.once('SIGINT', () => control.stop());
+  onInterrupt(() => control.stop());
 
   const work = estimateWork(config);
   output.note(
     `${config.preset}, seed ${config.seed}, on ${engine.info.device}: about ${work.calls.toLocaleString('en')} responses`,
   );
-  const store = new MemoryRunStore();
+  const store = deskStore();
   const society = new ModelSociety({
     engine,
     tokenizer,
@@ -151,18 +148,13 @@ export async function main(args: string[]): Promise<void> {
     },
   });
   const created = await createRun(store, config, undefined, keep);
+  await theDesk().begun(created.id, out ?? null);
   let record: RunRecord;
   try {
     record = await runner.run(created.id);
   } finally {
     // What was done before an error is worth keeping.
-    if (out !== undefined) {
-      const bundle = await bundleRun(store, created.id);
-      await writeFile(out, bundle).catch((error: unknown) => {
-        throw new FileError(out, `cannot be written (${problem(error)})`);
-      });
-      output.note(`written to ${out}`);
-    }
+    if (out !== undefined) await keepLog(out, output);
   }
   const events = await store.events(created.id);
   const results = resultsOf(events);
@@ -177,6 +169,12 @@ export async function main(args: string[]): Promise<void> {
   for (const line of [...summary(results), ...textReport(texts)]) output.line(line);
   output.line(`log digest ${record.digest}, ${record.events} events, ${seconds.toFixed(0)} s`);
   output.object({ type: 'result', ...finalReport(results, record, texts), seconds: Math.round(seconds) });
+}
+
+async function keepLog(out: string, output: Output): Promise<void> {
+  const problem = await theDesk().keep();
+  if (problem !== null) throw new FileError(out, `cannot be written (${problem})`);
+  output.note(`written to ${out}`);
 }
 
 function leftOut(repeated: number): string {

@@ -22,7 +22,8 @@ import {
 import { Output } from '../output';
 import { serialiseAdapter } from '../../../src/engine/peft';
 import { FileError } from '../../../src/engine/errors';
-import { openEngine, openModel, problem, readAdapter, readBytes, requireFolderPlace } from '../session';
+import { problem } from '../files';
+import { openEngine, openModel, readAdapter, readBytes, requireFolderPlace } from '../session';
 import { openTokenizer } from '../tokenizer';
 import { readTrainingData } from '../trainingData';
 

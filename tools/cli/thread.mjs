@@ -1,0 +1,6 @@
+/** Starts thread.ts in a thread, which does not take over how its parent reads TypeScript. */
+import { register } from 'tsx/esm/api';
+
+register();
+await import('./register.mjs');
+await import('./thread.ts');
