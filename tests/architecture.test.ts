@@ -40,6 +40,7 @@ const RUNS_WITH: Record<string, string[]> = {
     'random',
     'engine/types',
     'engine/plan',
+    'store/readBack',
     ERRORS,
   ],
   workers: PARTS.filter((part) => part !== 'ui' && part !== 'workers'),
