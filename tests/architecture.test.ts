@@ -19,7 +19,7 @@ const RUNS_WITH: Record<string, string[]> = {
   'engine/gpu': ['engine', 'engine/kernels', 'engine/reference', 'random'],
   models: ['engine'],
   backends: ['engine', 'models', 'supervision'],
-  tasks: ['random', 'models/retry', 'models/body', ERRORS, 'engine/limits'],
+  tasks: ['random', 'models/retry', 'models/body', ERRORS, 'engine/limits', 'engine/duplicateKeys'],
   society: ['tasks', 'random', ERRORS],
   log: ['society', 'events', ERRORS],
   recipes: ['society', 'tasks', 'log', 'events', 'random', ERRORS].concat(

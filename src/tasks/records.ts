@@ -1,5 +1,6 @@
 /** Records of a file: JSON lines, a JSON list of objects, or a CSV with a header. The contents say which, not the name. */
 import { checkLimit, PROBLEM_LIMITS } from '../engine/limits';
+import { duplicateKey } from '../engine/duplicateKeys';
 import { readCsv } from './csv';
 import { ProblemFileError } from './errors';
 import { splitJsonList } from './jsonList';
@@ -81,7 +82,27 @@ function readObject(
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new ProblemFileError(file, line, `is not a JSON object; a line is ${form.line}`);
   }
+  const twice = duplicateKey(text);
+  if (twice !== null)
+    throw new ProblemFileError(file, line, `has the key ${JSON.stringify(clipped(twice, 40))} twice; keep one of them`);
+  if (hasHalfCharacter(text))
+    throw new ProblemFileError(
+      file,
+      line,
+      'has half a character (a lone \\ud800 to \\udfff); write the whole one or leave it out',
+    );
   return value as Record<string, unknown>;
+}
+
+/** Is there a text with half of a surrogate pair? It has no UTF-8, so a tokenizer would read another character. */
+function hasHalfCharacter(text: string): boolean {
+  if (!/\\u[dD][89a-fA-F]/.test(text)) return false;
+  let found = false;
+  JSON.parse(text, (_, value: unknown) => {
+    if (typeof value === 'string' && /\p{Surrogate}/u.test(value)) found = true;
+    return value;
+  });
+  return found;
 }
 
 function checkLength(file: string, line: number, length: number): void {

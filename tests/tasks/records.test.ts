@@ -35,6 +35,10 @@ describe('formats', () => {
     expect(read(BOM + text)).toEqual(want);
   });
 
+  it('takes a whole pair of escapes, and a backslash before a u', () => {
+    expect(read('{"question":"\\ud83d\\ude00 \\\\ud83d","answer":"1"}')).toEqual([['😀 \\ud83d', '1']]);
+  });
+
   it('gives a problem the same id in every format', () => {
     const ids = ['{"question":"q","answer":"1"}', '[{"question":"q","answer":"1"}]', 'question,answer\nq,1'].map(
       (text) => importProblems(jsonl, 'x', bytes(text)).problems[0]?.id,
@@ -51,6 +55,8 @@ describe('formats', () => {
 describe('refusals name the line and what to do', () => {
   it.each([
     ['[1, 2]', 1, 'is not a JSON object; a line is {"question", "answer"}'],
+    ['{"question":"q","answer":"1"}\n{"question":"q","answer":"1","answer":"2"}', 2, 'the key "answer" twice'],
+    ['{"question":"q","answer":"\\ud83d"}', 1, 'half a character'],
     ['[\n{"question":"q","answer":1},\n5]', 3, 'is not a JSON object'],
     ['[{"question":"q","answer":1},]', 1, 'comma with nothing behind it'],
     ['[{"question":"q","answer":1},\n{"question":"r"', 2, 'ends before its closing ]'],
