@@ -1,4 +1,4 @@
-/** What a closed or lost engine leaves behind: nothing. Its device, buffers and host copies can be collected. */
+/** What a closed or lost engine leaves behind in Node: nothing. Its device, buffers and host copies can be collected. (Deno has no collection on demand.) */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Gpu } from '../../src/engine/gpu/device';
 import { WebGpuEngine } from '../../src/engine/gpu/engine';
