@@ -79,7 +79,7 @@ describe('a run whose workers fail', () => {
       loop(workerOf(visit, name));
       await visit.controls.getByRole('button', { name: 'Stop' }).click();
       // Far below the time after which a silent worker is noticed.
-      await visit.page.locator('[data-state="stopped"]').waitFor({ timeout: 6_000 });
+      await visit.page.locator('[data-state="stopped"]').waitFor({ timeout: 14_000 });
       await expect.poll(() => visit.page.getByRole('alert').count()).toBe(0);
     }
     // What is left of the stopped run can be taken up.
