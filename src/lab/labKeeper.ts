@@ -106,7 +106,7 @@ export class LabKeeper {
   }
 
   resume(runId: string, choice: EngineChoice): Promise<RunRecord> {
-    if (this.#memory.runId === runId) return this.call((lab) => lab.resume(runId, choice));
+    if (this.#memory.atWork && this.#memory.runId === runId) return this.call((lab) => lab.resume(runId, choice));
     return this.#begin(choice, (lab) => lab.resume(runId, choice));
   }
 

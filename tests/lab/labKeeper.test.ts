@@ -38,11 +38,18 @@ class Page {
   readonly messages: LabMessage[] = [];
   readonly keeper: LabKeeper;
   hear: (message: LabMessage) => void = () => {};
+  /** Looks at the lab's lock that find it held still by a lab that is gone. */
+  lingering = 0;
+  readonly locks = {
+    request: async (_name: string, _how: unknown, use: (lock: object | null) => unknown) =>
+      use(this.lingering-- > 0 ? null : {}),
+    query: async () => ({ held: [], pending: [] }),
+  } as unknown as LockManager;
 
   constructor(startEngine?: () => FakeWorker) {
     this.keeper = new LabKeeper({
       startEngine: () => put(this.engines, startEngine?.() ?? engineWorker()),
-      startLab: () => put(this.labs, labWorker()),
+      startLab: () => put(this.labs, labWorker(this.locks)),
       base,
       clock: this.clock,
       hear: (message) => {
@@ -112,13 +119,13 @@ function engineWorker(): FakeWorker {
   );
 }
 
-function labWorker(): FakeWorker {
+function labWorker(locks: LockManager): FakeWorker {
   const worker = fakeWorker((heart, ports) => {
     const lab = new Lab({
       openStore: async () => writtenBy(await IndexedRunStore.open(), () => !worker.muted && !worker.ended),
       openModel: async (address) => modelFiles(address),
       loadTokenizer,
-      locks: null,
+      locks,
       channel: null,
       pulse: heart,
     });
@@ -168,7 +175,6 @@ describe('a run', () => {
   const points: [string, () => (message: LabMessage) => boolean][] = [
     ['while the first answers are sampled', () => sampling],
     ['while it is finetuned', () => event('training-step', 2)],
-    ['after it was finetuned', () => event('adapter-updated')],
     ['at its last evaluation', () => event('evaluation', 2)],
   ];
   for (const [when, point] of points) {
@@ -260,7 +266,12 @@ describe('Stop', () => {
       const record = await page.keeper.read((lab) => lab.run(id));
       expect(record.status).toBe('stopped');
       page.messages.splice(0);
-      await page.keeper.resume(id, 'auto');
+      // A lab that was ended may hold its lock for a moment; the visitor need not know.
+      if (who === 'labs') page.lingering = 5;
+      let resumed = false;
+      const resuming = page.keeper.resume(id, 'auto').finally(() => (resumed = true));
+      while (!resumed) await page.clock.pass(TICK, 50);
+      await resuming;
       expect(await page.finished(id)).toMatchObject({ status: 'finished', digest: undisturbed });
     });
   }
