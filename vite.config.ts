@@ -11,6 +11,8 @@ const FIRST_PAINT_BUDGET = 150_000;
 const SITE_BUDGET = 10_000_000;
 
 const licence = licences();
+/** Errors cross from worker to page by the names of their classes, which must not be shortened. */
+const rolldownOptions = { output: { keepNames: true } };
 
 export default defineConfig({
   base: './',
@@ -23,8 +25,8 @@ export default defineConfig({
     firstPaint(FIRST_PAINT_BUDGET),
     wholeSite(SITE_BUDGET),
   ],
-  worker: { format: 'es', plugins: () => [licence.note()] },
-  build: { target: 'es2022', chunkSizeWarningLimit: 2_000 },
+  worker: { format: 'es', plugins: () => [licence.note()], rolldownOptions },
+  build: { target: 'es2022', chunkSizeWarningLimit: 2_000, rolldownOptions },
   optimizeDeps: {
     // Found only inside workers: without this the development server would discover them late and reload the page.
     include: [

@@ -20,6 +20,10 @@ it('is small enough for any static host, and carries no runtime that is never lo
   const bytes = files.map((file) => statSync(join(outDir, file)).size);
   expect(Math.max(...bytes)).toBeLessThan(3e6);
   expect(bytes.reduce((sum, one) => sum + one, 0)).toBeLessThan(10e6);
+  // Errors are told apart by the names of their classes when they cross from a worker.
+  const assets = files.filter((file) => file.endsWith('.js')).map((file) => readFileSync(join(outDir, file), 'utf8'));
+  for (const name of ['LabBusyError', 'ModelBusyError', 'NonFiniteError', 'DeadTrackError'])
+    expect(assets.some((text) => text.includes(`new ${name}(`))).toBe(true);
   // It opens from any folder: nothing is addressed from the root of the host.
   const page = readFileSync(join(outDir, 'index.html'), 'utf8');
   expect(page).not.toMatch(/(?:src|href)="\//);
