@@ -20,11 +20,12 @@ const find = (visit: Visit, name: string): Worker | undefined =>
 /** Ends a worker without a word to the page, or lets it compute for ever. */
 async function strike(worker: Worker, how: 'close' | 'loop'): Promise<void> {
   if (how === 'close') return worker.evaluate(() => self.close()).catch(() => {});
-  void worker
-    .evaluate(() => {
+  // In a task of its own: Chromium ends no worker in a task of the debugger.
+  const loop = (): void =>
+    void setTimeout(() => {
       for (;;);
-    })
-    .catch(() => {});
+    });
+  await worker.evaluate(loop).catch(() => {});
 }
 
 /** Resolves when another worker of that name is there, or the run is over. */
