@@ -25,7 +25,7 @@ const RUNS_WITH: Record<string, string[]> = {
   recipes: ['society', 'tasks', 'log', 'events', 'random', ERRORS].concat(
     ['types', 'requests', 'describe'].map((file) => `engine/${file}`),
   ),
-  store: ['log', 'events', ERRORS, 'engine/peft'],
+  store: ['log', 'events', ERRORS, 'engine/peft', 'models/lostConnection'],
   supervision: [ERRORS],
   lab: ['supervision', 'recipes', 'society', 'tasks', 'log', 'store', 'models', 'engine', 'events', 'random'],
   ui: [

@@ -4,7 +4,7 @@
  * gives NaN (it would give zeros, and a model of zeros guesses evenly for ever), and so does a softmax with a logit of −∞.
  */
 import { DeadTrackError, NonFiniteError } from './errors';
-import type { AdapterId, AdapterWeights, GenerateRequest, GenerateResult, HostTensor, TrainJob } from './types';
+import type { AdapterId, AdapterWeights, GenerateRequest, HostTensor, TrainJob } from './types';
 
 /** Weights of an adapter beyond this are worth a second look when its training ends: no useful adapter has them. */
 export const DOUBTFUL_WEIGHT = 1024;
@@ -105,16 +105,6 @@ export function checkSampled(
 ): void {
   if (Number.isFinite(logprob) && Number.isFinite(margin)) return;
   refuseLogits(adapter, row, position, `the logits of token ${position + 1} of the completion are not finite`);
-}
-
-/** A whole completion of an engine that looks at its end. @throws NonFiniteError */
-export function checkCompletion(request: GenerateRequest, row: number, result: GenerateResult): void {
-  result.ids.forEach((_, at) => {
-    checkSampled(request, row, at, {
-      logprob: result.logprobs[at] ?? NaN,
-      margin: result.margins[at] ?? NaN,
-    });
-  });
 }
 
 /** Log-probabilities of one scored sequence. @throws NonFiniteError with the first position that has none */

@@ -83,18 +83,6 @@ export const PROBLEM_LIMITS = {
   problems: { max: 100_000, of: 'problems', advice: OTHER_FILE },
 } as const satisfies Record<string, Limit>;
 
-const OTHER_ZIP = 'export the run again';
-
-/** Of a run's zip file. */
-export const ZIP_LIMITS = {
-  /** The file as it is read. */
-  bytes: { max: 2 ** 31 - 1, of: 'bytes in a zip file', advice: OTHER_ZIP },
-  /** The largest runs keep some 8,000 files of adapters. */
-  entries: { max: 20_000, of: 'entries in a zip file', advice: OTHER_ZIP },
-  /** Of all entries together. */
-  inflatedBytes: { max: 2 ** 31 - 1, of: 'bytes in the entries of a zip file', advice: OTHER_ZIP },
-} as const satisfies Record<string, Limit>;
-
 /**
  * What is wrong with a count from a file; null when it is within its bound.
  * @param count a whole number

@@ -150,6 +150,13 @@ export function checkAdapterId(id: AdapterId | null, limits: Pick<Limits, 'adapt
   if (id !== null && !limits.adapters.has(id)) throw new RequestError(`${where}: there is no adapter ${id}`);
 }
 
+/** How many tokens of the examples have a weight; the first of a sequence never counts, since nothing predicts it. */
+export function weightedTokens(examples: readonly TrainExample[]): number {
+  let tokens = 0;
+  for (const { weights } of examples) for (let t = 1; t < weights.length; t++) if (weights[t] !== 0) tokens++;
+  return tokens;
+}
+
 /** Σ |w| of the weights that count (all but the first). */
 export function weightSum(example: TrainExample): number {
   let sum = 0;

@@ -24,7 +24,7 @@ export async function keepProblems(
   bytes: Uint8Array,
   expected?: Data,
 ): Promise<ProblemsSummary> {
-  const file = await readProblemFile(taskNamed(task), name, bytes);
+  const file = readProblemFile(taskNamed(task), name, bytes);
   if (expected && expected.sha256 !== file.sha256) {
     throw new TaskError(
       `${file.name}: is not the ${expected.name} of this run: its sha-256 begins with ${file.sha256.slice(0, 12)}, not with ` +
@@ -38,7 +38,7 @@ export async function keepProblems(
 /** A kept file read again, perhaps with another task. @throws as `keepProblems`, ProblemsMissingError */
 export async function readKeptProblems(store: RunStore, task: string, sha256: string): Promise<ProblemsSummary> {
   const { name, bytes } = await store.problems(sha256);
-  return summaryOf(await readProblemFile(taskNamed(task), name, bytes));
+  return summaryOf(readProblemFile(taskNamed(task), name, bytes));
 }
 
 /**
@@ -59,10 +59,9 @@ export async function readyTask(
   let problems: StoredProblems | undefined;
   if (isFileTask(named) && config.data) {
     problems = await keptFile(store, config.data);
-    file = await readProblemFile(named, config.data.name, problems.bytes);
+    file = readProblemFile(named, config.data.name, problems.bytes);
   }
   const task = taskFor(config, file);
-  await task.prepare?.();
   return { task, measured: measuredProblems(task, config.seed, file), ...(problems && { problems }) };
 }
 

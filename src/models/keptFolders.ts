@@ -4,6 +4,7 @@
  */
 import { openDB, type DBSchema, type IDBPDatabase } from 'idb';
 import { FileError } from '../engine/errors';
+import { LOST_CONNECTION } from './lostConnection';
 import { ModelStorageFullError, ModelStorageUnavailableError } from './errors';
 import { folderFromHandle, type ModelFolder } from './folder';
 
@@ -32,8 +33,8 @@ interface Schema extends DBSchema {
   folders: { key: string; value: KeptFolder };
 }
 
-/** Names of exceptions with which browsers report a connection that is gone, or that broke off while at work. */
-const LOST = new Set(['InvalidStateError', 'UnknownError', 'AbortError', 'TimeoutError', 'NotFoundError']);
+/** Also where site data was cleared between opening the database and using it: its list of folders is gone. */
+const LOST = new Set([...LOST_CONNECTION, 'NotFoundError']);
 
 /** Every call opens the database anew; one whose connection breaks off is done once more. Each may be done twice without harm. */
 async function withDatabase<T>(doing: string, work: (db: IDBPDatabase<Schema>) => Promise<T>): Promise<T> {

@@ -51,7 +51,6 @@ export async function* multiagentFinetuning(
   config: ExperimentConfig,
 ): AsyncGenerator<RunEvent, void, void> {
   const run: Run = { society, task, config };
-  await task.prepare?.();
   yield { type: 'run-started', format: 1, config, ...society.describe() };
   const heldOut = task.problems('evaluation', config.evaluationProblems, config.seed);
   yield { type: 'problems', split: 'evaluation', iteration: 0, problems: heldOut };

@@ -2,15 +2,13 @@
  * A connection to the database that outlives its loss. Browsers end connections: site data is cleared, iOS suspends a page,
  * the backing store fails. The next call opens the database again and repeats what failed.
  */
+import { LOST_CONNECTION } from '../models/lostConnection';
 import { openDatabase, type Database } from './database';
 import { StorageFullError, StoreUnavailableError } from './errors';
 
 /** How often one call is tried, and how long it waits before each repetition, in milliseconds. */
 const TRIES = 4;
 const WAIT = 40;
-
-/** Names of exceptions with which browsers report a connection that is gone, or that broke off while at work. */
-const LOST = new Set(['InvalidStateError', 'UnknownError', 'AbortError', 'TimeoutError']);
 
 export class Connection {
   readonly #name: string | undefined;
@@ -89,8 +87,8 @@ export class Connection {
 
 /** The connection is gone, or could not be opened for a reason that may pass. */
 function isLost(error: unknown): boolean {
-  if (error instanceof StoreUnavailableError) return LOST.has(nameOf(error.cause));
-  return LOST.has(nameOf(error));
+  if (error instanceof StoreUnavailableError) return LOST_CONNECTION.includes(nameOf(error.cause));
+  return LOST_CONNECTION.includes(nameOf(error));
 }
 
 function nameOf(error: unknown): string {

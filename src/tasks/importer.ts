@@ -44,12 +44,11 @@ export function importProblems(task: FileTask, file: string, bytes: Uint8Array):
 }
 
 /**
- * The same for a task that is named, once the library with which it compares answers is there.
+ * The same for any task.
  * @throws TaskError when no task of that name reads a file
  */
-export async function readProblemFile(task: Task | FileTask, file: string, bytes: Uint8Array): Promise<ProblemFile> {
+export function readProblemFile(task: Task | FileTask, file: string, bytes: Uint8Array): ProblemFile {
   if (!('readProblem' in task)) throw new TaskError(`task "${task.name}": makes its own problems and reads no file`);
-  await task.prepare?.();
   return importProblems(task, file, bytes);
 }
 

@@ -29,8 +29,6 @@ export interface Task {
    * tokenizer's chat template; an agent reads whole responses.
    */
   readonly dialect: 'compact' | 'chat';
-  /** Loads what `equal` needs, once. Awaited before a run compares answers; a task without it needs nothing. */
-  prepare?(): Promise<void>;
   /**
    * `count` problems of a split, the same for the same arguments. `iteration` > 0 asks for another draw of training
    * problems. Splits never share a problem.

@@ -11,7 +11,6 @@ import type { ProblemsEntry, RunCondition, RunRecord } from '../store/types';
 import { download } from './download';
 import { keepStorage } from './keepStorage';
 import { LabNews } from './labNews.svelte';
-import { prepareTask } from './runReader';
 import { RunView } from './runView.svelte';
 import { pageFolder, startEngineWorker, startLabWorker } from './workers';
 
@@ -40,7 +39,6 @@ export class LabClient extends LabNews {
   start(config: ExperimentConfig, engine: EngineChoice, keep: KeepAdapters): Promise<void> {
     return this.#attempt(async () => {
       this.#keepStorage();
-      await prepareTask(config);
       const record = await this.#lab.start(config, engine, keep);
       this.follow(new RunView(record));
     });

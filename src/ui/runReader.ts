@@ -3,7 +3,6 @@ import type { LabApi } from '../lab/types';
 import type { ExperimentConfig } from '../recipes/config';
 import { readableEvents } from '../store/readBack';
 import type { RunRecord } from '../store/types';
-import { TASKS } from '../tasks';
 import { RunView } from './runView.svelte';
 
 /** Sampled tokens in a slice: receiving and indexing as many takes a few tens of milliseconds on a slow computer. */
@@ -34,7 +33,6 @@ export class RunReader {
    */
   async open(runId: string, onRead: (view: RunView) => void = () => {}): Promise<RunView> {
     const record = await this.#source.run(runId);
-    await prepareTask(record.config);
     const view = new RunView(record);
     onRead(view);
     await this.readOn(view, record, onRead);
@@ -88,11 +86,6 @@ export class RunReader {
       () => true,
     );
   }
-}
-
-/** Some tasks compare answers with a library that is loaded when it is needed. */
-export async function prepareTask(config: ExperimentConfig): Promise<void> {
-  await TASKS.find((task) => task.name === config.task)?.prepare?.();
 }
 
 /** Events a slice: long responses make large events. */

@@ -43,7 +43,7 @@ describe('rows of the hub', () => {
     expect(server.requests).toEqual([0, 100, 200].map((offset) => ({ offset, length: offset === 200 ? 50 : 100 })));
     expect(progress).toEqual([100, 200, 250].map((done) => [done, 250]));
     expect(file).toMatchObject({ name: 'gsm8k-main-test.jsonl', rows: 250, total: 250 });
-    const { problems } = await readProblemFile(taskNamed('gsm8k'), file.name, file.bytes);
+    const { problems } = readProblemFile(taskNamed('gsm8k'), file.name, file.bytes);
     expect(problems.length).toBe(250);
     expect(problems[249]).toMatchObject({ question: 'Question 249?', gold: '249000' });
     // Another order of fields, or a new one, is the same file.
@@ -82,7 +82,7 @@ describe('rows of the hub', () => {
       ['tau/commonsense_qa', 'default', 'validation'],
     ] as const) {
       const file = await load({ dataset: dataset(id), config, split, most: null });
-      const read = await readProblemFile(taskNamed('multiple-choice'), file.name, file.bytes);
+      const read = readProblemFile(taskNamed('multiple-choice'), file.name, file.bytes);
       golds.push(...read.problems.map(({ gold }) => gold));
     }
     expect(golds).toEqual(['C', 'B']);

@@ -3,20 +3,7 @@
  * they are shown; patterns that are regular expressions are refused.
  */
 import { CHARACTER_BYTES } from './bytes';
-import {
-  at,
-  DEEPEST,
-  flag,
-  known,
-  list,
-  MOST_PARTS,
-  object,
-  refuse,
-  text,
-  whole,
-  type Json,
-  type Place,
-} from './fields';
+import { at, flag, known, object, refuse, sequenceParts, text, whole, type Json, type Place } from './fields';
 
 export type Decoder = (tokens: string[]) => string[];
 
@@ -52,12 +39,7 @@ export function decoder(value: unknown, place: Place, depth = 0): Decoder {
 }
 
 function sequence(asked: Json, place: Place, depth: number): Decoder {
-  known(asked, ['type', 'decoders'], place);
-  if (depth >= DEEPEST) refuse(place, `is nested deeper than ${DEEPEST}`);
-  const inside = at(place, 'decoders');
-  const parts = list(asked['decoders'], inside, MOST_PARTS).map((part, i) =>
-    decoder(part, at(inside, String(i)), depth + 1),
-  );
+  const parts = sequenceParts(asked, 'decoders', place, depth, decoder);
   return (tokens) => parts.reduce((sofar, part) => part(sofar), tokens);
 }
 

@@ -64,3 +64,22 @@ export const show = (value: unknown): string => (JSON.stringify(value) ?? String
 export const DEEPEST = 8;
 /** Parts of one sequence. */
 export const MOST_PARTS = 64;
+
+/**
+ * The parts of a `Sequence`, made one by one.
+ * @param field where they stand: normalizers, pretokenizers or decoders
+ * @param depth how many sequences are around it
+ * @throws FileError for a sequence that is too deep or too long
+ */
+export function sequenceParts<T>(
+  asked: Json,
+  field: string,
+  place: Place,
+  depth: number,
+  make: (part: unknown, place: Place, depth: number) => T,
+): T[] {
+  known(asked, ['type', field], place);
+  if (depth >= DEEPEST) refuse(place, `is nested deeper than ${DEEPEST}`);
+  const inside = at(place, field);
+  return list(asked[field], inside, MOST_PARTS).map((part, i) => make(part, at(inside, String(i)), depth + 1));
+}

@@ -1,6 +1,6 @@
 /** Normalisers of tokenizer.json, as the Rust library `tokenizers` has them. */
 import { FileError } from '../../engine/errors';
-import { at, DEEPEST, flag, known, list, MOST_PARTS, object, refuse, text, type Place } from './fields';
+import { at, flag, known, object, refuse, sequenceParts, text, type Place } from './fields';
 import { pattern } from './patterns';
 
 /** @param begins false for a text that continues another: nothing is put before it */
@@ -47,16 +47,12 @@ export function normalizer(value: unknown, place: Place, depth = 0): Normalizer 
 }
 
 function sequence(asked: Record<string, unknown>, place: Place, depth: number): Normalizer {
-  known(asked, ['type', 'normalizers'], place);
-  if (depth >= DEEPEST) refuse(place, `is nested deeper than ${DEEPEST}`);
-  const inside = at(place, 'normalizers');
-  const parts = list(asked['normalizers'], inside, MOST_PARTS).map((part, i) =>
-    normalizer(part, at(inside, String(i)), depth + 1),
-  );
+  const parts = sequenceParts(asked, 'normalizers', place, depth, normalizer);
   return (section, begins) =>
     parts.reduce((sofar, part) => {
       const next = part(sofar, begins);
-      if (next.length > LONGEST_SECTION) refuse(inside, `makes more than ${LONGEST_SECTION} characters of a text`);
+      if (next.length > LONGEST_SECTION)
+        refuse(at(place, 'normalizers'), `makes more than ${LONGEST_SECTION} characters of a text`);
       return next;
     }, section);
 }

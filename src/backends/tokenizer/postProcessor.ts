@@ -1,5 +1,17 @@
 /** The post-processor of tokenizer.json: what a tokenizer puts before a text that stands alone (Llama's BOS). */
-import { at, DEEPEST, known, list, MOST_PARTS, object, refuse, text, whole, type Json, type Place } from './fields';
+import {
+  at,
+  known,
+  list,
+  MOST_PARTS,
+  object,
+  refuse,
+  sequenceParts,
+  text,
+  whole,
+  type Json,
+  type Place,
+} from './fields';
 
 /** @returns ids before a text. What some put after it does not count. @throws FileError for what is not known */
 export function postProcessor(value: unknown, place: Place, depth = 0): number[] {
@@ -11,12 +23,7 @@ export function postProcessor(value: unknown, place: Place, depth = 0): number[]
       known(asked, ['type', 'add_prefix_space', 'trim_offsets', 'use_regex'], place);
       return [];
     case 'Sequence': {
-      known(asked, ['type', 'processors'], place);
-      if (depth >= DEEPEST) refuse(place, `is nested deeper than ${DEEPEST}`);
-      const inside = at(place, 'processors');
-      const starts = list(asked['processors'], inside, MOST_PARTS).map((part, i) =>
-        postProcessor(part, at(inside, String(i)), depth + 1),
-      );
+      const starts = sequenceParts(asked, 'processors', place, depth, postProcessor);
       // Each wraps what the ones before it made.
       return starts.toReversed().flat();
     }

@@ -1,5 +1,5 @@
 /** Pre-tokenizers of tokenizer.json, as the Rust library `tokenizers` has them: they cut a text into words that merges never cross. */
-import { at, DEEPEST, flag, known, list, MOST_PARTS, object, refuse, text, type Json, type Place } from './fields';
+import { at, flag, known, object, refuse, sequenceParts, text, type Json, type Place } from './fields';
 import { split, type Behaviour } from './split';
 import { pattern } from './patterns';
 import { BYTE_CHARACTERS } from './bytes';
@@ -71,12 +71,7 @@ function behaviour(asked: Json, place: Place, otherwise: Behaviour): Behaviour {
 }
 
 function sequence(asked: Json, place: Place, depth: number): PreTokenizer {
-  known(asked, ['type', 'pretokenizers'], place);
-  if (depth >= DEEPEST) refuse(place, `is nested deeper than ${DEEPEST}`);
-  const inside = at(place, 'pretokenizers');
-  const parts = list(asked['pretokenizers'], inside, MOST_PARTS).map((part, i) =>
-    preTokenizer(part, at(inside, String(i)), depth + 1),
-  );
+  const parts = sequenceParts(asked, 'pretokenizers', place, depth, preTokenizer);
   return (word, standing) =>
     parts.reduce<string[]>(
       (words, part) =>

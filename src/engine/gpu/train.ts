@@ -15,7 +15,7 @@ import {
   weighted,
   type SequenceObjective,
 } from '../objectives';
-import { checkJob, checkTrack, weightSum, type Limits } from '../requests';
+import { checkJob, checkTrack, weightedTokens, weightSum, type Limits } from '../requests';
 import { learningRate } from '../schedule';
 import type {
   AdapterConfig,
@@ -299,12 +299,6 @@ function plainRows(objective: Objective, track: TrainTrack, step: number): StepR
   const rows = sequencesOf(objective, track, step).map((index) => track.examples[index]);
   const total = rows.reduce((sum, example) => sum + weightSum(example), 0);
   return { rows, weightSum: total, tokens: weightedTokens(rows), loss: null };
-}
-
-function weightedTokens(rows: readonly TrainExample[]): number {
-  let tokens = 0;
-  for (const { weights } of rows) for (let t = 1; t < weights.length; t++) if (weights[t] !== 0) tokens++;
-  return tokens;
 }
 
 /** The part of each track's rows that one micro-batch works on. */

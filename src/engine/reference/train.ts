@@ -1,7 +1,7 @@
 /** Finetuning of several adapters: one optimiser step over every track that still has batches. */
 import { peakOf, type TrainingWatch } from '../finite';
 import { scoredSequences, scoreExamples, sequenceLoss, sequencesOf, weighted } from '../objectives';
-import { weightSum } from '../requests';
+import { weightedTokens, weightSum } from '../requests';
 import { learningRate } from '../schedule';
 import type {
   AdapterId,
@@ -40,11 +40,7 @@ export async function batchGradient(
 ): Promise<{ loss: number; tokens: number; gradients: AdapterGradients }> {
   const { objective, references, score } = parts;
   const sequences = sequencesOf(objective, track, step);
-  let tokens = 0;
-  for (const index of sequences) {
-    const { weights } = track.examples[index];
-    for (let t = 1; t < weights.length; t++) if (weights[t] !== 0) tokens += 1;
-  }
+  const tokens = weightedTokens(sequences.map((index) => track.examples[index]));
   if (objective === 'sft') {
     const examples = sequences.map((index) => track.examples[index]);
     return { tokens, ...(await weightedGradient(decoder, adapter, examples, scratch, pacer)) };

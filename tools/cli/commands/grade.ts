@@ -27,7 +27,7 @@ export async function main(args: string[]): Promise<void> {
   required(values, 'task');
   const task = taskNamed(choice(values, 'task', NAMES, ''));
   const file = required(values, 'data');
-  const grades = await gradeFile(task, file, await readBytes(file));
+  const grades = gradeFile(task, file, await readBytes(file));
   for (const { line, answer, gold, right } of grades) {
     output.object({ answer, gold, right });
     output.line(`line ${line}: ${right ? 'right' : 'wrong'}, answer ${answer ?? '(none)'}, gold ${gold}`);
