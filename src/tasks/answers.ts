@@ -196,26 +196,46 @@ const PRODUCT = /^(?:[a-cxyzkmnpq]{2,3}|[a-z]{2})$/;
 /** Sums of numbers: 16 - 3, \frac{1}{2} \times 4. */
 const CALCULATION = /^(?:[\d\s+\-−*/().,×÷·^{}$%!]|\\(?:times|cdot|div|[dt]?frac|left|right|\$|%|[,!;:]))+$/;
 
+/** Letters that are numbers: 2.718 = e names nothing. */
+const CONSTANT = /^\\?(?:e|i|pi)$/;
+/** A variable, not a label such as "total" or "AB": x, \theta, x_1, f(x). */
+const VARIABLE = /^(?:[a-zA-Z]|\\(?!text|mathrm)[a-zA-Z]+)(?:_(?:\w|\{\w{1,8}\}))?'?\s?(?:\(\w{1,3}\))?$/;
+
+/** The value of an equation, and of which variable it is; null for a calculation, a label, or no equation. */
+export interface NamedValue {
+  name: string | null;
+  value: string;
+}
+
 /**
- * The value of "x = 5" or "2 + 3 = 5": what follows the last equals sign, where names and calculations alone stand before it. The text itself
- * where there is none, where several equations are, and for equations such as 2x + 3y = 6, which have no value.
+ * The value of "x = 5", "5 = x" or "2 + 3 = 5": where a name or calculations alone stand beside the last equals sign. The text itself where
+ * there is none, where several equations are, and for equations such as 2x + 3y = 6, which have no value.
  */
-export function rightHandSide(text: string): string {
-  if (text.length > MAX_ANSWER) return text;
-  const sides = text.split(/(?<![<>!\\=])=(?!=)|\\approx\b|≈/);
-  const before = sides.slice(0, -1).map((side) =>
-    side
-      .trim()
-      .replace(/^\$|\\[()[\]]/g, '')
-      .trim(),
-  );
-  const named = (side: string) => NAME.test(side) && !PRODUCT.test(side);
-  if (sides.length > 1 && before.every((side, i) => (i === 0 && named(side)) || CALCULATION.test(side))) {
-    return (sides.at(-1) as string).trim();
+export function namedValue(text: string): NamedValue {
+  if (text.length > MAX_ANSWER) return { name: null, value: text };
+  const sides = text.split(/(?<![<>!\\=])=(?!=)|\\approx\b|≈/).map((side) => side.trim());
+  const whole = { name: null, value: text.trim() };
+  if (sides.length < 2) return whole;
+  const plain = sides.map((side) => side.replace(/^\$|\\[()[\]]|\$$/g, '').trim());
+  const [first = ''] = plain;
+  const last = plain.at(-1) as string;
+  const before = plain.slice(0, -1);
+  if (isName(last) && !CONSTANT.test(last) && before.every((side) => CALCULATION.test(side))) {
+    return { name: VARIABLE.test(last) ? last : null, value: sides.at(-2) as string };
   }
-  // "2 + 3 = 5, 5 + 4 = 9": calculations side by side, of which the last is the answer.
-  if (sides.length > 1 && before.every((side) => CALCULATION.test(side))) return (sides.at(-1) as string).trim();
-  return text.trim();
+  if (before.every((side, i) => (i === 0 && isName(side)) || CALCULATION.test(side))) {
+    return { name: VARIABLE.test(first) ? first : null, value: sides.at(-1) as string };
+  }
+  return whole;
+}
+
+function isName(side: string): boolean {
+  return NAME.test(side) && !PRODUCT.test(side);
+}
+
+/** `namedValue` where it does not matter of what it is. */
+export function rightHandSide(text: string): string {
+  return namedValue(text).value;
 }
 
 /** The letter of a choice in a text that is a letter, (B), B), B. or B: followed by the choice; null otherwise. */

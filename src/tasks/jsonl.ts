@@ -2,20 +2,29 @@
  * Own questions from a JSONL file. Answers may be numbers, LaTeX or short texts; numbers are compared exactly, expressions as
  * mathematics, texts of words without regard to case and white space.
  */
-import { afterHashes, lastBoxed, markedAnswer, MAX_ANSWER, rightHandSide } from './answers';
+import { afterHashes, lastBoxed, markedAnswer, MAX_ANSWER, namedValue } from './answers';
 import { chatPrompts } from './chatPrompts';
 import { numberText, textField, withoutProblems } from './fileTask';
 import { Budget, OutOfSteps } from './math/budget';
 import { sameFormula } from './math/equal';
-import { halfWidth, readNumber, sameNumber } from './numbers';
+import { halfWidth, readNumber } from './numbers';
 import type { FileTask } from './types';
+import { sameAmount, unitOf } from './units';
 
-/** An answer in the form that is voted on: a number as `canonicalNumber` writes it, otherwise text without its clothing. */
+/**
+ * An answer in the form that is voted on: a number as `canonicalNumber` writes it, with its variable (x = 2) and a unit that is known
+ * (20 ¢), otherwise text without its clothing.
+ */
 export function canonicalAnswer(given: string): string | null {
   if (given.length > MAX_ANSWER) return null;
   const text = halfWidth(given);
-  const number = readNumber(text) ?? readNumber(rightHandSide(text));
-  if (number !== null) return number;
+  const { name, value } = namedValue(text);
+  const number = readNumber(text) ?? readNumber(value);
+  if (number !== null) {
+    const unit = unitOf(value);
+    const amount = unit ? `${number} ${unit.symbol}` : number;
+    return name === null ? amount : `${name} = ${amount}`;
+  }
   const plain = text
     .replace(/\s+/g, ' ')
     .replace(/^ ?(?:the )?(?:final )?answer ?: ?(?=\S)/i, '')
@@ -40,8 +49,14 @@ export function canonicalAnswer(given: string): string | null {
 
 /** Equality of canonical answers. Steps are counted: what asks for too much work equals nothing but its own text. */
 export function sameAnswer(a: string, b: string, budget = new Budget()): boolean {
-  if (a === b || sameNumber(a, b)) return true;
+  if (a === b) return true;
   if (a.length > MAX_ANSWER || b.length > MAX_ANSWER) return false;
+  const [x, y] = [namedValue(a), namedValue(b)];
+  if (x.name !== null && y.name !== null && x.name !== y.name) return false;
+  const amounts = sameAmount(x.value, y.value);
+  if (amounts !== null) return amounts;
+  const number = readNumber(x.value);
+  if (number !== null && number === readNumber(y.value)) return true;
   const [left, right] = [wordsOf(a), wordsOf(b)];
   if (left !== null || right !== null) return left !== null && right !== null && sameWords(left, right, budget);
   if (written(a) === written(b)) return true;

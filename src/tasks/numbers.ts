@@ -234,7 +234,7 @@ export function halfWidth(text: string): string {
 }
 
 /** Takes LaTeX's and typography's clothing off a number. */
-function plainText(text: string): string {
+export function plainText(text: string): string {
   return halfWidth(text)
     .replace(/[−–‐‑‒﹣]/g, '-')
     .replace(/(\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))/g, '$1')

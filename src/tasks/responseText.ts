@@ -7,34 +7,51 @@ export const MAX_RESPONSE = 200_000;
 const WINDOW = 1000;
 const BEFORE = 60;
 
+/** Marks of a thinking's begin and end, as models write them. */
 const THINKING =
-  /<\/?\s?(?:think|thinking|thought|reasoning|reflection)\s?>|\[\/?THINK\]|<\|(?:begin|end)_of_thought\|>|[◁⟨]\/?think[▷⟩]/gi;
+  /<\/?\s?(?:seed:)?(?:think|thinking|thought|thoughts|reasoning|reflection|analysis)\s?>|\[\/?THINK\]|<\|(?:begin|end)_of_thought\|>|<\|(?:START|END)_THINKING\|>|[◁⟨]\/?think[▷⟩]/gi;
+const CLOSES = /^.?\/|(?:^<\|)?end_/i;
+/** Channels of a turn: what is not said in the final one is thinking. Its marks may be without the bars. */
+const CHANNEL = /<\|channel\|>\s?([a-z]+)[^<]{0,80}<\|message\|>/gi;
+const TURN_MARKS = /<\|(?:start|end|return|message|call)\|>/g;
 
 /**
  * A response without its thinking and with single spaces; null when it was cut while it thought. Where a thinking ends
  * that never began (the prompt began it), all before the end is thinking.
  */
 export function answerText(response: string): string | null {
-  const spoken = withoutThinking(response.slice(-MAX_RESPONSE));
+  const channel = finalChannel(response.slice(-MAX_RESPONSE));
+  const spoken = channel === null ? null : withoutThinking(channel);
   return spoken === null ? null : halfWidth(singleSpaces(spoken));
 }
 
+/** What is said in the last final channel; the text itself where there are no channels, null where none of them is final. */
+function finalChannel(text: string): string | null {
+  const channels = [...text.matchAll(CHANNEL)];
+  const last = channels.at(-1);
+  if (!last) return /<\|channel\|>\s?(?!final\b)[a-z]*/i.test(text) ? null : text;
+  if ((last[1] as string).toLowerCase() !== 'final') return null;
+  return text.slice(last.index + last[0].length).replace(TURN_MARKS, '\n');
+}
+
+/** Thinkings may stand in thinkings: what is said stands outside of all of them. */
 function withoutThinking(text: string): string | null {
   let spoken = '';
   let from = 0;
-  let thinking = false;
+  let depth = 0;
   for (const tag of text.matchAll(THINKING)) {
-    const closes = tag[0].includes('/') || tag[0].includes('end_');
-    if (closes) {
-      if (!thinking) spoken = '';
-      thinking = false;
+    const between = text.slice(from, tag.index);
+    if (CLOSES.test(tag[0])) {
+      if (depth === 0) spoken = '';
+      depth = Math.max(0, depth - 1);
     } else {
-      if (!thinking) spoken += text.slice(from, tag.index);
-      thinking = true;
+      if (depth === 0) spoken += between;
+      // The prompt began a thinking, and the model began it again.
+      if (depth === 0 || between.trim() !== '') depth++;
     }
     from = tag.index + tag[0].length;
   }
-  return thinking ? null : spoken + text.slice(from);
+  return depth > 0 ? null : spoken + text.slice(from);
 }
 
 /** Runs of white space as one space, or as a line break with what is needed of an empty line. */

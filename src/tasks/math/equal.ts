@@ -24,11 +24,21 @@ const MAX_SIGNS = 3;
 /** Equal as mathematics; false for what cannot be read or asks for too much work. */
 export function sameFormula(a: string, b: string, budget = new Budget()): boolean {
   try {
-    return sameMembers(membersOf(parseFormula(a, budget)), membersOf(parseFormula(b, budget)), budget);
+    const [left, right] = [parseFormula(a, budget), parseFormula(b, budget)];
+    const [name, other] = [ownerOf(left), ownerOf(right)];
+    // Values of two variables are two answers; a bare value answers for either.
+    if (name !== null && other !== null && name !== other) return false;
+    return sameMembers(membersOf(left), membersOf(right), budget);
   } catch (error) {
     if (error instanceof NoFormula || error instanceof OutOfSteps) return false;
     throw error;
   }
+}
+
+/** The one variable of which an answer says values: x of "x = 1, x = 2". */
+function ownerOf(tree: Tree): string | null {
+  const names = (isCall(tree, 'List') ? tree.args : [tree]).map((item) => assigned(item)?.name ?? null);
+  return new Set(names).size === 1 ? (names[0] ?? null) : null;
 }
 
 /** What an answer consists of: the members of a list or set, both values of a ±, or the one thing that it is. */
