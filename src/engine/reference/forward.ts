@@ -1,12 +1,9 @@
 /** The decoder over spans of tokens: embedding, layers, final norm, head. */
-import type { CacheDtype, ModelConfig } from '../types';
+import type { ModelConfig } from '../types';
 import { layerActivations, layerForward, type KvCache, type LayerActivations, type Span } from './layer';
-import { matmulTransposed } from './matmul';
 import type { Decoder } from './model';
 import type { Pacer } from './pacer';
 import type { SaturationCount } from './quantise';
-import { rmsnormForward } from './rmsnorm';
-import type { Scratch } from './scratch';
 
 /** Logits of one block of positions: at most this many numbers at once. */
 const HEAD_BLOCK = 1 << 22;
@@ -18,16 +15,22 @@ export interface Hidden {
   activations: LayerActivations[];
 }
 
-/** Room for `capacity` positions of one sequence. @param saturation counts what was too large for the format */
-export function createCache(
-  config: ModelConfig,
-  capacity: number,
-  dtype: CacheDtype,
-  saturation: SaturationCount = { saturated: 0 },
-): KvCache {
-  const length = capacity * config.numKvHeads * config.headDim;
-  const room = (): Float32Array[] => Array.from({ length: config.numLayers }, () => new Float32Array(length));
-  return { dtype, saturation, k: room(), v: room() };
+/** Room for `capacity` positions of one sequence, as long as the decoder lives. */
+export function createCache({ arithmetic, attention, cache, config, saturation }: Decoder, capacity: number): KvCache {
+  const { numLayers, numKvHeads, headDim } = config;
+  const rooms = (length: number): Float32Array[] => Array.from({ length: numLayers }, () => arithmetic.room(length));
+  const k = rooms(arithmetic.keyNumbers(capacity, attention));
+  return { dtype: cache, capacity, saturation, k, v: rooms(capacity * numKvHeads * headDim) };
+}
+
+/** For a sequence that is computed in one pass: its layers share one room of the pass. @param dtype of its keys and values */
+export function passingCache(decoder: Decoder, capacity: number, dtype = decoder.cache): KvCache {
+  const { arithmetic, attention, config, saturation } = decoder;
+  const { numLayers, numKvHeads, headDim } = config;
+  const k = arithmetic.scratch.get('keys', arithmetic.keyNumbers(capacity, attention));
+  const v = arithmetic.scratch.get('values', capacity * numKvHeads * headDim);
+  const shared = (room: Float32Array): Float32Array[] => new Array<Float32Array>(numLayers).fill(room);
+  return { dtype, capacity, saturation, k: shared(k), v: shared(v) };
 }
 
 /** How many numbers a cache holds. */
@@ -44,20 +47,20 @@ export async function forwardSpans(
   decoder: Decoder,
   spans: readonly Span[],
   keep: boolean,
-  scratch: Scratch,
   pacer: Pacer,
 ): Promise<Hidden> {
+  const { scratch } = decoder.arithmetic;
   const { numLayers } = decoder.config;
   const N = spans.reduce((sum, span) => sum + span.ids.length, 0);
   const kept: LayerActivations[] = [];
-  let activations = layerActivations(decoder, scratch, 0, N, keep);
+  let activations = layerActivations(decoder, 0, N, keep);
   embed(activations.input, decoder, spans);
   for (let layer = 0; layer < numLayers; layer++) {
     if (keep) kept.push(activations);
     const last = layer === numLayers - 1;
-    const next = last ? null : layerActivations(decoder, scratch, layer + 1, N, keep);
+    const next = last ? null : layerActivations(decoder, layer + 1, N, keep);
     const output = next?.input ?? scratch.get('hidden', N * decoder.config.hiddenSize);
-    await layerForward(output, decoder, layer, activations, spans, keep, scratch, pacer);
+    await layerForward(output, decoder, layer, activations, spans, keep, pacer);
     if (next) activations = next;
     if (pacer.due) await pacer.pause();
   }
@@ -70,23 +73,24 @@ function embed(out: Float32Array, { config, embedding }: Decoder, spans: readonl
   let row = 0;
   for (const { ids } of spans) {
     for (let t = 0; t < ids.length; t++, row++) {
-      out.set(embedding.subarray(ids[t] * D, (ids[t] + 1) * D), row * D);
+      out.set(embedding.data.subarray(ids[t] * D, (ids[t] + 1) * D), row * D);
     }
   }
 }
 
 /** Chosen rows of x[N, D] → [rows.length, D]. */
-export function gatherRows(x: Float32Array, rows: readonly number[], D: number, scratch: Scratch): Float32Array {
-  const out = scratch.get('gathered', rows.length * D);
+export function gatherRows({ arithmetic }: Decoder, x: Float32Array, rows: readonly number[], D: number): Float32Array {
+  const out = arithmetic.scratch.get('gathered', rows.length * D);
   rows.forEach((row, i) => out.set(x.subarray(row * D, (row + 1) * D), i * D));
   return out;
 }
 
 /** Mean over the T rows of x[T, D] after the final norm, summed in order. */
-export function meanHidden({ config, norm }: Decoder, x: Float32Array, T: number, scratch: Scratch): Float32Array {
+export function meanHidden({ arithmetic, config, norm }: Decoder, x: Float32Array, T: number): Float32Array {
+  const { scratch } = arithmetic;
   const { hiddenSize: D, rmsNormEps } = config;
   const normed = scratch.get('pooled', T * D);
-  rmsnormForward(normed, scratch.get('pooledRstd', T), x.subarray(0, T * D), norm, T, D, rmsNormEps);
+  arithmetic.rmsnormForward(normed, scratch.get('pooledRstd', T), x.subarray(0, T * D), norm, T, D, rmsNormEps);
   const mean = new Float32Array(D);
   for (let t = 0; t < T; t++) for (let d = 0; d < D; d++) mean[d] += normed[t * D + d];
   for (let d = 0; d < D; d++) mean[d] /= T;
@@ -106,19 +110,28 @@ export async function forEachLogitsBlock(
   decoder: Decoder,
   x: Float32Array,
   M: number,
-  scratch: Scratch,
   pacer: Pacer,
   use: (logits: Float32Array, first: number, rows: number, rstd: Float32Array) => void,
 ): Promise<void> {
+  const { arithmetic } = decoder;
+  const { scratch } = arithmetic;
   const { hiddenSize: D, vocabSize: V, rmsNormEps } = decoder.config;
   const block = headBlockRows(V);
   for (let first = 0; first < M; first += block) {
     const rows = Math.min(block, M - first);
     const normed = scratch.get('headIn', rows * D);
     const rstd = scratch.get('headRstd', rows);
-    rmsnormForward(normed, rstd, x.subarray(first * D, (first + rows) * D), decoder.norm, rows, D, rmsNormEps);
+    arithmetic.rmsnormForward(
+      normed,
+      rstd,
+      x.subarray(first * D, (first + rows) * D),
+      decoder.norm,
+      rows,
+      D,
+      rmsNormEps,
+    );
     const logits = scratch.get('logits', rows * V);
-    matmulTransposed(logits, normed, decoder.head, rows, D, V);
+    arithmetic.product(logits, normed, decoder.head, rows);
     use(logits, first, rows, rstd);
     if (pacer.due) await pacer.pause();
   }

@@ -1,16 +1,28 @@
 /** Generation: rows join the batch as there is room, are decoded together one token at a time, leave as they end. */
 import { checkSampled } from '../finite';
 import type { GenerateOptions, GenerateRequest, GenerateResult } from '../types';
-import { createCache, forEachLogitsBlock, forwardSpans, gatherRows } from './forward';
+import { forEachLogitsBlock, forwardSpans, gatherRows } from './forward';
 import type { KvCache, Span } from './layer';
 import type { Decoder, LoadedAdapter } from './model';
 import { Pacer } from './pacer';
 import { sampleToken } from './sampler';
-import type { Scratch } from './scratch';
 
-interface ActiveRow {
+/** A request and its place among those that were asked together. */
+export interface IndexedRequest {
   index: number;
   request: GenerateRequest;
+}
+
+/** Where rows come from: at most `count` of those that wait, none when there are no more. */
+export type RowSource = (count: number) => IndexedRequest[] | Promise<IndexedRequest[]>;
+
+/** Room for the keys and values of rows. */
+export interface CachePool {
+  take(): KvCache;
+  give(cache: KvCache): void;
+}
+
+interface ActiveRow extends IndexedRequest {
   adapter: LoadedAdapter | null;
   cache: KvCache;
   /** Positions in the cache. */
@@ -18,55 +30,70 @@ interface ActiveRow {
   result: GenerateResult;
 }
 
-/** The requests are valid. Results in the order of the requests. @throws NonFiniteError */
-export async function generateRows(
-  decoder: Decoder,
-  requests: readonly GenerateRequest[],
-  adapterOf: (request: GenerateRequest) => LoadedAdapter | null,
-  maxRows: number,
-  options: GenerateOptions,
-  scratch: Scratch,
-): Promise<GenerateResult[]> {
-  const pacer = new Pacer(options.signal);
-  const results: GenerateResult[] = new Array(requests.length);
+/** All requests, then none. */
+export function listSource(requests: readonly GenerateRequest[]): RowSource {
   let next = 0;
-  let active: ActiveRow[] = [];
-  const end = (row: ActiveRow): void => {
-    results[row.index] = row.result;
-    options.onRow?.(row.index, row.result);
+  return (count) => {
+    const from = next;
+    next = Math.min(requests.length, next + count);
+    return requests.slice(from, next).map((request, i) => ({ index: from + i, request }));
   };
-  while (active.length > 0 || next < requests.length) {
-    while (active.length < maxRows && next < requests.length) {
-      const row = startRow(decoder, requests[next], next, adapterOf(requests[next]));
-      next += 1;
-      const span = { ids: row.request.ids, start: 0, cache: row.cache, adapter: row.adapter };
-      await step(decoder, [row], [span], options, scratch, pacer);
-      if (isEnded(row)) end(row);
-      else active.push(row);
-    }
-    if (active.length === 0) continue;
-    await step(decoder, active, active.map(lastToken), options, scratch, pacer);
-    active.filter(isEnded).forEach(end);
-    active = active.filter((row) => !isEnded(row));
-  }
-  return results;
 }
 
-function startRow(decoder: Decoder, request: GenerateRequest, index: number, adapter: LoadedAdapter | null): ActiveRow {
-  const cache = createCache(
-    decoder.config,
-    request.ids.length + request.sampling.maxTokens,
-    decoder.cache,
-    decoder.saturation,
-  );
-  return {
-    index,
-    request,
-    adapter,
-    cache,
-    length: 0,
-    result: { ids: [], logprobs: [], margins: [], finish: 'length' },
+/**
+ * Decodes what the source gives, at most `maxRows` together; `onRow` is called with every result. The requests are valid.
+ * @throws NonFiniteError
+ */
+export async function generateRows(
+  decoder: Decoder,
+  source: RowSource,
+  adapterOf: (request: GenerateRequest) => LoadedAdapter | null,
+  maxRows: number,
+  caches: CachePool,
+  options: GenerateOptions & { onRow: (row: number, result: GenerateResult) => void },
+): Promise<void> {
+  const pacer = new Pacer(options.signal);
+  let active: ActiveRow[] = [];
+  let isExhausted = false;
+  const leave = (row: ActiveRow): void => {
+    caches.give(row.cache);
+    options.onRow(row.index, row.result);
   };
+  try {
+    while (active.length > 0 || !isExhausted) {
+      const room = maxRows - active.length;
+      const newcomers = isExhausted || room === 0 ? [] : await source(room);
+      if (room > 0 && newcomers.length === 0) isExhausted = true;
+      for (const { index, request } of newcomers) {
+        const row = startRow(index, request, adapterOf(request), caches.take());
+        join(active, row);
+        await step(decoder, [row], [{ ...lastToken(row), ids: request.ids }], options, pacer);
+      }
+      active = keepOpen(active, leave);
+      if (active.length === 0) continue;
+      await step(decoder, active, active.map(lastToken), options, pacer);
+      active = keepOpen(active, leave);
+    }
+  } finally {
+    for (const { cache } of active) caches.give(cache);
+  }
+}
+
+function startRow(index: number, request: GenerateRequest, adapter: LoadedAdapter | null, cache: KvCache): ActiveRow {
+  const result: GenerateResult = { ids: [], logprobs: [], margins: [], finish: 'length' };
+  return { index, request, adapter, cache, length: 0, result };
+}
+
+/** Rows of one adapter lie side by side: their products are computed together. */
+function join(active: ActiveRow[], row: ActiveRow): void {
+  const last = active.findLastIndex(({ adapter }) => adapter === row.adapter);
+  active.splice(last < 0 ? active.length : last + 1, 0, row);
+}
+
+function keepOpen(active: ActiveRow[], leave: (row: ActiveRow) => void): ActiveRow[] {
+  if (!active.some(isEnded)) return active;
+  active.filter(isEnded).forEach(leave);
+  return active.filter((row) => !isEnded(row));
 }
 
 function lastToken(row: ActiveRow): Span {
@@ -83,15 +110,15 @@ async function step(
   rows: readonly ActiveRow[],
   spans: readonly Span[],
   options: GenerateOptions,
-  scratch: Scratch,
   pacer: Pacer,
 ): Promise<void> {
   const { hiddenSize: D, vocabSize: V } = decoder.config;
-  const { x } = await forwardSpans(decoder, spans, false, scratch, pacer);
+  decoder.arithmetic.scratch.begin();
+  const { x } = await forwardSpans(decoder, spans, false, pacer);
   let position = -1;
   const lasts = spans.map((span) => (position += span.ids.length));
-  const selected = gatherRows(x, lasts, D, scratch);
-  await forEachLogitsBlock(decoder, selected, rows.length, scratch, pacer, (logits, first, count) => {
+  const selected = gatherRows(decoder, x, lasts, D);
+  await forEachLogitsBlock(decoder, selected, rows.length, pacer, (logits, first, count) => {
     for (let r = 0; r < count; r++) {
       const row = rows[first + r];
       row.length += spans[first + r].ids.length;

@@ -1,20 +1,15 @@
 /** One decoder layer over N token rows of one or more spans, forward; its backward is layerBackward.ts. */
 import type { CacheDtype, Projection } from '../types';
-import { attentionForward } from './attention';
 import { linearForward, loraForward } from './linear';
 import type { Decoder, LoadedAdapter } from './model';
 import type { Pacer } from './pacer';
 import { quantiseValues, type SaturationCount } from './quantise';
-import { rmsnormForward } from './rmsnorm';
-import { ropeForward } from './rope';
-import type { Scratch } from './scratch';
-import { swigluForward } from './swiglu';
 
-const f = Math.fround;
-
-/** Keys (after RoPE) and values of one sequence: per layer [capacity, K, Dh], rounded as `dtype` keeps them. */
+/** Keys (after RoPE, in the arithmetic's order) and values [capacity, K, Dh] of one sequence, per layer, rounded as `dtype` keeps them. */
 export interface KvCache {
   dtype: CacheDtype;
+  /** Positions. */
+  capacity: number;
   /** Finite numbers that were too large for the format. */
   saturation: SaturationCount;
   k: Float32Array[];
@@ -49,7 +44,7 @@ export interface LayerActivations {
   q: Float32Array;
   k: Float32Array;
   v: Float32Array;
-  /** [H, T, T] of a single span with `keep` */
+  /** Of a single span with `keep`: for every head and query its weights, for the backward */
   probs: Float32Array;
   /** [N, H, Dh] */
   attentionOut: Float32Array;
@@ -61,14 +56,14 @@ export interface LayerActivations {
 
 /** @param keep set apart per layer for a backward; otherwise all layers share */
 export function layerActivations(
-  decoder: Decoder,
-  scratch: Scratch,
+  { arithmetic, attention, config, rope }: Decoder,
   layer: number,
   N: number,
   keep: boolean,
 ): LayerActivations {
-  const { hiddenSize: D, intermediateSize: F, numHeads: H, numKvHeads: K, headDim: Dh, qkNorm } = decoder.config;
-  const get = (name: string, length: number): Float32Array => scratch.get(keep ? `${layer}.${name}` : name, length);
+  const { hiddenSize: D, intermediateSize: F, numHeads: H, numKvHeads: K, headDim: Dh, qkNorm } = config;
+  const get = (name: string, length: number): Float32Array =>
+    arithmetic.scratch.get(keep ? `${layer}.${name}` : name, length);
   const q = get('q', N * H * Dh);
   const k = get('k', N * K * Dh);
   return {
@@ -85,7 +80,7 @@ export function layerActivations(
     q,
     k,
     v: get('v', N * K * Dh),
-    probs: get('probs', keep ? H * N * N : decoder.rope.cos.length / (Dh / 2)),
+    probs: get('probs', arithmetic.probNumbers(N, rope.cos.length / (Dh / 2), keep, attention)),
     attentionOut: get('attentionOut', N * H * Dh),
     gate: get('gate', N * F),
     up: get('up', N * F),
@@ -109,48 +104,48 @@ export async function layerForward(
   activations: LayerActivations,
   spans: readonly Span[],
   keep: boolean,
-  scratch: Scratch,
   pacer: Pacer,
 ): Promise<void> {
-  const { config, attention } = decoder;
+  const { arithmetic, config, attention } = decoder;
   const { hiddenSize: D, numHeads: H, numKvHeads: K, headDim: Dh, rmsNormEps: eps } = config;
   const weights = decoder.layers[layer];
   const a = activations;
   const N = a.attentionRstd.length;
   const project = (y: Float32Array, x: Float32Array, projection: Projection): Promise<void> =>
-    projectSpans(y, x, projection, decoder, layer, spans, keep, scratch, pacer);
+    projectSpans(y, x, projection, decoder, layer, spans, keep, pacer);
 
-  rmsnormForward(a.attentionIn, a.attentionRstd, a.input, weights.inputNorm, N, D, eps);
+  arithmetic.rmsnormForward(a.attentionIn, a.attentionRstd, a.input, weights.inputNorm, N, D, eps);
   await project(a.qRaw, a.attentionIn, 'q_proj');
   await project(a.kRaw, a.attentionIn, 'k_proj');
   await project(a.v, a.attentionIn, 'v_proj');
-  if (weights.qNorm !== null) rmsnormForward(a.q, a.qRstd, a.qRaw, weights.qNorm, N * H, Dh, eps);
-  if (weights.kNorm !== null) rmsnormForward(a.k, a.kRstd, a.kRaw, weights.kNorm, N * K, Dh, eps);
+  if (weights.qNorm !== null) arithmetic.rmsnormForward(a.q, a.qRstd, a.qRaw, weights.qNorm, N * H, Dh, eps);
+  if (weights.kNorm !== null) arithmetic.rmsnormForward(a.k, a.kRstd, a.kRaw, weights.kNorm, N * K, Dh, eps);
   let row = 0;
   for (const { ids, start, cache } of spans) {
     const T = ids.length;
     const q = a.q.subarray(row * H * Dh, (row + T) * H * Dh);
     const k = a.k.subarray(row * K * Dh, (row + T) * K * Dh);
-    ropeForward(q, decoder.rope, T, start, H, Dh);
-    ropeForward(k, decoder.rope, T, start, K, Dh);
+    arithmetic.rotate(q, decoder.rope, T, start, H, Dh, 1);
+    arithmetic.rotate(k, decoder.rope, T, start, K, Dh, 1);
     const v = a.v.subarray(row * K * Dh, (row + T) * K * Dh);
-    cache.k[layer].set(asKept(k, cache), start * K * Dh);
-    cache.v[layer].set(asKept(v, cache), start * K * Dh);
+    const [keys, values] = [cache.k[layer], cache.v[layer]];
+    arithmetic.storeKeys(keys, asKept(k, cache), T, start, cache.capacity, attention);
+    values.set(asKept(v, cache), start * K * Dh);
     const out = a.attentionOut.subarray(row * H * Dh, (row + T) * H * Dh);
-    attentionForward(out, q, cache.k[layer], cache.v[layer], a.probs, keep, T, start, attention);
+    arithmetic.attentionForward(out, q, keys, values, a.probs, keep, T, start, cache.capacity, attention);
     row += T;
     if (pacer.due) await pacer.pause();
   }
-  const branch = scratch.get('branch', N * D);
+  const branch = arithmetic.scratch.get('branch', N * D);
   await project(branch, a.attentionOut, 'o_proj');
-  addInto(a.middle, a.input, branch);
+  arithmetic.add(a.middle, a.input, branch);
 
-  rmsnormForward(a.mlpIn, a.mlpRstd, a.middle, weights.postAttentionNorm, N, D, eps);
+  arithmetic.rmsnormForward(a.mlpIn, a.mlpRstd, a.middle, weights.postAttentionNorm, N, D, eps);
   await project(a.gate, a.mlpIn, 'gate_proj');
   await project(a.up, a.mlpIn, 'up_proj');
-  swigluForward(a.act, a.gate, a.up);
+  arithmetic.swigluForward(a.act, a.gate, a.up);
   await project(branch, a.act, 'down_proj');
-  addInto(output, a.middle, branch);
+  arithmetic.add(output, a.middle, branch);
 }
 
 function asKept(values: Float32Array, { dtype, saturation }: KvCache): Float32Array {
@@ -163,7 +158,7 @@ function asKept(values: Float32Array, { dtype, saturation }: KvCache): Float32Ar
   return kept;
 }
 
-/** The frozen product for all rows together, then each span's adapter on its own rows. */
+/** The frozen product for all rows together, then each adapter on the rows of neighbouring spans that have it. */
 async function projectSpans(
   y: Float32Array,
   x: Float32Array,
@@ -172,25 +167,24 @@ async function projectSpans(
   layer: number,
   spans: readonly Span[],
   keep: boolean,
-  scratch: Scratch,
   pacer: Pacer,
 ): Promise<void> {
+  const { arithmetic } = decoder;
   const linear = decoder.layers[layer].projections[projection];
-  await linearForward(y, x, linear, y.length / linear.outputs, pacer);
+  await linearForward(arithmetic, y, x, linear, y.length / linear.outputs, pacer);
   let row = 0;
-  for (const { ids, adapter } of spans) {
-    const T = ids.length;
+  for (let i = 0; i < spans.length;) {
+    const { adapter } = spans[i];
+    let T = 0;
+    for (; i < spans.length && spans[i].adapter === adapter; i++) T += spans[i].ids.length;
     const pair = adapter?.layers[layer][projection];
     if (adapter && pair) {
-      const h = scratch.get(keep ? loraHiddenName(layer, projection) : 'lora.h', T * adapter.rank);
+      const name = keep ? loraHiddenName(layer, projection) : 'lora.h';
+      const h = arithmetic.scratch.get(name, T * adapter.rank);
       const rows = y.subarray(row * linear.outputs, (row + T) * linear.outputs);
       const inputs = x.subarray(row * linear.inputs, (row + T) * linear.inputs);
-      loraForward(rows, h, inputs, pair, adapter.scaling, linear, T, adapter.rank, scratch);
+      loraForward(arithmetic, rows, h, inputs, pair, adapter.scaling, T);
     }
     row += T;
   }
-}
-
-function addInto(out: Float32Array, x: Float32Array, y: Float32Array): void {
-  for (let i = 0; i < out.length; i++) out[i] = f(x[i] + y[i]);
 }

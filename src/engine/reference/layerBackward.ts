@@ -1,14 +1,10 @@
 /** Backward of one decoder layer for a single sequence from position 0 (forward: layer.ts). */
 import type { Projection } from '../types';
-import { attentionBackward } from './attention';
+import type { Arithmetic } from './arithmetic';
 import { loraHiddenName, type LayerActivations } from './layer';
 import { linearBackward, loraBackward } from './linear';
 import type { Decoder, LoadedAdapter, LoraLayer } from './model';
 import type { Pacer } from './pacer';
-import { rmsnormBackward } from './rmsnorm';
-import { ropeBackward } from './rope';
-import type { Scratch } from './scratch';
-import { swigluBackward } from './swiglu';
 
 /**
  * @param dx [T, D] gradient of the layer's output; holds the gradient of its input afterwards (layer 0's is not completed:
@@ -21,10 +17,11 @@ export async function layerBackward(
   layer: number,
   activations: LayerActivations,
   adapter: LoadedAdapter,
-  gradients: LoraLayer,
-  scratch: Scratch,
+  gradients: LoraLayer<Float32Array>,
   pacer: Pacer,
 ): Promise<void> {
+  const { arithmetic } = decoder;
+  const { scratch } = arithmetic;
   const { hiddenSize: D, intermediateSize: F, numHeads: H, numKvHeads: K, headDim: Dh } = decoder.config;
   const weights = decoder.layers[layer];
   const a = activations;
@@ -36,40 +33,39 @@ export async function layerBackward(
     projection: Projection,
   ): Promise<void> => {
     const linear = weights.projections[projection];
-    if (dInput !== null) await linearBackward(dInput, dy, linear, T, pacer);
+    if (dInput !== null) await linearBackward(arithmetic, dInput, dy, linear, T, pacer);
     const pair = adapter.layers[layer][projection];
     const gradient = gradients[projection];
     if (!pair || !gradient) return;
     const h = scratch.get(loraHiddenName(layer, projection), T * adapter.rank);
-    loraBackward(dInput, gradient, dy, x, h, pair, adapter.scaling, linear, T, adapter.rank, scratch);
+    loraBackward(arithmetic, dInput, gradient, dy, x, h, pair, adapter.scaling, T);
   };
 
   const dact = scratch.zeros('dact', T * F);
   await project(dact, dx, a.act, 'down_proj');
   const dgate = scratch.get('dgate', T * F);
   const dup = scratch.get('dup', T * F);
-  swigluBackward(dgate, dup, dact, a.gate, a.up);
+  arithmetic.swigluBackward(dgate, dup, dact, a.gate, a.up);
   const dnorm = scratch.zeros('dnorm', T * D);
   await project(dnorm, dgate, a.mlpIn, 'gate_proj');
   await project(dnorm, dup, a.mlpIn, 'up_proj');
-  rmsnormBackward(dx, dnorm, a.middle, a.mlpRstd, weights.postAttentionNorm, T, D);
+  arithmetic.rmsnormBackward(dx, dnorm, a.middle, a.mlpRstd, weights.postAttentionNorm, T, D);
 
   const dattention = scratch.zeros('dattention', T * H * Dh);
   await project(dattention, dx, a.attentionOut, 'o_proj');
   let dq = scratch.get('dq', T * H * Dh);
   let dk = scratch.get('dk', T * K * Dh);
   const dv = scratch.get('dv', T * K * Dh);
-  const dprobs = scratch.get('dprobs', T);
-  attentionBackward(dq, dk, dv, dattention, a.q, a.k, a.v, a.probs, dprobs, T, decoder.attention);
-  ropeBackward(dq, decoder.rope, T, 0, H, Dh);
-  ropeBackward(dk, decoder.rope, T, 0, K, Dh);
-  if (weights.qNorm !== null) dq = normGradient('dqRaw', dq, a.qRaw, a.qRstd, weights.qNorm, Dh, scratch);
-  if (weights.kNorm !== null) dk = normGradient('dkRaw', dk, a.kRaw, a.kRstd, weights.kNorm, Dh, scratch);
+  arithmetic.attentionBackward(dq, dk, dv, dattention, a.q, a.k, a.v, a.probs, T, decoder.attention);
+  arithmetic.rotate(dq, decoder.rope, T, 0, H, Dh, -1);
+  arithmetic.rotate(dk, decoder.rope, T, 0, K, Dh, -1);
+  if (weights.qNorm !== null) dq = normGradient('dqRaw', dq, a.qRaw, a.qRstd, weights.qNorm, Dh, arithmetic);
+  if (weights.kNorm !== null) dk = normGradient('dkRaw', dk, a.kRaw, a.kRstd, weights.kNorm, Dh, arithmetic);
   const below = layer === 0 ? null : dnorm.fill(0);
   await project(below, dq, a.attentionIn, 'q_proj');
   await project(below, dk, a.attentionIn, 'k_proj');
   await project(below, dv, a.attentionIn, 'v_proj');
-  if (below !== null) rmsnormBackward(dx, below, a.input, a.attentionRstd, weights.inputNorm, T, D);
+  if (below !== null) arithmetic.rmsnormBackward(dx, below, a.input, a.attentionRstd, weights.inputNorm, T, D);
 }
 
 function normGradient(
@@ -79,9 +75,9 @@ function normGradient(
   rstd: Float32Array,
   weight: Float32Array,
   n: number,
-  scratch: Scratch,
+  arithmetic: Arithmetic,
 ): Float32Array {
-  const dx = scratch.zeros(name, dy.length);
-  rmsnormBackward(dx, dy, x, rstd, weight, rstd.length, n);
+  const dx = arithmetic.scratch.zeros(name, dy.length);
+  arithmetic.rmsnormBackward(dx, dy, x, rstd, weight, rstd.length, n);
   return dx;
 }

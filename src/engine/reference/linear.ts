@@ -1,22 +1,33 @@
 /** A frozen linear layer with a LoRA adapter (Hu et al. 2021, arXiv 2106.09685): y = Wx + b + s·B(Ax), and its backward. */
-import { matmulAdd, matmulOuterAdd, matmulTransposed } from './matmul';
+import type { Arithmetic } from './arithmetic';
 import type { Pacer } from './pacer';
 import type { Linear, LoraPair } from './model';
-import type { Scratch } from './scratch';
-
-const f = Math.fround;
 
 /** Multiplications between two looks at the clock: some tens of milliseconds. */
 const BLOCK = 1 << 25;
 
-/** Rows of x[T, ·] whose products make up a block, in pairs. Rows do not depend on each other, so blocks change no bit. */
-function* rowBlocks(T: number, { inputs, outputs }: Linear): Generator<[from: number, to: number]> {
+/** Calls `use` with blocks of rows of x[T, ·], in pairs. Rows do not depend on each other, so blocks change no bit. */
+async function forRowBlocks(
+  T: number,
+  { inputs, outputs }: Linear,
+  pacer: Pacer,
+  use: (from: number, to: number) => void,
+): Promise<void> {
   const rows = Math.max(2, 2 * Math.floor(BLOCK / (2 * inputs * outputs)));
-  for (let from = 0; from < T; from += rows) yield [from, Math.min(T, from + rows)];
+  for (let from = 0; from < T; from += rows) {
+    use(from, Math.min(T, from + rows));
+    if (pacer.due) await pacer.pause();
+  }
+}
+
+/** Rows from .. to of x[·, width]. */
+function rowsOf(x: Float32Array, from: number, to: number, width: number): Float32Array {
+  return from === 0 && to * width === x.length ? x : x.subarray(from * width, to * width);
 }
 
 /** y[T, outputs] = x[T, inputs] · Wᵀ + b */
 export async function linearForward(
+  arithmetic: Arithmetic,
   y: Float32Array,
   x: Float32Array,
   linear: Linear,
@@ -24,37 +35,31 @@ export async function linearForward(
   pacer: Pacer,
 ): Promise<void> {
   const { weight, bias, inputs, outputs } = linear;
-  for (const [from, to] of rowBlocks(T, linear)) {
-    const out = y.subarray(from * outputs, to * outputs);
-    matmulTransposed(out, x.subarray(from * inputs, to * inputs), weight, to - from, inputs, outputs);
-    if (pacer.due) await pacer.pause();
-  }
-  if (bias === null) return;
-  for (let t = 0; t < T; t++) {
-    for (let o = 0; o < outputs; o++) y[t * outputs + o] = f(y[t * outputs + o] + bias[o]);
-  }
+  await forRowBlocks(T, linear, pacer, (from, to) =>
+    arithmetic.product(rowsOf(y, from, to, outputs), rowsOf(x, from, to, inputs), weight, to - from),
+  );
+  if (bias !== null) arithmetic.addBias(y, bias, T);
 }
 
 /** y[T, outputs] += scaling · (x Aᵀ) Bᵀ; h[T, R] = x Aᵀ is left for the backward. */
 export function loraForward(
+  arithmetic: Arithmetic,
   y: Float32Array,
   h: Float32Array,
   x: Float32Array,
   { a, b }: LoraPair,
   scaling: number,
-  { inputs, outputs }: Linear,
   T: number,
-  R: number,
-  scratch: Scratch,
 ): void {
-  matmulTransposed(h, x, a, T, inputs, R);
-  const update = scratch.get('lora.update', T * outputs);
-  matmulTransposed(update, h, b, T, R, outputs);
-  for (let i = 0; i < update.length; i++) y[i] = f(y[i] + f(scaling * update[i]));
+  arithmetic.product(h, x, a, T);
+  const update = arithmetic.scratch.get('lora.update', T * b.rows);
+  arithmetic.product(update, h, b, T);
+  arithmetic.addScaled(y, update, scaling);
 }
 
 /** dx[T, inputs] += dy[T, outputs] · W. The weight is frozen. */
 export async function linearBackward(
+  arithmetic: Arithmetic,
   dx: Float32Array,
   dy: Float32Array,
   linear: Linear,
@@ -62,35 +67,33 @@ export async function linearBackward(
   pacer: Pacer,
 ): Promise<void> {
   const { weight, inputs, outputs } = linear;
-  for (const [from, to] of rowBlocks(T, linear)) {
-    const out = dx.subarray(from * inputs, to * inputs);
-    matmulAdd(out, dy.subarray(from * outputs, to * outputs), weight, to - from, outputs, inputs);
-    if (pacer.due) await pacer.pause();
-  }
+  await forRowBlocks(T, linear, pacer, (from, to) =>
+    arithmetic.productBack(rowsOf(dx, from, to, inputs), rowsOf(dy, from, to, outputs), weight, to - from),
+  );
 }
 
 /**
  * gradient.a += (s·dy·B)ᵀ x, gradient.b += dyᵀ (s·h), and dx += (s·dy·B) · A unless dx is null (nothing below learns).
  */
 export function loraBackward(
+  arithmetic: Arithmetic,
   dx: Float32Array | null,
-  gradient: LoraPair,
+  gradient: LoraPair<Float32Array>,
   dy: Float32Array,
   x: Float32Array,
   h: Float32Array,
   { a, b }: LoraPair,
   scaling: number,
-  { inputs, outputs }: Linear,
   T: number,
-  R: number,
-  scratch: Scratch,
 ): void {
+  const R = a.rows;
+  const { scratch } = arithmetic;
   const scaled = scratch.get('lora.scaled', T * R);
-  for (let i = 0; i < scaled.length; i++) scaled[i] = f(scaling * h[i]);
-  matmulOuterAdd(gradient.b, dy, scaled, T, outputs, R);
+  arithmetic.scale(scaled, h, scaling);
+  arithmetic.outerAdd(gradient.b, dy, scaled, T, b.rows, R);
   const dh = scratch.zeros('lora.dh', T * R);
-  matmulAdd(dh, dy, b, T, outputs, R);
-  for (let i = 0; i < dh.length; i++) dh[i] = f(scaling * dh[i]);
-  matmulOuterAdd(gradient.a, dh, x, T, R, inputs);
-  if (dx !== null) matmulAdd(dx, dh, a, T, R, inputs);
+  arithmetic.productBack(dh, dy, b, T);
+  arithmetic.scale(dh, dh, scaling);
+  arithmetic.outerAdd(gradient.a, dh, x, T, R, a.columns);
+  if (dx !== null) arithmetic.productBack(dx, dh, a, T);
 }

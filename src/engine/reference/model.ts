@@ -3,13 +3,14 @@ import { EMBEDDING_NAME, HEAD_NAME, projectionName, projectionShape } from '../c
 import { adapterScaling, adapterTensorName } from '../peft';
 import { PROJECTIONS } from '../types';
 import type { AdapterWeights, CacheDtype, HostTensor, ModelConfig, ModelWeights, Projection } from '../types';
+import type { Arithmetic, Matrix } from './arithmetic';
 import type { AttentionShape } from './attention';
 import type { SaturationCount } from './quantise';
 import { ropeTable, type RopeTable } from './rope';
 
 /** A frozen linear layer: weight [outputs, inputs], bias [outputs]. */
 export interface Linear {
-  weight: Float32Array;
+  weight: Matrix;
   bias: Float32Array | null;
   inputs: number;
   outputs: number;
@@ -24,6 +25,7 @@ export interface DecoderLayer {
 }
 
 export interface Decoder {
+  arithmetic: Arithmetic;
   config: ModelConfig;
   /** Of generation and scoring. */
   cache: CacheDtype;
@@ -32,21 +34,21 @@ export interface Decoder {
   attention: AttentionShape;
   rope: RopeTable;
   /** [V, D] */
-  embedding: Float32Array;
+  embedding: Matrix;
   layers: DecoderLayer[];
   norm: Float32Array;
   /** [V, D]; the embedding where the head is tied. */
-  head: Float32Array;
+  head: Matrix;
 }
 
 /** A: [R, inputs], B: [outputs, R]. */
-export interface LoraPair {
-  a: Float32Array;
-  b: Float32Array;
+export interface LoraPair<M = Matrix> {
+  a: M;
+  b: M;
 }
 
 /** Matrices of one layer, where the projection is a target. */
-export type LoraLayer = Partial<Record<Projection, LoraPair>>;
+export type LoraLayer<M = Matrix> = Partial<Record<Projection, LoraPair<M>>>;
 
 export interface LoadedAdapter {
   weights: AdapterWeights;
@@ -56,68 +58,90 @@ export interface LoadedAdapter {
 }
 
 /** @param positions longest sequence */
-export function decoderOf(weights: ModelWeights, positions: number, cache: CacheDtype): Decoder {
+export function decoderOf(
+  weights: ModelWeights,
+  positions: number,
+  cache: CacheDtype,
+  arithmetic: Arithmetic,
+): Decoder {
   const { config, tensors } = weights;
   const data = (name: string): Float32Array => (tensors.get(name) as HostTensor).data;
-  const embedding = data(EMBEDDING_NAME);
+  const vector = (name: string): Float32Array => arithmetic.vector(data(name));
+  const matrix = (name: string, rows: number, columns: number): Matrix => arithmetic.matrix(data(name), rows, columns);
+  const { cos, sin } = ropeTable(config, positions);
+  const embedding = matrix(EMBEDDING_NAME, config.vocabSize, config.hiddenSize);
   return {
+    arithmetic,
     config,
     cache,
     saturation: { saturated: 0 },
     attention: { heads: config.numHeads, kvHeads: config.numKvHeads, headDim: config.headDim },
-    rope: ropeTable(config, positions),
+    rope: { cos: arithmetic.vector(cos), sin: arithmetic.vector(sin) },
     embedding,
-    layers: Array.from({ length: config.numLayers }, (_, layer) => decoderLayer(config, layer, data)),
-    norm: data('model.norm.weight'),
-    head: config.tieWordEmbeddings ? embedding : data(HEAD_NAME),
+    layers: Array.from({ length: config.numLayers }, (_, layer) => decoderLayer(config, layer, vector, matrix)),
+    norm: vector('model.norm.weight'),
+    head: config.tieWordEmbeddings ? embedding : matrix(HEAD_NAME, config.vocabSize, config.hiddenSize),
   };
 }
 
-function decoderLayer(config: ModelConfig, layer: number, data: (name: string) => Float32Array): DecoderLayer {
+function decoderLayer(
+  config: ModelConfig,
+  layer: number,
+  vector: (name: string) => Float32Array,
+  matrix: (name: string, rows: number, columns: number) => Matrix,
+): DecoderLayer {
   const prefix = `model.layers.${layer}`;
   const linear = (projection: Projection): Linear => {
     const [outputs, inputs] = projectionShape(config, projection);
     const biased = config.qkvBias && 'qkv'.includes(projection[0] as string);
     return {
-      weight: data(projectionName(layer, projection)),
-      bias: biased ? data(projectionName(layer, projection, 'bias')) : null,
+      weight: matrix(projectionName(layer, projection), outputs, inputs),
+      bias: biased ? vector(projectionName(layer, projection, 'bias')) : null,
       inputs,
       outputs,
     };
   };
   return {
-    inputNorm: data(`${prefix}.input_layernorm.weight`),
-    postAttentionNorm: data(`${prefix}.post_attention_layernorm.weight`),
-    qNorm: config.qkNorm ? data(`${prefix}.self_attn.q_norm.weight`) : null,
-    kNorm: config.qkNorm ? data(`${prefix}.self_attn.k_norm.weight`) : null,
+    inputNorm: vector(`${prefix}.input_layernorm.weight`),
+    postAttentionNorm: vector(`${prefix}.post_attention_layernorm.weight`),
+    qNorm: config.qkNorm ? vector(`${prefix}.self_attn.q_norm.weight`) : null,
+    kNorm: config.qkNorm ? vector(`${prefix}.self_attn.k_norm.weight`) : null,
     projections: Object.fromEntries(PROJECTIONS.map((name) => [name, linear(name)])) as Record<Projection, Linear>,
   };
 }
 
-/** Views into the adapter's own arrays: training through them changes the adapter. */
-export function loadedAdapter(config: ModelConfig, weights: AdapterWeights): LoadedAdapter {
-  return {
-    weights,
-    rank: weights.config.rank,
-    scaling: adapterScaling(weights.config),
-    layers: loraLayers(config, weights.config.targets, weights.tensors),
-  };
+/**
+ * An adapter's matrices as the arithmetic keeps them: in plain TypeScript the adapter's own arrays, so that training changes both.
+ * @param before the adapter with the same configuration and other weights, whose room is used again
+ */
+export function loadedAdapter(
+  arithmetic: Arithmetic,
+  model: ModelConfig,
+  weights: AdapterWeights,
+  before?: LoadedAdapter,
+): LoadedAdapter {
+  const { config, tensors } = weights;
+  const matrix = (tensor: HostTensor, known: Matrix | undefined): Matrix =>
+    arithmetic.matrix(tensor.data, tensor.shape[0] as number, tensor.shape[1] as number, known);
+  const layers = loraLayers(model, config.targets, (layer, projection) => {
+    const known = before?.layers[layer]?.[projection];
+    return {
+      a: matrix(tensors.get(adapterTensorName(layer, projection, 'A')) as HostTensor, known?.a),
+      b: matrix(tensors.get(adapterTensorName(layer, projection, 'B')) as HostTensor, known?.b),
+    };
+  });
+  return { weights, rank: config.rank, scaling: adapterScaling(config), layers };
 }
 
-/** The same by-layer view over any tensors under the adapter's names, for example gradients. */
-export function loraLayers(
-  config: ModelConfig,
+/** What belongs to each target of an adapter, by layer. */
+export function loraLayers<M>(
+  { numLayers }: ModelConfig,
   targets: readonly Projection[],
-  tensors: ReadonlyMap<string, HostTensor>,
-): LoraLayer[] {
-  return Array.from({ length: config.numLayers }, (_, layer) => {
-    const pairs: LoraLayer = {};
-    for (const projection of targets) {
-      pairs[projection] = {
-        a: (tensors.get(adapterTensorName(layer, projection, 'A')) as HostTensor).data,
-        b: (tensors.get(adapterTensorName(layer, projection, 'B')) as HostTensor).data,
-      };
-    }
+  pairOf: (layer: number, projection: Projection) => LoraPair<M>,
+): LoraLayer<M>[] {
+  return Array.from({ length: numLayers }, (_, layer) => {
+    const pairs: LoraLayer<M> = {};
+    for (const projection of targets) pairs[projection] = pairOf(layer, projection);
     return pairs;
   });
 }

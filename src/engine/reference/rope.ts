@@ -50,31 +50,11 @@ export function ropeTable(config: ModelConfig, positions: number): RopeTable {
   return { cos, sin };
 }
 
-/** Rotates x[T, heads, Dh] in place by the angles of positions start, start + 1, … */
-export function ropeForward(
-  x: Float32Array,
-  table: RopeTable,
-  T: number,
-  start: number,
-  heads: number,
-  headDim: number,
-): void {
-  rotate(x, table, T, start, heads, headDim, 1);
-}
-
-/** The gradient goes through the transposed rotation, that is, by the opposite angle; in place. */
-export function ropeBackward(
-  dx: Float32Array,
-  table: RopeTable,
-  T: number,
-  start: number,
-  heads: number,
-  headDim: number,
-): void {
-  rotate(dx, table, T, start, heads, headDim, -1);
-}
-
-function rotate(
+/**
+ * Rotates x[T, heads, Dh] in place by the angles of positions start, start + 1, …
+ * @param direction −1 for the gradient, which goes through the transposed rotation, that is, by the opposite angle
+ */
+export function rotate(
   x: Float32Array,
   { cos, sin }: RopeTable,
   T: number,

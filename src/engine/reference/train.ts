@@ -5,6 +5,8 @@ import { weightedTokens, weightSum } from '../requests';
 import { learningRate } from '../schedule';
 import type {
   AdapterId,
+  AdapterWeights,
+  HostTensor,
   Objective,
   OptimiserState,
   ScoreRequest,
@@ -14,112 +16,130 @@ import type {
   TrainTrack,
 } from '../types';
 import { adamwStep, clipGradients, gradientNorm } from './adamw';
-import { exampleGradient, zeroGradients, type AdapterGradients } from './backward';
-import type { Decoder, LoadedAdapter } from './model';
-import type { Pacer } from './pacer';
-import type { Scratch } from './scratch';
+import { adapterNumbers, tensorViews } from './backward';
+import type { Compute, GradientWork } from './compute';
 
 const f = Math.fround;
 
-/** What the two sweeps of an objective need beside the track: π under the reference, and a scorer of the present adapters. */
-export interface ObjectiveParts {
-  objective: Objective;
-  references: ReadonlyMap<number, number>;
+/** What a step needs beside the job. */
+export interface TrainParts {
+  compute: Compute;
+  weightsOf(id: AdapterId): AdapterWeights;
+  /** π under the reference of the examples that a track scores. */
+  referencesOf(track: TrainTrack): ReadonlyMap<number, number>;
+  /** Scores with the present adapters. */
   score(requests: ScoreRequest[]): Promise<Float32Array[]>;
+  signal?: AbortSignal;
 }
 
 /** Loss of one step of a track, its gradients, and how many tokens had a weight. */
-export async function batchGradient(
-  decoder: Decoder,
-  adapter: LoadedAdapter,
-  track: TrainTrack,
-  step: number,
-  parts: ObjectiveParts,
-  scratch: Scratch,
-  pacer: Pacer,
-): Promise<{ loss: number; tokens: number; gradients: AdapterGradients }> {
-  const { objective, references, score } = parts;
-  const sequences = sequencesOf(objective, track, step);
-  const tokens = weightedTokens(sequences.map((index) => track.examples[index]));
-  if (objective === 'sft') {
-    const examples = sequences.map((index) => track.examples[index]);
-    return { tokens, ...(await weightedGradient(decoder, adapter, examples, scratch, pacer)) };
-  }
-  const policy = await scoreExamples(score, track, scoredSequences(objective, track, step), track.adapter);
-  const { loss, coefficients } = sequenceLoss(objective, track, step, { policy, reference: references });
-  const examples = sequences.map((index) => weighted(track.examples[index], coefficients.get(index) ?? 0));
-  const { gradients } = await weightedGradient(decoder, adapter, examples, scratch, pacer, 1);
-  return { loss: f(loss), tokens, gradients };
+export interface BatchGradient {
+  loss: number;
+  tokens: number;
+  tensors: Map<string, HostTensor>;
 }
 
-/** Loss Σ w·nll / total and its gradients; total is Σ |w| unless given. */
-async function weightedGradient(
-  decoder: Decoder,
-  adapter: LoadedAdapter,
-  examples: readonly TrainExample[],
-  scratch: Scratch,
-  pacer: Pacer,
-  given?: number,
-): Promise<{ loss: number; gradients: AdapterGradients }> {
-  const gradients = zeroGradients(decoder, adapter);
-  const total = given ?? examples.reduce((sum, example) => f(sum + f(weightSum(example))), f(0));
-  let sum = f(0);
-  // One sequence at a time, so micro-batches (`accumulation`) would change nothing.
-  for (const example of examples)
-    sum = f(sum + (await exampleGradient(decoder, adapter, gradients, example, total, scratch, pacer)));
-  return { loss: f(sum / total), gradients };
+/** The sequences of one step of a track, with the weights of its cross-entropy. */
+interface Batch {
+  examples: TrainExample[];
+  /** Σ |w|, or 1 where the weights are coefficients of another objective. */
+  total: number;
+  /** Of another objective than sft; null: Σ w·nll / total. */
+  loss: number | null;
+  tokens: number;
+}
+
+/**
+ * Gradients of step `step` of several tracks. Every sequence's gradient is a sum over its own tokens; these are added one after
+ * the other in the order of the batch. So it does not matter where a sequence was computed.
+ */
+export async function batchGradients(
+  tracks: readonly TrainTrack[],
+  objective: Objective,
+  step: number,
+  parts: TrainParts,
+): Promise<BatchGradient[]> {
+  const batches: Batch[] = [];
+  for (const track of tracks) batches.push(await batchOf(track, objective, step, parts));
+  const work: GradientWork[] = [];
+  const owners: number[] = [];
+  batches.forEach(({ examples, total }, owner) => {
+    for (const example of examples) {
+      work.push({ adapter: (tracks[owner] as TrainTrack).adapter, example, total });
+      owners.push(owner);
+    }
+  });
+  const sums = tracks.map(({ adapter }) => new Float32Array(adapterNumbers(parts.weightsOf(adapter).tensors)));
+  const losses = tracks.map(() => f(0));
+  const use = (index: number, loss: number, gradient: Float32Array): void => {
+    const owner = owners[index] as number;
+    losses[owner] = f((losses[owner] as number) + loss);
+    const sum = sums[owner] as Float32Array;
+    for (let i = 0; i < sum.length; i++) sum[i] = f((sum[i] as number) + (gradient[i] as number));
+  };
+  await parts.compute.gradients(work, use, parts.signal);
+  return batches.map(({ loss, total, tokens }, i) => ({
+    loss: loss ?? f((losses[i] as number) / total),
+    tokens,
+    tensors: tensorViews(sums[i] as Float32Array, parts.weightsOf((tracks[i] as TrainTrack).adapter).tensors),
+  }));
+}
+
+async function batchOf(track: TrainTrack, objective: Objective, step: number, parts: TrainParts): Promise<Batch> {
+  const sequences = sequencesOf(objective, track, step);
+  const examples = sequences.map((index) => track.examples[index] as TrainExample);
+  const tokens = weightedTokens(examples);
+  if (objective === 'sft') {
+    const total = examples.reduce((sum, example) => f(sum + f(weightSum(example))), f(0));
+    return { examples, total, loss: null, tokens };
+  }
+  const reference = parts.referencesOf(track);
+  const policy = await scoreExamples(parts.score, track, scoredSequences(objective, track, step), track.adapter);
+  const { loss, coefficients } = sequenceLoss(objective, track, step, { policy, reference });
+  const scaled = sequences.map((index, i) => weighted(examples[i] as TrainExample, coefficients.get(index) ?? 0));
+  return { examples: scaled, total: 1, loss: f(loss), tokens };
 }
 
 /**
  * Step `step` of the job: trains every track with more than `step` batches, in place. An adapter whose loss or gradient is not
  * finite is not updated.
+ * @param updated is told of every adapter that has new weights, before anything else is computed with them
  * @throws NonFiniteError, DeadTrackError when all were looked at
  */
 export async function trainStep(
-  decoder: Decoder,
   job: TrainJob,
   step: number,
-  adapterOf: (id: AdapterId) => LoadedAdapter,
+  parts: TrainParts,
   stateOf: (id: AdapterId) => OptimiserState,
-  partsOf: (track: TrainTrack) => ObjectiveParts,
-  scratch: Scratch,
-  pacer: Pacer,
+  updated: (id: AdapterId) => Promise<void>,
   watch: TrainingWatch,
 ): Promise<TrainStepEvent['tracks']> {
   const active = job.tracks.filter((track) => track.batches.length > step);
   // All gradients before any update: an abort in between leaves every adapter at the same step.
-  const batches: Awaited<ReturnType<typeof batchGradient>>[] = [];
-  for (const track of active) {
-    batches.push(await batchGradient(decoder, adapterOf(track.adapter), track, step, partsOf(track), scratch, pacer));
-  }
+  const batches = await batchGradients(active, job.objective, step, parts);
   const peaks = new Map<AdapterId, number>();
-  const events = active.map((track, i) => {
-    const { loss, tokens, gradients } = batches[i];
-    const gradNorm = gradientNorm(gradients.tensors);
-    if (job.optimiser.clip !== null) clipGradients(gradients.tensors, gradNorm, job.optimiser.clip);
+  const events: TrainStepEvent['tracks'] = [];
+  for (const [i, track] of active.entries()) {
+    const { loss, tokens, tensors } = batches[i] as BatchGradient;
+    const gradNorm = gradientNorm(tensors);
+    if (job.optimiser.clip !== null) clipGradients(tensors, gradNorm, job.optimiser.clip);
     const lr = learningRate(job.optimiser, step, track.batches.length);
-    const { weights } = adapterOf(track.adapter);
+    const weights = parts.weightsOf(track.adapter);
     if (Number.isFinite(loss) && Number.isFinite(gradNorm)) {
       const state = stateOf(track.adapter);
-      adamwStep(weights.tensors, gradients.tensors, state, job.optimiser, lr);
+      adamwStep(weights.tensors, tensors, state, job.optimiser, lr);
       peaks.set(track.adapter, peakOf(weights.tensors, [state.m, state.v]));
+      await updated(track.adapter);
     }
-    return { adapter: track.adapter, loss, gradNorm, lr, tokens };
-  });
+    events.push({ adapter: track.adapter, loss, gradNorm, lr, tokens });
+  }
   const seen = events.map((event) => ({ ...event, peak: peaks.get(event.adapter) ?? 0 }));
   watch.check(step, seen);
   for (const id of watch.doubtful(step, seen)) {
-    const track = active.find(({ adapter }) => adapter === id) as TrainTrack;
-    const { loss, gradients } = await batchGradient(
-      decoder,
-      adapterOf(id),
-      track,
-      step,
-      partsOf(track),
-      scratch,
-      pacer,
-    );
-    watch.checkLast(step, [{ adapter: id, loss, gradNorm: gradientNorm(gradients.tensors) }]);
+    const track = active.filter(({ adapter }) => adapter === id);
+    const [again] = await batchGradients(track, job.objective, step, parts);
+    const { loss, tensors } = again as BatchGradient;
+    watch.checkLast(step, [{ adapter: id, loss, gradNorm: gradientNorm(tensors) }]);
   }
   return events;
 }
