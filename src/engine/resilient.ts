@@ -4,6 +4,7 @@
  * and the operation goes on. When the device has too little memory, a smaller plan is tried, then refused in words.
  */
 import { RequestError, type MemoryPlanError } from './errors';
+import { callOn, operation, passingBase, REPEATED, type Answer, type Arguments, type RepeatedName } from './operations';
 import { copyAdapterWeights } from './peft';
 import { OperationQueue } from './queue';
 import { Generation } from './resilient/generation';
@@ -23,12 +24,9 @@ import type {
   GenerateRequest,
   GenerateResult,
   MemoryPlan,
-  Objective,
   OptimiserState,
-  ScoreRequest,
   TrainJob,
   TrainStepEvent,
-  TrainTrack,
 } from './types';
 
 export type { EngineNotice, OpenEngine } from './resilient/keeper';
@@ -44,7 +42,7 @@ export interface ResilienceOptions {
 const CHECKPOINT_STEPS = 16;
 const PAUSES = [0, 500, 2_000, 8_000];
 
-export class ResilientEngine implements Engine {
+export class ResilientEngine extends passingBase(REPEATED) implements Engine {
   private readonly keeper: EngineKeeper;
   private readonly shelf = new AdapterShelf();
   private readonly trainings: Trainings;
@@ -52,6 +50,7 @@ export class ResilientEngine implements Engine {
   private readonly queue = new OperationQueue();
 
   private constructor(open: OpenEngine, options: EngineOptions, resilience: ResilienceOptions) {
+    super();
     this.keeper = new EngineKeeper({
       open,
       options,
@@ -105,20 +104,10 @@ export class ResilientEngine implements Engine {
     });
   }
 
-  score(requests: ScoreRequest[]): Promise<Float32Array[]> {
-    return this.enqueue(() => this.keeper.persist((engine) => engine.score(requests)));
-  }
-
-  embed(requests: ScoreRequest[]): Promise<Float32Array[]> {
-    return this.enqueue(() => this.keeper.persist((engine) => engine.embed(requests)));
-  }
-
-  logits(request: ScoreRequest): Promise<Float32Array> {
-    return this.enqueue(() => this.keeper.persist((engine) => engine.logits(request)));
-  }
-
-  gradients(track: TrainTrack, objective?: Objective): ReturnType<Engine['gradients']> {
-    return this.enqueue(() => this.keeper.persist((engine) => engine.gradients(track, objective), { reduce: refuse }));
+  /** A call that changes nothing: made again when the device was lost. */
+  pass<N extends RepeatedName>(name: N, args: Arguments<N>): Answer<N> {
+    const how = operation(name).afterLoss === 'whole' ? { reduce: refuse } : {};
+    return this.enqueue(() => this.keeper.persist((engine) => callOn(engine, name, args), how));
   }
 
   /**
@@ -161,10 +150,6 @@ export class ResilientEngine implements Engine {
       await this.trainings.replace(id, (engine) => engine.importAdapter(id, own));
       this.shelf.imported(id, own);
     });
-  }
-
-  exportAdapter(id: AdapterId): Promise<AdapterWeights> {
-    return this.enqueue(() => this.keeper.persist((engine) => engine.exportAdapter(id)));
   }
 
   copyAdapter(from: AdapterId, to: AdapterId): Promise<void> {

@@ -2,6 +2,7 @@
  * What was too large for f16 and became its largest, ±65504: counted where weights are packed and where keys and values are
  * stored, and said in words. A model whose numbers were cut off still gives text, often a bad one.
  */
+import { operation, OPERATION_NAMES } from './operations';
 import type { Engine, EngineReport, TensorError } from './types';
 
 /** Sums over the values of one tensor while it is packed. */
@@ -104,7 +105,7 @@ export class SaturationWatch {
 }
 
 /** Operations that store keys and values. */
-const STORING: ReadonlySet<PropertyKey> = new Set(['generate', 'score', 'embed', 'logits']);
+const STORING: ReadonlySet<PropertyKey> = new Set(OPERATION_NAMES.filter((name) => operation(name).stores));
 
 /** The engine, with `SaturationWatch` over it. */
 export async function watchedEngine(engine: Engine, tell: (message: string) => void): Promise<Engine> {

@@ -4,6 +4,7 @@
  * so a stepped or slowed run has the log of an undisturbed one.
  */
 import { PolylogueError } from '../engine/errors';
+import { callOn, CALLS, operation, passedOn, type Answer, type Arguments, type CallName } from '../engine/operations';
 import type { Engine } from '../engine/types';
 import type { StepUnit } from './types';
 
@@ -121,21 +122,17 @@ export class RunControl {
 
 /** An engine whose long operations wait at the control's gate and are aborted by its signal. */
 export function controlled(engine: Engine, control: RunControl): Engine {
+  const call = async <N extends CallName>(name: N, args: Arguments<N>): Answer<N> => {
+    if (operation(name).held) await control.gate();
+    return callOn(engine, name, args);
+  };
   return {
+    ...passedOn(CALLS, call),
     info: engine.info,
     async generate(requests, options) {
       await control.gate();
       return engine.generate(requests, { ...options, signal: control.signal });
     },
-    async score(requests) {
-      await control.gate();
-      return engine.score(requests);
-    },
-    async embed(requests) {
-      await control.gate();
-      return engine.embed(requests);
-    },
-    logits: (request) => engine.logits(request),
     async *train(job) {
       await control.gate();
       for await (const step of engine.train({ ...job, signal: control.signal })) {
@@ -143,13 +140,6 @@ export function controlled(engine: Engine, control: RunControl): Engine {
         await control.gate();
       }
     },
-    gradients: (track, objective) => engine.gradients(track, objective),
-    optimiserState: (adapter) => engine.optimiserState(adapter),
-    createAdapter: (id, config, seed) => engine.createAdapter(id, config, seed),
-    importAdapter: (id, weights) => engine.importAdapter(id, weights),
-    exportAdapter: (id) => engine.exportAdapter(id),
-    copyAdapter: (from, to) => engine.copyAdapter(from, to),
-    deleteAdapter: (id) => engine.deleteAdapter(id),
     adapters: () => engine.adapters(),
     plan: () => engine.plan(),
     dispose: () => engine.dispose(),

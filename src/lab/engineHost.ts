@@ -2,24 +2,17 @@
  * The engine worker's side: owns the engine and executes what `RemoteEngine` asks over Comlink. What a plain call cannot
  * carry (tokens while they are sampled, training steps, aborting) goes over a message port that comes with the call.
  */
+import { callOn, CALLS, operation, passedOn, type Answer, type Arguments, type CallName } from '../engine/operations';
 import type {
-  AdapterConfig,
-  AdapterId,
-  AdapterWeights,
   Engine,
   EngineInfo,
   EngineOptions,
   EngineReport,
   GenerateRequest,
   GenerateResult,
-  HostTensor,
   MemoryPlan,
-  Objective,
-  OptimiserState,
-  ScoreRequest,
   TrainJob,
   TrainStepEvent,
-  TrainTrack,
 } from '../engine/types';
 import { SaturationWatch } from '../engine/saturation';
 import { RecentSpeed } from '../models/progress';
@@ -77,8 +70,8 @@ export type StepMessage = { step: TrainStepEvent };
 /** To the host: abort the operation; while training also: the step was received, go on (`next`) or end (`leave`). */
 export type ControlMessage = 'abort' | 'next' | 'leave';
 
-/** The calls of `RemoteEngine`, one for one. */
-export interface EngineHostApi {
+/** What a worker does for `RemoteEngine`: every plain call of an engine (`src/engine/operations.ts`), and what needs a port. */
+export interface EngineHostApi extends Pick<Engine, CallName> {
   /** What this device would be used as, without loading anything. */
   probe(): Promise<EngineSummary>;
   /** @param port is told of the loading (`LoadProgress`) */
@@ -89,17 +82,7 @@ export interface EngineHostApi {
   addFolder(folder: ModelFolder): Promise<void>;
   /** Tokens of the first `watchRows` rows are passed on while they are sampled. */
   generate(requests: GenerateRequest[], port: MessagePort, watchRows: number): Promise<GenerateResult[]>;
-  score(requests: ScoreRequest[]): Promise<Float32Array[]>;
-  embed(requests: ScoreRequest[]): Promise<Float32Array[]>;
-  logits(request: ScoreRequest): Promise<Float32Array>;
   train(job: Omit<TrainJob, 'signal'>, port: MessagePort): Promise<void>;
-  gradients(track: TrainTrack, objective?: Objective): Promise<{ loss: number; tensors: Map<string, HostTensor> }>;
-  optimiserState(adapter: AdapterId): Promise<OptimiserState | null>;
-  createAdapter(id: AdapterId, config: AdapterConfig, seed: number): Promise<void>;
-  importAdapter(id: AdapterId, weights: AdapterWeights): Promise<void>;
-  exportAdapter(id: AdapterId): Promise<AdapterWeights>;
-  copyAdapter(from: AdapterId, to: AdapterId): Promise<void>;
-  deleteAdapter(id: AdapterId): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -129,12 +112,11 @@ export function createEngineHost(
     return current.made.engine;
   };
 
-  /** An operation that stores keys and values. */
-  const watched = async <T>(operation: (at: Engine) => Promise<T>): Promise<T> => {
+  const call = async <N extends CallName>(name: N, args: Arguments<N>): Answer<N> => {
     try {
-      return await operation(engine());
+      return await callOn(engine(), name, args);
     } finally {
-      await current?.saturation.look();
+      if (operation(name).stores) await current?.saturation.look();
     }
   };
 
@@ -145,6 +127,7 @@ export function createEngineHost(
   };
 
   return {
+    ...passedOn(CALLS, call),
     probe,
 
     async open(setup, port) {
@@ -198,10 +181,6 @@ export function createEngineHost(
       }
     },
 
-    score: (requests) => watched((at) => at.score(requests)),
-    embed: (requests) => watched((at) => at.embed(requests)),
-    logits: (request) => watched((at) => at.logits(request)),
-
     async train(job, port) {
       const abort = new AbortController();
       let answer: (go: boolean) => void = () => {};
@@ -223,14 +202,6 @@ export function createEngineHost(
         port.close();
       }
     },
-
-    gradients: async (track, objective) => engine().gradients(track, objective),
-    optimiserState: async (adapter) => engine().optimiserState(adapter),
-    createAdapter: async (id, config, seed) => engine().createAdapter(id, config, seed),
-    importAdapter: async (id, weights) => engine().importAdapter(id, weights),
-    exportAdapter: async (id) => engine().exportAdapter(id),
-    copyAdapter: async (from, to) => engine().copyAdapter(from, to),
-    deleteAdapter: async (id) => engine().deleteAdapter(id),
 
     async watch(port) {
       watcher?.close();

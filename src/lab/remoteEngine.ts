@@ -1,9 +1,16 @@
 /** An `Engine` whose work is done by an engine worker (`engineHost.ts`). */
 import { transfer, type Remote } from 'comlink';
+import {
+  callOn,
+  CALLS,
+  noteAdapters,
+  passingBase,
+  type Answer,
+  type Arguments,
+  type CallName,
+} from '../engine/operations';
 import type {
-  AdapterConfig,
   AdapterId,
-  AdapterWeights,
   Engine,
   EngineInfo,
   EngineReport,
@@ -11,15 +18,12 @@ import type {
   GenerateRequest,
   GenerateResult,
   MemoryPlan,
-  Objective,
-  ScoreRequest,
   TrainJob,
   TrainStepEvent,
-  TrainTrack,
 } from '../engine/types';
 import type { EngineHostApi, EngineSetup, LoadProgress, ReadyEngine, StepMessage, TokenMessage } from './engineHost';
 
-export class RemoteEngine implements Engine {
+export class RemoteEngine extends passingBase(CALLS) implements Engine {
   readonly #host: Remote<EngineHostApi>;
   readonly #ready: ReadyEngine;
   readonly #adapters = new Set<AdapterId>();
@@ -27,6 +31,7 @@ export class RemoteEngine implements Engine {
   watchRows = Infinity;
 
   private constructor(host: Remote<EngineHostApi>, ready: ReadyEngine) {
+    super();
     this.#host = host;
     this.#ready = ready;
   }
@@ -115,48 +120,11 @@ export class RemoteEngine implements Engine {
     }
   }
 
-  score(requests: ScoreRequest[]): Promise<Float32Array[]> {
-    return this.#host.score(requests);
-  }
-
-  embed(requests: ScoreRequest[]): Promise<Float32Array[]> {
-    return this.#host.embed(requests);
-  }
-
-  logits(request: ScoreRequest): Promise<Float32Array> {
-    return this.#host.logits(request);
-  }
-
-  gradients(track: TrainTrack, objective?: Objective): ReturnType<Engine['gradients']> {
-    return this.#host.gradients(track, objective);
-  }
-
-  optimiserState(adapter: AdapterId): ReturnType<Engine['optimiserState']> {
-    return this.#host.optimiserState(adapter);
-  }
-
-  async createAdapter(id: AdapterId, config: AdapterConfig, seed: number): Promise<void> {
-    await this.#host.createAdapter(id, config, seed);
-    this.#adapters.add(id);
-  }
-
-  async importAdapter(id: AdapterId, weights: AdapterWeights): Promise<void> {
-    await this.#host.importAdapter(id, weights);
-    this.#adapters.add(id);
-  }
-
-  exportAdapter(id: AdapterId): Promise<AdapterWeights> {
-    return this.#host.exportAdapter(id);
-  }
-
-  async copyAdapter(from: AdapterId, to: AdapterId): Promise<void> {
-    await this.#host.copyAdapter(from, to);
-    this.#adapters.add(to);
-  }
-
-  async deleteAdapter(id: AdapterId): Promise<void> {
-    await this.#host.deleteAdapter(id);
-    this.#adapters.delete(id);
+  /** A plain call: the worker does it. */
+  async pass<N extends CallName>(name: N, args: Arguments<N>): Answer<N> {
+    const result = await callOn(this.#host, name, args);
+    noteAdapters(this.#adapters, name, args);
+    return result;
   }
 
   adapters(): AdapterId[] {

@@ -1,5 +1,6 @@
 /** An engine that is lost at a chosen moment: before or after any operation, between two tokens, before or after any step. */
 import { DeviceLostError } from '../../src/engine/errors';
+import { callOn, CALLS, passedOn, type CallName, type PassOn } from '../../src/engine/operations';
 import type { Engine, GenerateOptions, GenerateRequest, TrainJob, TrainStepEvent } from '../../src/engine/types';
 
 /** Counts moments over all engines of a test. */
@@ -51,20 +52,12 @@ export function mortal(engine: Engine, fate: Fate): Engine {
       }),
     );
   };
+  const call: PassOn<CallName> = (name, args) => around(() => callOn(engine, name, args));
   return {
+    ...passedOn(CALLS, call),
     info: { ...engine.info, kind: 'webgpu' },
     generate,
     train,
-    score: (requests) => around(() => engine.score(requests)),
-    embed: (requests) => around(() => engine.embed(requests)),
-    logits: (request) => around(() => engine.logits(request)),
-    gradients: (track) => around(() => engine.gradients(track)),
-    optimiserState: (id) => around(() => engine.optimiserState(id)),
-    createAdapter: (id, config, seed) => around(() => engine.createAdapter(id, config, seed)),
-    importAdapter: (id, weights) => around(() => engine.importAdapter(id, weights)),
-    exportAdapter: (id) => around(() => engine.exportAdapter(id)),
-    copyAdapter: (from, to) => around(() => engine.copyAdapter(from, to)),
-    deleteAdapter: (id) => around(() => engine.deleteAdapter(id)),
     adapters: () => engine.adapters(),
     plan: () => engine.plan(),
     dispose: async () => {

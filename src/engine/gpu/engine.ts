@@ -2,10 +2,11 @@
 
 import { adapterSizes, decoderSizes, SATURATED_BYTES, weightSizes } from '../buffers';
 import { FixedSizeError, MemoryPlanError } from '../errors';
+import { checkOperation, operation, type Arguments, type OperationName } from '../operations';
 import { cacheDtype, engineRoom, planModel, totalOf, type EngineRoom } from '../plan';
 import { OperationQueue } from '../queue';
 import { streamOf, type ModelStream, type ReadOptions } from '../stream';
-import { checkCapacity, checkEmbed, checkGenerate, checkLogits, checkScore, type Limits } from '../requests';
+import { checkCapacity, type Limits } from '../requests';
 import type {
   AdapterConfig,
   AdapterId,
@@ -120,8 +121,7 @@ export class WebGpuEngine implements Engine {
   }
 
   generate(requests: GenerateRequest[], options: GenerateOptions = {}): Promise<GenerateResult[]> {
-    return this.enqueueCounted(async () => {
-      checkGenerate(requests, this.limits);
+    return this.operate('generate', [requests, options], async () => {
       const targets = this.targetsOf(requests);
       const weightsOf = (request: GenerateRequest): RowWeights => this.weightsOf(request.adapter);
       return generateRows(this.decoder, requests, weightsOf, targets, options, this.options.prefixCache);
@@ -129,23 +129,18 @@ export class WebGpuEngine implements Engine {
   }
 
   score(requests: ScoreRequest[]): Promise<Float32Array[]> {
-    return this.enqueueCounted(async () => {
-      checkScore(requests, this.limits);
-      return this.scoreNow(requests);
-    });
+    return this.operate('score', [requests], () => this.scoreNow(requests));
   }
 
   embed(requests: ScoreRequest[]): Promise<Float32Array[]> {
-    return this.enqueueCounted(async () => {
-      checkEmbed(requests, this.limits);
+    return this.operate('embed', [requests], async () => {
       const weightsOf = (request: ScoreRequest): RowWeights => this.weightsOf(request.adapter);
       return embedRows(this.decoder, requests, weightsOf, this.targetsOf(requests), this.info.config.hiddenSize);
     });
   }
 
   logits(request: ScoreRequest): Promise<Float32Array> {
-    return this.enqueueCounted(async () => {
-      checkLogits(request, this.limits);
+    return this.operate('logits', [request], async () => {
       const weights = this.weightsOf(request.adapter);
       return logitsOfRow(this.decoder, request, weights, this.targetsOf([request]), this.info.config.vocabSize);
     });
@@ -257,18 +252,22 @@ export class WebGpuEngine implements Engine {
   }
 
   /** @throws DeviceLostError as soon as the device is lost */
-  private enqueue<T>(operation: () => Promise<T>): Promise<T> {
-    return this.queue.run(() => this.parts.gpu.guard(operation));
+  private enqueue<T>(work: () => Promise<T>): Promise<T> {
+    return this.queue.run(() => this.parts.gpu.guard(work));
   }
 
-  /** An operation that stores keys and values: what was too large for them is read once, at its end, also when it fails. */
-  private enqueueCounted<T>(operation: () => Promise<T>): Promise<T> {
+  /**
+   * Checks what is asked for and computes it. Where keys and values are stored, what was too large for them is read once, at the
+   * end, also when the operation fails.
+   */
+  private operate<N extends OperationName, T>(name: N, args: Arguments<N>, compute: () => Promise<T>): Promise<T> {
     return this.enqueue(async () => {
+      checkOperation(name, this.limits, args);
       try {
-        return await operation();
+        return await compute();
       } finally {
         // A lost device has no count; the operation says that it is lost.
-        this.cacheSaturated += await this.decoder.takeSaturated().catch(() => 0);
+        if (operation(name).stores) this.cacheSaturated += await this.decoder.takeSaturated().catch(() => 0);
       }
     });
   }

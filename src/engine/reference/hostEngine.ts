@@ -6,18 +6,9 @@ import { AdapterError, RequestError } from '../errors';
 import { checkEmbedding, checkExported, checkGradients, checkLogitValues, checkScores, TrainingWatch } from '../finite';
 import { checkAdapter, copyAdapterWeights, initAdapter } from '../peft';
 import { referenceScores } from '../objectives';
+import { checkOperation, type Arguments, type OperationName } from '../operations';
 import { OperationQueue } from '../queue';
-import {
-  checkAdapterId,
-  checkCapacity,
-  checkEmbed,
-  checkGenerate,
-  checkJob,
-  checkLogits,
-  checkScore,
-  checkTrack,
-  type Limits,
-} from '../requests';
+import { checkAdapterId, checkCapacity, checkJob, type Limits } from '../requests';
 import type {
   AdapterConfig,
   AdapterId,
@@ -72,30 +63,22 @@ export class HostEngine implements Engine {
   }
 
   generate(requests: GenerateRequest[], options: GenerateOptions = {}): Promise<GenerateResult[]> {
-    return this.enqueue(async () => {
-      checkGenerate(requests, this.limits);
-      return this.compute.generate(requests, options);
-    });
+    return this.operate('generate', [requests, options], () => this.compute.generate(requests, options));
   }
 
   score(requests: ScoreRequest[]): Promise<Float32Array[]> {
-    return this.enqueue(async () => {
-      checkScore(requests, this.limits);
-      return this.scoreNow(requests);
-    });
+    return this.operate('score', [requests], () => this.scoreNow(requests));
   }
 
   embed(requests: ScoreRequest[]): Promise<Float32Array[]> {
-    return this.enqueue(async () => {
-      checkEmbed(requests, this.limits);
+    return this.operate('embed', [requests], async () => {
       const embeddings = await this.compute.embed(requests);
       return embeddings.map((embedding, row) => checkEmbedding(requests[row]?.adapter ?? null, row, embedding));
     });
   }
 
   logits(request: ScoreRequest): Promise<Float32Array> {
-    return this.enqueue(async () => {
-      checkLogits(request, this.limits);
+    return this.operate('logits', [request], async () => {
       const logits = await this.compute.logits(request);
       checkLogitValues(request.adapter, logits, this.info.config.vocabSize);
       return logits;
@@ -130,8 +113,7 @@ export class HostEngine implements Engine {
     track: TrainTrack,
     objective: Objective = 'sft',
   ): Promise<{ loss: number; tensors: Map<string, HostTensor> }> {
-    return this.enqueue(async () => {
-      checkTrack(track, this.limits, objective);
+    return this.operate('gradients', [track, objective], async () => {
       if (track.batches.length === 0) throw new RequestError(`track ${track.adapter} has no batch`);
       this.get(track.adapter);
       const first = { ...track, batches: track.batches.slice(0, 1) };
@@ -216,8 +198,16 @@ export class HostEngine implements Engine {
     });
   }
 
-  private enqueue<T>(operation: () => Promise<T>): Promise<T> {
-    return this.queue.run(operation);
+  private enqueue<T>(work: () => Promise<T>): Promise<T> {
+    return this.queue.run(work);
+  }
+
+  /** Checks what is asked for and computes it. */
+  private operate<N extends OperationName, T>(name: N, args: Arguments<N>, compute: () => Promise<T>): Promise<T> {
+    return this.enqueue(async () => {
+      checkOperation(name, this.limits, args);
+      return compute();
+    });
   }
 
   private startJob(job: TrainJob): Map<AdapterId, OptimiserState> {
