@@ -69,8 +69,13 @@ const MOST_NAMED = 8;
 
 /** What people can do about keys that are not known. */
 export function adviceToIgnore(keys: readonly string[]): string {
-  const options = keys.slice(0, MOST_NAMED).map((key) => `--ignore-config ${key}`);
+  const options = keys.slice(0, MOST_NAMED).map((key) => `--ignore-config ${quoted(key)}`);
   return `Choose another model, or load this one all the same without (on the command line: ${options.join(' ')})`;
+}
+
+/** A key as one word of a shell, the empty one and those with spaces or signs too. */
+function quoted(key: string): string {
+  return /^[\w.-]+$/.test(key) ? key : `'${key.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 /**

@@ -2,7 +2,9 @@
  * Keys of config.json and adapter_config.json that do not change what a model computes here, each with its source. What is read and
  * what is on these lists passes; every other key is refused by name.
  *
- * Paths are of github.com/huggingface/transformers (src/transformers) and github.com/huggingface/peft (src/peft).
+ * Paths are of github.com/huggingface/transformers (src/transformers) and github.com/huggingface/peft (src/peft). Read for this list:
+ * peft at 5d602fdbf (layer.py: update_layer, and every field of LoraConfig), configuration_utils.py of transformers at 008e574391, and
+ * nanotron's src/nanotron/config/models_config.py at 025f31413.
  */
 
 /** Why a key changes nothing. */
@@ -123,8 +125,11 @@ export const HARMLESS_MODEL_KEYS: Readonly<Record<string, Harmless>> = {
 };
 
 const LORA = 'tuners/lora/config.py: LoraConfig';
-/** PiSSA, OLoRA, CorDA, LoftQ and LoRA-GA change the base as well; these do not. */
-const INITS = [true, false, null, 'gaussian', 'orthogonal', 'eva'];
+/**
+ * PiSSA, OLoRA, CorDA, LoftQ and LoRA-GA change the base as well (layer.py: `get_base_layer().weight.data = …`); these set A and B alone.
+ * EVA gives layers ranks of their own, which then stand in rank_pattern. MiCA's forward pass is plain LoRA (variants.py).
+ */
+const INITS = [true, false, null, 'gaussian', 'orthogonal', 'eva', 'mica'];
 
 /** Of adapter_config.json. */
 export const HARMLESS_ADAPTER_KEYS: Readonly<Record<string, Harmless>> = {
@@ -155,7 +160,16 @@ export const HARMLESS_ADAPTER_KEYS: Readonly<Record<string, Harmless>> = {
   ...when(`${LORA}.layers_to_transform, all layers`, [null], 'layers_to_transform'),
   ...when(`${LORA}.layer_replication, each layer once`, [null], 'layer_replication'),
   ...when(`${LORA}, no tokens`, [[], {}, null], 'trainable_token_indices', 'alora_invocation_tokens'),
-  ...when(`${LORA}, not used`, [{}, null], 'megatron_config', 'arrow_config', 'runtime_config'),
+  ...when(
+    `${LORA}, not used`,
+    [{}, null],
+    'megatron_config',
+    'arrow_config',
+    'runtime_config',
+    'kasa_config',
+    'monteclora_config',
+    'velora_config',
+  ),
   ...when(
     `${LORA}, not used`,
     [false, null],

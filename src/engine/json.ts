@@ -38,6 +38,14 @@ export function readJson(bytes: Uint8Array, file: string): JsonFile {
   return { value, lines: parser.lines, nonFinite: parser.nonFinite };
 }
 
+/** JSON in lines, with NaN and ±Infinity as Python writes them: what `readJson` reads of it is the value again. */
+export function writeJson(value: unknown): string {
+  // No text of a file has these two control characters side by side unescaped; escaped they are found again.
+  const mark = (_: string, inner: unknown) =>
+    typeof inner === 'number' && !Number.isFinite(inner) ? `\u0001\u0002${inner}` : inner;
+  return JSON.stringify(value, mark, 2).replace(/"\\u0001\\u0002(NaN|-?Infinity)"/g, '$1') + '\n';
+}
+
 /** An object of JSON. @throws ConfigError that says what it is instead */
 export function jsonObject(value: unknown, file: string): Record<string, unknown> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;

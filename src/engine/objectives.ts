@@ -164,7 +164,7 @@ export async function referenceScores(
  * @throws RequestError naming the track and the pair, example or setting
  */
 export function checkObjective(objective: Objective, track: TrainTrack): void {
-  const where = `track ${track.adapter}`;
+  const where = `training of adapter ${track.adapter}`;
   const refuse = (what: string): never => {
     throw new RequestError(`${where}: ${what}`);
   };
@@ -178,8 +178,9 @@ export function checkObjective(objective: Objective, track: TrainTrack): void {
   const pairs = track.pairs ?? refuse('the objective dpo needs pairs');
   pairs.forEach(({ chosen, rejected }, index) => {
     for (const [name, example] of Object.entries({ chosen, rejected }))
-      if (!track.examples[example]) refuse(`pair ${index} names example ${example} as ${name}, there is none`);
-    if (chosen === rejected) refuse(`pair ${index} has one example as chosen and as rejected`);
+      if (!track.examples[example])
+        refuse(`pair ${index + 1} has example ${example + 1} as ${name}, and there are ${track.examples.length}`);
+    if (chosen === rejected) refuse(`pair ${index + 1} has one example as chosen and as rejected`);
   });
 }
 
@@ -187,18 +188,18 @@ function checkKto(track: TrainTrack, refuse: (what: string) => never): void {
   if (track.pairs) refuse('pairs belong to the objective dpo');
   for (const index of new Set(track.batches.flat())) {
     if (typeof track.examples[index]?.desirable !== 'boolean')
-      refuse(`example ${index} does not say whether it is desirable, which the objective kto needs`);
+      refuse(`example ${index + 1} does not say whether it is desirable, which the objective kto needs`);
   }
   if (!track.mismatched) return;
   if (track.mismatched.length !== track.batches.length)
     refuse(`${track.mismatched.length} lists of mismatched examples for ${track.batches.length} batches`);
   for (const index of track.mismatched.flat())
-    if (!track.examples[index]) refuse(`a mismatched example is ${index}, there is none`);
+    if (!track.examples[index]) refuse(`a mismatched example is ${index + 1}, and there are ${track.examples.length}`);
 }
 
 function pairOf(track: TrainTrack, pair: number): [chosen: number, rejected: number] {
   const found = track.pairs?.[pair];
-  if (!found) throw new RequestError(`track ${track.adapter}: there is no pair ${pair}`);
+  if (!found) throw new RequestError(`training of adapter ${track.adapter}: there is no pair ${pair + 1}`);
   return [found.chosen, found.rejected];
 }
 

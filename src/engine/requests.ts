@@ -1,6 +1,7 @@
 /** Checks that every engine makes on what it is asked, so that all refuse the same requests with the same words. */
 import { RequestError } from './errors';
 import { checkObjective, scoredSequences, sequencesOf } from './objectives';
+import { weightSum } from './tokenWeights';
 import type {
   AdapterConfig,
   AdapterId,
@@ -28,9 +29,11 @@ export interface Limits {
 export function resolveMaxLength(config: ModelConfig, options: EngineOptions): number {
   const maxLength = options.maxLength ?? Math.min(config.maxPositions, 1024);
   if (!Number.isInteger(maxLength) || maxLength < 2)
-    throw new RequestError(`maxLength is ${maxLength}, not at least 2`);
+    throw new RequestError(`the longest sequence is set to ${maxLength} tokens; it needs a whole number of at least 2`);
   if (maxLength > config.maxPositions) {
-    throw new RequestError(`maxLength ${maxLength} is above the model's ${config.maxPositions} positions`);
+    throw new RequestError(
+      `the longest sequence is set to ${maxLength} tokens, and the model reads ${config.maxPositions} at most; ask for that or less`,
+    );
   }
   return maxLength;
 }
@@ -38,7 +41,7 @@ export function resolveMaxLength(config: ModelConfig, options: EngineOptions): n
 /** @throws RequestError naming the row, before anything is computed */
 export function checkGenerate(requests: readonly GenerateRequest[], limits: Limits): void {
   requests.forEach((request, row) => {
-    const where = `request ${row}`;
+    const where = sequenceName(row);
     checkIds(request.ids, 1, limits, where);
     checkAdapterId(request.adapter, limits, where);
     checkSampling(request, limits, where);
@@ -49,37 +52,39 @@ export function checkGenerate(requests: readonly GenerateRequest[], limits: Limi
 /** @throws RequestError naming the row */
 export function checkScore(requests: readonly ScoreRequest[], limits: Limits): void {
   requests.forEach((request, row) => {
-    checkIds(request.ids, 2, limits, `request ${row}`);
-    checkAdapterId(request.adapter, limits, `request ${row}`);
+    checkIds(request.ids, 2, limits, sequenceName(row));
+    checkAdapterId(request.adapter, limits, sequenceName(row));
   });
 }
 
 /** For `logits`: one id is enough. @throws RequestError */
-export function checkLogits(request: ScoreRequest, limits: Limits, where = 'request'): void {
+export function checkLogits(request: ScoreRequest, limits: Limits, where = 'the sequence'): void {
   checkIds(request.ids, 1, limits, where);
   checkAdapterId(request.adapter, limits, where);
 }
 
 /** For `embed`: one id is enough. @throws RequestError naming the row */
 export function checkEmbed(requests: readonly ScoreRequest[], limits: Limits): void {
-  requests.forEach((request, row) => checkLogits(request, limits, `request ${row}`));
+  requests.forEach((request, row) => checkLogits(request, limits, sequenceName(row)));
 }
 
 /** @throws RequestError naming the track and the example */
 export function checkTrack(track: TrainTrack, limits: Limits, objective: Objective = 'sft'): void {
-  const where = `track ${track.adapter}`;
+  const where = trainingOf(track.adapter);
   checkAdapterId(track.adapter, limits, where);
-  track.examples.forEach((example, index) => checkExample(example, limits, `${where}, example ${index}`));
+  track.examples.forEach((example, index) => checkExample(example, limits, `${where}, example ${index + 1}`));
   checkSettings(objective);
   checkObjective(objective, track);
   checkAdapterId(track.reference ?? null, limits, `${where}, reference`);
   const entries = objective !== 'sft' && objective.kind === 'dpo' ? (track.pairs ?? []) : track.examples;
   const name = entries === track.pairs ? 'pair' : 'example';
   track.batches.forEach((batch, step) => {
-    if (batch.length === 0) throw new RequestError(`${where}: batch ${step} is empty`);
+    if (batch.length === 0) throw new RequestError(`${where}: step ${step + 1} has no examples`);
     for (const index of batch) {
       if (entries[index] === undefined)
-        throw new RequestError(`${where}: batch ${step} names ${name} ${index}, there is none`);
+        throw new RequestError(
+          `${where}: step ${step + 1} asks for ${name} ${index + 1}, and there are ${entries.length}`,
+        );
     }
     checkWeights(objective, track, step, where);
   });
@@ -90,11 +95,15 @@ function checkWeights(objective: Objective, track: TrainTrack, step: number, whe
   const mass = (index: number): number => weightSum(track.examples[index] as TrainExample);
   if (objective === 'sft') {
     const total = sequencesOf(objective, track, step).reduce((sum, index) => sum + mass(index), 0);
-    if (!(total > 0)) throw new RequestError(`${where}: batch ${step} has no token with a weight`);
+    if (!(total > 0))
+      throw new RequestError(
+        `${where}: step ${step + 1} has no token with a weight, so there is nothing to learn; leave out examples without a completion`,
+      );
     return;
   }
   const empty = scoredSequences(objective, track, step).find((index) => !(mass(index) > 0));
-  if (empty !== undefined) throw new RequestError(`${where}: example ${empty} has no token with a weight`);
+  if (empty !== undefined)
+    throw new RequestError(`${where}: example ${empty + 1} has no token with a weight; leave it out`);
 }
 
 function checkSettings(objective: Objective): void {
@@ -118,16 +127,21 @@ function checkSettings(objective: Objective): void {
 export function checkJob(job: TrainJob, limits: Limits): void {
   const seen = new Set<AdapterId>();
   for (const track of job.tracks) {
-    if (seen.has(track.adapter)) throw new RequestError(`adapter ${track.adapter} has two tracks`);
+    if (seen.has(track.adapter)) throw new RequestError(`adapter ${track.adapter} is to be trained twice in one job`);
     seen.add(track.adapter);
     checkTrack(track, limits, job.objective);
   }
   for (const { adapter, reference } of job.tracks) {
     if (reference != null && seen.has(reference))
-      throw new RequestError(`track ${adapter}: its reference ${reference} is trained in the same job`);
+      throw new RequestError(
+        `${trainingOf(adapter)}: its reference ${reference} is trained in the same job; train it in another one`,
+      );
   }
   checkOptimiser(job.optimiser);
-  if (job.resume && !isCount(job.resume.step)) throw new RequestError(`resume.step is ${job.resume.step}`);
+  if (job.resume && !isCount(job.resume.step))
+    throw new RequestError(
+      `training is to go on behind step ${job.resume.step}, which is no whole number of at least 0`,
+    );
 }
 
 /** @throws RequestError when the adapter does not fit the engine's options */
@@ -138,43 +152,38 @@ export function checkCapacity(
   options: EngineOptions,
 ): void {
   if (options.maxRank !== undefined && config.rank > options.maxRank) {
-    throw new RequestError(`adapter ${id}: rank ${config.rank} is above the engine's maxRank ${options.maxRank}`);
+    throw new RequestError(
+      `adapter ${id} has rank ${config.rank}, and memory was set aside for ranks up to ${options.maxRank} (maxRank); ` +
+        'take an adapter of a smaller rank, or load the model with more',
+    );
   }
   if (options.maxAdapters !== undefined && !present.has(id) && present.size >= options.maxAdapters) {
-    throw new RequestError(`adapter ${id}: the engine has room for ${options.maxAdapters} adapters (maxAdapters)`);
+    throw new RequestError(
+      `adapter ${id}: memory was set aside for ${options.maxAdapters} adapters (maxAdapters), and as many are loaded; ` +
+        'delete one, or load the model with room for more',
+    );
   }
 }
 
 /** @throws RequestError when the engine has no such adapter */
 export function checkAdapterId(id: AdapterId | null, limits: Pick<Limits, 'adapters'>, where: string): void {
-  if (id !== null && !limits.adapters.has(id)) throw new RequestError(`${where}: there is no adapter ${id}`);
-}
-
-/** How many tokens of the examples have a weight; the first of a sequence never counts, since nothing predicts it. */
-export function weightedTokens(examples: readonly TrainExample[]): number {
-  let tokens = 0;
-  for (const { weights } of examples) for (let t = 1; t < weights.length; t++) if (weights[t] !== 0) tokens++;
-  return tokens;
-}
-
-/** Σ |w| of the weights that count (all but the first). */
-export function weightSum(example: TrainExample): number {
-  let sum = 0;
-  for (let t = 1; t < example.weights.length; t++) sum += Math.abs(example.weights[t]);
-  return sum;
+  if (id !== null && !limits.adapters.has(id))
+    throw new RequestError(`${where}: there is no adapter ${id}; load or create it first`);
 }
 
 function checkIds(ids: ArrayLike<number>, least: number, limits: Limits, where: string): void {
   if (ids.length < least) {
-    throw new RequestError(`${where}: ${ids.length} ids, at least ${least} ${least === 1 ? 'is' : 'are'} needed`);
+    throw new RequestError(
+      `${where} has ${counted(ids.length)}, and at least ${least} ${least === 1 ? 'is' : 'are'} needed`,
+    );
   }
   if (ids.length > limits.maxLength) {
-    throw new RequestError(`${where}: ${ids.length} ids are more than the engine's maxLength ${limits.maxLength}`);
+    throw new RequestError(`${where} has ${counted(ids.length)}, and ${longest(limits)}; shorten the text`);
   }
   for (let t = 0; t < ids.length; t++) {
     const id = ids[t];
     if (!Number.isInteger(id) || id < 0 || id >= limits.vocabSize) {
-      throw new RequestError(`${where}: id ${id} at position ${t} is outside the vocabulary of ${limits.vocabSize}`);
+      throw new RequestError(`${where}: token ${t + 1} has the id ${id}, ${outside(limits)}`);
     }
   }
 }
@@ -184,19 +193,19 @@ function checkSampling({ ids, sampling }: GenerateRequest, limits: Limits, where
   if (!Number.isFinite(temperature) || temperature < 0) {
     throw new RequestError(`${where}: temperature is ${temperature}, not a number of at least 0`);
   }
-  if (!isCount(topK)) throw new RequestError(`${where}: topK is ${topK}, not a whole number of at least 0`);
-  if (!(topP > 0 && topP <= 1)) throw new RequestError(`${where}: topP is ${topP}, not in (0, 1]`);
+  if (!isCount(topK)) throw new RequestError(`${where}: top-k is ${topK}, not a whole number of at least 0`);
+  if (!(topP > 0 && topP <= 1)) throw new RequestError(`${where}: top-p is ${topP}, not above 0 and up to 1`);
   if (!isCount(maxTokens) || maxTokens === 0) {
-    throw new RequestError(`${where}: maxTokens is ${maxTokens}, not a whole number of at least 1`);
+    throw new RequestError(`${where}: ${maxTokens} tokens are asked for, not a whole number of at least 1`);
   }
   if (ids.length + maxTokens > limits.maxLength) {
     throw new RequestError(
-      `${where}: ${ids.length} ids and ${maxTokens} new tokens are more than the engine's maxLength ${limits.maxLength}`,
+      `${where} has ${counted(ids.length)} and is to get ${maxTokens} more, and ${longest(limits)}; shorten the prompt or ask for fewer`,
     );
   }
   for (const id of stopIds) {
     if (!isCount(id) || id >= limits.vocabSize)
-      throw new RequestError(`${where}: stop id ${id} is outside the vocabulary`);
+      throw new RequestError(`${where}: a token that ends it has the id ${id}, ${outside(limits)}`);
   }
 }
 
@@ -212,35 +221,66 @@ function checkKey(key: StreamKey, where: string): void {
   for (const [name, bound] of Object.entries(bounds)) {
     const value = key[name as keyof StreamKey];
     if (!isCount(value) || value >= bound)
-      throw new RequestError(`${where}: key.${name} is ${value}, not in 0..${bound - 1}`);
+      throw new RequestError(
+        `${where}: the ${name} of its random numbers is ${value}, not a whole number from 0 to ${bound - 1}`,
+      );
   }
 }
 
 function checkExample(example: TrainExample, limits: Limits, where: string): void {
   checkIds(example.ids, 2, limits, where);
   if (example.weights.length !== example.ids.length) {
-    throw new RequestError(`${where}: ${example.weights.length} weights for ${example.ids.length} ids`);
+    throw new RequestError(`${where} has ${example.weights.length} weights for ${counted(example.ids.length)}`);
   }
   for (let t = 1; t < example.weights.length; t++) {
     const weight = example.weights[t];
-    if (!Number.isFinite(weight)) throw new RequestError(`${where}: weight ${weight} at position ${t}`);
+    if (!Number.isFinite(weight))
+      throw new RequestError(`${where}: token ${t + 1} has the weight ${weight}, not a finite number`);
   }
 }
 
 function checkOptimiser(settings: OptimiserSettings): void {
   const { lr, beta1, beta2, eps, weightDecay, schedule, warmupSteps, clip, accumulation } = settings;
-  const refuse = (name: string, value: unknown): never => {
-    throw new RequestError(`optimiser: ${name} is ${String(value)}`);
+  const refuse = (name: string, value: unknown, wanted: string): never => {
+    throw new RequestError(`training: ${name} is ${String(value)}, not ${wanted}`);
   };
-  if (!(Number.isFinite(lr) && lr >= 0)) refuse('lr', lr);
-  if (!(beta1 >= 0 && beta1 < 1)) refuse('beta1', beta1);
-  if (!(beta2 >= 0 && beta2 < 1)) refuse('beta2', beta2);
-  if (!(Number.isFinite(eps) && eps >= 0)) refuse('eps', eps);
-  if (!(Number.isFinite(weightDecay) && weightDecay >= 0)) refuse('weightDecay', weightDecay);
-  if (!['constant', 'linear', 'cosine'].includes(schedule)) refuse('schedule', schedule);
-  if (!isCount(warmupSteps)) refuse('warmupSteps', warmupSteps);
-  if (clip !== null && !(Number.isFinite(clip) && clip > 0)) refuse('clip', clip);
-  if (!isCount(accumulation) || accumulation === 0) refuse('accumulation', accumulation);
+  const least = 'a finite number of at least 0';
+  const share = 'at least 0 and below 1';
+  if (!(Number.isFinite(lr) && lr >= 0)) refuse('the learning rate (lr)', lr, least);
+  if (!(beta1 >= 0 && beta1 < 1)) refuse('beta1', beta1, share);
+  if (!(beta2 >= 0 && beta2 < 1)) refuse('beta2', beta2, share);
+  if (!(Number.isFinite(eps) && eps >= 0)) refuse('eps', eps, least);
+  if (!(Number.isFinite(weightDecay) && weightDecay >= 0)) refuse('the weight decay', weightDecay, least);
+  if (!SCHEDULES.includes(schedule)) refuse('the schedule', schedule, `one of ${SCHEDULES.join(', ')}`);
+  if (!isCount(warmupSteps)) refuse('the number of warm-up steps', warmupSteps, 'a whole number of at least 0');
+  if (clip !== null && !(Number.isFinite(clip) && clip > 0))
+    refuse('the largest gradient norm (clip)', clip, 'a finite number above 0');
+  if (!isCount(accumulation) || accumulation === 0)
+    refuse('the number of parts of a batch (accumulation)', accumulation, 'a whole number of at least 1');
+}
+
+const SCHEDULES: readonly string[] = ['constant', 'linear', 'cosine'];
+
+/** A row of a request, as people count. */
+function sequenceName(row: number): string {
+  return `sequence ${row + 1}`;
+}
+
+/** Whose training a message speaks of. */
+function trainingOf(adapter: AdapterId): string {
+  return `training of adapter ${adapter}`;
+}
+
+function counted(tokens: number): string {
+  return `${tokens} ${tokens === 1 ? 'token' : 'tokens'}`;
+}
+
+function longest({ maxLength }: Limits): string {
+  return `the longest sequence has ${maxLength}`;
+}
+
+function outside({ vocabSize }: Limits): string {
+  return `which the model's vocabulary of ${vocabSize} (0 to ${vocabSize - 1}) has not; take the tokenizer files that belong to these weights`;
 }
 
 function isCount(value: number): boolean {

@@ -1,4 +1,5 @@
 /** Every command goes through the same check of config.json, and loads a model all the same when it is told to. */
+import { execFileSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -53,6 +54,18 @@ describe('a key of config.json that is not known', () => {
     const ended = polylogue('run', ...(commands()['run'] as string[]), ...IGNORE, '--json');
     expect(ended.code).toBe(0);
     expect(objects(ended.out).at(-1)).toMatchObject({ config: { ignoreConfig: ['scale_emb'] } });
+  });
+
+  it.each(['', 'two words', "don't", '$x'])('can have any name: %j', (key) => {
+    const folder = join(scratch, 'named');
+    cpSync('static/models/arithmetic-0.4m', folder, { recursive: true });
+    const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as object;
+    writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...config, [key]: 1 }));
+    const refused = polylogue('plan', '--model', folder);
+    const advised = /--ignore-config (.*)\)$/m.exec(refused.err)?.[1] as string;
+    // What is advised is one word of a shell, and it works.
+    expect(execFileSync('/bin/sh', ['-c', `printf %s ${advised}`], { encoding: 'utf8' })).toBe(key);
+    expect(polylogue('plan', '--model', folder, '--ignore-config', key, '--json').code).toBe(0);
   });
 
   it('has to be there to be ignored, and belongs to a model', () => {

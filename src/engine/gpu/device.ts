@@ -283,7 +283,7 @@ export class Gpu {
 function uncaptured(error: GPUError): PolylogueError {
   if (!(error instanceof GPUOutOfMemoryError)) return new DeviceError(`WebGPU: ${error.message}`);
   return new MemoryPlanError(
-    `the device has no memory left (${firstLine(error.message)}); fewer rows (maxRows), a shorter maxLength, smaller ` +
+    `the device has no memory left (${firstLine(error.message)}); fewer rows (maxRows), shorter sequences (maxLength), smaller ` +
       'training batches or a smaller format of the weights (dtype) need less',
   );
 }

@@ -15,7 +15,8 @@ import {
   weighted,
   type SequenceObjective,
 } from '../objectives';
-import { checkJob, checkTrack, weightedTokens, weightSum, type Limits } from '../requests';
+import { checkJob, checkTrack, type Limits } from '../requests';
+import { weightedTokens, weightSum } from '../tokenWeights';
 import { learningRate } from '../schedule';
 import type {
   AdapterConfig,

@@ -1,8 +1,8 @@
 /** Finetuning of several adapters: one optimiser step over every track that still has batches. */
 import { peakOf, type TrainingWatch } from '../finite';
 import { scoredSequences, scoreExamples, sequenceLoss, sequencesOf, weighted } from '../objectives';
-import { weightedTokens, weightSum } from '../requests';
 import { learningRate } from '../schedule';
+import { weightedTokens, weightSum } from '../tokenWeights';
 import type {
   AdapterId,
   AdapterWeights,

@@ -172,7 +172,7 @@ export class EngineKeeper {
     if (rows <= 1) {
       const format = this.options.dtype === 'int4' ? 'a smaller model' : 'weights as int4 (dtype) or a smaller model';
       throw new MemoryPlanError(
-        `not even one row at a time (maxRows 1) fits the device: ${error.message}. A shorter maxLength, ${format} needs less.`,
+        `not even one row at a time (maxRows 1) fits the device: ${error.message}. Shorter sequences (maxLength), ${format} need less.`,
         { cause: error },
       );
     }

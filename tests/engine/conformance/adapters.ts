@@ -55,14 +55,17 @@ export function refusals(context: Context): void {
     const good: GenerateRequest = { ids: [1, 2], adapter: null, sampling, key };
     const V = golden.weights.config.vocabSize;
     const bad: [Partial<GenerateRequest>, RegExp][] = [
-      [{ ids: [] }, /request 1.*0 ids/],
-      [{ ids: [0, V] }, /request 1.*outside the vocabulary/],
-      [{ ids: new Array(64).fill(1) }, /request 1.*maxLength 64/],
-      [{ adapter: 'nobody' }, /request 1.*no adapter nobody/],
-      [{ sampling: { ...sampling, temperature: -1 } }, /request 1.*temperature/],
-      [{ sampling: { ...sampling, topP: 0 } }, /request 1.*topP/],
-      [{ sampling: { ...sampling, maxTokens: 0 } }, /request 1.*maxTokens/],
-      [{ key: { ...key, seed: -1 } }, /request 1.*key\.seed/],
+      [{ ids: [] }, /sequence 2 has 0 tokens.*at least 1/],
+      [{ ids: [0, V] }, /sequence 2: token 2 .*vocabulary.*tokenizer files/],
+      [
+        { ids: new Array(64).fill(1) },
+        /sequence 2 has 64 tokens and is to get 2 more.*longest sequence has 64.*shorten/,
+      ],
+      [{ adapter: 'nobody' }, /sequence 2.*no adapter nobody/],
+      [{ sampling: { ...sampling, temperature: -1 } }, /sequence 2.*temperature/],
+      [{ sampling: { ...sampling, topP: 0 } }, /sequence 2.*top-p/],
+      [{ sampling: { ...sampling, maxTokens: 0 } }, /sequence 2: 0 tokens are asked for/],
+      [{ key: { ...key, seed: -1 } }, /sequence 2.*seed/],
     ];
     for (const [change, message] of bad) {
       const work = engine.generate([good, { ...good, ...change }]);
@@ -85,8 +88,8 @@ export function refusals(context: Context): void {
         }),
       );
     await expect(train([[0]])).rejects.toThrow(/no token with a weight/);
-    await expect(train([[]])).rejects.toThrow(/batch 0 is empty/);
-    await expect(train([[1]])).rejects.toThrow(/example 1/);
+    await expect(train([[]])).rejects.toThrow(/adapter adapter: step 1 has no examples/);
+    await expect(train([[1]])).rejects.toThrow(/step 1 asks for example 2, and there are 1/);
     const broken = copyAdapterWeights(golden.adapter);
     broken.tensors.delete([...broken.tensors.keys()][3]);
     await expect(engine.importAdapter('a', broken)).rejects.toThrow(AdapterError);

@@ -90,7 +90,7 @@ export function objectives(context: Context): void {
     });
     const [alone] = await engine.embed([requests[7]]);
     expect(alone).toEqual(embeddings[7]);
-    await expect(engine.embed([{ ids: [], adapter: null }])).rejects.toThrow(/request 0.*0 ids/);
+    await expect(engine.embed([{ ids: [], adapter: null }])).rejects.toThrow(/sequence 1 has 0 tokens/);
   });
 
   it('takes given reference values for those of the reference adapter', async () => {
@@ -137,13 +137,17 @@ export function objectives(context: Context): void {
     ['a beta of 0', () => ({ objective: { kind: 'dpo', beta: 0 } }), /beta is 0/],
     ['an unknown setting', () => ({ objective: { kind: 'dpo', beta: 1, margin: 2 } as never }), /margin is not known/],
     ['pairs under sft', () => ({ objective: 'sft' }), /pairs belong to the objective dpo/],
-    ['a pair that names no example', (t) => ({ tracks: [{ ...t, pairs: [{ chosen: 0, rejected: 9 }] }] }), /example 9/],
+    [
+      'a pair that names no example',
+      (t) => ({ tracks: [{ ...t, pairs: [{ chosen: 0, rejected: 9 }] }] }),
+      /example 10/,
+    ],
     [
       'a pair of one example',
       (t) => ({ tracks: [{ ...t, pairs: [{ chosen: 1, rejected: 1 }] }] }),
       /chosen and as rej/,
     ],
-    ['a batch that names no pair', (t) => ({ tracks: [{ ...t, batches: [[17]] }] }), /pair 17/],
+    ['a batch that names no pair', (t) => ({ tracks: [{ ...t, batches: [[17]] }] }), /pair 18/],
     ['its own reference', (t) => ({ tracks: [{ ...t, reference: t.adapter }] }), /own reference/],
     ['a missing reference', (t) => ({ tracks: [{ ...t, reference: 'nobody' }] }), /no adapter nobody/],
   ];

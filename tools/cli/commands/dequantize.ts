@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { tensorShapes } from '../../../src/engine/config';
 import { FileError } from '../../../src/engine/errors';
+import { jsonObject, readJson, writeJson } from '../../../src/engine/json';
 import { layOutSafetensors } from '../../../src/engine/safetensors';
 import { addErrors, emptySum, tensorError, weightsNotice, type ErrorSum } from '../../../src/engine/saturation';
 import type { TensorPiece } from '../../../src/engine/stream';
@@ -165,7 +166,7 @@ async function writeAt(file: FileHandle, bytes: Uint8Array, position: number): P
 
 /** The model's configuration, except that the weights are F32 now: readers that believe it would round them again. */
 async function writeConfig(from: string, to: string): Promise<void> {
-  const config = JSON.parse(await readFile(join(from, 'config.json'), 'utf8')) as Record<string, unknown>;
-  delete config['dtype'];
-  await writeFile(join(to, 'config.json'), JSON.stringify({ ...config, torch_dtype: 'float32' }, null, 2) + '\n');
+  const file = join(from, 'config.json');
+  const config = { ...jsonObject(readJson(await readFile(file), file).value, file), torch_dtype: 'float32' };
+  await writeFile(join(to, 'config.json'), writeJson({ ...config, dtype: undefined }));
 }
