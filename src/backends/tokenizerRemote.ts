@@ -20,6 +20,12 @@ export interface TokenizerLimits {
 
 const LIMITS: TokenizerLimits = { open: 30_000, answer: 10_000 };
 
+/**
+ * How often the same is asked when its worker fails. One that was ended from outside is not to be told from one that a file holds up, but by
+ * asking again: only a file holds up every worker.
+ */
+const MOST_TRIES = 2;
+
 /** Questions of one message, and characters of their texts, about: each message must be answered within its limit. */
 const MOST_QUESTIONS = 256;
 const MOST_CHARACTERS = 1_000_000;
@@ -61,9 +67,11 @@ async function openIn(
   limit: number,
 ): Promise<Opened> {
   const files = await readFiles(source);
-  const answer = await worker
-    .call((api) => api.open(key, files) as Promise<Opened | { file: string; message: string }>, limit)
-    .catch((error: unknown) => tooLong(error, files.names.tokenizer, 'It, or its chat template, may never end.'));
+  const answer = await again(
+    worker,
+    (api) => api.open(key, files) as Promise<Opened | { file: string; message: string }>,
+    limit,
+  ).catch((error: unknown) => tooLong(error, files.names.tokenizer, 'It, or its chat template, may never end.'));
   if ('message' in answer) throw new FileError(answer.file, answer.message);
   return answer;
 }
@@ -77,17 +85,34 @@ async function ask(
   limit: number,
 ): Promise<Answer[]> {
   const file = label(source, 'tokenizer.json');
-  for (let tried = 0; tried < 3; tried++) {
+  let failures = 0;
+  for (let tried = 0; tried < 3 + failures; tried++) {
     const answers = await worker
       .call((api) => api.answer(key, questions) as Promise<Answer[] | null>, limit)
-      .catch((error: unknown) =>
-        tooLong(error, file, 'Its pre_tokenizer or the chat template may never end on such a text.'),
-      );
+      .catch((error: unknown) => {
+        if (error instanceof WorkerFailedError && ++failures < MOST_TRIES) return null;
+        return tooLong(error, file, 'Its pre_tokenizer or the chat template may never end on such a text.');
+      });
     if (answers) return answers;
-    // Another tokenizer's worker was ended, or many tokenizers are open.
+    // The worker was ended, for this tokenizer or for another one, or many tokenizers are open.
     await open();
   }
   throw new FileError(file, 'the tokenizer was closed again and again while a text waited; try again');
+}
+
+/** Asks, and asks again when the worker fails. @throws WorkerFailedError */
+async function again<T>(
+  worker: Supervised<TokenizerApi>,
+  work: Parameters<typeof worker.call<T>>[0],
+  limit: number,
+): Promise<T> {
+  for (let tried = 1; ; tried++) {
+    try {
+      return await worker.call(work, limit);
+    } catch (error) {
+      if (!(error instanceof WorkerFailedError) || tried === MOST_TRIES) throw error;
+    }
+  }
 }
 
 /** @throws FileError for a worker that had to be ended, else the error itself */

@@ -40,8 +40,9 @@ export class Heart implements Pulse {
     return this.#shift(1);
   }
 
-  /** Answers whoever asks over the port. */
+  /** Says over the port that it has started, before it is held by its first call, and answers whoever asks. */
   answer(port: MessagePort): void {
+    port.postMessage(this.beat);
     port.onmessage = () => port.postMessage(this.beat);
   }
 
@@ -88,8 +89,8 @@ export function serve(api: object, heart: Heart, scope: Scope): void {
   const hear = (data: unknown): void => {
     const { connect } = (data ?? {}) as Partial<Connect>;
     if (!connect) return;
-    expose(counted, connect.calls);
     if (connect.heart) heart.answer(connect.heart);
+    expose(counted, connect.calls);
   };
   if (scope.addEventListener) scope.addEventListener('message', (event) => hear(event.data));
   else scope.on?.('message', hear);

@@ -88,6 +88,9 @@ export class Watch {
     return () => {
       this.#waiting.delete(call);
       this.#stalled = 0;
+      // Whoever settles a call lives.
+      this.#answered = true;
+      this.#silent = 0;
     };
   }
 

@@ -88,6 +88,23 @@ describe('a tokenizer in a thread', () => {
     expect((await bad.encode('aa')).length).toBe(2);
   });
 
+  it('answers all the same when its thread ends, whenever that is', async () => {
+    const own: Body[] = [];
+    const startOwn = (): Body => {
+      own.push(start());
+      return own.at(-1) as Body;
+    };
+    const far = await tokenizersIn(startOwn, { limits })(source());
+    const near = await loadTokenizer(source());
+    for (let ended = 0; ended < 3; ended++) {
+      const text = `text ${ended}`;
+      const answer = far.encode(text);
+      own.at(-1)?.end();
+      expect(await answer).toEqual(await near.encode(text));
+    }
+    expect(own.length).toBe(4);
+  });
+
   it('keeps as many as it may and opens others again when they are asked', async () => {
     const many = await Promise.all([1, 2, 3, 4].map(() => open(source())));
     for (const one of many) expect((await one.encode('ab')).length).toBe(2);

@@ -106,6 +106,17 @@ describe('a supervised worker', () => {
     await expect(asked).rejects.toThrow('longer than 3 seconds');
   });
 
+  it('that never comes back from its very first call has started, and that call’s limit holds', async () => {
+    const { clock, supervised } = setUp(() => {
+      const worker = fakeWorker(() => ({ work: () => (worker.mute(), new Promise(() => {})) }));
+      return worker;
+    });
+    const asked = supervised.call((remote) => remote.work('x'), 3_000);
+    asked.catch(() => {});
+    await clock.pass(3_000 + TICK);
+    await expect(asked).rejects.toMatchObject({ fault: 'late' });
+  });
+
   it('whose script is missing or fails at once is not started, and says what the browser said', async () => {
     const { call, workers, failures } = setUp(() => fakeWorker(null));
     const asked = call();

@@ -56,6 +56,19 @@ describe('comparisons for views', () => {
     expect(['x+x', 'x\\cdot2', 'bad'].map((b) => asked.equal(jsonl, '2x', b))).toEqual([true, true, false]);
   });
 
+  it('asks a pair again whose worker failed: that may have had another reason', async () => {
+    const asked = new Gradings();
+    const told = arrival(asked);
+    asked.equal(jsonl, '2x', 'x+x');
+    let failures = 0;
+    asked.use(async (_task, pairs) => {
+      if (failures++ === 0) throw new Error('ended');
+      return pairs.map(([a, b]) => jsonl.equal(a, b));
+    });
+    await told;
+    expect([asked.equal(jsonl, '2x', 'x+x'), failures]).toEqual([true, 2]);
+  });
+
   it('reads a log anew once its answers have come', async () => {
     const first = started();
     if (first.type === 'run-started') first.config = { ...first.config, task: 'jsonl' };

@@ -28,7 +28,7 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     load: async () => (await import('./kills')).soakKills,
   },
   workers: {
-    counts: 'workers of the page that end or loop at random moments of a run',
+    counts: 'endings of each worker of the page at random moments (engine, lab, tokenizer, grading, models)',
     load: async () => (await import('./workers')).soakWorkers,
   },
   grading: {

@@ -78,7 +78,7 @@ export class Gradings {
     this.work();
   }
 
-  private async ask(task: string, batch: [string, { pair: Pair }][]): Promise<void> {
+  private async ask(task: string, batch: [string, { pair: Pair }][], tried = 0): Promise<void> {
     let answers: boolean[];
     try {
       answers = await (this.grade as GradePairs)(
@@ -86,13 +86,14 @@ export class Gradings {
         batch.map(([, { pair }]) => pair),
       );
     } catch {
-      // One pair that cannot be compared within the limit differs.
       if (batch.length > 1) {
         const half = batch.length >> 1;
         await this.ask(task, batch.slice(0, half));
         await this.ask(task, batch.slice(half));
         return;
       }
+      // The worker may have been ended for another reason. A pair that twice cannot be compared within the limit differs.
+      if (tried === 0) return this.ask(task, batch, 1);
       answers = [false];
     }
     batch.forEach(([key], i) => {

@@ -1,0 +1,50 @@
+/** The worker that compares answers for views, struck while a run with answers that are hard to read is opened: the figures are right. */
+import type { Browser } from 'playwright-core';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { firstRight, hostileRun } from '../../../tests/e2e/hostile';
+import { store } from '../../../tests/e2e/recorded';
+import type { Rng } from '../rng';
+import { begin } from './runs';
+import { add, newLane, strike, type Lane } from './strike';
+
+const PATIENCE_MS = 180_000;
+/** Comparing all takes about as long. */
+const COMPARING_MS = 400;
+
+export async function strikeGradings(
+  browser: Browser,
+  url: string,
+  { endings, onEnding }: { endings: number; onEnding: () => void },
+  rng: Rng,
+): Promise<Lane> {
+  const lane = newLane();
+  const visit = await begin(browser, url);
+  const { page } = visit;
+  try {
+    const { recorded, hostile } = await hostileRun('hostile parley');
+    const right = page.getByText(`round 1: ${firstRight(recorded.events)} %`).first();
+    await store(page, [hostile]);
+    while (lane.struck < endings) {
+      const from = performance.now();
+      add(lane, 'views opened with grading struck');
+      await visit.tab('Votes').click();
+      const started = page.waitForEvent('worker', {
+        predicate: (worker) => worker.url().includes('/grading-'),
+        timeout: PATIENCE_MS,
+      });
+      await page.getByLabel('Run on show').selectOption({ label: 'hostile parley' });
+      const worker = await started;
+      await sleep(rng.int(COMPARING_MS));
+      await strike(lane, 'grading', worker, rng);
+      await right.waitFor({ timeout: PATIENCE_MS });
+      lane.longestMs = Math.max(lane.longestMs, performance.now() - from);
+      onEnding();
+      await page.reload();
+    }
+  } catch (error) {
+    lane.faults.push(`grading, after ${lane.struck} endings: ${String(error)}`);
+  } finally {
+    await visit.end();
+  }
+  return lane;
+}

@@ -1,0 +1,76 @@
+/** Workers that a run needs: engine, lab and tokenizer. Every run ends with the digest of an undisturbed one. */
+import type { Browser } from 'playwright-core';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Visit } from '../../../tests/e2e/visit';
+import type { Rng } from '../rng';
+import { add, find, newLane, replaced, strike, type Lane } from './strike';
+
+const PROBLEMS = { training: 3, heldOut: 3 };
+/** A tokenizer is asked twice and then its file is blamed, so it is struck once a run. */
+const ENDINGS_A_RUN: Readonly<Record<string, number>> = { engine: 3, lab: 3, tokenizer: 1 };
+
+export interface RunLane {
+  name: 'engine' | 'lab' | 'tokenizer';
+  endings: number;
+  seed: number;
+  onEnding: () => void;
+}
+
+export async function strikeRuns(
+  browser: Browser,
+  url: string,
+  { name, endings, seed, onEnding }: RunLane,
+  rng: Rng,
+): Promise<Lane> {
+  const lane = newLane();
+  const visit = await begin(browser, url);
+  const most = ENDINGS_A_RUN[name] ?? 1;
+  const start = async (): Promise<void> => {
+    await visit.fillSettings(seed, 'reference', PROBLEMS);
+    await visit.start();
+    await visit.untilActivity(/./);
+  };
+  try {
+    const began = performance.now();
+    await start();
+    await visit.untilState('finished');
+    const expected = await visit.digest();
+    const duration = performance.now() - began;
+    while (lane.struck < endings) {
+      add(lane, `runs with ${name} struck`);
+      await start();
+      for (let struck = 0; struck < most && lane.struck < endings; struck++) {
+        await sleep(rng.int(Math.round(duration / most)));
+        const over = async (): Promise<boolean> => (await visit.state()) === 'finished';
+        if (await over()) break;
+        const worker = find(visit, name);
+        if (!worker) continue;
+        const from = performance.now();
+        await strike(lane, name, worker, rng);
+        if (!(await replaced(visit, name, worker, over))) lane.faults.push(`no new ${name} worker`);
+        lane.longestMs = Math.max(lane.longestMs, performance.now() - from);
+        onEnding();
+      }
+      await visit.untilState('finished');
+      const digest = await visit.digest();
+      if (digest === expected) continue;
+      lane.different++;
+      lane.faults.push(`${name}: digest ${digest}, not ${expected}`);
+    }
+  } catch (error) {
+    lane.faults.push(`${name}, after ${lane.struck} endings: ${String(error)}`);
+  } finally {
+    await visit.end();
+  }
+  return lane;
+}
+
+/** The page, ready for a run. */
+export async function begin(browser: Browser, url: string): Promise<Visit> {
+  const visit = await Visit.begin(browser);
+  // What runs the command keeps the names of functions by a helper, which a page lacks.
+  await visit.page.addInitScript('globalThis.__name = (named) => named');
+  await visit.page.goto(url);
+  await visit.page.getByTestId('engine').filter({ hasText: 'Runs on' }).waitFor({ timeout: 120_000 });
+  return visit;
+}
