@@ -4,7 +4,17 @@ import globals from 'globals';
 import ts from 'typescript-eslint';
 
 export default ts.config(
-  { ignores: ['dist/', 'out/', 'node_modules/', 'static/', 'tests/fixtures/', 'bench/results/'] },
+  {
+    ignores: [
+      'dist/',
+      'out/',
+      'node_modules/',
+      'static/',
+      'tests/fixtures/',
+      'bench/results/',
+      'src/engine/exact/assembly/',
+    ],
+  },
   js.configs.recommended,
   ...ts.configs.recommended,
   ...svelte.configs['flat/recommended'],

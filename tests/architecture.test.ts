@@ -4,7 +4,17 @@ import { dirname, join, normalize } from 'node:path';
 import { expect, it } from 'vitest';
 
 /** Parts, the longest name first: a file belongs to the first that its path begins with. */
-const PARTS = ['engine/gpu', 'engine/kernels', 'engine/reference', 'engine', 'models', 'backends', 'tasks', 'society']
+const PARTS = [
+  'engine/gpu',
+  'engine/exact',
+  'engine/kernels',
+  'engine/reference',
+  'engine',
+  'models',
+  'backends',
+  'tasks',
+  'society',
+]
   .concat(['recipes', 'log', 'store', 'supervision', 'lab', 'ui', 'events', 'random', 'workers'])
   .sort((a, b) => b.length - a.length);
 
@@ -16,6 +26,7 @@ const RUNS_WITH: Record<string, string[]> = {
   'engine/kernels': [],
   engine: ['random'],
   'engine/reference': ['engine', 'random'],
+  'engine/exact': ['engine', 'engine/reference', 'random'],
   'engine/gpu': ['engine', 'engine/kernels', 'engine/reference', 'random'],
   models: ['engine'],
   backends: ['engine', 'models', 'supervision'],
@@ -72,7 +83,8 @@ const partOf = (file: string) => PARTS.find((part) => file === part || file.star
 
 const files = ['src', 'workers'].flatMap((root) =>
   readdirSync(root, { recursive: true, encoding: 'utf8' })
-    .filter((name) => /\.(ts|svelte)$/.test(name))
+    // Kernels are AssemblyScript, a language of its own.
+    .filter((name) => /\.(ts|svelte)$/.test(name) && !name.includes('exact/assembly/'))
     .map((name) => join(root, name)),
 );
 const imports = files.flatMap((file) =>

@@ -3,7 +3,6 @@ import type { ModelConfig } from '../types';
 import { layerActivations, layerForward, type KvCache, type LayerActivations, type Span } from './layer';
 import type { Decoder } from './model';
 import type { Pacer } from './pacer';
-import type { SaturationCount } from './quantise';
 
 /** Logits of one block of positions: at most this many numbers at once. */
 const HEAD_BLOCK = 1 << 22;

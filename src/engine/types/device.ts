@@ -6,7 +6,7 @@ export const CACHE_DTYPES = ['f32', 'f16'] as const;
 export type CacheDtype = (typeof CACHE_DTYPES)[number];
 
 export interface EngineInfo {
-  kind: 'webgpu' | 'reference' | 'torch';
+  kind: 'webgpu' | 'exact' | 'reference' | 'torch';
   /** For people: adapter vendor and description, or "TypeScript, 32-bit". */
   device: string;
   config: ModelConfig;

@@ -1,0 +1,36 @@
+/**
+ * The exact engine: the Engine contract on WebAssembly SIMD, with the bits of the reference engine, on every machine. Passes are
+ * those of the reference engine over another arithmetic.
+ */
+import type { ModelStream, ReadOptions } from '../stream';
+import type { EngineOptions, ModelWeights } from '../types';
+import { readHostModel } from '../reference/engine';
+import { HostEngine, totalBytes } from '../reference/hostEngine';
+import { ARITHMETIC_VERSION } from './kernels';
+import { WasmCompute } from './wasmCompute';
+
+/** For logs and people. Nothing about browser, threads or machine: results do not depend on them. */
+export const EXACT_DEVICE = `WebAssembly SIMD, arithmetic ${ARITHMETIC_VERSION}`;
+
+export class ExactEngine extends HostEngine {
+  /**
+   * Weights in memory are copied. A stream is collected, packed on its way.
+   * @throws RequestError for impossible options, MemoryPlanError when there is no memory for the model, what the stream throws
+   */
+  static async create(
+    model: ModelWeights | ModelStream,
+    options: EngineOptions = {},
+    reading: ReadOptions = {},
+  ): Promise<ExactEngine> {
+    const { weights, errors, resolved } = await readHostModel(model, options, reading);
+    const { config } = weights;
+    return new ExactEngine({
+      info: { kind: 'exact', device: EXACT_DEVICE, config, cache: resolved.cache },
+      compute: await WasmCompute.create(weights, resolved),
+      options,
+      resolved,
+      weightBytes: totalBytes(weights.tensors),
+      errors,
+    });
+  }
+}

@@ -1,0 +1,61 @@
+/** The compiled kernels (assembly/index.ts) with the types of their arguments: addresses in bytes, sizes in numbers. */
+import { KERNELS } from './kernelBytes';
+
+/** Version of the exact engine's arithmetic: which operations are done in which order. Other bits, another version. */
+export const ARITHMETIC_VERSION = 1;
+
+type Kernel = (...args: number[]) => void;
+
+export interface Kernels {
+  /** c, a, w, T, K, N */
+  productPacked: Kernel;
+  /** c, a, aRow, aStep, w, T, K, N, room */
+  productInto: Kernel;
+  /** out, w, N, K */
+  pack: Kernel;
+  /** out, x, y, n */
+  add: Kernel;
+  /** y, bias, T, O */
+  addBias: Kernel;
+  /** y, x, s, n */
+  addScaled: Kernel;
+  /** out, x, s, n */
+  scale: Kernel;
+  /** out, rstd, x, weight, M, n, eps */
+  rmsnormForward: Kernel;
+  /** dx, dy, x, rstd, weight, M, n */
+  rmsnormBackward: Kernel;
+  /** x, cos, sin, T, start, heads, half, direction */
+  rotate: Kernel;
+  /** act, gate, up, n */
+  swigluForward: Kernel;
+  /** dgate, dup, dact, gate, up, n */
+  swigluBackward: Kernel;
+  /** keys, k, T, start, kvHeads, headDim, keyStride */
+  storeKeys: Kernel;
+  /** out, q, keys, values, probs, keep, T, start, heads, kvHeads, headDim, keyStride, rowStride, scale */
+  attentionForward: Kernel;
+  /** dq, dk, dv, dout, q, k, v, probs, room, T, heads, kvHeads, headDim, rowStride, scale */
+  attentionBackward: Kernel;
+  /** sums, shifted, logits, ids, rows, V, room */
+  normalisers: Kernel;
+  /** sums, shifted, logits, ids, scales, rows, V */
+  crossEntropy: Kernel;
+  heapBase: WebAssembly.Global;
+}
+
+let compiled: WebAssembly.Module | null = null;
+
+/** Kernels that work in this memory. One compilation serves every engine of the thread. */
+export async function makeKernels(memory: WebAssembly.Memory): Promise<Kernels> {
+  compiled ??= await WebAssembly.compile(bytesOf(KERNELS));
+  const { exports } = await WebAssembly.instantiate(compiled, { env: { memory } });
+  return exports as unknown as Kernels;
+}
+
+function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}

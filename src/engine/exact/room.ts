@@ -1,0 +1,73 @@
+/** How many bytes of an arena a model, its adapters and its passes take; upper bounds. */
+import type { ModelConfig, ModelWeights } from '../types';
+import { PROJECTIONS } from '../types';
+import { projectionShape } from '../config';
+import { headBlockRows } from '../reference/forward';
+import type { ComputeOptions } from '../reference/compute';
+import { roomBytes } from './arena';
+import { keyStride, packedNumbers, rowStride } from './wasmArithmetic';
+
+/** Weights as they are and packed, rotary tables, keys and values of all rows. */
+export function modelBytes({ config, tensors }: ModelWeights, { maxRows, maxLength }: ComputeOptions): number {
+  let bytes = 2 * roomBytes((maxLength * config.headDim) / 2);
+  for (const { shape, data } of tensors.values()) {
+    const [rows = 0, columns] = shape;
+    bytes += roomBytes(data.length) + (columns === undefined ? 0 : roomBytes(packedNumbers(rows, columns)));
+  }
+  const width = config.numKvHeads * config.headDim;
+  const perLayer = roomBytes(width * keyStride(maxLength)) + roomBytes(width * maxLength);
+  return bytes + maxRows * config.numLayers * perLayer;
+}
+
+/** An adapter on every projection. */
+export function adapterBytes(config: ModelConfig, rank: number): number {
+  let bytes = 0;
+  for (const projection of PROJECTIONS) {
+    const [outputs, inputs] = projectionShape(config, projection);
+    bytes += roomBytes(rank * inputs) + roomBytes(packedNumbers(rank, inputs));
+    bytes += roomBytes(rank * outputs) + roomBytes(packedNumbers(outputs, rank));
+  }
+  return config.numLayers * bytes;
+}
+
+/** What a pass computes. */
+export interface PassSize {
+  /** Tokens of all rows together. */
+  tokens: number;
+  /** Positions that a token may attend to. */
+  positions: number;
+  /** Largest rank of any adapter in it. */
+  rank: number;
+  /** A backward follows: every layer's activations are kept. */
+  training: boolean;
+}
+
+/** The arrays of one pass (layer.ts, forward.ts, backward.ts, layerBackward.ts of the reference engine). */
+export function passBytes(config: ModelConfig, { tokens: N, positions, rank: R, training }: PassSize): number {
+  const { hiddenSize: D, intermediateSize: F, numHeads: H, numKvHeads: K, headDim: Dh, vocabSize: V } = config;
+  const { numLayers } = config;
+  const [q, k] = [H * Dh, K * Dh];
+  const block = Math.min(N, headBlockRows(V));
+  const probs = training ? H * N * rowStride(N) : 4 * rowStride(positions);
+  const layer = N * (4 * D + 2 + 2 * q + 2 * k + H + K + k + q + 3 * F) + probs + (training ? N * 7 * R : 0);
+  const widest = D + F + q + k;
+  // The residual stream, a branch, LoRA's hidden and update, keys and values, the last rows, normed and gathered.
+  const shared = N * (2 * D + R + widest) + k * (keyStride(N) + N) + N * (3 * D + 8) + block * (D + 1 + V) + V;
+  const gradients = training ? trainingNumbers(config, N, R, block) : 0;
+  const names = 64 + (training ? numLayers * 32 : 32);
+  return 4 * (layer * (training ? numLayers : 1) + shared + gradients) + names * 3 * 64 + (1 << 16);
+}
+
+function trainingNumbers(config: ModelConfig, N: number, R: number, block: number): number {
+  const { hiddenSize: D, intermediateSize: F, numHeads: H, numKvHeads: K, headDim: Dh, vocabSize: V } = config;
+  const [q, k] = [H * Dh, K * Dh];
+  const passing = N * (3 * F + 4 * D + 3 * q + 3 * k + 2 * R) + block * D + (N + Dh) * rowStride(N);
+  // Panels of products and of outer products may be made anew for a longer one.
+  const panels = 16 * (D + F + q + k + V + N + R);
+  let adapter = 0;
+  for (const projection of PROJECTIONS) {
+    const [outputs, inputs] = projectionShape(config, projection);
+    adapter += R * (outputs + inputs);
+  }
+  return passing + panels + config.numLayers * adapter;
+}

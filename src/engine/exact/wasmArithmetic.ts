@@ -1,0 +1,276 @@
+/** The operations of a pass as WebAssembly kernels on arrays of an arena: the bits of the oracle's. */
+import { log32 } from '../math';
+import type { Arithmetic, Matrix, Scratch } from '../reference/arithmetic';
+import type { AttentionShape } from '../reference/attention';
+import type { RopeTable } from '../reference/rope';
+import type { Arena } from './arena';
+import type { Kernels } from './kernels';
+
+const f = Math.fround;
+
+/** Rows as in a checkpoint, for the embedding and for gradients, and panels of 16 rows for products (assembly/product.ts). */
+interface PackedMatrix extends Matrix {
+  readonly packed: Float32Array;
+}
+
+/** Numbers of the panels of a matrix. */
+export function packedNumbers(rows: number, columns: number): number {
+  return Math.ceil(rows / 8) * 8 * columns;
+}
+
+/** Numbers between two dimensions of transposed keys: no power of two, whose lines would share few places in a cache. */
+export function keyStride(capacity: number): number {
+  return Math.ceil(capacity / 16) * 16 + 16;
+}
+
+/** Numbers between two rows of attention weights. */
+export function rowStride(positions: number): number {
+  return Math.ceil(positions / 4) * 4;
+}
+
+export class WasmArithmetic implements Arithmetic {
+  readonly scratch: Scratch;
+  private readonly words: Int32Array;
+
+  constructor(
+    private readonly arena: Arena,
+    private readonly kernels: Kernels,
+  ) {
+    arena.begin(kernels.heapBase.value as number);
+    this.scratch = arena.scratch;
+    this.scratch.begin();
+    this.words = new Int32Array(arena.memory.buffer);
+  }
+
+  room(length: number): Float32Array {
+    return this.arena.room(length);
+  }
+
+  matrix(data: Float32Array, rows: number, columns: number, before?: Matrix): Matrix {
+    const own = before?.data ?? (this.arena.holds(data) ? data : this.arena.room(data.length));
+    if (own !== data) own.set(data);
+    const packed = (before as PackedMatrix | undefined)?.packed ?? this.arena.room(packedNumbers(rows, columns));
+    this.kernels.pack(packed.byteOffset, own.byteOffset, rows, columns);
+    return { data: own, packed, rows, columns } as PackedMatrix;
+  }
+
+  releaseMatrix(matrix: Matrix): void {
+    this.arena.release(matrix.data);
+    this.arena.release((matrix as PackedMatrix).packed);
+  }
+
+  vector(data: Float32Array): Float32Array {
+    if (this.arena.holds(data)) return data;
+    const own = this.arena.room(data.length);
+    own.set(data);
+    return own;
+  }
+
+  product(y: Float32Array, x: Float32Array, w: Matrix, T: number): void {
+    const { packed } = w as PackedMatrix;
+    this.kernels.productPacked(y.byteOffset, x.byteOffset, packed.byteOffset, T, w.columns, w.rows);
+  }
+
+  productBack(dx: Float32Array, dy: Float32Array, w: Matrix, T: number): void {
+    const room = this.scratch.get('panel', 16 * w.rows).byteOffset;
+    const { rows: K, columns: N } = w;
+    this.kernels.productInto(dx.byteOffset, dy.byteOffset, 4 * K, 4, w.data.byteOffset, T, K, N, room);
+  }
+
+  outerAdd(out: Float32Array, y: Float32Array, x: Float32Array, T: number, O: number, I: number): void {
+    const room = this.scratch.get('panel', 16 * T).byteOffset;
+    this.kernels.productInto(out.byteOffset, y.byteOffset, 4, 4 * O, x.byteOffset, O, T, I, room);
+  }
+
+  addBias(y: Float32Array, bias: Float32Array, T: number): void {
+    this.kernels.addBias(y.byteOffset, bias.byteOffset, T, bias.length);
+  }
+
+  add(out: Float32Array, x: Float32Array, y: Float32Array): void {
+    this.kernels.add(out.byteOffset, x.byteOffset, y.byteOffset, out.length);
+  }
+
+  addScaled(y: Float32Array, x: Float32Array, s: number): void {
+    this.kernels.addScaled(y.byteOffset, x.byteOffset, s, x.length);
+  }
+
+  scale(out: Float32Array, x: Float32Array, s: number): void {
+    this.kernels.scale(out.byteOffset, x.byteOffset, s, x.length);
+  }
+
+  rmsnormForward(
+    out: Float32Array,
+    rstd: Float32Array,
+    x: Float32Array,
+    weight: Float32Array,
+    M: number,
+    n: number,
+    eps: number,
+  ): void {
+    this.kernels.rmsnormForward(out.byteOffset, rstd.byteOffset, x.byteOffset, weight.byteOffset, M, n, eps);
+  }
+
+  rmsnormBackward(
+    dx: Float32Array,
+    dy: Float32Array,
+    x: Float32Array,
+    rstd: Float32Array,
+    weight: Float32Array,
+    M: number,
+    n: number,
+  ): void {
+    const { byteOffset: at } = weight;
+    this.kernels.rmsnormBackward(dx.byteOffset, dy.byteOffset, x.byteOffset, rstd.byteOffset, at, M, n);
+  }
+
+  rotate(
+    x: Float32Array,
+    { cos, sin }: RopeTable,
+    T: number,
+    start: number,
+    heads: number,
+    headDim: number,
+    direction: 1 | -1,
+  ): void {
+    this.kernels.rotate(x.byteOffset, cos.byteOffset, sin.byteOffset, T, start, heads, headDim / 2, direction);
+  }
+
+  swigluForward(act: Float32Array, gate: Float32Array, up: Float32Array): void {
+    this.kernels.swigluForward(act.byteOffset, gate.byteOffset, up.byteOffset, act.length);
+  }
+
+  swigluBackward(
+    dgate: Float32Array,
+    dup: Float32Array,
+    dact: Float32Array,
+    gate: Float32Array,
+    up: Float32Array,
+  ): void {
+    const { byteOffset: from, length } = dact;
+    this.kernels.swigluBackward(dgate.byteOffset, dup.byteOffset, from, gate.byteOffset, up.byteOffset, length);
+  }
+
+  keyNumbers(capacity: number, { kvHeads, headDim }: AttentionShape): number {
+    return kvHeads * headDim * keyStride(capacity);
+  }
+
+  storeKeys(
+    keys: Float32Array,
+    k: Float32Array,
+    T: number,
+    start: number,
+    capacity: number,
+    { kvHeads, headDim }: AttentionShape,
+  ): void {
+    const own = this.arena.holds(k) ? k : this.copied('storedKeys', k);
+    const stride = keyStride(capacity);
+    this.kernels.storeKeys(keys.byteOffset, own.byteOffset, T, start, kvHeads, headDim, stride);
+  }
+
+  probNumbers(T: number, positions: number, keep: boolean, { heads }: AttentionShape): number {
+    return keep ? heads * T * rowStride(T) : 4 * rowStride(positions);
+  }
+
+  attentionForward(
+    out: Float32Array,
+    q: Float32Array,
+    keys: Float32Array,
+    values: Float32Array,
+    probs: Float32Array,
+    keep: boolean,
+    T: number,
+    start: number,
+    capacity: number,
+    { heads, kvHeads, headDim }: AttentionShape,
+  ): void {
+    this.kernels.attentionForward(
+      out.byteOffset,
+      q.byteOffset,
+      keys.byteOffset,
+      values.byteOffset,
+      probs.byteOffset,
+      keep ? 1 : 0,
+      T,
+      start,
+      heads,
+      kvHeads,
+      headDim,
+      keyStride(capacity),
+      keep ? rowStride(T) : probs.length / 4,
+      inverseRoot(headDim),
+    );
+  }
+
+  attentionBackward(
+    dq: Float32Array,
+    dk: Float32Array,
+    dv: Float32Array,
+    dout: Float32Array,
+    q: Float32Array,
+    k: Float32Array,
+    v: Float32Array,
+    probs: Float32Array,
+    T: number,
+    { heads, kvHeads, headDim }: AttentionShape,
+  ): void {
+    const stride = rowStride(T);
+    this.kernels.attentionBackward(
+      dq.byteOffset,
+      dk.byteOffset,
+      dv.byteOffset,
+      dout.byteOffset,
+      q.byteOffset,
+      k.byteOffset,
+      v.byteOffset,
+      probs.byteOffset,
+      this.scratch.get('attentionBackward', (T + headDim) * stride).byteOffset,
+      T,
+      heads,
+      kvHeads,
+      headDim,
+      stride,
+      inverseRoot(headDim),
+    );
+  }
+
+  logProbabilities(out: Float32Array, logits: Float32Array, V: number, ids: ArrayLike<number>): void {
+    const rows = out.length;
+    const { sums, shifted, at } = this.rowParts(rows, ids);
+    const room = this.scratch.get('exponentials', V).byteOffset;
+    this.kernels.normalisers(sums.byteOffset, shifted.byteOffset, logits.byteOffset, at, rows, V, room);
+    for (let r = 0; r < rows; r++) out[r] = (shifted[r] as number) - log32(sums[r] as number);
+  }
+
+  crossEntropy(
+    nll: Float32Array,
+    logits: Float32Array,
+    V: number,
+    ids: ArrayLike<number>,
+    scales: ArrayLike<number>,
+  ): void {
+    const rows = nll.length;
+    const { sums, shifted, at } = this.rowParts(rows, ids);
+    const factors = this.scratch.get('rowScales', rows);
+    factors.set(scales);
+    const { byteOffset: from } = factors;
+    this.kernels.crossEntropy(sums.byteOffset, shifted.byteOffset, logits.byteOffset, at, from, rows, V);
+    for (let r = 0; r < rows; r++) nll[r] = log32(sums[r] as number) - (shifted[r] as number);
+  }
+
+  private rowParts(rows: number, ids: ArrayLike<number>): { sums: Float32Array; shifted: Float32Array; at: number } {
+    const at = this.scratch.get('rowIds', rows).byteOffset;
+    this.words.set(ids, at / 4);
+    return { sums: this.scratch.get('rowSums', rows), shifted: this.scratch.get('rowShifted', rows), at };
+  }
+
+  private copied(name: string, data: Float32Array): Float32Array {
+    const own = this.scratch.get(name, data.length);
+    own.set(data);
+    return own;
+  }
+}
+
+/** 1 / √n as attention.ts rounds it. */
+function inverseRoot(n: number): number {
+  return f(1 / f(Math.sqrt(n)));
+}
