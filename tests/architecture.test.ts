@@ -34,7 +34,7 @@ const RUNS_WITH: Record<string, string[]> = {
   society: ['tasks', 'random', ERRORS],
   log: ['society', 'events', ERRORS],
   recipes: ['society', 'tasks', 'log', 'events', 'random', ERRORS].concat(
-    ['types', 'requests', 'describe'].map((file) => `engine/${file}`),
+    ['types', 'requests', 'describe', 'limits'].map((file) => `engine/${file}`),
   ),
   store: ['log', 'events', ERRORS, 'engine/peft', 'models/lostConnection'],
   supervision: [ERRORS],

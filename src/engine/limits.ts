@@ -83,6 +83,37 @@ export const PROBLEM_LIMITS = {
   problems: { max: 100_000, of: 'problems', advice: OTHER_FILE },
 } as const satisfies Record<string, Limit>;
 
+const SMALLER_RUN = 'choose fewer';
+
+/** Of a run's settings, which come from forms, links and files: each alone, and what they make together. */
+export const RUN_LIMITS = {
+  /** The paper has 3 and 5. */
+  agents: { max: 64, of: 'agents', advice: SMALLER_RUN },
+  /** The paper has 2. */
+  rounds: { max: 16, of: 'rounds', advice: SMALLER_RUN },
+  /** The paper has 5. */
+  iterations: { max: 1000, of: 'iterations', advice: SMALLER_RUN },
+  /** For training and held out, each; the paper has 500. */
+  problems: { max: 100_000, of: 'problems', advice: SMALLER_RUN },
+  /** Of one response; more than most models' context. */
+  responseTokens: { max: 32_768, of: 'tokens in a response', advice: SMALLER_RUN },
+  rank: { max: 1024, of: 'columns of an adapter (its rank)', advice: SMALLER_RUN },
+  epochs: { max: 1000, of: 'epochs', advice: SMALLER_RUN },
+  batch: { max: 4096, of: 'sequences in a batch', advice: SMALLER_RUN },
+  /** With summaries by a model. The paper's runs have some 100,000; a log takes about a kilobyte for each. */
+  responses: {
+    max: 10_000_000,
+    of: 'responses in all',
+    advice: 'lower agents, rounds, iterations, trainProblems or evaluationProblems: they multiply',
+  },
+  /** In all tracks and epochs. The paper's runs have some 100,000. */
+  trainedSequences: {
+    max: 100_000_000,
+    of: 'sequences to train on in all',
+    advice: 'lower finetune.epochs, agents, iterations or trainProblems: they multiply',
+  },
+} as const satisfies Record<string, Limit>;
+
 /**
  * What is wrong with a count from a file; null when it is within its bound.
  * @param count a whole number

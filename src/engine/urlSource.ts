@@ -8,6 +8,8 @@ const MOST_EMPTY_PIECES = 1000;
 const PROBE_BYTES = 128 * 1024;
 /** A server that says nothing for so long will say nothing more. */
 const SILENCE_MS = 60_000;
+/** One that sends fewer bytes in that time counts as one that sends nothing. */
+const LEAST_BYTES = 1024;
 
 /**
  * Files below a web address. A static host that answers a missing file with its index page (as single-page set-ups
@@ -136,6 +138,9 @@ class UrlFile implements OpenFile {
 class BodyReader {
   position = 0;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  /** Milliseconds that may still be waited for the next `LEAST_BYTES`, and how many of them have come. */
+  #left: number;
+  #few = 0;
   #chunk = new Uint8Array(0) as Uint8Array;
 
   constructor(
@@ -145,6 +150,7 @@ class BodyReader {
     private readonly signal?: AbortSignal,
   ) {
     this.#reader = response.body?.getReader();
+    this.#left = silenceMs;
   }
 
   /** The next bytes. @param at where they are in the file, for messages */
@@ -206,8 +212,14 @@ class BodyReader {
 
   async #next(): Promise<ReadableStreamReadResult<Uint8Array>> {
     if (this.#reader === undefined) return { done: true, value: undefined };
+    const began = performance.now();
+    const late = (): FileError => tooSlow(this.file, this.silenceMs, this.#few);
     try {
-      return await inTime(this.#reader.read(), this.silenceMs, this.file, () => void this.close());
+      const piece = await inTime(this.#reader.read(), this.#left, late, () => void this.close());
+      this.#few += piece.value?.length ?? 0;
+      this.#left = this.#few >= LEAST_BYTES ? this.silenceMs : this.#left - (performance.now() - began);
+      if (this.#few >= LEAST_BYTES) this.#few = 0;
+      return piece;
     } catch (cause) {
       this.signal?.throwIfAborted();
       if (cause instanceof FileError) throw cause;
@@ -235,7 +247,8 @@ async function request(url: string, file: string, silenceMs: number, init?: Requ
   const silence = new AbortController();
   const signal = init?.signal ? AbortSignal.any([init.signal, silence.signal]) : silence.signal;
   try {
-    return await inTime(fetch(url, { ...init, signal }), silenceMs, file, () => silence.abort());
+    const late = (): FileError => tooSlow(file, silenceMs, 0);
+    return await inTime(fetch(url, { ...init, signal }), silenceMs, late, () => silence.abort());
   } catch (cause) {
     init?.signal?.throwIfAborted();
     if (cause instanceof FileError) throw cause;
@@ -243,21 +256,30 @@ async function request(url: string, file: string, silenceMs: number, init?: Requ
   }
 }
 
-/** What the server sends, if it comes in time; else `stop` is called. @throws FileError after `ms` of silence */
-async function inTime<T>(work: Promise<T>, ms: number, file: string, stop: () => void): Promise<T> {
+/** What the server sends, if it comes within so many milliseconds; else `stop` is called. @throws what `late` makes */
+async function inTime<T>(work: Promise<T>, ms: number, late: () => FileError, stop: () => void): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const silence = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      const seconds = (ms / 1000).toLocaleString('en');
-      reject(new FileError(file, `could not be fetched: the server sent nothing for ${seconds} s; try again later`));
-      stop();
-    }, ms);
+    timer = setTimeout(
+      () => {
+        reject(late());
+        stop();
+      },
+      Math.max(0, ms),
+    );
   });
   try {
     return await Promise.race([work, silence]);
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** @param few bytes that came in that time */
+function tooSlow(file: string, ms: number, few: number): FileError {
+  const seconds = (ms / 1000).toLocaleString('en');
+  const what = few === 0 ? 'nothing' : `no more than ${few} bytes`;
+  return new FileError(file, `could not be fetched: the server sent ${what} for ${seconds} s; try again later`);
 }
 
 function brokenOff(file: string, cause: unknown): FileError {

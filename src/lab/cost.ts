@@ -47,7 +47,11 @@ export class SpeedMeter {
       signal.throwIfAborted();
       const engine = await open();
       signal.throwIfAborted();
-      const times = await measureSpeed(engine, config, signal);
+      const times = await measureSpeed(engine, config, signal).catch((error: unknown) => {
+        // An engine in another worker knows that it was to stop, but not why.
+        signal.throwIfAborted();
+        throw error;
+      });
       const { agents, adapter } = config;
       return { ...times, kind: engine.info.kind, bytes: engine.plan(), agents, rank: adapter.rank };
     });

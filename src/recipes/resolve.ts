@@ -1,5 +1,6 @@
 /** Configurations from a preset and overrides, and the check of a whole configuration. */
 import { CACHE_DTYPES, WEIGHT_DTYPES } from '../engine/types';
+import { checkLimit, RUN_LIMITS } from '../engine/limits';
 import { isFileTask, taskNamed, TASKS } from '../tasks';
 import type { ExperimentConfig } from './config';
 import { ConfigurationError } from './errors';
@@ -13,30 +14,30 @@ const SETTINGS: Readonly<Record<string, Reader>> = {
   model: text(),
   task: choice(...TASKS.map((task) => task.name)),
   seed: integer(0, Number.MAX_SAFE_INTEGER),
-  agents: integer(1, 64),
-  rounds: integer(1, 16),
-  iterations: integer(0, 1000),
-  trainProblems: integer(1, 100_000),
-  evaluationProblems: integer(1, 100_000),
+  agents: integer(1, RUN_LIMITS.agents.max),
+  rounds: integer(1, RUN_LIMITS.rounds.max),
+  iterations: integer(0, RUN_LIMITS.iterations.max),
+  trainProblems: integer(1, RUN_LIMITS.problems.max),
+  evaluationProblems: integer(1, RUN_LIMITS.problems.max),
   problems: choice('same', 'fresh'),
   'sampling.temperature': number(0, 100),
   'sampling.topK': integer(0, 1_000_000),
   'sampling.topP': number(0, 1, 'above'),
-  'sampling.maxTokens': integer(1, 32_768),
+  'sampling.maxTokens': integer(1, RUN_LIMITS.responseTokens.max),
   criticShare: number(0, 1),
-  minimumVotes: integer(1, 64),
+  minimumVotes: integer(1, RUN_LIMITS.agents.max),
   startFrom: choice('current', 'base'),
-  'adapter.rank': integer(1, 1024),
+  'adapter.rank': integer(1, RUN_LIMITS.rank.max),
   'adapter.alpha': number(0, 1e6, 'above'),
   'adapter.targets': projections(),
   'finetune.lr': number(0, 10),
   'finetune.schedule': choice('constant', 'linear', 'cosine'),
   'finetune.warmup': number(0, 1),
-  'finetune.epochs': integer(1, 1000),
-  'finetune.batchSize': integer(1, 4096),
+  'finetune.epochs': integer(1, RUN_LIMITS.epochs.max),
+  'finetune.batchSize': integer(1, RUN_LIMITS.batch.max),
   'finetune.clip': orNone(number(0, 1e9, 'above')),
   singleAgentBaseline: flag(),
-  chunk: integer(1, 100_000),
+  chunk: integer(1, RUN_LIMITS.problems.max),
 };
 
 /** Settings that a configuration need not have: those of some tasks, and those that are left out at their default. */
@@ -175,6 +176,26 @@ function checkTogether(config: ExperimentConfig): void {
     throw new ConfigurationError('minimumVotes', `${config.minimumVotes} of ${config.agents} agents can never agree`);
   }
   checkTaskSettings(config);
+  checkProduct(config);
+}
+
+/** Settings that are each within their range may together ask for more than any device does in a lifetime. */
+function checkProduct(config: ExperimentConfig): void {
+  const { agents, rounds, iterations, trainProblems, finetune } = config;
+  const { calls } = estimateWork(config);
+  checkLimit(
+    calls,
+    RUN_LIMITS.responses,
+    (problem) => new ConfigurationError('agents × rounds × iterations × problems', problem),
+  );
+  // A generator and, where there are revisions, a critic an agent, each with all its responses at most; and the single agent's.
+  const tracks = agents * (rounds > 1 ? 2 : 1) + (config.singleAgentBaseline ? agents : 0);
+  const sequences = trainProblems * tracks * iterations * finetune.epochs;
+  checkLimit(
+    sequences,
+    RUN_LIMITS.trainedSequences,
+    (problem) => new ConfigurationError('finetune.epochs × agents × iterations × trainProblems', problem),
+  );
 }
 
 function checkTaskSettings(config: ExperimentConfig): void {

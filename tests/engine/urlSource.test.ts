@@ -95,6 +95,13 @@ const ANSWERS: Record<string, Answer> = {
   'silent after a while': late(() => {}),
   'stalling plain': (bytes, _request, response) =>
     void response.writeHead(200, { 'content-length': bytes.length }).write(bytes.subarray(0, 10)),
+  /** A byte now and then, for ever: it is never silent. */
+  'trickling plain': (bytes, _request, response) => {
+    response.writeHead(200, { 'content-length': bytes.length });
+    let sent = 0;
+    const timer = setInterval(() => response.write(bytes.subarray(sent, ++sent)), 20);
+    response.once('close', () => clearInterval(timer));
+  },
 };
 
 let server: Server;
@@ -191,7 +198,8 @@ describe('urlSource', () => {
     'gives up a server that sends nothing more: %s',
     async (kind) => {
       const source = urlSource(`${base}/${encodeURIComponent(kind)}/llama`, 200);
-      const words = /model\.safetensors: could not be fetched: the server sent nothing for 0\.2 s; try again later/;
+      const words =
+        /model\.safetensors: could not be fetched: the server sent (nothing|no more than 10 bytes) for 0\.2 s; try again later/;
       await expect(loadModel(source, { partBytes: 20_000 })).rejects.toThrow(words);
       if (kind.endsWith('while') || kind === 'stalling') return;
       await expect(source.read('model.safetensors')).rejects.toThrow(words);
@@ -230,6 +238,14 @@ describe('urlSource', () => {
     const load = loadModel(at(kind, 'llama'), { partBytes: 20_000 });
     await expect(load).rejects.toThrow(FileError);
     await expect(load).rejects.toThrow(message);
+  });
+
+  it('gives up a server that sends a byte now and then', async () => {
+    const source = urlSource(`${base}/trickling plain/llama`, 200);
+    const words =
+      /model\.safetensors: could not be fetched: the server sent no more than \d+ bytes for 0\.2 s; try again later/;
+    await expect(loadModel(source)).rejects.toThrow(FileError);
+    await expect(source.read('model.safetensors')).rejects.toThrow(words);
   });
 
   it('stops a transfer that hangs when it is aborted, with the signal’s reason', async () => {

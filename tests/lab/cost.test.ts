@@ -56,4 +56,28 @@ describe('SpeedMeter', () => {
       100 * first.secondsPerGeneratedToken + 10 * first.secondsPerTrainedToken,
     );
   }, 30_000);
+
+  it('says why it was given up, whatever the engine says', async () => {
+    const meter = new SpeedMeter();
+    let begun = (): void => {};
+    const measuring = new Promise<void>((resolve) => (begun = resolve));
+    // As one behind a port does: a signal's reason does not go through.
+    const remote = new Proxy(engine, {
+      get: (target, name) => {
+        if (name === 'generate')
+          return async (_requests: unknown, { signal }: { signal: AbortSignal }) => {
+            begun();
+            await new Promise((resolve) => signal.addEventListener('abort', resolve));
+            throw new DOMException('signal is aborted without reason', 'AbortError');
+          };
+        const value: unknown = Reflect.get(target, name, target);
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+      },
+    });
+    const abandoned = meter.measure(config, 'reference', async () => remote);
+    const rejected = expect(abandoned).rejects.toThrow('The measurement was given up because a run was started.');
+    await measuring;
+    await meter.abandon();
+    await rejected;
+  });
 });
