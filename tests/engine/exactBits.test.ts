@@ -3,9 +3,10 @@ import { ExactEngine } from '../../src/engine/exact/engine';
 import { ReferenceEngine } from '../../src/engine/reference/engine';
 import { randomStream } from '../../src/engine/shapes';
 import type { Engine, EngineOptions, ModelConfig, ModelWeights } from '../../src/engine/types';
+import { collect } from '../../src/engine/stream';
+import { nodeWorkers } from '../../tools/cli/exactLanes';
 import { GOLDEN_MODELS, readGolden } from './golden';
 import { operationDigests } from './operationDigests';
-import { collect } from '../../src/engine/stream';
 
 const PLAIN: ModelConfig = {
   modelType: 'llama',
@@ -60,14 +61,17 @@ const ODD: Record<string, ModelConfig> = {
   },
 };
 
-async function expectSameBits(weights: ModelWeights, options: EngineOptions): Promise<void> {
+async function expectSameBits(weights: ModelWeights, options: EngineOptions, workers = [1]): Promise<void> {
   const digests = async (engine: Engine): Promise<Record<string, string>> => {
     const found = await operationDigests(engine, options.maxLength ?? 64);
     await engine.dispose();
     return found;
   };
   const oracle = await digests(await ReferenceEngine.create(weights, options));
-  expect(await digests(await ExactEngine.create(weights, options))).toEqual(oracle);
+  for (const count of workers) {
+    const engine = await ExactEngine.create(weights, options, {}, nodeWorkers(count));
+    expect(await digests(engine), `${count} workers`).toEqual(oracle);
+  }
 }
 
 const OPTIONS = { maxRows: 5, maxLength: 40 } satisfies EngineOptions;
@@ -81,6 +85,11 @@ describe('the exact engine has the bits of the reference engine', () => {
   it.each(GOLDEN_MODELS)('on %s with keys and values in f16', async (model) => {
     const { weights } = await readGolden(model);
     await expectSameBits(weights, { ...OPTIONS, cache: 'f16' });
+  });
+
+  it('whatever the number of workers', async () => {
+    const { weights } = await readGolden('qwen3');
+    await expectSameBits(weights, OPTIONS, [1, 2, 3]);
   });
 
   it.each(Object.entries(ODD))('on sizes that no tile divides: %s', async (_, config) => {

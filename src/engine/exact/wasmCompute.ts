@@ -20,7 +20,7 @@ import {
   type GradientWork,
   type UseGradient,
 } from '../reference/compute';
-import type { RowSource } from '../reference/generate';
+import type { RowSource, RowWatch } from '../reference/generate';
 import { Arena } from './arena';
 import { makeKernels } from './kernels';
 import { adapterBytes, modelBytes, passBytes, type PassSize } from './room';
@@ -77,12 +77,9 @@ export class WasmCompute implements Compute {
     return this.local.generate(requests, options);
   }
 
-  async generateFrom(
-    source: RowSource,
-    options: GenerateOptions & { onRow: (row: number, result: GenerateResult) => void },
-  ): Promise<void> {
+  async generateFrom(source: RowSource, watch: RowWatch): Promise<void> {
     await this.reserve(this.pass(false));
-    await this.local.generateFrom(source, options);
+    await this.local.generateFrom(source, watch);
   }
 
   async score(requests: readonly ScoreRequest[], signal?: AbortSignal): Promise<Float32Array[]> {

@@ -15,7 +15,7 @@ import type {
 import type { Arithmetic } from './arithmetic';
 import { sequenceGradient, type SequenceWork } from './backward';
 import { createCache, forEachLogitsBlock, forwardSpans, meanHidden, passingCache, type Hidden } from './forward';
-import { generateRows, listSource, type CachePool, type RowSource } from './generate';
+import { generateRows, listSource, type CachePool, type RowSource, type RowWatch } from './generate';
 import type { KvCache } from './layer';
 import { decoderOf, loadedAdapter, type Decoder, type LoadedAdapter } from './model';
 import { Pacer } from './pacer';
@@ -103,12 +103,9 @@ export class LocalCompute implements Compute {
   }
 
   /** Rows of any source, until it has no more. */
-  generateFrom(
-    source: RowSource,
-    options: GenerateOptions & { onRow: (row: number, result: GenerateResult) => void },
-  ): Promise<void> {
+  generateFrom(source: RowSource, watch: RowWatch): Promise<void> {
     const adapterOf = ({ adapter }: GenerateRequest): LoadedAdapter | null => this.find(adapter);
-    return generateRows(this.decoder, source, adapterOf, this.options.maxRows, this.caches, options);
+    return generateRows(this.decoder, source, adapterOf, this.options.maxRows, this.caches, watch);
   }
 
   async score(requests: readonly ScoreRequest[], signal?: AbortSignal): Promise<Float32Array[]> {

@@ -13,8 +13,21 @@ export interface IndexedRequest {
   request: GenerateRequest;
 }
 
-/** Where rows come from: at most `count` of those that wait, none when there are no more. */
-export type RowSource = (count: number) => IndexedRequest[] | Promise<IndexedRequest[]>;
+/** At most as many rows as were asked for, and whether there may be more later. */
+export interface GivenRows {
+  rows: IndexedRequest[];
+  more: boolean;
+}
+
+/** Where rows come from, asked for at most `count`. */
+export type RowSource = (count: number) => GivenRows | Promise<GivenRows>;
+
+/** Who hears of a generation. */
+export interface RowWatch extends Pick<GenerateOptions, 'signal' | 'onTokens'> {
+  /** Called after the tokens of a step. */
+  onStep?: () => void;
+  onRow: (row: number, result: GenerateResult) => void;
+}
 
 /** Room for the keys and values of rows. */
 export interface CachePool {
@@ -36,7 +49,8 @@ export function listSource(requests: readonly GenerateRequest[]): RowSource {
   return (count) => {
     const from = next;
     next = Math.min(requests.length, next + count);
-    return requests.slice(from, next).map((request, i) => ({ index: from + i, request }));
+    const rows = requests.slice(from, next).map((request, i) => ({ index: from + i, request }));
+    return { rows, more: next < requests.length };
   };
 }
 
@@ -50,21 +64,21 @@ export async function generateRows(
   adapterOf: (request: GenerateRequest) => LoadedAdapter | null,
   maxRows: number,
   caches: CachePool,
-  options: GenerateOptions & { onRow: (row: number, result: GenerateResult) => void },
+  options: RowWatch,
 ): Promise<void> {
   const pacer = new Pacer(options.signal);
   let active: ActiveRow[] = [];
-  let isExhausted = false;
+  let more = true;
   const leave = (row: ActiveRow): void => {
     caches.give(row.cache);
     options.onRow(row.index, row.result);
   };
   try {
-    while (active.length > 0 || !isExhausted) {
+    while (active.length > 0 || more) {
       const room = maxRows - active.length;
-      const newcomers = isExhausted || room === 0 ? [] : await source(room);
-      if (room > 0 && newcomers.length === 0) isExhausted = true;
-      for (const { index, request } of newcomers) {
+      const given: GivenRows = more && room > 0 ? await source(room) : { rows: [], more };
+      more = given.more;
+      for (const { index, request } of given.rows) {
         const row = startRow(index, request, adapterOf(request), caches.take());
         join(active, row);
         await step(decoder, [row], [{ ...lastToken(row), ids: request.ids }], options, pacer);
@@ -109,7 +123,7 @@ async function step(
   decoder: Decoder,
   rows: readonly ActiveRow[],
   spans: readonly Span[],
-  options: GenerateOptions,
+  options: RowWatch,
   pacer: Pacer,
 ): Promise<void> {
   const { hiddenSize: D, vocabSize: V } = decoder.config;
@@ -126,6 +140,7 @@ async function step(
     }
   });
   for (const row of rows) options.onTokens?.(row.index, row.result.ids.slice(-1));
+  options.onStep?.();
   if (pacer.due) await pacer.pause();
 }
 
