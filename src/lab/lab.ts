@@ -6,10 +6,8 @@ import { folderAddress } from '../models/address';
 import type { ModelFolder } from '../models/folder';
 import type { ExperimentConfig } from '../recipes/config';
 import { checkConfig } from '../recipes/resolve';
-import { bundleRun } from '../store/bundle';
-import { RunNotFoundError } from '../store/errors';
-import { thinRun, type KeepAdapters } from '../store/keep';
-import type { ProblemsEntry, RunCondition, RunPatch, RunRecord, RunStore } from '../store/types';
+import type { KeepAdapters } from '../store/keep';
+import type { RunRecord, RunStore } from '../store/types';
 import { NO_PULSE, type Pulse } from '../supervision';
 import { EngineLink, type EngineEnd } from './engineLink';
 import { EngineGoneError, EngineReplacedError, LabBusyError, LabStateError } from './errors';
@@ -17,20 +15,19 @@ import { LabModels } from './labModels';
 import type { ModelSources } from './model';
 import { Neighbours } from './neighbours';
 import { Outbox } from './outbox';
-import { keepProblems, readKeptProblems, readyTask, requireProblems } from './problems';
+import { readyTask, requireProblems } from './problems';
 import { createRun } from './runner';
-import { runName, storedRuns } from './runs';
 import { described } from './setup';
+import { StoredLab } from './storedLab';
 import type {
   DeviceSpeed,
   EngineChoice,
   EngineSummary,
   LabApi,
+  LabMessage,
   ModelCheck,
   ModelCheckRequest,
-  ProblemsSummary,
   StepUnit,
-  StoredRuns,
 } from './types';
 import { Work, type WorkParts } from './work';
 
@@ -45,19 +42,17 @@ export interface LabParts extends ModelSources {
   pulse?: Pulse;
 }
 
-export class Lab implements LabApi {
+export class Lab extends StoredLab implements LabApi {
   readonly #parts: LabParts;
   readonly #neighbours: Neighbours;
-  #store: Promise<RunStore> | null = null;
   #link: EngineLink | null = null;
   #models: LabModels | null = null;
   #outbox: Outbox | null = null;
   #work: Work | null = null;
   #pace = 0;
-  /** What could not be recorded of runs that failed because their store did. */
-  readonly #unsettled = new Map<string, RunPatch>();
 
   constructor(parts: LabParts) {
+    super(parts.openStore);
     this.#parts = parts;
     this.#neighbours = new Neighbours({
       locks: parts.locks,
@@ -71,6 +66,19 @@ export class Lab implements LabApi {
           : [],
       hear: (message) => this.#outbox?.pass(message),
     });
+  }
+
+  protected get atWork(): RunRecord | null {
+    return this.#work?.record ?? null;
+  }
+
+  protected tell(message: LabMessage): void {
+    if (message.type === 'run' && this.#work?.record.id === message.run.id) this.#work.record = message.run;
+    this.#outbox?.now(message);
+  }
+
+  protected busyElsewhere(): Promise<boolean> {
+    return this.#neighbours.busyElsewhere();
   }
 
   async connect(engine: MessagePort, messages: MessagePort, base: string): Promise<void> {
@@ -90,7 +98,7 @@ export class Lab implements LabApi {
 
   async abandon(runId: string, status: 'stopped' | 'failed', reason: string | null): Promise<void> {
     if (this.#work?.record.id === runId) throw new LabBusyError('This run is at work.');
-    const run = await (await this.#openStore()).update(runId, { status, error: reason });
+    const run = await (await this.openStore()).update(runId, { status, error: reason });
     this.#outbox?.now({ type: 'run', run });
   }
 
@@ -101,7 +109,7 @@ export class Lab implements LabApi {
   async measure(config: ExperimentConfig, choice: EngineChoice): Promise<DeviceSpeed> {
     const { models } = this.#connected();
     if (this.#work) throw new LabBusyError('The speed of this device cannot be measured while a run is at work.');
-    const store = await this.#openStore();
+    const store = await this.openStore();
     return models.measure(config, choice, () => readyTask(store, config));
   }
 
@@ -146,81 +154,13 @@ export class Lab implements LabApi {
     await work?.done;
   }
 
-  async runs(): Promise<StoredRuns> {
-    const own = (): string | undefined => this.#work?.record.id;
-    const store = await this.#openStore();
-    await this.#settle(store);
-    return storedRuns(store, own, () => this.#neighbours.busyElsewhere());
-  }
-
-  async run(runId: string): Promise<RunRecord> {
-    return (await this.#openStore()).run(runId);
-  }
-
-  async lines(runId: string, from: number, to: number): Promise<string[]> {
-    return (await this.#openStore()).lines(runId, from, to);
-  }
-
-  async rename(runId: string, name: string): Promise<RunRecord> {
-    const run = await (await this.#openStore()).update(runId, { name: runName(name) });
-    if (this.#work?.record.id === runId) this.#work.record = run;
-    this.#outbox?.now({ type: 'run', run });
-    return run;
-  }
-
   async flush(): Promise<void> {
     await this.#work?.flush();
   }
 
-  async delete(runId: string): Promise<void> {
-    if (this.#work?.record.id === runId) throw new LabBusyError('This run is at work. Stop it before deleting it.');
-    await (await this.#openStore()).delete(runId);
-    this.#outbox?.now({ type: 'deleted', runId });
-  }
-
-  async condition(runId: string): Promise<RunCondition> {
-    return (await this.#openStore()).condition(runId);
-  }
-
-  async thin(runId: string, keep: KeepAdapters): Promise<RunCondition> {
-    if (this.#work?.record.id === runId) throw new LabBusyError('This run is at work. Stop it before thinning it.');
-    const store = await this.#openStore();
-    const { name, status } = await store.run(runId);
-    if (status !== 'finished')
-      throw new LabStateError(
-        `The run ${name} has not finished, and goes on from its adapters. Finish it first, or delete it.`,
-      );
-    await thinRun(store, runId, keep);
-    return store.condition(runId);
-  }
-
-  async keepProblems(
-    task: string,
-    name: string,
-    bytes: Uint8Array,
-    expected?: { name: string; sha256: string },
-  ): Promise<ProblemsSummary> {
-    return keepProblems(await this.#openStore(), task, name, bytes, expected);
-  }
-
-  async readProblems(task: string, sha256: string): Promise<ProblemsSummary> {
-    return readKeptProblems(await this.#openStore(), task, sha256);
-  }
-
-  async problemFiles(): Promise<ProblemsEntry[]> {
-    return (await this.#openStore()).problemFiles();
-  }
-
-  async deleteProblems(sha256: string): Promise<void> {
-    const reading = this.#work?.record;
-    if (reading?.config.data?.sha256 === sha256)
-      throw new LabBusyError(`The run ${reading.name} is at work with this file. Stop it before deleting the file.`);
-    await (await this.#openStore()).deleteProblems(sha256);
-  }
-
   async plan(config: ExperimentConfig): Promise<MemoryPlan> {
     const checked = checkConfig(config);
-    const ready = await readyTask(await this.#openStore(), checked);
+    const ready = await readyTask(await this.openStore(), checked);
     return this.#connected().models.plan(checked, ready);
   }
 
@@ -244,10 +184,6 @@ export class Lab implements LabApi {
     return models.addFolder(folder);
   }
 
-  async bundle(runId: string): Promise<Uint8Array> {
-    return bundleRun(await this.#openStore(), runId);
-  }
-
   /** Takes the lock, finds or makes the run, and sets to work without waiting for the end. */
   async #begin(engine: EngineChoice, find: (store: RunStore) => Promise<RunRecord>): Promise<RunRecord> {
     const { models, outbox } = this.#connected();
@@ -256,7 +192,7 @@ export class Lab implements LabApi {
     let record: RunRecord;
     try {
       if (this.#work) throw new LabBusyError('Another run was just started.');
-      record = await find(await this.#openStore());
+      record = await find(await this.openStore());
     } catch (error) {
       release();
       throw error;
@@ -276,9 +212,9 @@ export class Lab implements LabApi {
       await this.#persist(work, choice);
     } catch (error) {
       const gone = error instanceof EngineGoneError || error instanceof EngineReplacedError;
-      if (gone && work.control.stopped) await this.#ended(work, { status: 'stopped' });
+      if (gone && work.control.stopped) work.recorded(await this.settle(work.record, { status: 'stopped' }));
       else {
-        await this.#ended(work, { status: 'failed', error: described(error).message });
+        work.recorded(await this.settle(work.record, { status: 'failed', error: described(error).message }));
         outbox.now({ type: 'error', runId: work.record.id, ...described(error) });
       }
       // The engine may be what failed (a lost device): the next run gets a new one.
@@ -311,7 +247,7 @@ export class Lab implements LabApi {
   }
 
   async #runRecipe(work: Work, choice: EngineChoice): Promise<void> {
-    const store = await this.#openStore();
+    const store = await this.openStore();
     await work.play(await this.#prepare(work, choice, store));
   }
 
@@ -322,26 +258,6 @@ export class Lab implements LabApi {
     return { store, task: ready.task, problems: ready.problems, ...opened };
   }
 
-  /** Keeps with the run how it ended. Where the store cannot take it, the page is told, and the store when it is listed next. */
-  async #ended(work: Work, patch: RunPatch): Promise<void> {
-    try {
-      work.recorded(await (await this.#openStore()).update(work.record.id, patch));
-    } catch {
-      this.#unsettled.set(work.record.id, patch);
-      work.recorded({ ...work.record, ...patch });
-    }
-  }
-
-  async #settle(store: RunStore): Promise<void> {
-    for (const [id, patch] of this.#unsettled) {
-      // Deleted meanwhile, perhaps.
-      await store.update(id, patch).catch((error: unknown) => {
-        if (!(error instanceof RunNotFoundError)) throw error;
-      });
-      this.#unsettled.delete(id);
-    }
-  }
-
   /** @throws LabBusyError */
   #requireIdle(): void {
     if (this.#work) throw new LabBusyError(`The run ${this.#work.record.name} is at work. Stop it first.`);
@@ -350,13 +266,5 @@ export class Lab implements LabApi {
   #connected(): { models: LabModels; outbox: Outbox } {
     if (!this.#models || !this.#outbox) throw new LabStateError('The lab has not been connected to an engine.');
     return { models: this.#models, outbox: this.#outbox };
-  }
-
-  #openStore(): Promise<RunStore> {
-    this.#store ??= this.#parts.openStore().catch((error) => {
-      this.#store = null;
-      throw error;
-    });
-    return this.#store;
   }
 }

@@ -1,7 +1,6 @@
 /** The stored runs as the page lists them. */
-import { RunNotFoundError } from '../store/errors';
-import { damageOf } from '../store/readBack';
-import type { RunRecord, RunStore } from '../store/types';
+import type { RunStore } from '../store/types';
+import type { DamageCheck } from './damage';
 import { LabStateError } from './errors';
 import { runScore } from './score';
 import type { StoredRuns } from './types';
@@ -13,6 +12,7 @@ import type { StoredRuns } from './types';
  */
 export async function storedRuns(
   store: RunStore,
+  damage: DamageCheck,
   own: () => string | undefined,
   busyElsewhere: () => Promise<boolean>,
 ): Promise<StoredRuns> {
@@ -22,11 +22,8 @@ export async function storedRuns(
   const busy = unfinished.length > 0 && mine === undefined && (await busyElsewhere());
   const elsewhere = busy ? unfinished.reduce((a, b) => (b.updated > a.updated ? b : a)).id : null;
   const abandoned = busy ? [] : unfinished.filter((run) => run.id !== mine);
-  const damaged: StoredRuns['damaged'] = {};
-  for (const run of runs.filter(({ id, status }) => status !== 'finished' && id !== mine && id !== elsewhere)) {
-    const damage = await logDamage(store, run);
-    if (damage !== null) damaged[run.id] = damage;
-  }
+  const atRest = runs.filter(({ id, status }) => status !== 'finished' && id !== mine && id !== elsewhere);
+  const damaged = await damage.of(store, atRest);
   const scores: StoredRuns['scores'] = {};
   for (const { id } of runs) {
     const score = runScore(await store.evaluations(id));
@@ -34,17 +31,6 @@ export async function storedRuns(
   }
   const interrupted = abandoned.map(({ id }) => id).filter((id) => damaged[id] === undefined);
   return { runs, interrupted, damaged, elsewhere, scores };
-}
-
-/** What is wrong with a stored log, or null. */
-async function logDamage(store: RunStore, run: RunRecord): Promise<string | null> {
-  try {
-    return damageOf(run, await store.lines(run.id));
-  } catch (error) {
-    // Deleted meanwhile by another tab.
-    if (error instanceof RunNotFoundError) return null;
-    throw error;
-  }
 }
 
 /** A run's name as it is kept. @throws LabStateError when nothing is left of it */

@@ -3,6 +3,7 @@ import 'fake-indexeddb/auto';
 import { IDBFactory } from 'fake-indexeddb';
 import { strFromU8, unzipSync } from 'fflate';
 import { beforeEach, expect, it } from 'vitest';
+import { DamageCheck } from '../../src/lab/damage';
 import { storedRuns } from '../../src/lab/runs';
 import { bundleRun } from '../../src/store/bundle';
 import { openDatabase, type Database } from '../../src/store/database';
@@ -42,6 +43,7 @@ it.each(DAMAGE)('%s is not offered as interrupted', async (_what, damage, told, 
   await damage(db);
   const listed = await storedRuns(
     store,
+    new DamageCheck(),
     () => undefined,
     async () => false,
   );
@@ -56,5 +58,30 @@ it.each(DAMAGE)('%s is not offered as interrupted', async (_what, damage, told, 
   expect(strFromU8(files['log.jsonl']!).split('\n')).toHaveLength(readable + 1);
   await store.delete('a-run');
   expect((await store.runs()).map(({ id }) => id)).toEqual(['sound']);
+  store.close();
+});
+
+it('a log is read once, in slices, and no more events at a listing than are allowed', async () => {
+  const store = new IndexedRunStore(await openDatabase());
+  for (const id of ['first', 'second', 'third']) {
+    await store.create(sampleRecord(id));
+    await store.append(id, { from: 0, events: sampleEvents, digest: 'd', progress: 0.5 });
+  }
+  const read: string[] = [];
+  const lines = store.lines.bind(store);
+  store.lines = (id, ...range) => (read.push(id), lines(id, ...range));
+  const check = new DamageCheck();
+  const listing = async (): Promise<string[]> => {
+    read.length = 0;
+    await check.of(store, await store.runs(), 1);
+    return [...read];
+  };
+  // One run at a listing, since a listing reads no further once it has read an event.
+  const listed = [...(await listing()), ...(await listing()), ...(await listing())];
+  expect([...listed].sort()).toEqual(['first', 'second', 'third']);
+  expect(await listing()).toEqual([]);
+  // A log that grew is another one.
+  await store.append('second', { from: 4, events: sampleEvents.slice(0, 1), digest: 'e', progress: 0.6 });
+  expect(await listing()).toEqual(['second']);
   store.close();
 });
