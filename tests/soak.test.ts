@@ -6,7 +6,7 @@ import { soak, soakTable } from '../tools/soak/result';
 import { createRng } from '../tools/soak/rng';
 import { soakSteps } from '../tools/soak/steps';
 
-const options = (count: number) => ({ count, seed: 3, say: () => {} });
+const options = (count: number) => ({ count, seed: 3, say: () => {}, over: () => false });
 
 it('downloads end in a right model or a typed error', async () => {
   const result = await soak('downloads', soakDownloads, options(12));

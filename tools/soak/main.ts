@@ -11,6 +11,7 @@ ${Object.entries(KINDS)
   .map(([kind, { counts }]) => `  --${kind} N`.padEnd(22) + counts)
   .join('\n')}
   --seed N            of all that is drawn (1)
+  --minutes N         after which no further attempt begins (no limit; kinds in a browser)
   --out DIR           where results are written (bench/results/soak)
 `;
 
@@ -24,7 +25,7 @@ function wholeNumber(option: string, text: string, least: number): number {
 
 async function main(): Promise<void> {
   const options = Object.fromEntries(
-    [...Object.keys(KINDS), 'seed', 'out'].map((name) => [name, { type: 'string' as const }]),
+    [...Object.keys(KINDS), 'seed', 'out', 'minutes'].map((name) => [name, { type: 'string' as const }]),
   );
   const parsed = parseArgs({ options: { ...options, help: { type: 'boolean' } } });
   const values: Readonly<Record<string, string | boolean | undefined>> = parsed.values;
@@ -33,10 +34,13 @@ async function main(): Promise<void> {
   const seed = wholeNumber('seed', String(values['seed'] ?? '1'), 0);
   const out = String(values['out'] ?? 'bench/results/soak');
   const counts = asked.map(([kind]) => wholeNumber(kind, String(values[kind]), 1));
+  const minutes = wholeNumber('minutes', String(values['minutes'] ?? MOST), 1);
   mkdirSync(out, { recursive: true });
   const say = (line: string) => process.stderr.write(`${line}\n`);
   for (const [index, [kind, { load }]] of asked.entries()) {
-    const result = await soak(kind, await load(), { count: counts[index] as number, seed, say });
+    const end = performance.now() + minutes * 60_000;
+    const over = (): boolean => performance.now() >= end;
+    const result = await soak(kind, await load(), { count: counts[index] as number, seed, say, over });
     writeFileSync(join(out, `${kind}.json`), `${JSON.stringify(result, null, 2)}\n`);
     writeTable(out);
     say(`${kind}: ${result.passed ? 'passed' : 'FAILED'} in ${result.seconds} s, ${result.attempts} attempts`);

@@ -10,6 +10,8 @@ export interface SoakOptions {
   seed: number;
   /** Hears of the progress, one line at a time. */
   say: (line: string) => void;
+  /** Whether the time is up, so that no further attempt begins. */
+  over: () => boolean;
 }
 
 /** Memory of the process in MiB, early (after warming up) and at the end. */

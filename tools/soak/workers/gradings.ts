@@ -14,7 +14,7 @@ const COMPARING_MS = 400;
 export async function strikeGradings(
   browser: Browser,
   url: string,
-  { endings, onEnding }: { endings: number; onEnding: () => void },
+  { endings, onEnding, over }: { endings: number; onEnding: () => void; over: () => boolean },
   rng: Rng,
 ): Promise<Lane> {
   const lane = newLane();
@@ -24,7 +24,7 @@ export async function strikeGradings(
     const { recorded, hostile } = await hostileRun('hostile parley');
     const right = page.getByText(`round 1: ${firstRight(recorded.events)} %`).first();
     await store(page, [hostile]);
-    while (lane.struck < endings) {
+    while (lane.struck < endings && !over()) {
       const from = performance.now();
       add(lane, 'views opened with grading struck');
       await visit.tab('Votes').click();

@@ -16,7 +16,7 @@ import type { Lane } from './strike';
 const halves = (count: number): number[] => [Math.ceil(count / 2), Math.floor(count / 2)].filter((half) => half > 0);
 
 /** @param count endings of each worker; half as many stops are measured */
-export async function soakWorkers({ count, seed, say }: SoakOptions): Promise<SoakOutcome> {
+export async function soakWorkers({ count, seed, say, over }: SoakOptions): Promise<SoakOutcome> {
   const lab = await serveLab();
   const browser = await launch();
   let done = 0;
@@ -25,17 +25,17 @@ export async function soakWorkers({ count, seed, say }: SoakOptions): Promise<So
   };
   const rng = (lane: string) => createRng(seed, `workers ${lane}`);
   const runs = (name: 'engine' | 'lab' | 'tokenizer', endings: number, part = 1) =>
-    strikeRuns(browser, lab.url, { name, endings, seed: seed + part, onEnding }, rng(`${name} ${part}`));
+    strikeRuns(browser, lab.url, { name, endings, seed: seed + part, onEnding, over }, rng(`${name} ${part}`));
   try {
     const lanes = await Promise.all([
       runs('engine', count),
       ...halves(count).map((half, part) => runs('lab', half, part + 1)),
       runs('tokenizer', count),
-      strikeGradings(browser, lab.url, { endings: count, onEnding }, rng('grading')),
+      strikeGradings(browser, lab.url, { endings: count, onEnding, over }, rng('grading')),
       ...halves(count).map((half, part) =>
-        strikeModels(browser, lab.url, { endings: half, onEnding }, rng(`models ${part + 1}`)),
+        strikeModels(browser, lab.url, { endings: half, onEnding, over }, rng(`models ${part + 1}`)),
       ),
-      strikeStops(browser, lab.url, { stops: Math.ceil(count / 2), seed, onStop: () => {} }, rng('stops')),
+      strikeStops(browser, lab.url, { stops: Math.ceil(count / 2), seed, over }, rng('stops')),
     ]);
     return together(lanes);
   } finally {

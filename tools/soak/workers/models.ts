@@ -25,7 +25,7 @@ function repoFiles(): Map<string, Uint8Array> {
 export async function strikeModels(
   browser: Browser,
   url: string,
-  { endings, onEnding }: { endings: number; onEnding: () => void },
+  { endings, onEnding, over }: { endings: number; onEnding: () => void; over: () => boolean },
   rng: Rng,
 ): Promise<Lane> {
   const lane = newLane();
@@ -35,7 +35,7 @@ export async function strikeModels(
   const visit = await begin(browser, url);
   try {
     await visit.tab('Models').click();
-    while (lane.struck < endings) {
+    while (lane.struck < endings && !over()) {
       const from = performance.now();
       add(lane, 'downloads with models struck');
       await startDownload(visit, hub, rng.int(WEIGHTS));

@@ -14,12 +14,13 @@ export interface RunLane {
   endings: number;
   seed: number;
   onEnding: () => void;
+  over: () => boolean;
 }
 
 export async function strikeRuns(
   browser: Browser,
   url: string,
-  { name, endings, seed, onEnding }: RunLane,
+  { name, endings, seed, onEnding, over }: RunLane,
   rng: Rng,
 ): Promise<Lane> {
   const lane = newLane();
@@ -36,18 +37,18 @@ export async function strikeRuns(
     await visit.untilState('finished');
     const expected = await visit.digest();
     const duration = performance.now() - began;
-    while (lane.struck < endings) {
+    while (lane.struck < endings && !over()) {
       add(lane, `runs with ${name} struck`);
       await start();
       for (let struck = 0; struck < most && lane.struck < endings; struck++) {
         await sleep(rng.int(Math.round(duration / most)));
-        const over = async (): Promise<boolean> => (await visit.state()) === 'finished';
-        if (await over()) break;
+        const finished = async (): Promise<boolean> => (await visit.state()) === 'finished';
+        if (await finished()) break;
         const worker = find(visit, name);
         if (!worker) continue;
         const from = performance.now();
         await strike(lane, name, worker, rng);
-        if (!(await replaced(visit, name, worker, over))) lane.faults.push(`no new ${name} worker`);
+        if (!(await replaced(visit, name, worker, finished))) lane.faults.push(`no new ${name} worker`);
         lane.longestMs = Math.max(lane.longestMs, performance.now() - from);
         onEnding();
       }

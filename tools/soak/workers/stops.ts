@@ -12,13 +12,13 @@ const PROBLEMS = { training: 3, heldOut: 3 };
 export async function strikeStops(
   browser: Browser,
   url: string,
-  { stops, seed, onStop }: { stops: number; seed: number; onStop: () => void },
+  { stops, seed, over }: { stops: number; seed: number; over: () => boolean },
   rng: Rng,
 ): Promise<Lane> {
   const lane = newLane();
   const visit = await begin(browser, url);
   try {
-    while (lane.stops.length < stops) {
+    while (lane.stops.length < stops && !over()) {
       await visit.fillSettings(seed, 'reference', PROBLEMS);
       await visit.start();
       await visit.untilActivity(/./);
@@ -28,7 +28,6 @@ export async function strikeStops(
       if (worker) await strike(lane, name, worker, rng);
       else add(lane, 'undisturbed stops');
       lane.stops.push(await timeOfStop(visit.page));
-      onStop();
     }
   } catch (error) {
     lane.faults.push(`stop ${lane.stops.length + 1}: ${String(error)}`);
