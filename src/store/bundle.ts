@@ -27,6 +27,7 @@ export async function bundleRun(store: RunStore, runId: string): Promise<Uint8Ar
       version: 1,
       name: record.name,
       status: record.status,
+      ...(record.error && { error: record.error }),
       events: record.events,
       digest: record.digest,
       engine: record.engine,

@@ -1,5 +1,5 @@
 /** How far packed tensors are from the file's, in a few numbers. */
-import type { TensorError } from '../../src/engine/types';
+import type { TensorError, Engine } from '../../src/engine/types';
 
 export interface ErrorSummary {
   /** Relative error, weighted by the tensors' numbers of values. */
@@ -23,4 +23,17 @@ export function summarise(errors: readonly TensorError[]): ErrorSummary | null {
 export function describeErrors({ mean, worst, saturated }: ErrorSummary): string {
   const cut = saturated > 0 ? `; ${saturated} numbers too large for f16` : '';
   return `relative error of the weights: mean ${mean.toExponential(3)}, worst ${worst.relative.toExponential(3)} (${worst.name})${cut}`;
+}
+
+/**
+ * How many weights (or scales of groups) and how many keys and values were too large for their format: fields of a JSON result, absent
+ * where none were. For people the engine says it in a note.
+ */
+export async function saturationIn(
+  engine: Pick<Engine, 'report'>,
+): Promise<{ saturated?: number; cacheSaturated?: number }> {
+  const report = await engine.report?.();
+  const saturated = (report?.errors ?? []).reduce((sum, error) => sum + error.saturated, 0);
+  const cacheSaturated = report?.cacheSaturated ?? 0;
+  return { ...(saturated > 0 && { saturated }), ...(cacheSaturated > 0 && { cacheSaturated }) };
 }

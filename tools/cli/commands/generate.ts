@@ -20,6 +20,7 @@ import {
   ignoredIn,
 } from '../args';
 import { Output } from '../output';
+import { saturationIn } from '../quantiserErrors';
 import { openEngine, openModel, readAdapter } from '../session';
 import { endTokens, responseText } from '../../../src/recipes/endTokens';
 import type { ChatTokenizer } from '../../../src/backends/tokenizer';
@@ -41,7 +42,8 @@ ${ignoreHelp(20)}
 ${dtypeHelp(20)}
 ${cacheHelp(20)}
   --engine NAME        auto, webgpu or reference; default auto
-  --json               one JSON object: ids, text, logprobs, margins, finish`;
+  --json               one JSON object: ids, text, logprobs, margins, finish; saturated and cacheSaturated where
+                       numbers were too large for their format`;
 
 export async function main(args: string[]): Promise<void> {
   const values = readOptions(args, {
@@ -107,7 +109,14 @@ export async function main(args: string[]): Promise<void> {
   ]);
   if (!result) throw new Error('the engine returned no result');
   const completion = tokenizer ? responseText(tokenizer, ends, result.ids) : null;
-  output.object({ prompt_ids: ids, ...result, text: completion, engine: engine.info.kind, ...ignoredIn(model.config) });
+  output.object({
+    prompt_ids: ids,
+    ...result,
+    text: completion,
+    engine: engine.info.kind,
+    ...ignoredIn(model.config),
+    ...(await saturationIn(engine)),
+  });
   output.line(completion ?? result.ids.join(','));
   output.note(`${result.ids.length} tokens, ended by ${result.finish}, ${engine.info.device}`);
   await engine.dispose();

@@ -37,6 +37,7 @@ import {
 } from '../args';
 import { deviceArithmetic } from '../device';
 import { Output } from '../output';
+import { saturationIn } from '../quantiserErrors';
 import { describeEvent, finalReport, summary, textReport } from '../runReport';
 import { hashOf, openEngine, openModel, readBytes, requireWritable } from '../session';
 import { deskStore, onInterrupt, theDesk } from '../surroundings';
@@ -159,6 +160,7 @@ export async function main(args: string[]): Promise<void> {
   const events = await store.events(created.id);
   const results = resultsOf(events);
   const texts = tallyTexts(events);
+  const saturated = await saturationIn(engine);
   await engine.dispose();
   if (record.status !== 'finished')
     throw new InterruptedError(
@@ -168,7 +170,7 @@ export async function main(args: string[]): Promise<void> {
   output.clearProgress();
   for (const line of [...summary(results), ...textReport(texts)]) output.line(line);
   output.line(`log digest ${record.digest}, ${record.events} events, ${seconds.toFixed(0)} s`);
-  output.object({ type: 'result', ...finalReport(results, record, texts), seconds: Math.round(seconds) });
+  output.object({ type: 'result', ...finalReport(results, record, texts), ...saturated, seconds: Math.round(seconds) });
 }
 
 async function keepLog(out: string, output: Output): Promise<void> {

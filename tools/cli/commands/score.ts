@@ -17,7 +17,7 @@ import {
 import type { EngineChoice, Values } from '../args';
 import { Output } from '../output';
 import { perplexityOf, type Perplexity, windowsOf } from '../../../src/engine/perplexity';
-import { describeErrors, summarise, type ErrorSummary } from '../quantiserErrors';
+import { describeErrors, summarise, type ErrorSummary, saturationIn } from '../quantiserErrors';
 import { openEngine, openModel, readAdapter, readBytes, type OpenedModel } from '../session';
 import { plainText } from '../../../src/tasks/textLines';
 import { checkTokens, openTokenizer } from '../tokenizer';
@@ -85,7 +85,8 @@ async function scoreIds(values: Values, dtype: WeightDtype, choice: EngineChoice
   const logprobs = Array.from(row ?? []);
   const sum = logprobs.reduce((a, b) => a + b, 0);
   const perplexity = Math.exp(-sum / logprobs.length);
-  output.object({ ids, logprobs, sum, perplexity, dtype, engine: engine.info.kind, ...ignoredIn(model.config) });
+  const seen = { ...ignoredIn(model.config), ...(await saturationIn(engine)) };
+  output.object({ ids, logprobs, sum, perplexity, dtype, engine: engine.info.kind, ...seen });
   logprobs.forEach((value, i) => output.line(`${String(ids[i + 1]).padStart(7)}  ${value.toFixed(6)}`));
   output.line(`sum ${sum.toFixed(6)}, perplexity ${perplexity.toFixed(4)}`);
   await engine.dispose();
