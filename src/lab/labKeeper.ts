@@ -40,7 +40,7 @@ export interface LabKeeperParts {
 const LAB_LIMITS = { silent: 30_000, stalled: 180_000 };
 /** After a stop was asked for: when the engine is ended, and when the lab is. Together two seconds at most. */
 const ENGINE_STOPS = 1_000;
-const LAB_STOPS = 1_750;
+const LAB_STOPS = 1_500;
 /** The lock of a lab that is gone is free a moment later: how often it is tried, and milliseconds between. */
 const LOCK_TRIES = 20;
 const LOCK_PAUSE = 500;
@@ -264,7 +264,8 @@ export class LabKeeper {
   }
 
   async #abandon(runId: string, status: 'stopped' | 'failed', reason: string | null): Promise<void> {
-    this.#hear(IDLE);
+    // Nobody waits for a new lab to be told that the run has ended.
+    [...this.#memory.ended(status, reason), IDLE].forEach((message) => this.#hear(message));
     await this.call((lab) => lab.abandon(runId, status, reason));
   }
 

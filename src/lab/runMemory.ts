@@ -13,6 +13,7 @@ export class RunMemory {
   /** The visitor has asked to stop. */
   stopping = false;
   #runId = '';
+  #record: RunRecord | null = null;
   #status = NOTHING;
   #events = 0;
 
@@ -20,11 +21,14 @@ export class RunMemory {
   begin(record: RunRecord): void {
     if (this.#runId !== record.id) this.#events = 0;
     this.#runId = record.id;
+    this.#record = record;
     this.#events = Math.max(this.#events, record.events);
   }
 
   hear(message: LabMessage): void {
-    if (message.type === 'status') {
+    if (message.type === 'run') {
+      if (message.run.id === this.#runId) this.#record = message.run;
+    } else if (message.type === 'status') {
       const { runId, state } = message.status;
       this.#status = message.status;
       if (state !== 'idle' && runId !== null && runId !== this.#runId) {
@@ -51,6 +55,13 @@ export class RunMemory {
   /** The longest that its log ever was; 0 while nothing is at work. */
   get events(): number {
     return this.atWork ? this.#events : 0;
+  }
+
+  /** What is said of the run before its lab is there again to record how it ended; nothing when it is not known. */
+  ended(status: 'stopped' | 'failed', reason: string | null): LabMessage[] {
+    const record = this.#record;
+    if (record?.id !== this.#runId) return [];
+    return [{ type: 'run', run: { ...record, status, error: reason } }];
   }
 
   /** What is said while a new lab is started for it. */

@@ -36,16 +36,20 @@ export async function strikeRuns(
     await start();
     await visit.untilState('finished');
     const expected = await visit.digest();
-    const duration = performance.now() - began;
+    const duration = Math.min(30_000, performance.now() - began);
     while (lane.struck < endings && !over()) {
       add(lane, `runs with ${name} struck`);
       await start();
       for (let struck = 0; struck < most && lane.struck < endings; struck++) {
-        await sleep(rng.int(Math.round(duration / most)));
+        // The tokenizer is asked for the last time well before the end.
+        await sleep(rng.int(Math.round(duration / Math.max(most, 2))));
         const finished = async (): Promise<boolean> => (await visit.state()) === 'finished';
         if (await finished()) break;
         const worker = find(visit, name);
-        if (!worker) continue;
+        if (!worker) {
+          add(lane, `moments without a ${name}`);
+          continue;
+        }
         const from = performance.now();
         await strike(lane, name, worker, rng);
         if (!(await replaced(visit, name, worker, finished))) lane.faults.push(`no new ${name} worker`);
