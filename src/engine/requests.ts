@@ -29,7 +29,9 @@ export interface Limits {
 export function resolveMaxLength(config: ModelConfig, options: EngineOptions): number {
   const maxLength = options.maxLength ?? Math.min(config.maxPositions, 1024);
   if (!Number.isInteger(maxLength) || maxLength < 2)
-    throw new RequestError(`the longest sequence is set to ${maxLength} tokens; it needs a whole number of at least 2`);
+    throw new RequestError(
+      `the longest sequence is set to ${counted(maxLength)}; it needs a whole number of at least 2`,
+    );
   if (maxLength > config.maxPositions) {
     throw new RequestError(
       `the longest sequence is set to ${maxLength} tokens, and the model reads ${config.maxPositions} at most; ask for that or less`,

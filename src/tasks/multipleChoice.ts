@@ -75,6 +75,7 @@ function choiceNamed(field: string, answer: unknown, { labels, texts }: Choices)
   const index = labelled(names, String(answer).trim());
   if (index !== null) return index;
   const isText = texts.some((text) => text.trim() === String(answer).trim());
+  if (names.length === 0) throw new Error('"choices" is empty; give the choices, or leave it out');
   throw new Error(
     `${where} is none of ${names.join(', ')}${isText ? '; it is the text of a choice: give its label instead' : ''}`,
   );

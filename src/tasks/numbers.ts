@@ -193,7 +193,10 @@ function readUnit(tail: string): bigint | null {
   if (words === '') return 1n;
   if (/^\p{L}/u.test(tail) && !ATTACHED_UNITS.test(tail) && !COUNTERS.test(tail)) return null;
   // Words, with powers (m^2, m²) and ratios (km/h, per day) of them.
-  if (!/^-?\p{L}[\p{L}\s.'’/·-]*(?:\^?\{?[23²³]\}?)?[\p{L}\s.'’/·-]*$/u.test(words) || NOT_UNITS.test(words))
+  if (
+    !/^-?\p{L}[\p{L}\s.'’/·-]*(?:\^\{?[23]\}?|(?<=\p{L})[23²³])?[\p{L}\s.'’/·-]*$/u.test(words) ||
+    NOT_UNITS.test(words)
+  )
     return null;
   if (/^\p{L}$/u.test(words) && !COUNTERS.test(words)) return SHORT_UNITS.test(words) ? 1n : null;
   let scale = 1n;

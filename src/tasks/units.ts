@@ -9,8 +9,9 @@ export interface Unit {
   symbol: string;
   /** What it measures: units of one quantity can be converted. */
   quantity: string;
-  /** How many of the quantity's smallest unit it is. */
+  /** How many of the quantity's smallest unit it is: `size` / `per`. */
   size: bigint;
+  per: bigint;
 }
 
 /** quantity: symbol, size, other names. */
@@ -51,7 +52,7 @@ const TABLE: readonly (readonly [quantity: string, symbol: string, size: bigint,
 
 const UNITS: ReadonlyMap<string, Unit> = new Map(
   TABLE.flatMap(([quantity, symbol, size, ...names]) =>
-    [symbol, ...names].map((name): [string, Unit] => [name, { symbol, quantity, size }]),
+    [symbol, ...names].map((name): [string, Unit] => [name, { symbol, quantity, size, per: 1n }]),
   ),
 );
 
@@ -61,9 +62,32 @@ export function unitOf(text: string): Unit | null {
   const plain = plainText(text.replace(/^\s*\$([^$]*)\$\s*$/, '$1'));
   const sign = /^[+-]?\s*([$€£¥₹])/.exec(plain)?.[1] ?? /(?<=\d\s*)([$€£¥¢₹%])\s*$/.exec(plain)?.[1];
   if (sign !== undefined) return UNITS.get(sign) ?? null;
-  const found = /\d\s*(square|sq\.?|cubic)?\s*(\p{L}+)\s*(?:\^?\{?([23²³])\}?)?$/u.exec(plain);
-  if (!found) return null;
-  const [, word, name = '', exponent] = found;
+  const tail = /\d\s*(\p{L}[\p{L}.^{}²³23\s/]*)$/u.exec(plain)?.[1];
+  if (tail === undefined) return null;
+  const [top = '', bottom, more] = (RATES.get(tail.trim().toLowerCase()) ?? tail).split(/\s*\/\s*|\s+per\s+/);
+  const unit = simpleUnit(top.trim());
+  if (bottom === undefined || unit === null) return unit;
+  const below = more === undefined ? simpleUnit(bottom.trim()) : null;
+  return (
+    below && {
+      symbol: `${unit.symbol}/${below.symbol}`,
+      quantity: `${unit.quantity} per ${below.quantity}`,
+      size: unit.size * below.per,
+      per: unit.per * below.size,
+    }
+  );
+}
+
+const RATES: ReadonlyMap<string, string> = new Map([
+  ['mph', 'mi/h'],
+  ['kmh', 'km/h'],
+  ['kph', 'km/h'],
+]);
+
+/** A unit without a ratio: cm, square feet, m^3. */
+function simpleUnit(text: string): Unit | null {
+  const found = /^(square|sq\.?|cubic)?\s*(\p{L}+|[$€£¥¢₹%])\s*(?:\^?\{?([23²³])\}?)?$/u.exec(text);
+  const [, word, name = '', exponent] = found ?? [];
   const unit = UNITS.get(name) ?? UNITS.get(name.toLowerCase());
   if (!unit) return null;
   const power = /[3³]/.test(exponent ?? '') || word === 'cubic' ? 3 : exponent || word ? 2 : 1;
@@ -72,6 +96,7 @@ export function unitOf(text: string): Unit | null {
     symbol: `${unit.symbol}^${power}`,
     quantity: `${unit.quantity} ${power}`,
     size: unit.size ** BigInt(power),
+    per: 1n,
   };
 }
 
@@ -82,11 +107,11 @@ export function sameAmount(a: string, b: string): boolean | null {
   const [x, y] = [parseNumber(a), parseNumber(b)];
   if (!x || !y) return null;
   if (left.quantity !== right.quantity) return false;
-  return same(times(x, left.size), times(y, right.size));
+  return same(times(x, left), times(y, right));
 }
 
-function times({ numerator, denominator }: Rational, factor: bigint): Rational {
-  return rational(numerator * factor, denominator);
+function times({ numerator, denominator }: Rational, { size, per }: Unit): Rational {
+  return rational(numerator * size, denominator * per);
 }
 
 function same(a: Rational, b: Rational): boolean {

@@ -169,7 +169,13 @@ describe('answers of own questions', () => {
   it.each([
     ['$\\dfrac{1}{2}$', '0.5'],
     ['18 dollars', '18 $'],
+    ['18 $', '18 $'],
+    ['20\\text{ cents}', '20 ¢'],
+    ['5 feet 3 inches', '5 feet 3 inches'],
+    ['60 mph', '60 mi/h'],
+    ['60 mi/h', '60 mi/h'],
     ['x = 5', 'x = 5'],
+    ['5 = x', 'x = 5'],
     ['\\text{even}', 'even'],
     ['\\left( 1, 2 \\right)', '( 1, 2 )'],
     ['  New   York. ', 'New York'],

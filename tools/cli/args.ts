@@ -87,7 +87,7 @@ export function idList(given: string): number[] {
  */
 export function wholeNumbers(given: string, option: string, what: string): number[] {
   return given.split(',').map((part) => {
-    const value = part.trim() === '' ? NaN : Number(part);
+    const value = /^\s*\d+\s*$/.test(part) ? Number(part) : NaN;
     if (!Number.isSafeInteger(value) || value < 0)
       throw new UsageError(
         `--${option}: "${clipped(part.trim())}" is not ${what}; give whole numbers from 0 on, as 1,2,3`,
