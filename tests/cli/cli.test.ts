@@ -166,6 +166,9 @@ describe('refusals', () => {
     expectRefusal(polylogue('run', '--set', 'agents=0'), 'agents');
     expectRefusal(polylogue('run', '--set', 'model=.'), ' ./config.json:');
     expectRefusal(polylogue('score', '--model', LLAMA, '--ids', '1,2', '--temperature', '-1'), '--temperature');
+    for (const ids of ['1,1e1', '1,0x3', '1,+2', '1,2.0'])
+      expectRefusal(polylogue('score', '--model', LLAMA, '--ids', ids), '--ids', ids.slice(2));
+    expectRefusal(polylogue('plan', '--model', LLAMA, '--length', '999'), 'set to 999 tokens', 'reads 128 at most');
     expectRefusal(polylogue('bench', '--rows', '1,many'), '--rows', 'many');
     expectRefusal(
       polylogue('score', '--model', LLAMA, '--text', 'README.md', '--against', 'bf16'),
