@@ -2,12 +2,20 @@
 import type { EngineInfo } from './types';
 
 /**
+ * Version of the arithmetic that the exact engine and the reference engine share: which operations are done in which order. Whoever
+ * changes a bit of their results changes this number.
+ */
+export const EXACT_ARITHMETIC = 1;
+
+/**
  * What computes, for logs and people: kind and device, and what is kept or computed in less than f32, because results differ by it
- * ("webgpu: nvidia ampere, products in f16, keys and values in f16").
+ * ("webgpu: nvidia ampere, products in f16, keys and values in f16"). The exact engine and the reference engine have the same
+ * name: their results are the same, whatever browser, machine or number of threads.
  */
 export function describeEngine({ kind, device, arithmetic, cache }: Omit<EngineInfo, 'config'>): string {
+  const isExact = kind === 'exact' || kind === 'reference';
   const rounded = [];
   if (arithmetic === 'f16') rounded.push('products in f16');
   if (cache === 'f16') rounded.push('keys and values in f16');
-  return [`${kind}: ${device}`, ...rounded].join(', ');
+  return [isExact ? `exact: arithmetic ${EXACT_ARITHMETIC}` : `${kind}: ${device}`, ...rounded].join(', ');
 }

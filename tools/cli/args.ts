@@ -96,8 +96,42 @@ export function wholeNumbers(given: string, option: string, what: string): numbe
   });
 }
 
-export const ENGINES = ['auto', 'webgpu', 'reference', 'torch'] as const;
-export type EngineChoice = (typeof ENGINES)[number];
+const ENGINES = ['auto', 'webgpu', 'exact', 'reference', 'torch'] as const;
+export type EngineName = (typeof ENGINES)[number];
+
+/** Which engine a command is to use. */
+export interface EngineChoice {
+  name: EngineName;
+  /** Threads of the exact engine; null = as many as the machine has cores. */
+  workers: number | null;
+}
+
+/** More threads than any machine has cores for. */
+const MOST_WORKERS = 256;
+
+/** `--engine` and `--workers`, of every command that computes; for `readOptions` of each. */
+export const ENGINE_OPTIONS = { engine: { type: 'string' }, workers: { type: 'string' } } as const;
+
+/** @throws UsageError for an unknown engine, or workers of one that has none */
+export function engineChoice(values: Values): EngineChoice {
+  const name = choice(values, 'engine', ENGINES, 'auto');
+  if (values['workers'] === undefined) return { name, workers: null };
+  if (name !== 'exact' && name !== 'auto') throw new UsageError(`--workers goes with --engine exact, not ${name}`);
+  return { name, workers: number(values, 'workers', 1, { integer: true, min: 1, max: MOST_WORKERS }) };
+}
+
+/** The lines of both in every command's help; `width` is its column of names. */
+export function engineHelp(width: number): string {
+  const line = (name: string, text: string): string => `  ${name.padEnd(width)} ${text}`;
+  return [
+    line(
+      '--engine NAME',
+      'auto, webgpu, exact (WebAssembly) or reference (plain TypeScript: the same results as exact,',
+    ),
+    line('', 'slower); default auto: webgpu on a GPU, exact elsewhere'),
+    line('--workers N', 'threads of the exact engine; default one a core; results do not depend on it'),
+  ].join('\n');
+}
 
 /** How the frozen weights are kept: `--dtype`, or another option that names a format. */
 export function dtypeOption(values: Values, option = 'dtype'): WeightDtype {

@@ -4,8 +4,8 @@ import { adapterTraits } from '../../src/engine/gpu/adapter';
 import type { EngineChoice } from './args';
 
 /** How the engine that this choice gives will compute products with packed weights; keys and values go with it by themselves. */
-export async function deviceArithmetic(choice: EngineChoice): Promise<'f32' | 'f16'> {
-  if (choice === 'reference' || choice === 'torch') return 'f32';
+export async function deviceArithmetic({ name }: EngineChoice): Promise<'f32' | 'f16'> {
+  if (name !== 'auto' && name !== 'webgpu') return 'f32';
   const { openNodeGpu } = await import('../../src/engine/gpu/node');
   try {
     const gpu = await openNodeGpu();

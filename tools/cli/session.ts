@@ -72,7 +72,7 @@ export async function hashOf({ dir, stream }: OpenedModel): Promise<string> {
 }
 
 /**
- * The engine the user asked for; `auto` is WebGPU where there is a device, the reference engine elsewhere.
+ * The engine the user asked for; `auto` is WebGPU where there is a GPU, the exact engine elsewhere.
  * @param bare without the wrapper that outlives a lost device, which copies adapters to the host after training
  * @throws UsageError, and what reading a model and making an engine throw
  */
@@ -88,14 +88,14 @@ export async function openEngine(
 }
 
 async function anyEngine(
-  choice: EngineChoice,
+  { name, workers }: EngineChoice,
   model: OpenedModel,
   options: EngineOptions,
   output: Output,
   bare: boolean,
 ): Promise<Engine> {
   if (model.config.ignored) output.note(`Ignored in config.json: ${model.config.ignored.join(', ')}.`);
-  if (choice === 'torch') {
+  if (name === 'torch') {
     if (options.dtype !== undefined && options.dtype !== 'f32') {
       throw new UsageError(
         `--engine torch computes in f32 only, not ${options.dtype}; write the weights with dequantize and give that folder`,
@@ -106,20 +106,43 @@ async function anyEngine(
     const { TorchEngine } = await import('./torchEngine');
     return TorchEngine.start(model.dir, model.config);
   }
-  if (choice !== 'reference') {
-    try {
-      return await openWebGpu(model, options, output, bare);
-    } catch (error) {
-      const fallBack = error instanceof NoWebGpuError || error instanceof DeviceError;
-      if (choice === 'webgpu' || !fallBack) throw error;
-      output.note(`No WebGPU here (${error.message}); using the reference engine, which is slower.`);
-    }
+  if (name === 'webgpu') return openWebGpu(model, options, output, bare);
+  if (name === 'auto') {
+    const reason = await noGpu();
+    if (reason === null) return openWebGpu(model, options, output, bare);
+    output.note(`No GPU here (${reason}); using the exact engine (WebAssembly).`);
   }
-  const { ReferenceEngine } = await import('../../src/engine/reference/engine');
   try {
-    return await ReferenceEngine.create(model.stream, options, { onProgress: loading(output) });
+    const reading = { onProgress: loading(output) };
+    if (name === 'reference') {
+      const { ReferenceEngine } = await import('../../src/engine/reference/engine');
+      return await ReferenceEngine.create(model.stream, options, reading);
+    }
+    const [{ ExactEngine }, { nodeWorkers }] = await Promise.all([
+      import('../../src/engine/exact/engine'),
+      import('./exactLanes'),
+    ]);
+    return await ExactEngine.create(model.stream, options, reading, nodeWorkers(workers ?? undefined));
   } finally {
     output.clearProgress();
+  }
+}
+
+/** Why there is no GPU to compute on; null where there is one. */
+async function noGpu(): Promise<string | null> {
+  const [{ openNodeGpu }, { adapterTraits }] = await Promise.all([
+    import('../../src/engine/gpu/node'),
+    import('../../src/engine/gpu/adapter'),
+  ]);
+  try {
+    const gpu = await openNodeGpu();
+    const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+    if (adapter === null) return 'WebGPU offers no adapter';
+    const { software, description } = adapterTraits(adapter);
+    return software ? `only the software driver ${description}` : null;
+  } catch (error) {
+    if (error instanceof NoWebGpuError || error instanceof DeviceError) return error.message;
+    throw error;
   }
 }
 

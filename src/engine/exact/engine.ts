@@ -6,13 +6,12 @@ import type { ModelStream, ReadOptions } from '../stream';
 import type { EngineOptions, ModelWeights } from '../types';
 import { readHostModel } from '../reference/engine';
 import { HostEngine, totalBytes } from '../reference/hostEngine';
-import { ARITHMETIC_VERSION } from './kernels';
 import type { StartLane } from './laneMessages';
 import { LanesCompute } from './lanes';
 import { WasmCompute } from './wasmCompute';
 
-/** For logs and people. Nothing about browser, threads or machine: results do not depend on them. */
-export const EXACT_DEVICE = `WebAssembly SIMD, arithmetic ${ARITHMETIC_VERSION}`;
+/** For people. */
+export const EXACT_DEVICE = 'WebAssembly SIMD';
 
 /** Threads that compute. */
 export interface Workers {

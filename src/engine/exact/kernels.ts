@@ -1,9 +1,6 @@
 /** The compiled kernels (assembly/index.ts) with the types of their arguments: addresses in bytes, sizes in numbers. */
 import { KERNELS } from './kernelBytes';
 
-/** Version of the exact engine's arithmetic: which operations are done in which order. Other bits, another version. */
-export const ARITHMETIC_VERSION = 1;
-
 type Kernel = (...args: number[]) => void;
 
 export interface Kernels {

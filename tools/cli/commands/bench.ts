@@ -5,10 +5,11 @@ import { PROJECTIONS, type Engine } from '../../../src/engine/types';
 import {
   cacheHelp,
   cacheOption,
-  choice,
   dtypeHelp,
   dtypeOption,
-  ENGINES,
+  engineChoice,
+  engineHelp,
+  ENGINE_OPTIONS,
   number,
   readOptions,
   text,
@@ -31,7 +32,7 @@ export const help = `polylogue bench [--model DIR | --shape NAME] [options]
 ${ignoreHelp(16)}
 ${dtypeHelp(16)}
 ${cacheHelp(16)}
-  --engine NAME    auto, webgpu or reference; default auto
+${engineHelp(16)}
   --rows 1,8,24    rows that decode together
   --rank R         rank of the adapters (six of them, on all projections), default 8
   --repeat N       repetitions at most, after one that is not counted; the quickest counts; default 3
@@ -68,7 +69,7 @@ export async function main(args: string[]): Promise<void> {
     shape: { type: 'string' },
     dtype: { type: 'string' },
     cache: { type: 'string' },
-    engine: { type: 'string' },
+    ...ENGINE_OPTIONS,
     rows: { type: 'string' },
     rank: { type: 'string' },
     repeat: { type: 'string' },
@@ -83,7 +84,7 @@ export async function main(args: string[]): Promise<void> {
   const rows = wholeNumbers(text(values, 'rows') ?? '1,8,24', 'rows', 'a number of rows');
   if (rows.some((count) => count === 0 || count > 256)) throw new UsageError('--rows: from 1 to 256 rows');
   const budget = values['quick'] ? 1 : 6;
-  const engineChoice = choice(values, 'engine', ENGINES, 'auto');
+  const wanted = engineChoice(values);
   const model = await openModelOrShape(values, 'static/models/arithmetic-0.4m');
   const options = {
     maxRows: Math.max(PREFILL_ROWS, ...rows),
@@ -95,7 +96,7 @@ export async function main(args: string[]): Promise<void> {
     // Every repetition is to compute all of its tokens.
     prefixCache: false,
   };
-  const engine = await openEngine(engineChoice, model, options, output, true);
+  const engine = await openEngine(wanted, model, options, output, true);
   for (let i = 0; i < ADAPTERS; i++) {
     await engine.createAdapter(adapterName(i), { rank, alpha: 2 * rank, targets: [...PROJECTIONS] }, i);
   }

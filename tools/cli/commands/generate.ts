@@ -3,10 +3,11 @@ import { STREAMS } from '../../../src/random';
 import {
   cacheHelp,
   cacheOption,
-  choice,
   dtypeHelp,
   dtypeOption,
-  ENGINES,
+  engineChoice,
+  engineHelp,
+  ENGINE_OPTIONS,
   idList,
   number,
   readOptions,
@@ -41,7 +42,7 @@ export const help = `polylogue generate --model DIR (--prompt TEXT | --ids 1,2,3
 ${ignoreHelp(20)}
 ${dtypeHelp(20)}
 ${cacheHelp(20)}
-  --engine NAME        auto, webgpu or reference; default auto
+${engineHelp(20)}
   --json               one JSON object: ids, text, logprobs, margins, finish; saturated and cacheSaturated where
                        numbers were too large for their format`;
 
@@ -59,7 +60,7 @@ export async function main(args: string[]): Promise<void> {
     seed: { type: 'string' },
     dtype: { type: 'string' },
     cache: { type: 'string' },
-    engine: { type: 'string' },
+    ...ENGINE_OPTIONS,
     ...IGNORE_CONFIG,
     json: { type: 'boolean' },
   });
@@ -72,7 +73,7 @@ export async function main(args: string[]): Promise<void> {
   const dtype = dtypeOption(values);
   const cache = cacheOption(values);
   const raw = Boolean(values['raw']);
-  const choiceOfEngine = choice(values, 'engine', ENGINES, 'auto');
+  const choiceOfEngine = engineChoice(values);
   const model = await openModel(required(values, 'model'), ignoredKeys(values));
   const asked = promptOf(values);
   const tokenizer = await openTokenizer(model.dir).catch((error: unknown) => {

@@ -25,7 +25,9 @@ import {
   choice,
   dtypeHelp,
   dtypeOption,
-  ENGINES,
+  engineChoice,
+  engineHelp,
+  ENGINE_OPTIONS,
   InterruptedError,
   number,
   readOptions,
@@ -57,8 +59,8 @@ export const help = `polylogue run [options]
 ${ignoreHelp(19)}
 ${dtypeHelp(19)} or the preset's
 ${cacheHelp(19)}
-  --engine NAME       auto, webgpu or reference; default auto
-                      (torch: PyTorch in a child process, for long runs on a CPU, f32 only; see tools/torch)
+${engineHelp(19)}
+                      (--engine torch: PyTorch in a child process, f32 only; see tools/torch)
   --keep-adapters X   all, last (iteration's) or none: what --out holds beside the log; default all. Changes no number
   --out FILE.zip      log, results and adapters (PEFT directories)
   --json              JSON lines: what happens, then one last object with accuracies, dataset sizes and the log's digest`;
@@ -74,7 +76,7 @@ export async function main(args: string[]): Promise<void> {
     seed: { type: 'string' },
     dtype: { type: 'string' },
     cache: { type: 'string' },
-    engine: { type: 'string' },
+    ...ENGINE_OPTIONS,
     out: { type: 'string' },
     'keep-adapters': { type: 'string' },
     ...IGNORE_CONFIG,
@@ -109,11 +111,11 @@ export async function main(args: string[]): Promise<void> {
   const problems = measuredProblems(task, config.seed, data);
   if (problems[0]) await checkDialect(task, problems[0], tokenizer, asked.model);
   await checkRoom(config, task, tokenizer, model.config.maxPositions, asked.model);
-  const engineChoice = choice(values, 'engine', ENGINES, 'auto');
-  const arithmetic = await deviceArithmetic(engineChoice);
+  const wanted = engineChoice(values);
+  const arithmetic = await deviceArithmetic(wanted);
   const parts = { task, measured: problems, model: model.config, tokenizer, mostRows: MOST_ROWS, arithmetic };
   const options = await engineOptions(config, parts);
-  const engine = await openEngine(engineChoice, model, options, output);
+  const engine = await openEngine(wanted, model, options, output);
   const control = new RunControl();
   onInterrupt(() => control.stop());
 

@@ -4,10 +4,11 @@ import { UsageError, IGNORE_CONFIG, ignoreHelp, ignoredKeys, ignoredIn } from '.
 import {
   cacheHelp,
   cacheOption,
-  choice,
   dtypeHelp,
   dtypeOption,
-  ENGINES,
+  engineChoice,
+  engineHelp,
+  ENGINE_OPTIONS,
   idList,
   number,
   readOptions,
@@ -34,7 +35,7 @@ export const help = `polylogue score --model DIR (--ids 1,2,3 | --text FILE) [op
 ${ignoreHelp(16)}
 ${dtypeHelp(16)}
 ${cacheHelp(16)}
-  --engine NAME    auto, webgpu or reference; default auto
+${engineHelp(16)}
   --json           one JSON object: with --ids ids, logprobs (natural logarithm, one fewer than ids), sum, perplexity;
                    with --text tokens (of the text), scored, windows, and for each format nll, perplexity and the quantiser's relative error
                    (mean, worst, and saturated: how many numbers were too large for f16; null where nothing is packed), cacheSaturated:
@@ -56,7 +57,7 @@ export async function main(args: string[]): Promise<void> {
     adapter: { type: 'string' },
     dtype: { type: 'string' },
     cache: { type: 'string' },
-    engine: { type: 'string' },
+    ...ENGINE_OPTIONS,
     ...IGNORE_CONFIG,
     json: { type: 'boolean' },
   });
@@ -65,7 +66,7 @@ export async function main(args: string[]): Promise<void> {
     throw new UsageError('give either --ids or --text');
   }
   const dtype = dtypeOption(values);
-  const engine = choice(values, 'engine', ENGINES, 'auto');
+  const engine = engineChoice(values);
   if (values['text'] === undefined) await scoreIds(values, dtype, engine, output);
   else await scoreText(values, dtype, engine, output);
 }

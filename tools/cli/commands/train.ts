@@ -7,7 +7,9 @@ import {
   choice,
   dtypeHelp,
   dtypeOption,
-  ENGINES,
+  engineChoice,
+  engineHelp,
+  ENGINE_OPTIONS,
   number,
   readOptions,
   required,
@@ -51,7 +53,7 @@ export const help = `polylogue train --model DIR --data FILE --out DIR [options]
   --raw              no chat template around text prompts; a BOS where the tokenizer puts one
 ${ignoreHelp(18)}
 ${dtypeHelp(18)}
-  --engine NAME      auto, webgpu or reference; default auto
+${engineHelp(18)}
   --json             one JSON line per step: step, loss, grad_norm, lr, tokens`;
 
 const ADAPTER = 'adapter';
@@ -75,7 +77,7 @@ export async function main(args: string[]): Promise<void> {
     shuffle: { type: 'string' },
     raw: { type: 'boolean' },
     dtype: { type: 'string' },
-    engine: { type: 'string' },
+    ...ENGINE_OPTIONS,
     ...IGNORE_CONFIG,
     json: { type: 'boolean' },
   });
@@ -86,7 +88,7 @@ export async function main(args: string[]): Promise<void> {
   const out = required(values, 'out');
   const dataFile = required(values, 'data');
   const dtype = dtypeOption(values);
-  const choiceOfEngine = choice(values, 'engine', ENGINES, 'auto');
+  const choiceOfEngine = engineChoice(values);
   // Before the work, so that an unwritable place costs nothing; nothing is made there before there is an adapter.
   await requireFolderPlace(out);
   const model = await openModel(required(values, 'model'), ignoredKeys(values));
