@@ -63,7 +63,8 @@ export function slotElements(config: ModelConfig, rank: number): number {
     const [outputs, inputs] = projectionShape(config, projection);
     layer += rank * (inputs + outputs);
   }
-  return roundUp(config.numLayers * layer, 64);
+  // The head of a reward model comes last.
+  return roundUp(config.numLayers * layer + roundUp(config.hiddenSize, 4), 64);
 }
 
 /** The pool of adapters. */

@@ -119,6 +119,13 @@ export function checkEmbedding(adapter: AdapterId | null, row: number, embedding
   return embedding;
 }
 
+/** The rewards of several sequences. @throws NonFiniteError */
+export function checkRewards(adapters: readonly (AdapterId | null)[], rewards: Float32Array): Float32Array {
+  const row = firstNonFinite(rewards);
+  if (row >= 0) refuseLogits(adapters[row] ?? null, row, 0, 'the reward is not finite');
+  return rewards;
+}
+
 /** Logits [T, V] of one sequence. @throws NonFiniteError with the first position where one is not finite */
 export function checkLogitValues(adapter: AdapterId | null, logits: Float32Array, vocabSize: number): void {
   const found = firstNonFinite(logits);

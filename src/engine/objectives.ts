@@ -1,10 +1,10 @@
 /**
  * Objectives of training beyond plain cross-entropy, as pure functions.
  *
- * Every objective here depends on a sequence y only through its weighted log-probability π(y) = Σ w_t · log p(y_t | y_<t). So
- * a step runs in two sweeps. The first scores the step's sequences. The functions below turn the scores into the loss and into
- * one coefficient per sequence, c(y) = −∂loss/∂π(y). The second sweep is the cross-entropy of supervised finetuning with the
- * weights c(y) · w_t, whose gradient is that of the loss. SFT needs no first sweep.
+ * Every objective here depends on a sequence y only through one number π(y): its weighted log-probability Σ w_t · log p(y_t | y_<t),
+ * or for `rank` its reward. So a step runs in two sweeps. The first finds π of the step's sequences. The functions below turn them
+ * into the loss and into one coefficient per sequence, c(y) = −∂loss/∂π(y). The second sweep is the cross-entropy of supervised
+ * finetuning with the weights c(y) · w_t, or a pull at the reward; its gradient is that of the loss. SFT needs no first sweep.
  *
  * exp and log are those of ./math, so a host computes the same coefficients in every JavaScript engine.
  */
@@ -27,6 +27,16 @@ export interface SequenceLoss {
 export interface SequenceScores {
   policy: ReadonlyMap<number, number>;
   reference: ReadonlyMap<number, number>;
+}
+
+/** Its batches name pairs of examples. */
+export function comparesPairs(objective: Objective): boolean {
+  return objective !== 'sft' && (objective.kind === 'dpo' || objective.kind === 'rank');
+}
+
+/** π of a sequence is its reward. */
+export function readsRewards(objective: Objective): boolean {
+  return objective !== 'sft' && objective.kind === 'rank';
 }
 
 /**
@@ -53,9 +63,9 @@ export function sequenceLoss(
   step: number,
   scores: SequenceScores,
 ): SequenceLoss {
-  return objective.kind === 'dpo'
-    ? dpoLoss(objective.beta, track, step, scores)
-    : ktoLoss(objective, track, step, scores);
+  if (objective.kind === 'kto') return ktoLoss(objective, track, step, scores);
+  if (objective.kind === 'rank') return rankLoss(objective.margin, track, step, scores.policy);
+  return dpoLoss(objective.beta, track, step, scores);
 }
 
 /**
@@ -63,14 +73,35 @@ export function sequenceLoss(
  * loss = −log σ(β · ((π(chosen) − ref(chosen)) − (π(rejected) − ref(rejected)))).
  */
 function dpoLoss(beta: number, track: TrainTrack, step: number, scores: SequenceScores): SequenceLoss {
+  const lead = (chosen: number, rejected: number): number =>
+    beta * (logRatio(scores, chosen) - logRatio(scores, rejected));
+  return pairLoss(track, step, beta, lead);
+}
+
+/**
+ * Margin ranking of a reward model (Bradley-Terry with a margin; Touvron et al. 2023, arXiv 2307.09288, equation 2):
+ * loss = −log σ(r(chosen) − r(rejected) − margin).
+ */
+function rankLoss(margin: number, track: TrainTrack, step: number, rewards: ReadonlyMap<number, number>): SequenceLoss {
+  const reward = (index: number): number => rewards.get(index) as number;
+  return pairLoss(track, step, 1, (chosen, rejected) => reward(chosen) - reward(rejected) - margin);
+}
+
+/** Mean over the pairs of a batch of −log σ(lead), where ∂lead/∂π(chosen) = slope = −∂lead/∂π(rejected). */
+function pairLoss(
+  track: TrainTrack,
+  step: number,
+  slope: number,
+  leadOf: (chosen: number, rejected: number) => number,
+): SequenceLoss {
   const batch = track.batches[step] ?? [];
   const coefficients = new Map<number, number>();
   let loss = 0;
   for (const index of batch) {
     const [chosen, rejected] = pairOf(track, index);
-    const margin = beta * (logRatio(scores, chosen) - logRatio(scores, rejected));
-    loss += softplus(-margin) / batch.length;
-    const pull = (beta * logistic(-margin)) / batch.length;
+    const lead = leadOf(chosen, rejected);
+    loss += softplus(-lead) / batch.length;
+    const pull = (slope * logistic(-lead)) / batch.length;
     coefficients.set(chosen, (coefficients.get(chosen) ?? 0) + pull);
     coefficients.set(rejected, (coefficients.get(rejected) ?? 0) - pull);
   }
@@ -106,8 +137,61 @@ function ktoLoss(
   return { loss, coefficients };
 }
 
+/** How an engine finds π of sequences with the adapters as they are. */
+export interface Scorers {
+  score(requests: ScoreRequest[]): Promise<Float32Array[]>;
+  reward(requests: ScoreRequest[]): Promise<Float32Array>;
+}
+
+/** Loss and second sweep of one step of a track. */
+export interface Sweep {
+  loss: number;
+  /** With the weights of the second sweep, in the order of `sequencesOf`. */
+  rows: TrainExample[];
+}
+
+/** The first sweep. @param reference π under the reference by the example's index */
+export async function firstSweep(
+  objective: SequenceObjective,
+  track: TrainTrack,
+  step: number,
+  reference: ReadonlyMap<number, number>,
+  scorers: Scorers,
+): Promise<Sweep> {
+  const scored = scoredSequences(objective, track, step);
+  const policy = readsRewards(objective)
+    ? await rewardExamples(scorers, track, scored)
+    : await scoreExamples(scorers.score, track, scored, track.adapter);
+  const { loss, coefficients } = sequenceLoss(objective, track, step, { policy, reference });
+  const rows = sequencesOf(objective, track, step).map((index) => {
+    const example = track.examples[index] as TrainExample;
+    const coefficient = coefficients.get(index) ?? 0;
+    return readsRewards(objective) ? rewardRow(example, coefficient) : weighted(example, coefficient);
+  });
+  return { loss, rows };
+}
+
+async function rewardExamples(
+  { reward }: Scorers,
+  track: TrainTrack,
+  indices: readonly number[],
+): Promise<Map<number, number>> {
+  const ids = indices.map((index) => (track.examples[index] as TrainExample).ids);
+  const rewards = await reward(ids.map((sequence) => ({ ids: sequence, adapter: track.adapter })));
+  return new Map(indices.map((index, i) => [index, rewards[i] as number]));
+}
+
+/**
+ * The example for a second sweep that pulls at its reward: the coefficient is the weight of one more id, which is never read. So the
+ * reward stands where the prediction of the next token would, after the last token.
+ */
+export function rewardRow({ ids }: TrainExample, coefficient: number): TrainExample {
+  const weights = new Array<number>(ids.length).fill(0);
+  return { ids: [...Array.from(ids), 0], weights: [...weights, coefficient] };
+}
+
 /** The example with the weights of the second sweep. */
-export function weighted(example: TrainExample, coefficient: number): TrainExample {
+function weighted(example: TrainExample, coefficient: number): TrainExample {
   return { ids: example.ids, weights: Array.from(example.weights, (weight) => coefficient * weight) };
 }
 
@@ -145,7 +229,7 @@ export async function referenceScores(
   first: number,
   score: (requests: ScoreRequest[]) => Promise<Float32Array[]>,
 ): Promise<Map<number, number>> {
-  if (objective === 'sft') return new Map();
+  if (objective === 'sft' || readsRewards(objective)) return new Map();
   const needed = new Set<number>();
   for (let step = first; step < track.batches.length; step++)
     for (const index of scoredSequences(objective, track, step)) needed.add(index);
@@ -157,44 +241,6 @@ export async function referenceScores(
   const missing = [...needed].filter((index) => !given.has(index));
   const scored = await scoreExamples(score, track, missing, track.reference ?? null);
   return new Map([...given, ...scored]);
-}
-
-/**
- * Checks what an objective needs of a track beyond what supervised finetuning does.
- * @throws RequestError naming the track and the pair, example or setting
- */
-export function checkObjective(objective: Objective, track: TrainTrack): void {
-  const where = `training of adapter ${track.adapter}`;
-  const refuse = (what: string): never => {
-    throw new RequestError(`${where}: ${what}`);
-  };
-  if (objective === 'sft') {
-    if (track.pairs) refuse('pairs belong to the objective dpo');
-    if (track.mismatched) refuse('mismatched examples belong to the objective kto');
-    return;
-  }
-  if (track.reference === track.adapter) refuse('an adapter that is being trained cannot be its own reference');
-  if (objective.kind === 'kto') return checkKto(track, refuse);
-  const pairs = track.pairs ?? refuse('the objective dpo needs pairs');
-  pairs.forEach(({ chosen, rejected }, index) => {
-    for (const [name, example] of Object.entries({ chosen, rejected }))
-      if (!track.examples[example])
-        refuse(`pair ${index + 1} has example ${example + 1} as ${name}, and there are ${track.examples.length}`);
-    if (chosen === rejected) refuse(`pair ${index + 1} has one example as chosen and as rejected`);
-  });
-}
-
-function checkKto(track: TrainTrack, refuse: (what: string) => never): void {
-  if (track.pairs) refuse('pairs belong to the objective dpo');
-  for (const index of new Set(track.batches.flat())) {
-    if (typeof track.examples[index]?.desirable !== 'boolean')
-      refuse(`example ${index + 1} does not say whether it is desirable, which the objective kto needs`);
-  }
-  if (!track.mismatched) return;
-  if (track.mismatched.length !== track.batches.length)
-    refuse(`${track.mismatched.length} lists of mismatched examples for ${track.batches.length} batches`);
-  for (const index of track.mismatched.flat())
-    if (!track.examples[index]) refuse(`a mismatched example is ${index + 1}, and there are ${track.examples.length}`);
 }
 
 function pairOf(track: TrainTrack, pair: number): [chosen: number, rejected: number] {

@@ -3,7 +3,16 @@
  * host, the page's remote engine, a run's control, the engine that outlives its device, and engines of tests. A new operation is
  * its method in `Engine`, one entry here, and the code that computes it.
  */
-import { checkEmbed, checkGenerate, checkLogits, checkScore, checkTrack, checkJob, type Limits } from './requests';
+import {
+  checkEmbed,
+  checkGenerate,
+  checkLogits,
+  checkReward,
+  checkScore,
+  checkTrack,
+  checkJob,
+  type Limits,
+} from './requests';
 import type { AdapterId, Engine } from './types';
 
 /** What belongs to an engine and is no operation: it answers at once, or begins or ends the engine. */
@@ -51,6 +60,13 @@ export const OPERATIONS = {
     stores: true,
     afterLoss: 'again',
     check: (limits, requests) => checkEmbed(requests, limits),
+  },
+  reward: {
+    answers: 'once',
+    held: true,
+    stores: true,
+    afterLoss: 'again',
+    check: (limits, requests) => checkReward(requests, limits),
   },
   logits: {
     answers: 'once',
@@ -120,7 +136,7 @@ export function passedOn<N extends CallName>(names: readonly N[], pass: PassOn<N
 }
 
 /** The same as a base class: the named calls all go through the method `pass` of the class. */
- 
+
 export function passingBase<N extends CallName>(names: readonly N[]) {
   abstract class Base {
     constructor() {

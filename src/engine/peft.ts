@@ -8,7 +8,7 @@ import { AdapterError } from './errors';
 import { firstNonFinite } from './finite';
 import { readJson } from './json';
 import { aboveLimit, MODEL_LIMITS } from './limits';
-import { checkAdapterConfig, readAdapterConfig } from './peftConfig';
+import { checkAdapterConfig, HEAD_MODULES, HEAD_TASK, readAdapterConfig } from './peftConfig';
 import { label, type FileSource } from './source';
 import { readSafetensors, writeSafetensors } from './safetensors';
 import { PROJECTIONS } from './types';
@@ -25,7 +25,10 @@ export function adapterTensorName(layer: number, projection: Projection, matrix:
   return `base_model.model.model.layers.${layer}.${projectionPath(projection)}.lora_${matrix}.weight`;
 }
 
-/** Name and shape of every tensor of an adapter, layer by layer, projections in their fixed order, A before B. */
+/** Name of an adapter's head [1, D]: what a model for classification of sequences with one label calls its score. */
+export const HEAD_TENSOR = 'base_model.model.score.weight';
+
+/** Name and shape of every tensor of an adapter, layer by layer, projections in their fixed order, A before B; the head last. */
 export function adapterShapes(model: ModelConfig, adapter: AdapterConfig): Map<string, number[]> {
   const shapes = new Map<string, number[]>();
   for (let layer = 0; layer < model.numLayers; layer++) {
@@ -36,6 +39,7 @@ export function adapterShapes(model: ModelConfig, adapter: AdapterConfig): Map<s
       shapes.set(adapterTensorName(layer, projection, 'B'), [outputs, adapter.rank]);
     }
   }
+  if (adapter.head === true) shapes.set(HEAD_TENSOR, [1, model.hiddenSize]);
   return shapes;
 }
 
@@ -68,7 +72,9 @@ export function checkAdapter(model: ModelConfig, weights: AdapterWeights, what =
   }
   for (const name of weights.tensors.keys()) {
     if (!shapes.has(name))
-      throw new AdapterError(`${what}: tensor ${name} belongs to no target projection of the model`);
+      throw new AdapterError(
+        `${what}: tensor ${name} belongs to no target projection of the model and is no head of this adapter`,
+      );
   }
 }
 
@@ -88,6 +94,8 @@ function namedOtherwise(wanted: string, names: readonly string[]): string {
  * Element i of the A of layer l, projection p (index in PROJECTIONS) is the draw named (seed, stream adapterInit,
  * problem 7l + p), token ⌊i/4⌋, word i mod 4: another rank or target list never shifts another tensor's numbers.
  *
+ * A head is drawn in the same way, as a linear layer of PyTorch begins: U(−1/√D, 1/√D), as the tensor after the last layer's.
+ *
  * @param seed non-negative integer below 2^53
  */
 export function initAdapter(model: ModelConfig, adapter: AdapterConfig, seed: number): AdapterWeights {
@@ -106,6 +114,11 @@ export function initAdapter(model: ModelConfig, adapter: AdapterConfig, seed: nu
         data: new Float32Array(outputs * adapter.rank),
       });
     });
+  }
+  if (adapter.head === true) {
+    const { hiddenSize: D, numLayers } = model;
+    const data = uniformMatrix(D, D, seed, numLayers * PROJECTIONS.length);
+    tensors.set(HEAD_TENSOR, { shape: [1, D], data });
   }
   return { config: copyConfig(adapter), tensors };
 }
@@ -158,7 +171,9 @@ export function parseAdapter(
   const tensors = new Map<string, HostTensor>();
   for (const [key, tensor] of readSafetensors(weightBytes, weightsFile)) {
     // PEFT in memory names the adapter ("default"); its files usually, not always, leave that out.
-    const plain = key.replace(/\.(lora_[AB])\.default\.weight$/, '.$1.weight');
+    const plain = key
+      .replace(/\.(lora_[AB])\.default\.weight$/, '.$1.weight')
+      .replace(/\.score\.modules_to_save\.(default\.)?weight$/, '.score.weight');
     if (tensors.has(plain)) throw new AdapterError(`${weightsFile}: tensor ${plain} is there twice, once as ${key}`);
     tensors.set(plain, { shape: tensor.shape, data: tensor.data.slice() });
   }
@@ -179,7 +194,7 @@ export function serialiseAdapter(
   baseModel: string | null = null,
 ): AdapterFiles {
   if (model !== null) checkAdapter(model, weights);
-  const { rank, alpha, targets, rslora } = weights.config;
+  const { rank, alpha, targets, rslora, head } = weights.config;
   const config = {
     alpha_pattern: {},
     auto_mapping: null,
@@ -192,13 +207,13 @@ export function serialiseAdapter(
     layers_to_transform: null,
     lora_alpha: alpha,
     lora_dropout: 0,
-    modules_to_save: null,
+    modules_to_save: head === true ? HEAD_MODULES : null,
     peft_type: 'LORA',
     r: rank,
     rank_pattern: {},
     revision: null,
     target_modules: PROJECTIONS.filter((projection) => targets.includes(projection)),
-    task_type: 'CAUSAL_LM',
+    task_type: head === true ? HEAD_TASK : 'CAUSAL_LM',
     use_dora: false,
     use_rslora: rslora === true,
   };

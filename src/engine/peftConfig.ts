@@ -12,7 +12,19 @@ import { checkLimit, MODEL_LIMITS } from './limits';
 import { PROJECTIONS, type AdapterConfig, type Projection } from './types';
 
 /** Keys that are read. */
-export const ADAPTER_KEYS: readonly string[] = ['peft_type', 'r', 'lora_alpha', 'target_modules', 'bias', 'use_rslora'];
+export const ADAPTER_KEYS: readonly string[] = [
+  'peft_type',
+  'r',
+  'lora_alpha',
+  'target_modules',
+  'bias',
+  'use_rslora',
+  'modules_to_save',
+];
+
+/** What PEFT writes for a model that classifies sequences, whose head (`score`) is trained whole and kept with the adapter. */
+export const HEAD_TASK = 'SEQ_CLS';
+export const HEAD_MODULES: readonly string[] = ['classifier', 'score'];
 
 /** PEFT's own defaults. */
 const DEFAULT_RANK = 8;
@@ -60,8 +72,23 @@ export function readAdapterConfig(read: JsonFile, file: string): AdapterConfig {
     targets: parseTargets(fields.target_modules, file),
   };
   if (rslora === true) config.rslora = true;
+  if (readHead(fields, refuse)) config.head = true;
   checkAdapterConfig(config, file);
   return config;
+}
+
+/** Whether the adapter carries a head: it does where the score of a classifier of sequences is saved. */
+function readHead(fields: Fields, refuse: (problem: string) => never): boolean {
+  const modules = fields.modules_to_save ?? null;
+  const saved = Array.isArray(modules) ? modules.map(String) : null;
+  if (modules !== null && (saved === null || saved.some((name) => !HEAD_MODULES.includes(name))))
+    refuse(
+      `modules_to_save ${shown(modules)} is not supported, only the head of a reward model (score, with task_type "${HEAD_TASK}")`,
+    );
+  const head = saved !== null && saved.length > 0;
+  if (head !== (fields.task_type === HEAD_TASK))
+    refuse(`task_type ${shown(fields.task_type ?? null)} and modules_to_save ${shown(modules)} do not belong together`);
+  return head;
 }
 
 function checkKeys(fields: Fields, { lines }: JsonFile, file: string): void {

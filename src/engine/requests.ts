@@ -1,6 +1,7 @@
 /** Checks that every engine makes on what it is asked, so that all refuse the same requests with the same words. */
 import { RequestError } from './errors';
-import { checkObjective, scoredSequences, sequencesOf } from './objectives';
+import { checkObjective } from './objectiveChecks';
+import { comparesPairs, readsRewards, scoredSequences, sequencesOf } from './objectives';
 import { weightSum } from './tokenWeights';
 import type {
   AdapterConfig,
@@ -22,7 +23,7 @@ export interface Limits {
   vocabSize: number;
   /** Longest sequence, prompt and completion together. */
   maxLength: number;
-  adapters: { has(id: AdapterId): boolean };
+  adapters: { has(id: AdapterId): boolean; get?(id: AdapterId): { config: AdapterConfig } | undefined };
 }
 
 /** Longest sequence of an engine: asked for, or the model's maxPositions but at most 1024. */
@@ -70,6 +71,21 @@ export function checkEmbed(requests: readonly ScoreRequest[], limits: Limits): v
   requests.forEach((request, row) => checkLogits(request, limits, sequenceName(row)));
 }
 
+/** For `reward`: one id is enough, and the adapter carries a head. @throws RequestError naming the row */
+export function checkReward(requests: readonly ScoreRequest[], limits: Limits): void {
+  requests.forEach((request, row) => {
+    checkLogits(request, limits, sequenceName(row));
+    checkHead(request.adapter, limits, sequenceName(row));
+  });
+}
+
+function checkHead(id: AdapterId | null, limits: Limits, where: string): void {
+  if (id === null)
+    throw new RequestError(`${where}: the base has no head that gives a reward; name an adapter that has`);
+  if (limits.adapters.get?.(id)?.config.head !== true)
+    throw new RequestError(`${where}: adapter ${id} has no head that gives a reward; create it with one (head)`);
+}
+
 /** @throws RequestError naming the track and the example */
 export function checkTrack(track: TrainTrack, limits: Limits, objective: Objective = 'sft'): void {
   const where = trainingOf(track.adapter);
@@ -78,7 +94,8 @@ export function checkTrack(track: TrainTrack, limits: Limits, objective: Objecti
   checkSettings(objective);
   checkObjective(objective, track);
   checkAdapterId(track.reference ?? null, limits, `${where}, reference`);
-  const entries = objective !== 'sft' && objective.kind === 'dpo' ? (track.pairs ?? []) : track.examples;
+  if (readsRewards(objective)) checkHead(track.adapter, limits, where);
+  const entries = comparesPairs(objective) ? (track.pairs ?? []) : track.examples;
   const name = entries === track.pairs ? 'pair' : 'example';
   track.batches.forEach((batch, step) => {
     if (batch.length === 0) throw new RequestError(`${where}: step ${step + 1} has no examples`);
@@ -92,7 +109,10 @@ export function checkTrack(track: TrainTrack, limits: Limits, objective: Objecti
   });
 }
 
-/** A step needs something to learn: SFT one token with a weight in its batch, the others one in every sequence that they score. */
+/**
+ * A step needs something to learn: SFT one token with a weight in its batch, others one in every sequence that they score. What reads
+ * rewards has no weights.
+ */
 function checkWeights(objective: Objective, track: TrainTrack, step: number, where: string): void {
   const mass = (index: number): number => weightSum(track.examples[index] as TrainExample);
   if (objective === 'sft') {
@@ -103,25 +123,36 @@ function checkWeights(objective: Objective, track: TrainTrack, step: number, whe
       );
     return;
   }
+  if (readsRewards(objective)) return;
   const empty = scoredSequences(objective, track, step).find((index) => !(mass(index) > 0));
   if (empty !== undefined)
     throw new RequestError(`${where}: example ${empty + 1} has no token with a weight; leave it out`);
 }
 
+/** Settings of the objectives beside `sft`. */
+const SETTINGS: Readonly<Record<string, readonly string[]>> = {
+  dpo: ['beta'],
+  kto: ['beta', 'desirable', 'undesirable'],
+  rank: ['margin'],
+};
+
 function checkSettings(objective: Objective): void {
   if (objective === 'sft') return;
-  const kind: string | undefined = objective?.kind;
-  if (kind !== 'dpo' && kind !== 'kto')
-    throw new RequestError(`objective ${JSON.stringify(objective)} is not known; known are sft, dpo and kto`);
-  const known = kind === 'dpo' ? ['beta'] : ['beta', 'desirable', 'undesirable'];
+  const kind: string = objective?.kind;
+  const known = SETTINGS[kind];
+  if (known === undefined)
+    throw new RequestError(
+      `objective ${JSON.stringify(objective)} is not known; known are sft, ${Object.keys(SETTINGS).join(', ')}`,
+    );
   for (const name of Object.keys(objective)) {
     if (name === 'kind') continue;
     if (!known.includes(name)) throw new RequestError(`objective ${kind}: ${name} is not known`);
   }
   for (const name of known) {
     const value: unknown = objective[name as keyof Objective];
-    if (!(typeof value === 'number' && Number.isFinite(value) && value > 0))
-      throw new RequestError(`objective ${kind}: ${name} is ${String(value)}, not a number above 0`);
+    const least = name === 'margin' ? 'of at least 0' : 'above 0';
+    if (!(typeof value === 'number' && Number.isFinite(value) && (value > 0 || (name === 'margin' && value === 0))))
+      throw new RequestError(`objective ${kind}: ${name} is ${String(value)}, not a number ${least}`);
   }
 }
 

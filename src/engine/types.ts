@@ -35,6 +35,11 @@ export interface Engine {
   score(requests: ScoreRequest[]): Promise<Float32Array[]>;
   /** For each request the mean over its positions of the hidden state after the final norm [D]: a text's embedding. */
   embed(requests: ScoreRequest[]): Promise<Float32Array[]>;
+  /**
+   * For each request the reward [B]: the adapter's head times the hidden state of the last position after the final norm. Every
+   * request names an adapter that carries a head.
+   */
+  reward(requests: ScoreRequest[]): Promise<Float32Array>;
   /** Logits after every position, [T, V] row-major. For checks, not for societies. */
   logits(request: ScoreRequest): Promise<Float32Array>;
   /**

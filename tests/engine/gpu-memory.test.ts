@@ -187,6 +187,7 @@ describe('training a model of many layers', () => {
         limits: { vocabSize: config.vocabSize, maxLength: config.maxPositions, adapters: new Set(['a']) },
         adapterOf: () => ({ slot: 0, config: adapter.config }),
         score: () => Promise.reject(new Error('plain finetuning scores nothing')),
+        reward: () => Promise.reject(new Error('plain finetuning reads no rewards')),
         enqueue: (operation) => operation(),
         memory,
       });

@@ -59,6 +59,7 @@ class Bench {
       limits: { vocabSize: config.vocabSize, maxLength: config.maxPositions, adapters: this.slots },
       adapterOf: (id) => this.slots.get(id)!,
       score: () => Promise.reject(new Error('plain finetuning scores nothing')),
+      reward: () => Promise.reject(new Error('plain finetuning reads no rewards')),
       enqueue: (operation) => operation(),
       memory,
     });

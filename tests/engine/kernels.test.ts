@@ -60,6 +60,8 @@ const CONSTANTS: Partial<Record<KernelName, KernelConstants[]>> = {
   lora_backward_weights_wide: expand,
   lora_shrink_wide: [{ TOKENS: 1 }, { TOKENS: 4 }],
   quantise: [{ BITS: 4 }, { BITS: 8 }, { BITS: 16 }],
+  reward_backward: [{ WIDTH: 896 }],
+  reward_backward_head: [{ WIDTH: 896 }],
   rmsnorm_backward_wide: norms,
   rmsnorm_forward_wide: norms,
   rope_backward: [{ HEADS: 14, HEAD_DIM: 64 }],

@@ -6,7 +6,7 @@ import { copyAdapterWeights } from '../../src/engine/peft';
 import { learningRate } from '../../src/engine/schedule';
 import { ReferenceEngine } from '../../src/engine/reference/engine';
 import { DEFAULT_OPTIMISER, type AdapterWeights, type HostTensor } from '../../src/engine/types';
-import { conformance } from './conformance';
+import { conformance, PARTS } from './conformance';
 import { GOLDEN_MODELS, readGolden } from './golden';
 import { loadModel } from './loadModel';
 
@@ -14,6 +14,16 @@ conformance('the reference engine', async (dir, options) => {
   const { weights } = await loadModel(folderSource(dir));
   return ReferenceEngine.create(weights, options);
 });
+
+conformance(
+  'the reference engine with int4 weights',
+  async (dir, options) => {
+    const { weights } = await loadModel(folderSource(dir));
+    return ReferenceEngine.create(weights, { ...options, dtype: 'int4' });
+  },
+  GOLDEN_MODELS.map((model) => `int4/${model}`),
+  [PARTS.objectives, PARTS.ranking],
+);
 
 describe.each(GOLDEN_MODELS)('gradients of %s against finite differences', (model) => {
   /** The loss moves along each tensor's own gradient by ‖gradient‖ per unit of length. */

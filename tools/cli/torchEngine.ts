@@ -6,7 +6,8 @@ import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { DeviceError, RequestError } from '../../src/engine/errors';
-import { checkEmbedding, checkExported, refuseLogits, TrainingWatch } from '../../src/engine/finite';
+import { checkEmbedding, checkExported, checkRewards, refuseLogits, TrainingWatch } from '../../src/engine/finite';
+import { checkOperation, type Arguments, type OperationName } from '../../src/engine/operations';
 import { adapterShapes, checkAdapter, initAdapter } from '../../src/engine/peft';
 import type {
   AdapterConfig,
@@ -90,6 +91,7 @@ export class TorchEngine implements Engine {
   }
 
   async generate(requests: GenerateRequest[], options: GenerateOptions = {}): Promise<GenerateResult[]> {
+    this.check('generate', [requests]);
     options.signal?.throwIfAborted();
     const wire = requests.map((request) => ({
       ids: Array.from(request.ids),
@@ -110,6 +112,7 @@ export class TorchEngine implements Engine {
   }
 
   async score(requests: ScoreRequest[]): Promise<Float32Array[]> {
+    this.check('score', [requests]);
     const wire = requests.map((request) => ({ ids: Array.from(request.ids), adapter: request.adapter }));
     const call = this.call({ cmd: 'score', requests: wire }, ({ row, position }) => {
       refuseLogits(
@@ -124,12 +127,24 @@ export class TorchEngine implements Engine {
   }
 
   async embed(requests: ScoreRequest[]): Promise<Float32Array[]> {
+    this.check('embed', [requests]);
     const wire = requests.map((request) => ({ ids: Array.from(request.ids), adapter: request.adapter }));
     const results = (await this.call({ cmd: 'embed', requests: wire })) as number[][];
     return results.map((values, row) => checkEmbedding(requests[row]?.adapter ?? null, row, Float32Array.from(values)));
   }
 
+  async reward(requests: ScoreRequest[]): Promise<Float32Array> {
+    this.check('reward', [requests]);
+    const wire = requests.map((request) => ({ ids: Array.from(request.ids), adapter: request.adapter }));
+    const rewards = (await this.call({ cmd: 'reward', requests: wire })) as number[];
+    return checkRewards(
+      requests.map(({ adapter }) => adapter),
+      Float32Array.from(rewards),
+    );
+  }
+
   async *train(job: TrainJob): AsyncGenerator<TrainStepEvent, void, void> {
+    this.check('train', [job]);
     if (job.resume) throw new RequestError('the PyTorch engine cannot continue from an optimiser state');
     const tracks = job.tracks.map((track) => ({
       ...track,
@@ -214,6 +229,16 @@ export class TorchEngine implements Engine {
     this.child.removeAllListeners('exit');
     this.child.kill();
     return Promise.resolve();
+  }
+
+  /** @throws RequestError, in the words of every engine */
+  private check<N extends OperationName>(name: N, args: Arguments<N>): void {
+    const { configs } = this;
+    const adapters = {
+      has: (id: AdapterId) => configs.has(id),
+      get: (id: AdapterId) => ({ config: configs.get(id) as AdapterConfig }),
+    };
+    checkOperation(name, { vocabSize: this.config.vocabSize, maxLength: this.config.maxPositions, adapters }, args);
   }
 
   /** @param notFinite throws what is to be said of logits that are not finite */

@@ -15,8 +15,9 @@ One request per line with a field `id`; the reply is {"id", "result"} or {"id", 
               -> [{ids, logprobs, margins, finish}]
     score     {requests: [{ids, adapter}]}               -> [[log-probability of ids[1], ids[2], ...], ...]
     embed     {requests: [{ids, adapter}]}               -> [[mean hidden state after the final norm], ...]
+    reward    {requests: [{ids, adapter}]}               -> [the adapter's head times the last hidden state, ...]
     train     {tracks: [{adapter, examples: [{ids, weights, reference?, desirable?}], batches, pairs?, mismatched?, reference?}],
-               optimiser, objective: "sft" | {kind: "dpo" | "kto", ...}}
+               optimiser, objective: "sft" | {kind: "dpo" | "kto" | "rank", ...}}
               events {step, tracks: [{adapter, loss, gradNorm, lr, tokens, peak, again}]} (see training.train), result {steps}
     quit      {}
 
@@ -33,9 +34,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
-from model import TARGETS, Adapter, Decoder, embedding  # noqa: E402
+from model import TARGETS, Adapter, Decoder, embedding, rewards  # noqa: E402
 from sampling import NonFinite, generate, group_rows  # noqa: E402
-from training import from_peft, peft_name, peft_tensors, train  # noqa: E402
+from training import HEAD, from_peft, peft_name, peft_tensors, train  # noqa: E402
 
 
 def decode(text, shape):
@@ -80,7 +81,7 @@ class Server:
 
     def _store(self, name, adapter):
         self.adapters[name] = adapter
-        return {"parameters": sum(t.numel() for pair in adapter.tensors.values() for t in pair)}
+        return {"parameters": sum(t.numel() for t in adapter.parameters())}
 
     def import_(self, request):
         config, rank = self.decoder.config, request["config"]["r"]
@@ -92,6 +93,8 @@ class Server:
                     name = peft_name(layer, target, matrix)
                     if name in request["tensors"]:
                         tensors[name] = decode(request["tensors"][name], shape)
+        if HEAD in request["tensors"]:
+            tensors[HEAD] = decode(request["tensors"][HEAD], (1, config.hidden))
         unknown = sorted(set(request["tensors"]) - set(tensors))
         if unknown:
             raise ValueError(f"adapter {request['name']}: unknown tensor {unknown[0]}")
@@ -110,7 +113,8 @@ class Server:
     def copy(self, request):
         source = self._adapter(request["from"])
         pairs = {key: (a.clone(), b.clone()) for key, (a, b) in source.tensors.items()}
-        return self._store(request["to"], Adapter(source.rank, source.alpha, pairs))
+        head = None if source.head is None else source.head.clone()
+        return self._store(request["to"], Adapter(source.rank, source.alpha, pairs, head))
 
     def delete(self, request):
         self._adapter(request["name"])
@@ -150,6 +154,10 @@ class Server:
         rows = request["requests"]
         return [embedding(self.decoder, row["ids"], self._adapter(row.get("adapter"))).tolist() for row in rows]
 
+    @torch.no_grad()
+    def reward(self, request):
+        return [float(rewards(self.decoder, [row["ids"]], self._adapter(row.get("adapter")))[0]) for row in request["requests"]]
+
     def train(self, request, event):
         tracks = [
             {**t, "adapter": self._adapter(t["adapter"]), "reference": self._adapter(t.get("reference"))}
@@ -175,7 +183,7 @@ class Server:
         return getattr(self, "import_" if command == "import" else command)(request)
 
 
-COMMANDS = ("load", "create", "import", "export", "copy", "delete", "list", "generate", "score", "embed",
+COMMANDS = ("load", "create", "import", "export", "copy", "delete", "list", "generate", "score", "embed", "reward",
             "train")
 
 

@@ -116,11 +116,15 @@ def rotate(x, cos, sin):
 
 
 class Adapter:
-    """One LoRA adapter. tensors: (layer, target) -> (A [R, in], B [out, R]); scale = alpha / R."""
+    """One LoRA adapter. tensors: (layer, target) -> (A [R, in], B [out, R]); scale = alpha / R. head [1, D] gives rewards."""
 
-    def __init__(self, rank, alpha, tensors):
-        self.rank, self.alpha, self.tensors = rank, alpha, tensors
+    def __init__(self, rank, alpha, tensors, head=None):
+        self.rank, self.alpha, self.tensors, self.head = rank, alpha, tensors, head
         self.scale = alpha / rank
+
+    def parameters(self):
+        """All tensors, the head last."""
+        return [t for pair in self.tensors.values() for t in pair] + ([] if self.head is None else [self.head])
 
 
 class Lora:
@@ -260,6 +264,17 @@ class Decoder:
     def logits(self, ids, lora=None):
         """ids [B, T] -> logits [B, T, V]."""
         return self.head(self.hidden(ids, lora))
+
+
+def rewards(decoder, rows, adapter):
+    """[B] the adapter's head times the hidden state of the last position after the last norm; rows: lists of ids."""
+    if adapter is None or adapter.head is None:
+        raise ValueError("the adapter has no head that gives a reward")
+    ids = torch.zeros((len(rows), max(len(row) for row in rows)), dtype=torch.long)
+    for index, row in enumerate(rows):
+        ids[index, : len(row)] = torch.tensor(row)
+    hidden = decoder.hidden(ids, Lora([(adapter, 0, len(rows))]))
+    return hidden[torch.arange(len(rows)), torch.tensor([len(row) - 1 for row in rows])] @ adapter.head[0]
 
 
 def embedding(decoder, ids, adapter):

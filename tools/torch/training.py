@@ -6,7 +6,7 @@ import os
 import torch
 import torch.nn.functional as F
 
-from model import BLOCK, TARGETS, Adapter, Lora
+from model import BLOCK, TARGETS, Adapter, Lora, rewards
 from safetensors_io import load_file, save_file
 
 
@@ -15,19 +15,27 @@ def peft_name(layer, target, matrix):
     return f"base_model.model.model.layers.{layer}.{BLOCK[target]}.{target}.lora_{matrix}.weight"
 
 
+# PEFT's name of the head of a model for classification of sequences (modules_to_save).
+HEAD = "base_model.model.score.weight"
+
+
 def peft_tensors(adapter):
-    """PEFT name -> tensor."""
-    return {
+    """PEFT name -> tensor, in the order of adapter.parameters()."""
+    tensors = {
         peft_name(layer, target, matrix): tensor
         for (layer, target), pair in adapter.tensors.items()
         for matrix, tensor in zip("AB", pair)
     }
+    return tensors if adapter.head is None else {**tensors, HEAD: adapter.head}
 
 
 def from_peft(config, rank, alpha, tensors, dtype=torch.float32):
     """Adapter from PEFT-named tensors. Raises ValueError for a name or a shape that does not fit the model."""
     rest = dict(tensors)
     pairs = {}
+    head = rest.pop(HEAD, None)
+    if head is not None and tuple(head.shape) != (1, config.hidden):
+        raise ValueError(f"adapter: the head needs the shape [1, {config.hidden}]")
     for layer in range(config.layers):
         for target in TARGETS:
             a = rest.pop(peft_name(layer, target, "A"), None)
@@ -40,7 +48,7 @@ def from_peft(config, rank, alpha, tensors, dtype=torch.float32):
             pairs[layer, target] = (a.to(dtype), b.to(dtype))
     if rest:
         raise ValueError(f"adapter: unknown tensor {sorted(rest)[0]}")
-    return Adapter(rank, alpha, pairs)
+    return Adapter(rank, alpha, pairs, None if head is None else head.to(dtype))
 
 
 def read_adapter(directory, config, dtype=torch.float32):
@@ -59,9 +67,10 @@ def write_adapter(directory, adapter, base=""):
         "auto_mapping": None, "base_model_name_or_path": base, "bias": "none", "fan_in_fan_out": False,
         "inference_mode": True, "init_lora_weights": True, "layer_replication": None,
         "layers_pattern": None, "layers_to_transform": None, "loftq_config": {}, "lora_alpha": adapter.alpha,
-        "lora_dropout": 0.0, "megatron_config": None, "megatron_core": "megatron.core", "modules_to_save": None,
+        "lora_dropout": 0.0, "megatron_config": None, "megatron_core": "megatron.core",
+        "modules_to_save": None if adapter.head is None else ["classifier", "score"],
         "peft_type": "LORA", "r": adapter.rank, "rank_pattern": {}, "alpha_pattern": {}, "revision": None,
-        "target_modules": [target for target in TARGETS if target in used], "task_type": "CAUSAL_LM",
+        "target_modules": [target for target in TARGETS if target in used], "task_type": "CAUSAL_LM" if adapter.head is None else "SEQ_CLS",
         "use_dora": False, "use_rslora": False,
     }
     with open(os.path.join(directory, "adapter_config.json"), "w") as file:
@@ -153,10 +162,15 @@ def kto_loss(policy, reference, batch, mismatched, desirable, objective):
     return torch.stack(terms).mean()
 
 
+def rank_loss(reward, pairs, margin):
+    """Touvron et al. 2023, equation 2; reward: by example, pairs: (chosen, rejected)."""
+    return torch.stack([-F.logsigmoid(reward[c] - reward[r] - margin) for c, r in pairs]).mean()
+
+
 def step_examples(track, objective, step):
     """Indices of the examples that a step scores, each once."""
     batch = track["batches"][step]
-    if objective["kind"] == "dpo":
+    if objective["kind"] in ("dpo", "rank"):
         batch = [i for pair in batch for i in (track["pairs"][pair]["chosen"], track["pairs"][pair]["rejected"])]
     elif track.get("mismatched"):
         batch = [*batch, *track["mismatched"][step]]
@@ -165,6 +179,8 @@ def step_examples(track, objective, step):
 
 def reference_scores(decoder, track, objective):
     """π under the reference of every example that any step scores: given, or by the reference adapter (None: the base)."""
+    if objective["kind"] == "rank":
+        return {}
     needed = sorted({i for step in range(len(track["batches"])) for i in step_examples(track, objective, step)})
     known = {i: track["examples"][i].get("reference") for i in needed}
     missing = [i for i in needed if known[i] is None]
@@ -176,26 +192,33 @@ def reference_scores(decoder, track, objective):
 
 
 def step_losses(decoder, tracks, objective, step, references):
-    """(losses of the tracks, weighted tokens of their sequences) in one step; "sft" or {kind: dpo | kto, ...}."""
+    """(losses of the tracks, weighted tokens of their sequences) in one step; "sft" or {kind: dpo | kto | rank, ...}."""
     if objective == "sft":
         rows = [(t["adapter"], [t["examples"][j] for j in t["batches"][step]]) for t in tracks]
         return batch_losses(decoder, rows)
     indices = [step_examples(t, objective, step) for t in tracks]
     rows = [(t["adapter"], [t["examples"][i] for i in chosen]) for t, chosen in zip(tracks, indices)]
     losses, counts = [], []
-    for track, chosen, scores, reference in zip(tracks, indices, sequence_scores(decoder, rows), references):
+    if objective["kind"] == "rank":
+        found = [rewards(decoder, [e["ids"] for e in examples], adapter) for adapter, examples in rows]
+    else:
+        found = sequence_scores(decoder, rows)
+    for track, chosen, scores, reference in zip(tracks, indices, found, references):
         policy = dict(zip(chosen, scores))
         batch, learned = track["batches"][step], chosen
-        if objective["kind"] == "dpo":
+        if objective["kind"] in ("dpo", "rank"):
             pairs = [(track["pairs"][p]["chosen"], track["pairs"][p]["rejected"]) for p in batch]
-            losses.append(dpo_loss(policy, reference, pairs, objective["beta"]))
+            if objective["kind"] == "dpo":
+                losses.append(dpo_loss(policy, reference, pairs, objective["beta"]))
+            else:
+                losses.append(rank_loss(policy, pairs, objective["margin"]))
         elif objective["kind"] == "kto":
             desirable = {i: track["examples"][i]["desirable"] for i in batch}
             mismatched = track["mismatched"][step] if track.get("mismatched") else []
             losses.append(kto_loss(policy, reference, batch, mismatched, desirable, objective))
             learned = dict.fromkeys(batch)
         else:
-            raise ValueError(f"objective {objective['kind']} is not known: sft, dpo or kto")
+            raise ValueError(f"objective {objective['kind']} is not known: sft, dpo, kto or rank")
         counts.append(sum(w != 0 for i in learned for w in track["examples"][i]["weights"][1:]))
     return torch.stack(losses), counts
 
@@ -277,7 +300,7 @@ def train(decoder, tracks, optimiser, objective="sft"):
     """
     states = []
     for track in tracks:
-        parameters = [tensor for pair in track["adapter"].tensors.values() for tensor in pair]
+        parameters = track["adapter"].parameters()
         states.append(AdamW(parameters, optimiser))
     clip = optimiser.get("clip")
     references = [None if objective == "sft" else reference_scores(decoder, track, objective) for track in tracks]

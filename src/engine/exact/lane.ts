@@ -63,6 +63,8 @@ export function serveLane(port: LanePort<ToLane, FromLane>): void {
         return { value: await opened().score(request.requests, abort.signal) };
       case 'embed':
         return { value: await opened().embed(request.requests) };
+      case 'reward':
+        return { value: await opened().reward(request.requests, abort.signal) };
       case 'logits':
         return { value: await opened().logits(request.request) };
       case 'gradient': {

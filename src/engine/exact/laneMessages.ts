@@ -12,6 +12,7 @@ export type LaneRequest =
   | { kind: 'generate'; rows: IndexedRequest[]; more: boolean; watched: boolean }
   | { kind: 'score'; requests: readonly ScoreRequest[] }
   | { kind: 'embed'; requests: readonly ScoreRequest[] }
+  | { kind: 'reward'; requests: readonly ScoreRequest[] }
   | { kind: 'logits'; request: ScoreRequest }
   | { kind: 'gradient'; work: GradientWork; room: Float32Array<ArrayBuffer> | null };
 

@@ -115,6 +115,17 @@ export class LanesCompute implements Compute {
     return this.each(requests, 'embed');
   }
 
+  async reward(requests: readonly ScoreRequest[], signal?: AbortSignal): Promise<Float32Array> {
+    const rewards = new Float32Array(requests.length);
+    await this.spread(
+      requests.length,
+      signal,
+      (index) => ({ kind: 'reward', requests: [requests[index] as ScoreRequest] }),
+      (index, value) => rewards.set(value as Float32Array, index),
+    );
+    return rewards;
+  }
+
   async logits(request: ScoreRequest): Promise<Float32Array> {
     let logits = new Float32Array();
     await this.spread(

@@ -69,5 +69,6 @@ function trainingNumbers(config: ModelConfig, N: number, R: number, block: numbe
     const [outputs, inputs] = projectionShape(config, projection);
     adapter += R * (outputs + inputs);
   }
-  return passing + panels + config.numLayers * adapter;
+  // Of an adapter's head: itself and its gradient.
+  return passing + panels + config.numLayers * adapter + 2 * D;
 }

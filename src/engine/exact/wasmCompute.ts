@@ -92,6 +92,11 @@ export class WasmCompute implements Compute {
     return this.local.embed(requests);
   }
 
+  async reward(requests: readonly ScoreRequest[], signal?: AbortSignal): Promise<Float32Array> {
+    await this.reserve(this.pass(false));
+    return this.local.reward(requests, signal);
+  }
+
   async logits(request: ScoreRequest): Promise<Float32Array> {
     await this.reserve(this.pass(false));
     return this.local.logits(request);

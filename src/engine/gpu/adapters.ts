@@ -101,6 +101,14 @@ export class AdapterStore implements AdapterPool {
     return checkExported(id, { config: copyConfig(config), tensors: this.layout.unpack(config, elements) });
   }
 
+  /** The head [D] of an adapter that has one. @throws RequestError */
+  async head(id: AdapterId): Promise<Float32Array> {
+    const { slot } = this.get(id);
+    const { headOffset, slotElements } = this.layout;
+    const at = (slot * slotElements + headOffset) * 4;
+    return new Float32Array(await this.gpu.read(this.weights, at, this.config.hiddenSize * 4));
+  }
+
   async copy(source: AdapterId, target: AdapterId): Promise<void> {
     const { slot, config, version } = this.get(source);
     const bytes = this.layout.slotElements * 4;

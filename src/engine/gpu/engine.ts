@@ -38,7 +38,7 @@ import { uploadTurns, type ForwardParts } from './forward';
 import { generateRows } from './generate';
 import { NO_SLOT } from './layout';
 import type { RowWeights } from './prefill';
-import { embedRows, logitsOfRow, scoreRows } from './score';
+import { embedRows, logitsOfRow, rewardRows, scoreRows } from './score';
 import { Trainer } from './train';
 import { fillRoom, makeRoom, type Room } from './weights';
 
@@ -80,6 +80,7 @@ export class WebGpuEngine implements Engine {
       adapterOf: (id) => parts.adapters.get(id),
       updated: (id) => parts.adapters.changed(id),
       score: (requests) => this.scoreNow(requests),
+      reward: (requests) => this.rewardNow(requests),
       enqueue: (operation) => this.enqueue(operation),
     });
   }
@@ -137,6 +138,10 @@ export class WebGpuEngine implements Engine {
       const weightsOf = (request: ScoreRequest): RowWeights => this.weightsOf(request.adapter);
       return embedRows(this.decoder, requests, weightsOf, this.targetsOf(requests), this.info.config.hiddenSize);
     });
+  }
+
+  reward(requests: ScoreRequest[]): Promise<Float32Array> {
+    return this.operate('reward', [requests], () => this.rewardNow(requests));
   }
 
   logits(request: ScoreRequest): Promise<Float32Array> {
@@ -238,6 +243,15 @@ export class WebGpuEngine implements Engine {
   private scoreNow(requests: ScoreRequest[]): Promise<Float32Array[]> {
     const weightsOf = (request: ScoreRequest): RowWeights => this.weightsOf(request.adapter);
     return scoreRows(this.decoder, requests, weightsOf, this.targetsOf(requests), this.options.prefixCache);
+  }
+
+  /** Inside an operation; the requests are valid. */
+  private async rewardNow(requests: ScoreRequest[]): Promise<Float32Array> {
+    const heads = new Map<AdapterId, Float32Array>();
+    for (const { adapter } of requests)
+      if (adapter !== null && !heads.has(adapter)) heads.set(adapter, await this.parts.adapters.head(adapter));
+    const weightsOf = (request: ScoreRequest): RowWeights => this.weightsOf(request.adapter);
+    return rewardRows(this.decoder, requests, weightsOf, this.targetsOf(requests), heads);
   }
 
   private weightsOf(adapter: AdapterId | null): RowWeights {

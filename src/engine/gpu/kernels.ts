@@ -53,6 +53,8 @@ import loraBackwardShrinkWide from '../kernels/lora_backward_shrink_wide.wgsl?ra
 import loraBackwardWeights from '../kernels/lora_backward_weights.wgsl?raw';
 import loraBackwardWeightsScalar from '../kernels/lora_backward_weights_scalar.wgsl?raw';
 import loraBackwardWeightsWide from '../kernels/lora_backward_weights_wide.wgsl?raw';
+import rewardBackward from '../kernels/reward_backward.wgsl?raw';
+import rewardBackwardHead from '../kernels/reward_backward_head.wgsl?raw';
 import rmsnormBackward from '../kernels/rmsnorm_backward.wgsl?raw';
 import rmsnormBackwardWide from '../kernels/rmsnorm_backward_wide.wgsl?raw';
 import ropeBackward from '../kernels/rope_backward.wgsl?raw';
@@ -138,6 +140,8 @@ export const KERNELS = {
   lora_backward_weights: loraBackwardWeights,
   lora_backward_weights_scalar: loraBackwardWeightsScalar,
   lora_backward_weights_wide: loraBackwardWeightsWide,
+  reward_backward: rewardBackward,
+  reward_backward_head: rewardBackwardHead,
   rmsnorm_backward: rmsnormBackward,
   rmsnorm_backward_wide: rmsnormBackwardWide,
   rope_backward: ropeBackward,

@@ -1,14 +1,14 @@
 /**
  * Where an adapter's numbers live on the device. All adapters share one f32 buffer, the pool: slot s occupies
  * elements [s·P, (s+1)·P), inside it every (layer, projection) has A [R, in] then B [out, R], R = the engine's largest
- * rank rounded up to a multiple of 4. Smaller ranks and missing targets are zero-padded; the padding's gradients are
+ * rank rounded up to a multiple of 4; the head [D] comes last. Smaller ranks, missing heads and missing targets are zero-padded; the padding's gradients are
  * zero, so it stays zero. Gradients and AdamW's moments use the same layout in pools of their own.
  */
 
 import { allocatedRank, slotElements } from '../buffers';
 import { projectionShape } from '../config';
 import { AdapterError } from '../errors';
-import { adapterTensorName } from '../peft';
+import { adapterTensorName, HEAD_TENSOR } from '../peft';
 import { PROJECTIONS, type AdapterConfig, type HostTensor, type ModelConfig, type Projection } from '../types';
 
 /** Slot number of a row without an adapter. */
@@ -19,6 +19,8 @@ export class AdapterLayout {
   readonly rank: number;
   /** P: elements of one slot, a multiple of 64 (one storage binding alignment). */
   readonly slotElements: number;
+  /** First element of the head [D] inside its slot, a multiple of 4. */
+  readonly headOffset: number;
   private readonly offsets = new Map<string, number>();
 
   constructor(
@@ -36,6 +38,7 @@ export class AdapterLayout {
         next += outputs * this.rank;
       }
     }
+    this.headOffset = next;
     this.slotElements = slotElements(config, this.rank);
   }
 
@@ -95,5 +98,6 @@ export class AdapterLayout {
         });
       }
     }
+    if (adapter.head === true) visit(HEAD_TENSOR, [1, this.config.hiddenSize], (i) => this.headOffset + i);
   }
 }

@@ -3,9 +3,9 @@
  * one call have in common at their beginnings is computed and scored once.
  */
 
-import { checkEmbedding, checkLogitValues, checkScores } from '../finite';
+import { checkEmbedding, checkLogitValues, checkRewards, checkScores } from '../finite';
 import { HashedIds, type Sharing } from '../prefix';
-import type { Projection, ScoreRequest } from '../types';
+import type { AdapterId, Projection, ScoreRequest } from '../types';
 import type { Decoder } from './decoder';
 import { prefill, startSequence, type Prefilled, type RowWeights, type Stretch } from './prefill';
 
@@ -72,6 +72,42 @@ export async function embedRows(
     checkEmbedding((requests[index] as ScoreRequest).adapter, index, sum);
   });
   return results;
+}
+
+/**
+ * For each request the reward [B]: the head of its adapter times the hidden state of its last position after the final norm. The
+ * requests are valid. @throws NonFiniteError
+ */
+export async function rewardRows(
+  decoder: Decoder,
+  requests: readonly ScoreRequest[],
+  weightsOf: (request: ScoreRequest) => RowWeights,
+  targets: ReadonlySet<Projection>,
+  heads: ReadonlyMap<AdapterId, Float32Array>,
+): Promise<Float32Array> {
+  const rewards = new Float32Array(requests.length);
+  const { maxRows } = decoder.sizes;
+  for (let first = 0; first < requests.length; first += maxRows) {
+    const batch = requests.slice(first, first + maxRows);
+    const scored = batch.map((request, i) => startScored(request, first + i, request.ids.length, weightsOf(request)));
+    await forEachBlock(decoder, scored, targets, false, async (at, places) => {
+      const isLast = ({ index, position }: Place): boolean => position === (requests[index]?.ids.length ?? 0) - 1;
+      const last = places.flatMap((place, i) => (isLast(place) ? [i] : []));
+      if (last.length === 0) return;
+      const hidden = await decoder.readHidden(last.map((i) => at[i] as number));
+      last.forEach((i, line) => {
+        const { index } = places[i] as Place;
+        const head = heads.get(requests[index]?.adapter as AdapterId) as Float32Array;
+        let sum = 0;
+        for (let d = 0; d < head.length; d++) sum += (head[d] as number) * (hidden[line * head.length + d] as number);
+        rewards[index] = sum;
+      });
+    });
+  }
+  return checkRewards(
+    requests.map(({ adapter }) => adapter),
+    rewards,
+  );
 }
 
 /** Logits [T, V] after every position; the request is valid. @throws NonFiniteError */

@@ -6,15 +6,7 @@
 import { RequestError } from '../errors';
 import { checkGradients, TrainingWatch } from '../finite';
 import type { TrainMemory } from '../plan';
-import {
-  referenceScores,
-  scoredSequences,
-  scoreExamples,
-  sequenceLoss,
-  sequencesOf,
-  weighted,
-  type SequenceObjective,
-} from '../objectives';
+import { firstSweep, referenceScores, rewardRow, readsRewards, sequencesOf, type Scorers } from '../objectives';
 import { checkJob, checkTrack, type Limits } from '../requests';
 import { weightedTokens, weightSum } from '../tokenWeights';
 import { learningRate } from '../schedule';
@@ -25,7 +17,6 @@ import type {
   Objective,
   OptimiserState,
   Projection,
-  ScoreRequest,
   TrainExample,
   TrainJob,
   TrainStepEvent,
@@ -37,7 +28,7 @@ import type { AdapterLayout } from './layout';
 import { TrainDevice, type Moments } from './trainDevice';
 
 /** What the trainer needs of the engine that owns it. */
-export interface TrainerParts {
+export interface TrainerParts extends Scorers {
   forward: ForwardParts;
   limits: Limits;
   /** Slot and configuration of an adapter that is loaded. @throws RequestError */
@@ -45,8 +36,6 @@ export interface TrainerParts {
   memory?: TrainMemory;
   /** Told when the weights of an adapter were updated. */
   updated?(id: AdapterId): void;
-  /** Log-probabilities by the adapters as they are, inside an operation; the requests are valid. */
-  score(requests: ScoreRequest[]): Promise<Float32Array[]>;
   /** Runs an operation when all operations before it have ended. */
   enqueue<T>(operation: () => Promise<T>): Promise<T>;
 }
@@ -120,7 +109,7 @@ export class Trainer {
       const batch = [{ slot, rows: step.rows, weightSum: step.weightSum }];
       await device.reserve(device.measure(batch), 1);
       device.beginStep([slot]);
-      device.accumulate(batch, new Set(config.targets));
+      device.accumulate(batch, new Set(config.targets), readsRewards(objective));
       const results = await device.results(1);
       const tensors = this.layout.unpack(config, await device.readGradients(slot));
       return checkGradients(track.adapter, { loss: step.loss ?? results[0].loss, tensors });
@@ -211,7 +200,8 @@ export class Trainer {
     const rows: StepRows[] = [];
     for (const { track, references } of active) rows.push(await this.stepRows(job.objective, track, step, references));
     device.beginStep(slots);
-    for (const batch of microBatches(active, rows, job.optimiser.accumulation)) device.accumulate(batch, targets);
+    for (const batch of microBatches(active, rows, job.optimiser.accumulation))
+      device.accumulate(batch, targets, readsRewards(job.objective));
     const rates = active.map(({ track }) => learningRate(job.optimiser, step, track.batches.length));
     device.update(
       active.map(({ slot, updates }, g) => ({ slot, lr: rates[g], update: updates + 1 })),
@@ -239,7 +229,8 @@ export class Trainer {
     const rows: StepRows[] = [];
     for (const { track, references } of active) rows.push(await this.stepRows(objective, track, step, references));
     device.beginStep(active.map(({ slot }) => slot));
-    for (const batch of microBatches(active, rows, optimiser.accumulation)) device.accumulate(batch, session.targets);
+    for (const batch of microBatches(active, rows, optimiser.accumulation))
+      device.accumulate(batch, session.targets, readsRewards(objective));
     device.measureGradients(active.length);
     const results = await device.results(active.length);
     const seen = active.map(({ track }, g) => {
@@ -258,22 +249,8 @@ export class Trainer {
   ): Promise<StepRows> {
     const plain = plainRows(objective, track, step);
     if (objective === 'sft') return plain;
-    const { loss, coefficients } = await this.sweep(objective, track, step, references);
-    const rows = sequencesOf(objective, track, step).map((index, i) =>
-      weighted(plain.rows[i], coefficients.get(index) ?? 0),
-    );
+    const { loss, rows } = await firstSweep(objective, track, step, references, this.parts);
     return { ...plain, rows, weightSum: 1, loss: Math.fround(loss) };
-  }
-
-  private async sweep(
-    objective: SequenceObjective,
-    track: TrainTrack,
-    step: number,
-    reference: ReadonlyMap<number, number>,
-  ): Promise<ReturnType<typeof sequenceLoss>> {
-    const scored = scoredSequences(objective, track, step);
-    const policy = await scoreExamples(this.parts.score, track, scored, track.adapter);
-    return sequenceLoss(objective, track, step, { policy, reference });
   }
 
   /** Puts the moments that the job continues from on the device, zeros where there are none. */
@@ -297,9 +274,10 @@ export class Trainer {
 
 /** The sequences of a step with their own weights. */
 function plainRows(objective: Objective, track: TrainTrack, step: number): StepRows {
-  const rows = sequencesOf(objective, track, step).map((index) => track.examples[index]);
-  const total = rows.reduce((sum, example) => sum + weightSum(example), 0);
-  return { rows, weightSum: total, tokens: weightedTokens(rows), loss: null };
+  const examples = sequencesOf(objective, track, step).map((index) => track.examples[index]);
+  const rows = readsRewards(objective) ? examples.map((example) => rewardRow(example, 1)) : examples;
+  const total = examples.reduce((sum, example) => sum + weightSum(example), 0);
+  return { rows, weightSum: total, tokens: weightedTokens(examples), loss: null };
 }
 
 /** The part of each track's rows that one micro-batch works on. */

@@ -20,7 +20,7 @@ import {
   type TrainedTokens,
 } from './backward';
 import { layOutBatch, measureBatch, type Batch, type BatchSize, type BatchTrack } from './batch';
-import { encodeEmbedding, encodeHead, encodeLayer, type ForwardParts } from './forward';
+import { encodeEmbedding, encodeHead, encodeLayer, encodeNorm, type ForwardParts } from './forward';
 import { encodeLinearBackwardInput } from './linear';
 import { encodeAdamW, encodeGradientNorm, packSteps, type TrackStep } from './optimiser';
 import { encodeRmsNormBackward } from './norm';
@@ -119,9 +119,9 @@ export class TrainDevice {
 
   /**
    * Adds loss and gradients of one micro-batch; every track of the step is in `tracks`, perhaps without rows. `targets`
-   * are the projections that any of their adapters has.
+   * are the projections that any of their adapters has; with `rewards` the weights pull at rewards and not at tokens.
    */
-  accumulate(tracks: readonly BatchTrack[], targets: ReadonlySet<Projection>): void {
+  accumulate(tracks: readonly BatchTrack[], targets: ReadonlySet<Projection>, rewards = false): void {
     const needed = this.measure(tracks);
     if (needed.targets === 0) return;
     const size = this.paddedSize(needed);
@@ -131,7 +131,10 @@ export class TrainDevice {
     for (const layer of layers) {
       this.program(`forward ${layer} ${batch}`, (p) => this.recordForward(p, layer, size, targets)).submit();
     }
-    this.program(`head ${size.targets}`, (p) => this.recordHead(p, size.targets)).submit();
+    if (rewards) {
+      const record = (p: Program): void => this.recordRewards(p, size.targets, tracks.length);
+      this.program(`rewards ${size.targets} ${tracks.length}`, record).submit();
+    } else this.program(`head ${size.targets}`, (p) => this.recordHead(p, size.targets)).submit();
     for (const layer of layers.reverse()) {
       const record = (p: Program): void => this.recordBackward(p, layer, size, tracks.length, targets);
       this.program(`backward ${layer} ${batch}`, record).submit();
@@ -240,6 +243,41 @@ export class TrainDevice {
       const norm = { x: head.hidden, gain: weights.norm, dy: head.dNormed, dx: head.dHidden };
       encodeRmsNormBackward(gpu, program, { rows: count, width: D, eps }, norm, false);
       program.add('scatter_rows', {}, [range, head.dHidden, gradients.hidden], [D], groups);
+    }
+  }
+
+  /** Final norm and the adapters' heads at the targets, and back to the gradient by the last layer's output. */
+  private recordRewards(program: Program, targets: number, trackCount: number): void {
+    const { gpu, config, weights } = this.parts;
+    const { hiddenSize: D, rmsNormEps: eps } = config;
+    const { head, hidden, list, positions, gradients, targets: ids, loss, tracks } = this.reserved();
+    const { slotElements, headOffset } = this.pool.layout;
+    program.clear(gradients.hidden);
+    // The host has the loss from the rewards.
+    program.clear(loss);
+    for (let first = 0; first < targets; first += head.block) {
+      const count = Math.min(head.block, targets - first);
+      const range = { buffer: positions, offset: first * 4, size: count * 4 };
+      const wide: [number, number] = [Math.ceil(D / 64), count];
+      program.add('gather_rows', { WIDTH: D }, [range, hidden[config.numLayers], head.hidden], [count], wide);
+      encodeNorm(this.parts, program, count, D, head.hidden, weights.norm, head.normed);
+      program.add(
+        'reward_backward',
+        { WIDTH: D },
+        [range, list.slot, ids, this.pool.weights, head.dNormed],
+        [first, slotElements, headOffset],
+        wide,
+      );
+      program.add(
+        'reward_backward_head',
+        { WIDTH: D },
+        [tracks, ids, head.normed, this.pool.gradients],
+        [first, count, slotElements, headOffset],
+        [Math.ceil(D / 64), trackCount],
+      );
+      const norm = { x: head.hidden, gain: weights.norm, dy: head.dNormed, dx: head.dHidden };
+      encodeRmsNormBackward(gpu, program, { rows: count, width: D, eps }, norm, false);
+      program.add('scatter_rows', {}, [range, head.dHidden, gradients.hidden], [D], wide);
     }
   }
 

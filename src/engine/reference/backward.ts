@@ -1,6 +1,6 @@
 /** Loss of one training sequence and the gradients of its adapter. */
 import type { HostTensor, TrainExample } from '../types';
-import { adapterTensorName } from '../peft';
+import { adapterTensorName, HEAD_TENSOR } from '../peft';
 import { forEachLogitsBlock, forwardSpans, gatherRows, passingCache } from './forward';
 import { layerBackward } from './layerBackward';
 import { loraLayers, type Decoder, type LoadedAdapter, type LoraLayer } from './model';
@@ -11,6 +11,8 @@ const f = Math.fround;
 /** Gradients of an adapter in one array, tensor after tensor in the adapter's order, and the same by layer. */
 export interface AdapterGradients {
   flat: Float32Array;
+  /** Of the head [D]; null of an adapter without. */
+  head: Float32Array | null;
   layers: LoraLayer<Float32Array>[];
 }
 
@@ -19,6 +21,8 @@ export interface SequenceWork {
   example: TrainExample;
   /** Σ |w| over the whole batch of the track. */
   total: number;
+  /** Where the weights pull: at predictions of tokens, or at the reward that the adapter's head reads. */
+  at: 'tokens' | 'reward';
 }
 
 /** Numbers of an adapter. */
@@ -52,7 +56,7 @@ function zeroGradients({ arithmetic, config }: Decoder, { weights }: LoadedAdapt
     a: data(layer, projection, 'A'),
     b: data(layer, projection, 'B'),
   }));
-  return { flat, layers };
+  return { flat, head: views.get(HEAD_TENSOR)?.data ?? null, layers };
 }
 
 /**
@@ -62,24 +66,53 @@ function zeroGradients({ arithmetic, config }: Decoder, { weights }: LoadedAdapt
 export async function sequenceGradient(
   decoder: Decoder,
   adapter: LoadedAdapter,
-  { example, total }: SequenceWork,
+  { example, total, at }: SequenceWork,
   pacer: Pacer,
 ): Promise<{ loss: number; gradient: Float32Array }> {
   const { arithmetic, config } = decoder;
   const { scratch } = arithmetic;
   const D = config.hiddenSize;
-  const T = example.ids.length;
+  // The last id of a sequence that is pulled at its reward is not there.
+  const ids = at === 'reward' ? Array.from(example.ids).slice(0, -1) : example.ids;
+  const T = ids.length;
   scratch.begin();
-  const { flat, layers } = zeroGradients(decoder, adapter);
+  const { flat, head, layers } = zeroGradients(decoder, adapter);
   // Position t predicts id t + 1; positions whose prediction has no weight need no logits.
   const rows: number[] = [];
-  for (let t = 0; t + 1 < T; t++) if (example.weights[t + 1] !== 0) rows.push(t);
+  for (let t = 0; t + 1 < example.ids.length; t++) if (example.weights[t + 1] !== 0) rows.push(t);
   if (rows.length === 0) return { loss: 0, gradient: flat };
 
-  const span = { ids: example.ids, start: 0, cache: passingCache(decoder, T, 'f32'), adapter };
+  const span = { ids, start: 0, cache: passingCache(decoder, T, 'f32'), adapter };
   const { x, activations } = await forwardSpans(decoder, [span], true, pacer);
   const selected = gatherRows(decoder, x, rows, D);
   const dSelected = scratch.zeros('dSelected', rows.length * D);
+  const loss =
+    at === 'reward'
+      ? rewardBackward(decoder, adapter, selected, dSelected, head as Float32Array, rowWeights(example, rows, total))
+      : await tokensBackward(decoder, example, total, rows, selected, dSelected, pacer);
+
+  const dx = scratch.zeros('dx', T * D);
+  rows.forEach((t, i) => dx.set(dSelected.subarray(i * D, (i + 1) * D), t * D));
+  for (let layer = config.numLayers - 1; layer >= 0; layer--) {
+    await layerBackward(dx, decoder, layer, activations[layer], adapter, layers[layer], pacer);
+    if (pacer.due) await pacer.pause();
+  }
+  return { loss, gradient: flat };
+}
+
+/** Predictions of the tokens after `rows`: dSelected += gradient by their hidden states. Returns Σ w·nll. */
+async function tokensBackward(
+  decoder: Decoder,
+  example: TrainExample,
+  total: number,
+  rows: readonly number[],
+  selected: Float32Array,
+  dSelected: Float32Array,
+  pacer: Pacer,
+): Promise<number> {
+  const { arithmetic, config } = decoder;
+  const { scratch } = arithmetic;
+  const D = config.hiddenSize;
   const nll = scratch.get('nll', rows.length);
   let loss = f(0);
   await forEachLogitsBlock(decoder, selected, rows.length, pacer, (logits, first, count, rstd) => {
@@ -101,12 +134,39 @@ export async function sequenceGradient(
     const dRows = dSelected.subarray(...range);
     arithmetic.rmsnormBackward(dRows, dNormed, selected.subarray(...range), rstd, decoder.norm, count, D);
   });
+  return loss;
+}
 
-  const dx = scratch.zeros('dx', T * D);
-  rows.forEach((t, i) => dx.set(dSelected.subarray(i * D, (i + 1) * D), t * D));
-  for (let layer = config.numLayers - 1; layer >= 0; layer--) {
-    await layerBackward(dx, decoder, layer, activations[layer], adapter, layers[layer], pacer);
-    if (pacer.due) await pacer.pause();
-  }
-  return { loss, gradient: flat };
+function rowWeights(example: TrainExample, rows: readonly number[], total: number): number[] {
+  return rows.map((t) => f(f(example.weights[t + 1] as number) / total));
+}
+
+/**
+ * Gradient of −Σ w·reward: dSelected += the one by the hidden states, dHead += the one by the head. The loss is the caller's, who has
+ * the weights from it.
+ */
+function rewardBackward(
+  { arithmetic, config, norm }: Decoder,
+  { weights }: LoadedAdapter,
+  selected: Float32Array,
+  dSelected: Float32Array,
+  dHead: Float32Array,
+  pulls: readonly number[],
+): number {
+  const { scratch } = arithmetic;
+  const { hiddenSize: D, rmsNormEps } = config;
+  const n = pulls.length;
+  const head = scratch.get('rewardHead', D);
+  head.set((weights.tensors.get(HEAD_TENSOR) as HostTensor).data);
+  const normed = scratch.get('headIn', n * D);
+  const rstd = scratch.get('headRstd', n);
+  const dNormed = scratch.get('dHeadIn', n * D);
+  arithmetic.rmsnormForward(normed, rstd, selected, norm, n, D, rmsNormEps);
+  pulls.forEach((pull, i) => {
+    const row = [i * D, (i + 1) * D] as const;
+    arithmetic.scale(dNormed.subarray(...row), head, -pull);
+    arithmetic.addScaled(dHead, normed.subarray(...row), -pull);
+  });
+  arithmetic.rmsnormBackward(dSelected, dNormed, selected, rstd, norm, n, D);
+  return 0;
 }

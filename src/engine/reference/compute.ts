@@ -9,12 +9,22 @@ import type {
   GenerateOptions,
   GenerateRequest,
   GenerateResult,
+  HostTensor,
   ModelWeights,
   ScoreRequest,
 } from '../types';
+import { HEAD_TENSOR } from '../peft';
 import type { Arithmetic } from './arithmetic';
 import { sequenceGradient, type SequenceWork } from './backward';
-import { createCache, forEachLogitsBlock, forwardSpans, meanHidden, passingCache, type Hidden } from './forward';
+import {
+  createCache,
+  forEachLogitsBlock,
+  forwardSpans,
+  meanHidden,
+  passingCache,
+  rewardOf,
+  type Hidden,
+} from './forward';
 import { generateRows, listSource, type CachePool, type RowSource, type RowWatch } from './generate';
 import type { KvCache } from './layer';
 import { decoderOf, loadedAdapter, type Decoder, type LoadedAdapter } from './model';
@@ -37,6 +47,8 @@ export interface Compute {
   /** For each request ln p of ids[1], ids[2], … */
   score(requests: readonly ScoreRequest[], signal?: AbortSignal): Promise<Float32Array[]>;
   embed(requests: readonly ScoreRequest[]): Promise<Float32Array[]>;
+  /** [B]; every request names an adapter with a head. */
+  reward(requests: readonly ScoreRequest[], signal?: AbortSignal): Promise<Float32Array>;
   /** [T, V] */
   logits(request: ScoreRequest): Promise<Float32Array>;
   gradients(work: readonly GradientWork[], use: UseGradient, signal?: AbortSignal): Promise<void>;
@@ -132,6 +144,18 @@ export class LocalCompute implements Compute {
       embeddings.push(meanHidden(this.decoder, x, request.ids.length));
     }
     return embeddings;
+  }
+
+  async reward(requests: readonly ScoreRequest[], signal?: AbortSignal): Promise<Float32Array> {
+    const pacer = new Pacer(signal);
+    const rewards = new Float32Array(requests.length);
+    for (const [row, request] of requests.entries()) {
+      const { x } = await this.forward(request, pacer);
+      const { weights } = this.find(request.adapter) as LoadedAdapter;
+      const head = (weights.tensors.get(HEAD_TENSOR) as HostTensor).data;
+      rewards[row] = rewardOf(this.decoder, x, request.ids.length - 1, head);
+    }
+    return rewards;
   }
 
   async logits(request: ScoreRequest): Promise<Float32Array> {

@@ -96,6 +96,23 @@ export function meanHidden({ arithmetic, config, norm }: Decoder, x: Float32Arra
   return mean;
 }
 
+/** head[D] · row `row` of x[·, D] after the final norm, summed in order. */
+export function rewardOf(
+  { arithmetic, config, norm }: Decoder,
+  x: Float32Array,
+  row: number,
+  head: Float32Array,
+): number {
+  const { scratch } = arithmetic;
+  const { hiddenSize: D, rmsNormEps } = config;
+  const normed = scratch.get('pooled', D);
+  const last = x.subarray(row * D, (row + 1) * D);
+  arithmetic.rmsnormForward(normed, scratch.get('pooledRstd', 1), last, norm, 1, D, rmsNormEps);
+  let sum = Math.fround(0);
+  for (let d = 0; d < D; d++) sum = Math.fround(sum + Math.fround((head[d] as number) * (normed[d] as number)));
+  return sum;
+}
+
 /** Rows of the head's blocks: as many as fit, at least one. */
 export function headBlockRows(V: number): number {
   return Math.max(1, Math.floor(HEAD_BLOCK / V));

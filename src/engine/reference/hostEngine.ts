@@ -3,7 +3,15 @@
  * of the host and updated there. The reference engine and the exact engine are this, over different computes.
  */
 import { AdapterError, RequestError } from '../errors';
-import { checkEmbedding, checkExported, checkGradients, checkLogitValues, checkScores, TrainingWatch } from '../finite';
+import {
+  checkEmbedding,
+  checkExported,
+  checkGradients,
+  checkLogitValues,
+  checkRewards,
+  checkScores,
+  TrainingWatch,
+} from '../finite';
 import { checkAdapter, copyAdapterWeights, initAdapter } from '../peft';
 import { referenceScores } from '../objectives';
 import { checkOperation, type Arguments, type OperationName } from '../operations';
@@ -75,6 +83,10 @@ export class HostEngine implements Engine {
       const embeddings = await this.compute.embed(requests);
       return embeddings.map((embedding, row) => checkEmbedding(requests[row]?.adapter ?? null, row, embedding));
     });
+  }
+
+  reward(requests: ScoreRequest[]): Promise<Float32Array> {
+    return this.operate('reward', [requests], () => this.rewardNow(requests));
   }
 
   logits(request: ScoreRequest): Promise<Float32Array> {
@@ -242,6 +254,7 @@ export class HostEngine implements Engine {
       weightsOf: (id) => this.get(id),
       referencesOf: ({ adapter }) => references.get(adapter) ?? new Map<number, number>(),
       score: (requests) => this.scoreNow(requests, signal),
+      reward: (requests) => this.rewardNow(requests, signal),
       signal,
     };
   }
@@ -251,6 +264,15 @@ export class HostEngine implements Engine {
     const scores = await this.compute.score(requests, signal);
     scores.forEach((logprobs, row) => checkScores(requests[row]?.adapter ?? null, row, logprobs));
     return scores;
+  }
+
+  /** Inside an operation; the requests are valid. */
+  private async rewardNow(requests: readonly ScoreRequest[], signal?: AbortSignal): Promise<Float32Array> {
+    const rewards = await this.compute.reward(requests, signal);
+    return checkRewards(
+      requests.map(({ adapter }) => adapter),
+      rewards,
+    );
   }
 
   private async put(id: AdapterId, weights: AdapterWeights): Promise<void> {

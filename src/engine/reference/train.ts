@@ -1,6 +1,6 @@
 /** Finetuning of several adapters: one optimiser step over every track that still has batches. */
 import { peakOf, type TrainingWatch } from '../finite';
-import { scoredSequences, scoreExamples, sequenceLoss, sequencesOf, weighted } from '../objectives';
+import { firstSweep, readsRewards, sequencesOf, type Scorers } from '../objectives';
 import { learningRate } from '../schedule';
 import { weightedTokens, weightSum } from '../tokenWeights';
 import type {
@@ -9,7 +9,6 @@ import type {
   HostTensor,
   Objective,
   OptimiserState,
-  ScoreRequest,
   TrainExample,
   TrainJob,
   TrainStepEvent,
@@ -22,13 +21,11 @@ import type { Compute, GradientWork } from './compute';
 const f = Math.fround;
 
 /** What a step needs beside the job. */
-export interface TrainParts {
+export interface TrainParts extends Scorers {
   compute: Compute;
   weightsOf(id: AdapterId): AdapterWeights;
   /** π under the reference of the examples that a track scores. */
   referencesOf(track: TrainTrack): ReadonlyMap<number, number>;
-  /** Scores with the present adapters. */
-  score(requests: ScoreRequest[]): Promise<Float32Array[]>;
   signal?: AbortSignal;
 }
 
@@ -61,11 +58,12 @@ export async function batchGradients(
 ): Promise<BatchGradient[]> {
   const batches: Batch[] = [];
   for (const track of tracks) batches.push(await batchOf(track, objective, step, parts));
+  const at = readsRewards(objective) ? 'reward' : 'tokens';
   const work: GradientWork[] = [];
   const owners: number[] = [];
   batches.forEach(({ examples, total }, owner) => {
     for (const example of examples) {
-      work.push({ adapter: (tracks[owner] as TrainTrack).adapter, example, total });
+      work.push({ adapter: (tracks[owner] as TrainTrack).adapter, example, total, at });
       owners.push(owner);
     }
   });
@@ -93,11 +91,8 @@ async function batchOf(track: TrainTrack, objective: Objective, step: number, pa
     const total = examples.reduce((sum, example) => f(sum + f(weightSum(example))), f(0));
     return { examples, total, loss: null, tokens };
   }
-  const reference = parts.referencesOf(track);
-  const policy = await scoreExamples(parts.score, track, scoredSequences(objective, track, step), track.adapter);
-  const { loss, coefficients } = sequenceLoss(objective, track, step, { policy, reference });
-  const scaled = sequences.map((index, i) => weighted(examples[i] as TrainExample, coefficients.get(index) ?? 0));
-  return { examples: scaled, total: 1, loss: f(loss), tokens };
+  const { loss, rows } = await firstSweep(objective, track, step, parts.referencesOf(track), parts);
+  return { examples: rows, total: 1, loss: f(loss), tokens };
 }
 
 /**

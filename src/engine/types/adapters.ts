@@ -8,6 +8,8 @@ export interface AdapterConfig {
   targets: Projection[];
   /** scaling = alpha / sqrt(rank) instead (rank-stabilised LoRA). */
   rslora?: boolean;
+  /** It carries a vector [1, D] as well, the head that `reward` multiplies a text's last hidden state with. */
+  head?: boolean;
 }
 
 /** An adapter in host memory, tensors under PEFT's names (`base_model.model.model.layers.0.….lora_A.weight`). */

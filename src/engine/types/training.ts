@@ -4,11 +4,15 @@ import type { HostTensor } from './model';
 
 /**
  * What a track minimises in a step. `sft`: Σ w·nll / Σ |w| over the batch; a negative weight makes a token less probable.
- * `dpo` and `kto` are defined in src/engine/objectives.ts; beta is the strength of the pull towards the reference, `desirable`
- * and `undesirable` are KTO's λ_D and λ_U.
+ * `dpo`, `kto` and `rank` are defined in src/engine/objectives.ts; beta is the strength of the pull towards the reference, `desirable`
+ * and `undesirable` are KTO's λ_D and λ_U. `rank` trains an adapter with a head, as a reward model; `margin` is by how much the chosen
+ * text's reward is to exceed the other's, and the weights of its examples are of no account.
  */
 export type Objective =
-  'sft' | { kind: 'dpo'; beta: number } | { kind: 'kto'; beta: number; desirable: number; undesirable: number };
+  | 'sft'
+  | { kind: 'dpo'; beta: number }
+  | { kind: 'kto'; beta: number; desirable: number; undesirable: number }
+  | { kind: 'rank'; margin: number };
 
 /** One training sequence; `weights[t]` is the weight of predicting ids[t] from ids[0..t-1]; weights[0] is ignored. */
 export interface TrainExample {
@@ -21,14 +25,14 @@ export interface TrainExample {
 }
 
 /**
- * What one adapter learns from: its examples and, for each of its optimiser steps, which of them (indices). DPO's batches hold
- * indices of `pairs` instead.
+ * What one adapter learns from: its examples and, for each of its optimiser steps, which of them (indices). Batches of
+ * DPO and rank hold indices of `pairs` instead.
  */
 export interface TrainTrack {
   adapter: AdapterId;
   examples: TrainExample[];
   batches: number[][];
-  /** DPO only: indices of examples. */
+  /** DPO and rank only: indices of examples. */
   pairs?: { chosen: number; rejected: number }[];
   /** KTO only: for each step, examples whose prompt and completion belong to different problems; they estimate its z. */
   mismatched?: number[][];

@@ -136,7 +136,7 @@ export function objectives(context: Context): void {
     ['an unknown objective', () => ({ objective: { kind: 'ipo' } as never }), /ipo.*not known/],
     ['a beta of 0', () => ({ objective: { kind: 'dpo', beta: 0 } }), /beta is 0/],
     ['an unknown setting', () => ({ objective: { kind: 'dpo', beta: 1, margin: 2 } as never }), /margin is not known/],
-    ['pairs under sft', () => ({ objective: 'sft' }), /pairs belong to the objective dpo/],
+    ['pairs under sft', () => ({ objective: 'sft' }), /pairs belong to the objectives dpo/],
     [
       'a pair that names no example',
       (t) => ({ tracks: [{ ...t, pairs: [{ chosen: 0, rejected: 9 }] }] }),
