@@ -1,22 +1,31 @@
 /** The engine worker: owns the GPU device, the base weights and every adapter. Everything heavy is loaded on `open`. */
 import { NoWebGpuError } from '../src/engine/errors';
+import { EXACT_DEVICE } from '../src/engine/exact/device';
 import { adapterTraits } from '../src/engine/gpu/adapter';
 import type { EngineNotice } from '../src/engine/resilient';
 import type { FileSource } from '../src/engine/source';
 import type { ReadOptions } from '../src/engine/stream';
-import type { EngineOptions } from '../src/engine/types';
+import type { Engine, EngineOptions } from '../src/engine/types';
 import { onWork } from '../src/engine/work';
 import { createEngineHost, type EngineSetup, type ReadBytes, type MadeEngine } from '../src/lab/engineHost';
 import type { EngineSummary } from '../src/lab/types';
 import { Heart, serve } from '../src/supervision';
 
-const REFERENCE_DEVICE = 'TypeScript, 32-bit';
+/** WebGPU by its adapter, or why the exact engine is faster here. */
+async function adapter(): Promise<{ gpu: GPUAdapter | null; reason: string | null }> {
+  // As the engine asks for it: of two adapters it would take the same.
+  const gpu = (await navigator.gpu?.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null)) ?? null;
+  if (!gpu) return { gpu, reason: noWebGpu() };
+  const { description, software } = adapterTraits(gpu);
+  return { gpu, reason: software ? `WebGPU has no GPU here, only the software driver ${description}` : null };
+}
 
 async function probe(): Promise<EngineSummary> {
-  // As the engine asks for it: of two adapters it would take the same.
-  const adapter = await navigator.gpu?.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
-  if (!adapter) return { kind: 'reference', device: REFERENCE_DEVICE, software: false, fallbackReason: noWebGpu() };
-  const { description, software, arithmetic } = adapterTraits(adapter);
+  const { gpu, reason } = await adapter();
+  if (!gpu || reason !== null) {
+    return { kind: 'exact', device: EXACT_DEVICE, software: false, fallbackReason: reason };
+  }
+  const { description, software, arithmetic } = adapterTraits(gpu);
   return { kind: 'webgpu', device: description, software, fallbackReason: null, arithmetic };
 }
 
@@ -34,17 +43,17 @@ async function make(
   const { openModel } = await import('../src/models/source');
   const source = await openModel(model);
   const reading: ReadOptions = { onProgress: (doneBytes, totalBytes) => onProgress({ doneBytes, totalBytes }) };
-  let fallbackReason: string | null = null;
-  if (choice !== 'reference') {
-    try {
-      if (!navigator.gpu) throw new NoWebGpuError(noWebGpu());
-      return await makeWebGpu(source, ignore, options, reading, onNotice);
-    } catch (error) {
-      if (choice === 'webgpu' || !(error instanceof NoWebGpuError)) throw error;
-      fallbackReason = error.message;
-    }
+  if (choice === 'reference') return makeOnHost('reference', source, ignore, options, reading, null);
+  if (choice === 'exact') return makeOnHost('exact', source, ignore, options, reading, null);
+  const { reason } = await adapter();
+  if (choice === 'auto' && reason !== null) return makeOnHost('exact', source, ignore, options, reading, reason);
+  try {
+    if (!navigator.gpu) throw new NoWebGpuError(noWebGpu());
+    return await makeWebGpu(source, ignore, options, reading, onNotice);
+  } catch (error) {
+    if (choice === 'webgpu' || !(error instanceof NoWebGpuError)) throw error;
+    return makeOnHost('exact', source, ignore, options, reading, error.message);
   }
-  return makeReference(source, ignore, options, reading, fallbackReason);
 }
 
 async function makeWebGpu(
@@ -66,20 +75,28 @@ async function makeWebGpu(
   return { engine, hash: stream.hash as string, fallbackReason: null };
 }
 
-async function makeReference(
+async function makeOnHost(
+  kind: 'exact' | 'reference',
   source: FileSource,
   ignore: readonly string[],
   options: EngineOptions,
   reading: ReadOptions,
   fallbackReason: string | null,
 ): Promise<MadeEngine> {
-  const [{ openModelStream }, { ReferenceEngine }] = await Promise.all([
-    import('../src/engine/stream'),
-    import('../src/engine/reference/engine'),
-  ]);
+  const { openModelStream } = await import('../src/engine/stream');
   const stream = await openModelStream(source, { ignore });
-  const engine = await ReferenceEngine.create(stream, options, reading);
-  return { engine, hash: stream.hash as string, fallbackReason };
+  const open = async (): Promise<Engine> => {
+    if (kind === 'reference') {
+      const { ReferenceEngine } = await import('../src/engine/reference/engine');
+      return ReferenceEngine.create(stream, options, reading);
+    }
+    const [{ ExactEngine }, { browserWorkers }] = await Promise.all([
+      import('../src/engine/exact/engine'),
+      import('./exactLanes'),
+    ]);
+    return ExactEngine.create(stream, options, reading, browserWorkers());
+  };
+  return { engine: await open(), hash: stream.hash as string, fallbackReason };
 }
 
 const heart = new Heart();

@@ -41,7 +41,7 @@ export interface ReadyEngine {
   plan: MemoryPlan;
   /** What was found out while loading; null of engines that have nothing to say. */
   report: EngineReport | null;
-  /** Why the reference engine stands in for WebGPU; null when it does not. */
+  /** Why the exact engine was chosen and not WebGPU; null where it was not. */
   fallbackReason: string | null;
 }
 

@@ -118,7 +118,7 @@ export class LabModels {
   }
 
   async #arithmetic(choice: EngineChoice): Promise<Arithmetic> {
-    if (choice === 'reference') return 'f32';
+    if (choice === 'exact' || choice === 'reference') return 'f32';
     return (await this.#probe()).arithmetic ?? 'f32';
   }
 }

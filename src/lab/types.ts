@@ -76,7 +76,7 @@ export interface LabStatus {
 export interface EngineSummary {
   kind: EngineInfo['kind'];
   device: string;
-  /** Why the slow reference engine is used instead of WebGPU; null when WebGPU works or the reference was asked for. */
+  /** Why the exact engine is used and not WebGPU; null where WebGPU has a GPU, or an engine was asked for. */
   fallbackReason: string | null;
   /** WebGPU is played by the processor: a software driver stands in for a GPU. */
   software: boolean;
@@ -146,7 +146,7 @@ export interface ModelCheck {
   perplexity: Perplexity | null;
 }
 
-export type EngineChoice = 'auto' | 'webgpu' | 'reference';
+export type EngineChoice = 'auto' | 'webgpu' | 'exact' | 'reference';
 
 /** Where a run stands, for lists: debates on the held-out problems. */
 export interface RunScore {

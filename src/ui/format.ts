@@ -70,6 +70,7 @@ export function stateText(status: LabStatus): string {
 }
 
 export function engineText(engine: EngineSummary): string {
+  if (engine.kind === 'exact') return `the exact engine (${engine.device} on the processor)`;
   if (engine.kind !== 'webgpu') return `the reference engine (${engine.device})`;
   return engine.software ? `WebGPU without a GPU (${engine.device})` : `WebGPU (${engine.device})`;
 }

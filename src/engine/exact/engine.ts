@@ -4,14 +4,14 @@
  */
 import type { ModelStream, ReadOptions } from '../stream';
 import type { EngineOptions, ModelWeights } from '../types';
+import { EXACT_DEVICE } from './device';
 import { readHostModel } from '../reference/engine';
+import type { Compute, ComputeOptions } from '../reference/compute';
 import { HostEngine, totalBytes } from '../reference/hostEngine';
 import type { StartLane } from './laneMessages';
 import { LanesCompute } from './lanes';
+import { modelBytes } from './room';
 import { WasmCompute } from './wasmCompute';
-
-/** For people. */
-export const EXACT_DEVICE = 'WebAssembly SIMD';
 
 /** Threads that compute. */
 export interface Workers {
@@ -36,13 +36,22 @@ export class ExactEngine extends HostEngine {
     const { config } = weights;
     return new ExactEngine({
       info: { kind: 'exact', device: EXACT_DEVICE, config, cache: resolved.cache },
-      compute: workers
-        ? await LanesCompute.create(workers.start, workers.count, weights, resolved)
-        : await WasmCompute.create(weights, resolved),
+      compute: await computeOf(weights, resolved, workers),
       options,
       resolved,
       weightBytes: totalBytes(weights.tensors),
       errors,
     });
   }
+}
+
+/** Of all threads together: each has the weights. */
+const MOST_BYTES = 2 * 2 ** 30;
+
+/** As many threads as there is memory for. */
+function computeOf(weights: ModelWeights, options: ComputeOptions, workers: Workers | null): Promise<Compute> {
+  const each = modelBytes(weights, { ...options, maxRows: Math.ceil(options.maxRows / (workers?.count ?? 1)) });
+  const count = Math.min(workers?.count ?? 1, Math.floor(MOST_BYTES / each));
+  if (workers === null || count <= 1) return WasmCompute.create(weights, options);
+  return LanesCompute.create(workers.start, count, weights, options);
 }

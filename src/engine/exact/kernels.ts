@@ -1,4 +1,5 @@
 /** The compiled kernels (assembly/index.ts) with the types of their arguments: addresses in bytes, sizes in numbers. */
+import { DeviceError } from '../errors';
 import { KERNELS } from './kernelBytes';
 
 type Kernel = (...args: number[]) => void;
@@ -43,9 +44,15 @@ export interface Kernels {
 
 let compiled: WebAssembly.Module | null = null;
 
-/** Kernels that work in this memory. One compilation serves every engine of the thread. */
+const NO_SIMD =
+  'this browser has no WebAssembly SIMD (Chrome 91, Firefox 89 and Safari 16.4 have it), which the exact engine needs: ' +
+  'choose the reference engine, which gives the same results more slowly';
+
+/** Kernels that work in this memory. One compilation serves every engine of the thread. @throws DeviceError without SIMD */
 export async function makeKernels(memory: WebAssembly.Memory): Promise<Kernels> {
-  compiled ??= await WebAssembly.compile(bytesOf(KERNELS));
+  compiled ??= await WebAssembly.compile(bytesOf(KERNELS)).catch((error: unknown) => {
+    throw new DeviceError(NO_SIMD, { cause: error });
+  });
   const { exports } = await WebAssembly.instantiate(compiled, { env: { memory } });
   return exports as unknown as Kernels;
 }
