@@ -17,8 +17,8 @@ const BATCH_TOKENS = 512;
 const LOGITS_BYTES = 32 << 20;
 /** Decode steps that are submitted before the host looks at their tokens, at most. */
 export const MOST_STEPS_PER_READ = 8;
-/** u32 words of one row's sampling settings (`Settings` in sample_tokens.wgsl). */
-export const SETTINGS_WORDS = 8;
+/** u32 words of one row's sampling settings (`Settings` in fragments/sampling_settings.wgsl). */
+export const SETTINGS_WORDS = 10;
 /** u32 words of one row's state and of one sampled token. */
 export const STATE_WORDS = 4;
 /** u32 words of one entry of the list of copies between rows of the cache. */

@@ -4,6 +4,7 @@
  * gives NaN (it would give zeros, and a model of zeros guesses evenly for ever), and so does a softmax with a logit of −∞.
  */
 import { DeadTrackError, NonFiniteError } from './errors';
+import { adapterNames } from './mixture';
 import type { AdapterId, AdapterWeights, GenerateRequest, HostTensor, TrainJob } from './types';
 
 /** Weights of an adapter beyond this are worth a second look when its training ends: no useful adapter has them. */
@@ -98,13 +99,14 @@ export class TrainingWatch {
  * @throws NonFiniteError where its log-probability or its margin is not finite
  */
 export function checkSampled(
-  { adapter }: Pick<GenerateRequest, 'adapter'>,
+  request: Pick<GenerateRequest, 'adapter' | 'mixture'>,
   row: number,
   position: number,
   { logprob, margin }: { logprob: number; margin: number },
 ): void {
   if (Number.isFinite(logprob) && Number.isFinite(margin)) return;
-  refuseLogits(adapter, row, position, `the logits of token ${position + 1} of the completion are not finite`);
+  const what = `the logits of token ${position + 1} of the completion are not finite`;
+  refuseLogits(adapterNames(request), row, position, what);
 }
 
 /** Log-probabilities of one scored sequence. @throws NonFiniteError with the first position that has none */

@@ -1,5 +1,6 @@
 /** Checks that every engine makes on what it is asked, so that all refuse the same requests with the same words. */
 import { RequestError } from './errors';
+import { MOST_PARTS } from './mixture';
 import { checkObjective } from './objectiveChecks';
 import { comparesPairs, readsRewards, scoredSequences, sequencesOf } from './objectives';
 import { weightSum } from './tokenWeights';
@@ -23,6 +24,8 @@ export interface Limits {
   vocabSize: number;
   /** Longest sequence, prompt and completion together. */
   maxLength: number;
+  /** Rows decoded together; absent = any number. */
+  maxRows?: number;
   adapters: { has(id: AdapterId): boolean; get?(id: AdapterId): { config: AdapterConfig } | undefined };
 }
 
@@ -47,8 +50,25 @@ export function checkGenerate(requests: readonly GenerateRequest[], limits: Limi
     const where = sequenceName(row);
     checkIds(request.ids, 1, limits, where);
     checkAdapterId(request.adapter, limits, where);
+    checkMixture(request, limits, where);
     checkSampling(request, limits, where);
     checkKey(request.key, where);
+  });
+}
+
+function checkMixture({ adapter, mixture }: GenerateRequest, limits: Limits, where: string): void {
+  if (mixture === undefined) return;
+  const most = Math.min(MOST_PARTS, limits.maxRows ?? MOST_PARTS);
+  if (adapter !== null) throw new RequestError(`${where}: it names a mixture and adapter ${adapter}; name one of them`);
+  if (mixture.length === 0) throw new RequestError(`${where}: its mixture has no part`);
+  if (mixture.length > most)
+    throw new RequestError(
+      `${where}: its mixture has ${mixture.length} parts, each a row of its own, and ${most} go together (maxRows); take fewer`,
+    );
+  mixture.forEach((part, k) => {
+    checkAdapterId(part.adapter, limits, `${where}, part ${k + 1}`);
+    if (!(Number.isFinite(part.weight) && part.weight > 0))
+      throw new RequestError(`${where}, part ${k + 1}: the weight is ${part.weight}, not a number above 0`);
   });
 }
 

@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DeadTrackError } from '../../src/engine/errors';
+import { ReferenceEngine } from '../../src/engine/reference/engine';
 import { folderSource } from '../../src/engine/loader-node';
 import { readConfig } from '../../src/engine/stream';
 import { DEFAULT_OPTIMISER, PROJECTIONS, type AdapterWeights, type GenerateRequest } from '../../src/engine/types';
@@ -45,6 +46,36 @@ describe.skipIf(missing)('the engine in PyTorch', () => {
   ];
 
   rewards(() => ({ engine, golden }));
+
+  it('decodes an ensemble as the oracle does, beside plain rows', async () => {
+    const oracle = await ReferenceEngine.create(golden.weights);
+    for (const at of [engine, oracle]) {
+      await at.importAdapter('adapter', golden.adapter);
+      await at.importAdapter('adapter2', golden.adapter2);
+    }
+    const mixture = [
+      { adapter: 'adapter', weight: 2 },
+      { adapter: null, weight: 1 },
+      { adapter: 'adapter2', weight: 0.5 },
+    ];
+    const settings = [{}, { temperature: 0 }, { temperature: 0.7, topP: 0.8 }, { temperature: 1.5, topK: 4 }];
+    const requests = settings.flatMap((change, problem): GenerateRequest[] => {
+      const sampling = { temperature: 1, topK: 0, topP: 1, maxTokens: 10, stopIds: [], ...change };
+      const key = { seed: 5, stream: 1, iteration: 0, agent: 0, problem, round: 0 };
+      const plain = { ids: [1, 2 + problem, 7], sampling, key };
+      return [
+        { ...plain, adapter: null, mixture },
+        { ...plain, adapter: 'adapter' },
+        { ...plain, adapter: null, mixture: [{ adapter: 'adapter', weight: 4 }] },
+      ];
+    });
+    const [found, wanted] = [await engine.generate(requests), await oracle.generate(requests)];
+    expect(found.map(({ ids }) => ids)).toEqual(wanted.map(({ ids }) => ids));
+    found.forEach(({ logprobs, margins }, row) => {
+      logprobs.forEach((value, t) => expect(Math.abs(value - wanted[row]!.logprobs[t]!)).toBeLessThan(1e-3));
+      margins.forEach((value, t) => expect(Math.abs(value - wanted[row]!.margins[t]!)).toBeLessThan(1e-3));
+    });
+  });
 
   it.each([
     [1e18, [...pass, ...pass], 1],

@@ -9,6 +9,7 @@ import { finite } from './conformance/finite';
 import { generation } from './conformance/generation';
 import { objectives } from './conformance/objectives';
 import { ranking } from './conformance/ranking';
+import { ensemble } from './conformance/ensemble';
 import { expected, GRADIENT_ERROR, LOGITS_ERROR, OPTIONS, type Context } from './conformance/shared';
 import { training } from './conformance/training';
 import { GOLDEN_MODELS, readGolden, relativeErrors, type Golden } from './golden';
@@ -16,7 +17,7 @@ import { GOLDEN_MODELS, readGolden, relativeErrors, type Golden } from './golden
 export type MakeEngine = (modelDir: string, options: EngineOptions) => Promise<Engine>;
 
 /** What the suite consists of. */
-export const PARTS = { numbers, training, objectives, ranking, generation, adapters, refusals, finite };
+export const PARTS = { numbers, training, objectives, ranking, generation, ensemble, adapters, refusals, finite };
 
 /**
  * Declares the suite for one engine. `makeEngine` loads the model folder it is given; `models` as `readGolden` takes them; `parts`

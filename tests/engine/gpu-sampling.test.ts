@@ -37,14 +37,14 @@ async function sample(logits: Float32Array, settings: Settings, lines: number, t
     'rows',
     Uint32Array.from({ length: lines }, (_, n) => n),
   );
-  const words = new Uint32Array(lines * 8);
+  const words = new Uint32Array(lines * 10);
   const floats = new Float32Array(words.buffer);
   const state = new Uint32Array(lines * 4);
   const repeated = new Float32Array(lines * V);
   for (let n = 0; n < lines; n++) {
     const [, c1, c2, c3, k0, k1] = drawWords(name(n), 0);
-    floats.set([settings.temperature, settings.topP], 8 * n);
-    words.set([settings.topK, k0, k1, c1, c2, c3], 8 * n + 2);
+    floats.set([settings.temperature, settings.topP], 10 * n);
+    words.set([settings.topK, k0, k1, c1, c2, c3, 1], 10 * n + 2);
     state.set([9, 0, token, 0], 4 * n);
     repeated.set(logits, n * V);
   }

@@ -60,6 +60,10 @@ const CONSTANTS: Partial<Record<KernelName, KernelConstants[]>> = {
   lora_backward_weights_wide: expand,
   lora_shrink_wide: [{ TOKENS: 1 }, { TOKENS: 4 }],
   quantise: [{ BITS: 4 }, { BITS: 8 }, { BITS: 16 }],
+  mix_rows: [
+    { V, LANES: 8, STRIDED: false },
+    { V, LANES: 256, STRIDED: true },
+  ],
   reward_backward: [{ WIDTH: 896 }],
   reward_backward_head: [{ WIDTH: 896 }],
   rmsnorm_backward_wide: norms,
@@ -147,7 +151,7 @@ describe('the registry', () => {
   });
 
   it('has no fragment that only one text takes', () => {
-    const texts = [...Object.values(KERNELS), ...Object.values(variantFragments())];
+    const texts = [...Object.values(KERNELS), ...Object.values(FRAGMENTS), ...Object.values(variantFragments())];
     for (const name of Object.keys(FRAGMENTS)) {
       const users = texts.filter((text) => text.split('\n').includes(`//@${name}`));
       expect(users.length, name).toBeGreaterThan(1);

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { DeviceError, RequestError } from '../../src/engine/errors';
 import { checkEmbedding, checkExported, checkRewards, refuseLogits, TrainingWatch } from '../../src/engine/finite';
+import { adapterNames, partsOf } from '../../src/engine/mixture';
 import { checkOperation, type Arguments, type OperationName } from '../../src/engine/operations';
 import { adapterShapes, checkAdapter, initAdapter } from '../../src/engine/peft';
 import type {
@@ -20,6 +21,7 @@ import type {
   GenerateResult,
   HostTensor,
   MemoryPlan,
+  MixturePart,
   ModelConfig,
   OptimiserState,
   ScoreRequest,
@@ -96,12 +98,16 @@ export class TorchEngine implements Engine {
     const wire = requests.map((request) => ({
       ids: Array.from(request.ids),
       adapter: request.adapter,
+      ...(request.mixture && request.mixture.length > 1
+        ? { mixture: partsOf(request) }
+        : { adapter: (partsOf(request)[0] as MixturePart).adapter }),
       ...request.sampling,
       key: request.key,
     }));
     const call = this.call({ cmd: 'generate', requests: wire }, ({ row, position }) => {
       const what = `the logits of token ${position + 1} of the completion are not finite`;
-      refuseLogits(requests[row]?.adapter ?? null, row, position, what);
+      const request = requests[row];
+      refuseLogits(request ? adapterNames(request) : null, row, position, what);
     });
     const results = (await call) as GenerateResult[];
     results.forEach((result, row) => {

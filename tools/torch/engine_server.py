@@ -11,7 +11,7 @@ One request per line with a field `id`; the reply is {"id", "result"} or {"id", 
     import    {name, config: {r, lora_alpha}, tensors: {name: base64}} -> {parameters}
     export    {name}   -> {config: {r, lora_alpha, target_modules}, tensors: {name: base64}, shapes: {name: [..]}}
     copy      {from, to};  delete {name};  list {}
-    generate  {requests: [{ids, adapter, temperature, topK, topP, maxTokens, stopIds, key}]}
+    generate  {requests: [{ids, adapter, temperature, topK, topP, maxTokens, stopIds, key, mixture?: [{adapter, weight}]}]}
               -> [{ids, logprobs, margins, finish}]
     score     {requests: [{ids, adapter}]}               -> [[log-probability of ids[1], ids[2], ...], ...]
     embed     {requests: [{ids, adapter}]}               -> [[mean hidden state after the final norm], ...]
@@ -35,7 +35,7 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 from model import TARGETS, Adapter, Decoder, embedding, rewards  # noqa: E402
-from sampling import NonFinite, generate, group_rows  # noqa: E402
+from sampling import NonFinite, generate, generate_mixture, group_rows  # noqa: E402
 from training import HEAD, from_peft, peft_name, peft_tensors, train  # noqa: E402
 
 
@@ -126,8 +126,23 @@ class Server:
 
     def generate(self, request):
         rows = request["requests"]
-        adapters = [self._adapter(row.get("adapter")) for row in rows]
-        return generate(self.decoder, rows, adapters, self.batch)
+        plain = [i for i, row in enumerate(rows) if not row.get("mixture")]
+        adapters = [self._adapter(rows[i].get("adapter")) for i in plain]
+        results = [None] * len(rows)
+        try:
+            for i, result in zip(plain, generate(self.decoder, [rows[i] for i in plain], adapters, self.batch)):
+                results[i] = result
+        except NonFinite as error:
+            raise NonFinite(plain[error.place["row"]], error.place["position"]) from error
+        for i, row in enumerate(rows):
+            if results[i] is not None:
+                continue
+            parts = [(self._adapter(part["adapter"]), part["weight"]) for part in row["mixture"]]
+            try:
+                results[i] = generate_mixture(self.decoder, row, parts)
+            except NonFinite as error:
+                raise NonFinite(i, error.place["position"]) from error
+        return results
 
     @torch.no_grad()
     def score(self, request):

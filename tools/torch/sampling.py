@@ -123,6 +123,47 @@ def generate(decoder, requests, adapters=None, batch=384, pad=0):
     return results
 
 
+@torch.no_grad()
+def generate_mixture(decoder, request, parts):
+    """Complete one request, each token from Σ w_k softmax(logits_k / T); parts: (Adapter or None, w), Σ w = 1. Result as `generate`."""
+    count, length = len(parts), len(request["ids"])
+    most = min(request["maxTokens"], decoder.config.max_positions - length)
+    cache = Cache(decoder.config, count, length + most, decoder.cos.dtype)
+    lora = Lora([(adapter, row, row + 1) for row, (adapter, _) in enumerate(parts)])
+    log_weights = torch.tensor([weight for _, weight in parts], dtype=torch.float64).log()[:, None]
+    keys = Keys([request["key"]])
+    setting = {
+        name: torch.tensor([value], dtype=kind)
+        for name, value, kind in (
+            ("temperature", 1.0 if request["temperature"] > 0 else 0.0, torch.float64),
+            ("topK", request["topK"], torch.long), ("topP", request["topP"], torch.float64),
+        )
+    }
+    out = {"ids": [], "logprobs": [], "margins": [], "finish": "length"}
+    hidden = decoder.hidden(torch.tensor([request["ids"]] * count), lora, cache)
+    cache.lengths = torch.full((count,), length)
+    last = hidden[:, -1]
+    for token in range(most):
+        logits = decoder.head(last).double()
+        if not bool(logits.isfinite().all()):
+            raise NonFinite(0, token)
+        plain = torch.logsumexp(logits.log_softmax(-1) + log_weights, 0)
+        scaled = logits / (request["temperature"] or 1.0)
+        mixed = torch.logsumexp(scaled.log_softmax(-1) + log_weights, 0)
+        uniform = torch.from_numpy(keys.uniform(np.array([0]), token))
+        chosen = int(choose(mixed[None], uniform, setting["temperature"], setting["topK"], setting["topP"])[0])
+        top = plain.topk(2).values
+        out["ids"].append(chosen)
+        out["logprobs"].append(float(plain[chosen]))
+        out["margins"].append(float(top[0] - top[1]))
+        if chosen in request["stopIds"]:
+            out["finish"] = "stop"
+            break
+        if token + 1 < most:
+            last = decoder.hidden(torch.full((count, 1), chosen), lora, cache)[:, 0]
+    return out
+
+
 def _generate_batch(decoder, requests, chunk, adapters, results, pad):
     lengths = [len(requests[i]["ids"]) for i in chunk]
     longest = max(lengths)

@@ -1,6 +1,6 @@
 /** A lane's side: computes what the exact engine asks, in a thread of its own, one call after the other. */
 import { onWork } from '../work';
-import type { RowSource } from '../reference/generate';
+import type { RowSource, RowWatch } from '../reference/generate';
 import { passedError, type FromLane, type LanePort, type LaneRequest, type ToLane } from './laneMessages';
 import { WasmCompute } from './wasmCompute';
 
@@ -18,7 +18,12 @@ export function serveLane(port: LanePort<ToLane, FromLane>): void {
     return compute;
   };
 
-  const generate = async ({ rows, more, watched }: Extract<LaneRequest, { kind: 'generate' }>): Promise<void> => {
+  const generate = async ({
+    rows,
+    more,
+    watched,
+    parts,
+  }: Extract<LaneRequest, { kind: 'generate' }>): Promise<void> => {
     let first: Awaited<ReturnType<RowSource>> | null = { rows, more };
     const source: RowSource = (count) => {
       if (first) {
@@ -37,7 +42,7 @@ export function serveLane(port: LanePort<ToLane, FromLane>): void {
       if (tokens.length > 0) port.post({ kind: 'tokens', tokens });
       tokens = [];
     };
-    await opened().generateFrom(source, {
+    const watch: RowWatch = {
       signal: abort.signal,
       onTokens: watched ? (row, ids) => void tokens.push([row, ids]) : undefined,
       onStep: pass,
@@ -45,7 +50,8 @@ export function serveLane(port: LanePort<ToLane, FromLane>): void {
         pass();
         port.post({ kind: 'row', row, result });
       },
-    });
+    };
+    await opened().generateFrom(source, watch, parts);
   };
 
   const perform = async (request: LaneRequest): Promise<{ value: unknown; transfer?: Transferable[] }> => {

@@ -9,7 +9,7 @@ export type LaneRequest =
   | { kind: 'open'; weights: ModelWeights; options: ComputeOptions }
   | { kind: 'setAdapter'; id: AdapterId; weights: AdapterWeights }
   | { kind: 'deleteAdapter'; id: AdapterId }
-  | { kind: 'generate'; rows: IndexedRequest[]; more: boolean; watched: boolean }
+  | { kind: 'generate'; rows: IndexedRequest[]; more: boolean; watched: boolean; parts: number }
   | { kind: 'score'; requests: readonly ScoreRequest[] }
   | { kind: 'embed'; requests: readonly ScoreRequest[] }
   | { kind: 'reward'; requests: readonly ScoreRequest[] }

@@ -4,6 +4,7 @@
  * order of the batch. A lane that ends is replaced, and what it was asked is asked again.
  */
 import { DeviceError } from '../errors';
+import { mostParts } from '../mixture';
 import type { Compute, ComputeOptions, GradientWork, UseGradient } from '../reference/compute';
 import type { IndexedRequest } from '../reference/generate';
 import type {
@@ -85,6 +86,7 @@ export class LanesCompute implements Compute {
   }
 
   async generate(requests: readonly GenerateRequest[], options: GenerateOptions): Promise<GenerateResult[]> {
+    const parts = mostParts(requests);
     const desk = new GenerationDesk(requests, options, this.count, this.options.maxRows);
     const watched = options.onTokens !== undefined;
     await this.onAll(options.signal, async (place, operation) => {
@@ -95,7 +97,7 @@ export class LanesCompute implements Compute {
         if (rows.length === 0) return;
         const open = desk.connect(lane, rows);
         try {
-          await lane.call({ kind: 'generate', rows, more: desk.hasMore, watched });
+          await lane.call({ kind: 'generate', rows, more: desk.hasMore, watched, parts });
           rows = [];
         } catch (error) {
           if (!(error instanceof LaneEndedError)) throw error;

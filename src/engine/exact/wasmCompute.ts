@@ -20,6 +20,7 @@ import {
   type GradientWork,
   type UseGradient,
 } from '../reference/compute';
+import { mostParts } from '../mixture';
 import type { RowSource, RowWatch } from '../reference/generate';
 import { Arena } from './arena';
 import { makeKernels } from './kernels';
@@ -40,7 +41,7 @@ export class WasmCompute implements Compute {
 
   private constructor(
     private weights: ModelWeights,
-    private readonly options: ComputeOptions,
+    private options: ComputeOptions,
   ) {
     this.config = weights.config;
   }
@@ -73,12 +74,13 @@ export class WasmCompute implements Compute {
   }
 
   async generate(requests: readonly GenerateRequest[], options: GenerateOptions): Promise<GenerateResult[]> {
-    await this.reserve(this.pass(false));
+    await this.makeRows(mostParts(requests));
     return this.local.generate(requests, options);
   }
 
-  async generateFrom(source: RowSource, watch: RowWatch): Promise<void> {
-    await this.reserve(this.pass(false));
+  /** @param parts the most rows that any request takes */
+  async generateFrom(source: RowSource, watch: RowWatch, parts: number): Promise<void> {
+    await this.makeRows(parts);
     await this.local.generateFrom(source, watch);
   }
 
@@ -119,6 +121,13 @@ export class WasmCompute implements Compute {
     for (const { config } of this.adapters.values()) rank = Math.max(rank, config.rank);
     const size: PassSize = { tokens, positions: this.options.maxLength, rank, training };
     return passBytes(this.config, size);
+  }
+
+  /** Room for a pass of generation, and for all parts of a mixture at once. */
+  private async makeRows(parts: number): Promise<void> {
+    if (parts <= this.options.maxRows) return this.reserve(this.pass(false));
+    this.options = { ...this.options, maxRows: parts };
+    await this.move(this.pass(false));
   }
 
   private async reserve(bytes: number): Promise<void> {

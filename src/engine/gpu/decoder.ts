@@ -22,7 +22,7 @@ import { encodeEmbedding, encodeHead, encodeNorm, encodeLayer, type ForwardParts
 import { NO_SLOT } from './layout';
 import { ProgramCache, type Program } from './program';
 import { TokenBatch } from './tokenBatch';
-import { encodeSample, encodeScore } from './vocabulary';
+import { encodeMix, encodeSample, encodeScore } from './vocabulary';
 
 /**
  * Recorded programs that are kept. About 90 serve every padded size with and without adapters; other sets of projections come
@@ -131,15 +131,22 @@ export class Decoder {
 
   /**
    * Decodes `steps` tokens (at most stepsPerRead) of `rows`. Result [steps, lines, STATE_WORDS] with lines =
-   * padRows(rows.length): id, bits of the log-probability, bits of the margin, index in the completion.
+   * padRows(rows.length): id, bits of the log-probability, bits of the margin, index in the completion. With `mixes` some of the
+   * rows are the parts of mixtures, which stand side by side; the first one's line has the mixture's result.
    */
-  async decode(rows: readonly number[], steps: number, targets: ReadonlySet<Projection>): Promise<Uint32Array> {
+  async decode(
+    rows: readonly number[],
+    steps: number,
+    targets: ReadonlySet<Projection>,
+    mixes = false,
+  ): Promise<Uint32Array> {
     if (steps > this.stepsPerRead) throw new RangeError(`${steps} steps before a read`);
     const { gpu } = this.parts;
     const lines = padRows(rows.length);
     const bytes = lines * STATE_WORDS * 4;
     this.writePadded(this.buffers.activeRows, rows, lines, this.idleRow);
-    const program = this.program(`decode ${lines} ${list(targets)}`, (p) => this.recordDecode(p, lines, targets));
+    const key = `${mixes ? 'mix' : 'decode'} ${lines} ${list(targets)}`;
+    const program = this.program(key, (p) => this.recordDecode(p, lines, targets, mixes));
     const { sampled, history } = this.buffers;
     const commands = new Commands(gpu.device, 'decode');
     for (let step = 0; step < steps; step++) {
@@ -206,7 +213,7 @@ export class Decoder {
     }).submit();
   }
 
-  private recordDecode(program: Program, lines: number, targets: ReadonlySet<Projection>): void {
+  private recordDecode(program: Program, lines: number, targets: ReadonlySet<Projection>, mixes: boolean): void {
     const { ids, row, pos, slot } = this.buffers.tokens;
     program.add(
       'decode_prepare',
@@ -217,6 +224,11 @@ export class Decoder {
     );
     this.recordLayers(program, lines, targets, this.buffers.caches.length);
     encodeHead(this.parts, program, lines, this.buffers.acts.out, this.buffers.normed, this.buffers.logits);
+    if (mixes) {
+      const { logits, activeRows: rows, settings } = this.buffers;
+      const shape = { vocabulary: this.parts.config.vocabSize, lines };
+      encodeMix(this.parts.gpu, program, shape, { logits, rows, settings });
+    }
     this.recordSample(program, lines);
   }
 

@@ -2,6 +2,7 @@
 
 import { adapterSizes, decoderSizes, SATURATED_BYTES, weightSizes } from '../buffers';
 import { FixedSizeError, MemoryPlanError } from '../errors';
+import { partsOf } from '../mixture';
 import { checkOperation, operation, type Arguments, type OperationName } from '../operations';
 import { cacheDtype, engineRoom, planModel, totalOf, type EngineRoom } from '../plan';
 import { OperationQueue } from '../queue';
@@ -113,7 +114,8 @@ export class WebGpuEngine implements Engine {
       const result = probe && (await device.guard(() => check.selfCheck(parts, decoder, probe)));
       // What the check stored is nobody's.
       if (result) await device.guard(() => decoder.takeSaturated());
-      const limits = { vocabSize: config.vocabSize, maxLength: resolved.maxLength, adapters: parts.adapters };
+      const { maxLength, maxRows } = resolved;
+      const limits = { vocabSize: config.vocabSize, maxLength, maxRows, adapters: parts.adapters };
       return new WebGpuEngine(parts, decoder, limits, resolved, result);
     } catch (error) {
       device.destroy();
@@ -123,8 +125,8 @@ export class WebGpuEngine implements Engine {
 
   generate(requests: GenerateRequest[], options: GenerateOptions = {}): Promise<GenerateResult[]> {
     return this.operate('generate', [requests, options], async () => {
-      const targets = this.targetsOf(requests);
-      const weightsOf = (request: GenerateRequest): RowWeights => this.weightsOf(request.adapter);
+      const targets = this.targetsOf(requests.flatMap(partsOf));
+      const weightsOf = (adapter: AdapterId | null): RowWeights => this.weightsOf(adapter);
       return generateRows(this.decoder, requests, weightsOf, targets, options, this.options.prefixCache);
     });
   }

@@ -10,11 +10,15 @@ import { drawWords } from '../../random';
 import { padRows, SETTINGS_WORDS, STATE_WORDS } from '../buffers';
 import { checkSampled } from '../finite';
 import { HashedIds, LEAST_SHARED, type Sharing } from '../prefix';
-import type { GenerateOptions, GenerateRequest, GenerateResult, Projection } from '../types';
+import { partsOf } from '../mixture';
+import type { AdapterId, GenerateOptions, GenerateRequest, GenerateResult, Projection } from '../types';
 import type { Decoder } from './decoder';
 import { prefill, startSequence, type Prefilled, type RowWeights, type Stretch } from './prefill';
 
 interface ActiveRow extends Prefilled {
+  /** Weight in a mixture, and its other parts. */
+  share: number;
+  others: Part[];
   /** Index of the request. */
   index: number;
   request: GenerateRequest;
@@ -22,11 +26,16 @@ interface ActiveRow extends Prefilled {
   ended: boolean;
 }
 
+/** One part of a mixture beside the first. */
+interface Part extends Prefilled {
+  share: number;
+}
+
 /** The requests are valid. Results in the order of the requests. @throws NonFiniteError */
 export async function generateRows(
   decoder: Decoder,
   requests: readonly GenerateRequest[],
-  weightsOf: (request: GenerateRequest) => RowWeights,
+  weightsOf: (adapter: AdapterId | null) => RowWeights,
   targets: ReadonlySet<Projection>,
   options: GenerateOptions,
   shareBeginnings: boolean,
@@ -37,15 +46,20 @@ export async function generateRows(
     rows: shareBeginnings,
     sequences: shareBeginnings,
     // The last token of a prompt is always computed: its logits are wanted.
-    reusable: (common, { length }) => Math.min(common, length - 1),
+    reusable: (common, { length }) => Math.min(common, Math.max(0, length - 1)),
   };
   const waiting = shareBeginnings ? heldFirst(decoder, requests, weightsOf) : requests.map((_, index) => index);
   let next = 0;
   let active: ActiveRow[] = [];
   const leave = (row: ActiveRow): void => {
     // The last token sampled was not computed for certain.
-    if (row.cached === row.length) decoder.contents.append(row.row, row.result.ids.slice(0, -1));
-    free.add(row.row);
+    const { others, request, result } = row;
+    // A mixture's rows go on from the prompt's last token.
+    const first = others.length > 0 && result.ids.length > 0 ? [request.ids[request.ids.length - 1]] : [];
+    for (const part of [row, ...others]) {
+      if (part.cached === part.length) decoder.contents.append(part.row, [...first, ...result.ids.slice(0, -1)]);
+      free.add(part.row);
+    }
   };
   const retire = (): void => {
     const ended = active.filter((row) => row.ended);
@@ -59,14 +73,18 @@ export async function generateRows(
   try {
     while (active.length > 0 || next < requests.length) {
       options.signal?.throwIfAborted();
-      const newcomers = waiting.slice(next, next + free.size).map((index) => {
-        const request = requests[index] as GenerateRequest;
-        return startRow(request, index, weightsOf(request));
-      });
+      const newcomers: ActiveRow[] = [];
+      for (let room = free.size; next + newcomers.length < waiting.length;) {
+        const index = waiting[next + newcomers.length] as number;
+        const row = startRow(requests[index] as GenerateRequest, index, weightsOf);
+        room -= 1 + row.others.length;
+        if (room < 0) break;
+        newcomers.push(row);
+      }
       if (newcomers.length > 0) {
         next += newcomers.length;
         await admit(decoder, newcomers, free, sharing, targets, options);
-        newcomers.forEach(({ row }) => free.delete(row));
+        newcomers.forEach((row) => [row, ...row.others].forEach((part) => free.delete(part.row)));
         active.push(...newcomers);
         // Rows of one adapter side by side: four of them share its loads.
         active.sort((a, b) => a.slot - b.slot || a.row - b.row);
@@ -86,21 +104,34 @@ export async function generateRows(
 function heldFirst(
   { contents, sizes }: Decoder,
   requests: readonly GenerateRequest[],
-  weightsOf: (request: GenerateRequest) => RowWeights,
+  weightsOf: (adapter: AdapterId | null) => RowWeights,
 ): number[] {
   const indices = requests.map((_, index) => index);
   if (requests.length <= sizes.maxRows) return indices;
   const held = requests.map((request) => {
-    const longest = contents.longest({ hashed: HashedIds.of(request.ids), version: weightsOf(request).version });
+    const longest = contents.longest({
+      hashed: HashedIds.of(request.ids),
+      version: weightsOf(partsOf(request)[0].adapter).version,
+    });
     return longest < LEAST_SHARED ? 0 : longest;
   });
   return indices.sort((a, b) => (held[b] as number) - (held[a] as number));
 }
 
-function startRow(request: GenerateRequest, index: number, weights: RowWeights): ActiveRow {
+/** Of a mixture all tokens of the prompt but the last are prefilled; decoding begins with that one, for all its parts at once. */
+function startRow(
+  request: GenerateRequest,
+  index: number,
+  weightsOf: (adapter: AdapterId | null) => RowWeights,
+): ActiveRow {
   const result: GenerateResult = { ids: [], logprobs: [], margins: [], finish: 'length' };
-  const sequence = startSequence(HashedIds.of(request.ids), request.ids.length, weights);
-  return { ...sequence, index, request, result, ended: false };
+  const named = partsOf(request);
+  const length = request.ids.length - (named.length > 1 ? 1 : 0);
+  const hashed = HashedIds.of(request.ids);
+  const [first, ...others] = named.map(({ adapter, weight }): Part => {
+    return { ...startSequence(hashed, length, weightsOf(adapter)), share: weight };
+  });
+  return { ...first, others, index, request, result, ended: false };
 }
 
 /** Brings the newcomers' prompts into the cache and samples each row's first token. */
@@ -112,29 +143,39 @@ async function admit(
   targets: ReadonlySet<Projection>,
   options: GenerateOptions,
 ): Promise<void> {
-  const visit = async (stretches: Stretch<ActiveRow>[]): Promise<void> => {
-    const complete = stretches.filter(({ sequence, to }) => to === sequence.length);
+  const plain = new Map<Prefilled, ActiveRow>(newcomers.flatMap((row) => (row.others.length > 0 ? [] : [[row, row]])));
+  const visit = async (stretches: Stretch<Prefilled>[]): Promise<void> => {
+    const complete = stretches.filter(({ sequence, to }) => plain.has(sequence) && to === sequence.length);
     if (complete.length === 0) return;
-    const rows = complete.map(({ sequence }) => sequence);
-    rows.forEach((row) => setRow(decoder, row));
+    const rows = complete.map(({ sequence }) => plain.get(sequence) as ActiveRow);
+    rows.forEach((row) => setRow(decoder, row, row, 1));
     const sampled = await decoder.sample(
       rows.map(({ row }) => row),
       complete.map(({ at, from, to }) => at + to - from - 1),
     );
     rows.forEach((row, i) => takeTokens(row, sampled, [i], options));
   };
-  await prefill(decoder, newcomers, free, sharing, targets, visit, options.signal);
+  const sequences = newcomers.flatMap((row) => [row, ...row.others]);
+  await prefill(decoder, sequences, free, sharing, targets, visit, options.signal);
+  for (const row of newcomers) {
+    if (row.others.length === 0) continue;
+    [row, ...row.others].forEach((part, k) => setRow(decoder, row, part, k === 0 ? row.others.length + 1 : 0));
+  }
 }
 
-function setRow(decoder: Decoder, { request, row, slot }: ActiveRow): void {
+/** @param parts see sampling_settings.wgsl */
+function setRow(decoder: Decoder, { request, others }: ActiveRow, { row, slot, share }: Part, parts: number): void {
   const { temperature, topP, topK } = request.sampling;
   const [, counter1, counter2, counter3, key0, key1] = drawWords(request.key, 0);
   const settings = new Uint32Array(SETTINGS_WORDS);
   new Float32Array(settings.buffer).set([temperature, topP]);
-  settings.set([topK, key0, key1, counter1, counter2, counter3], 2);
+  settings.set([topK, key0, key1, counter1, counter2, counter3, parts], 2);
+  new Float32Array(settings.buffer)[9] = share;
   // Sampling moves the position on by one; the first sampled token then stands right after the prompt.
   const state = new Uint32Array(STATE_WORDS);
   state[0] = request.ids.length - 1;
+  // A mixture's first step computes the prompt's last token.
+  if (others.length > 0) state[1] = request.ids[request.ids.length - 1];
   decoder.setRow(row, settings, state, slot);
 }
 
@@ -150,14 +191,19 @@ async function decode(
 ): Promise<void> {
   const longest = Math.max(...rows.map(({ request, result }) => request.sampling.maxTokens - result.ids.length));
   const steps = Math.min(decoder.stepsPerRead, longest);
+  const parts = rows.flatMap((row) => [row, ...row.others]);
   const sampled = await decoder.decode(
-    rows.map((row) => row.row),
+    parts.map(({ row }) => row),
     steps,
     targets,
+    parts.length > rows.length,
   );
-  const lines = padRows(rows.length);
-  rows.forEach((row, i) => {
-    const places = Array.from({ length: steps }, (_, step) => step * lines + i);
+  const lines = padRows(parts.length);
+  let line = 0;
+  rows.forEach((row) => {
+    const at = line;
+    line += 1 + row.others.length;
+    const places = Array.from({ length: steps }, (_, step) => step * lines + at);
     takeTokens(row, sampled, places, options);
   });
 }

@@ -23,6 +23,7 @@ import linearForwardTiledHalf from '../kernels/linear_forward_tiled_half.wgsl?ra
 import loraShrink from '../kernels/lora_shrink.wgsl?raw';
 import loraShrinkScalar from '../kernels/lora_shrink_scalar.wgsl?raw';
 import loraShrinkWide from '../kernels/lora_shrink_wide.wgsl?raw';
+import mixRows from '../kernels/mix_rows.wgsl?raw';
 import rmsnormForward from '../kernels/rmsnorm_forward.wgsl?raw';
 import rmsnormForwardWide from '../kernels/rmsnorm_forward_wide.wgsl?raw';
 import ropeForward from '../kernels/rope_forward.wgsl?raw';
@@ -84,6 +85,7 @@ import loraBackwardWeightsCommon from '../kernels/fragments/lora_backward_weight
 import loraShrinkCommon from '../kernels/fragments/lora_shrink_common.wgsl?raw';
 import rmsnormCommon from '../kernels/fragments/rmsnorm_common.wgsl?raw';
 import sampling from '../kernels/fragments/sampling.wgsl?raw';
+import samplingSettings from '../kernels/fragments/sampling_settings.wgsl?raw';
 import slicedTile from '../kernels/fragments/sliced_tile.wgsl?raw';
 import track from '../kernels/fragments/track.wgsl?raw';
 import weightsF16 from '../kernels/fragments/weights_f16.wgsl?raw';
@@ -110,6 +112,7 @@ export const KERNELS = {
   lora_shrink: loraShrink,
   lora_shrink_scalar: loraShrinkScalar,
   lora_shrink_wide: loraShrinkWide,
+  mix_rows: mixRows,
   rmsnorm_forward: rmsnormForward,
   rmsnorm_forward_wide: rmsnormForwardWide,
   rope_forward: ropeForward,
@@ -193,6 +196,7 @@ export const FRAGMENTS: Readonly<Record<string, string>> = {
   lora_shrink_common: loraShrinkCommon,
   rmsnorm_common: rmsnormCommon,
   sampling,
+  sampling_settings: samplingSettings,
   sliced_tile: slicedTile,
   track,
 };

@@ -23,6 +23,17 @@ export function encodeSample(
   else program.add('sample_tokens_wide', {}, bindings, [vocabulary, 128], [lines]);
 }
 
+/** Puts mixtures in the place of their parts' logits; see mix_rows.wgsl. */
+export function encodeMix(
+  gpu: Gpu,
+  program: Program,
+  { vocabulary, lines }: { vocabulary: number; lines: number },
+  buffers: { logits: GPUBuffer; rows: GPUBuffer; settings: GPUBuffer },
+): void {
+  const constants = { V: vocabulary, LANES: gpu.isCpu ? 8 : 256, STRIDED: !gpu.isCpu };
+  program.add('mix_rows', constants, [buffers.logits, buffers.rows, buffers.settings], [lines], [lines]);
+}
+
 /** logprobs [lines] of targets [lines] under logits [lines, vocabulary]. */
 export function encodeScore(
   gpu: Gpu,

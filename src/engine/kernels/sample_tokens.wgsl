@@ -132,6 +132,9 @@ fn draw(lane: u32, base: u32, u: f32) -> u32 {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let row = rows[group.x];
   let s = settings[row];
+  if (s.parts == 0u) {
+    return;
+  }
   let base = group.x * V;
   let start = base + lane * CHUNK;
   let end = base + min(lane * CHUNK + CHUNK, V);
@@ -172,14 +175,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 
   var token = min(best, V - 1u);
   if (s.temperature > 0.0) {
+    let source = sourceOf(s);
+    let shift = source.line * V;
     var least = 0u;
     if (s.topK > 0u && s.topK < V) {
-      least = kthLargest(lane, base, s.topK);
+      least = kthLargest(lane, base + shift, s.topK);
     }
-    let top = highest / s.temperature;
+    // Probabilities of a mixture are at most 1 as they are.
+    let top = select(highest / s.temperature, 0.0, source.line > 0u);
     var mass = 0.0;
     for (var i = start; i < end; i++) {
-      let weight = select(0.0, exp(logits[i] / s.temperature - top), ordered(logits[i]) >= least);
+      let z = logits[i + shift];
+      let weight = select(0.0, exp(z / source.temperature - top), ordered(z) >= least);
       weights[i] = weight;
       mass += weight;
     }

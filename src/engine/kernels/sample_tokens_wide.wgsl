@@ -190,6 +190,9 @@ fn chosenPiece(range: vec4u, size: u32, u: f32) -> vec4u {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let row = rows[group.x];
   let s = settings[row];
+  if (s.parts == 0u) {
+    return;
+  }
   let base = group.x * p.vocabulary;
 
   // Largest logit, its lowest index, and the second largest.
@@ -233,15 +236,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 
   var token = min(best, p.vocabulary - 1u);
   if (s.temperature > 0.0) {
+    let source = sourceOf(s);
+    let drawn = base + source.line * p.vocabulary;
     var least = 0u;
     if (s.topK > 0u && s.topK < p.vocabulary) {
-      least = kthLargest(lane, base, s.topK);
+      least = kthLargest(lane, drawn, s.topK);
     }
-    let top = highest / s.temperature;
+    // Probabilities of a mixture are at most 1 as they are.
+    let top = select(highest / s.temperature, 0.0, source.line > 0u);
     var mass = 0.0;
     for (var v = lane; v < p.vocabulary; v += LANES) {
-      let z = logits[base + v];
-      let weight = select(0.0, exp(z / s.temperature - top), ordered(z) >= least);
+      let z = logits[drawn + v];
+      let weight = select(0.0, exp(z / source.temperature - top), ordered(z) >= least);
       weights[base + v] = weight;
       mass += weight;
     }

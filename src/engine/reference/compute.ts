@@ -116,7 +116,7 @@ export class LocalCompute implements Compute {
 
   /** Rows of any source, until it has no more. */
   generateFrom(source: RowSource, watch: RowWatch): Promise<void> {
-    const adapterOf = ({ adapter }: GenerateRequest): LoadedAdapter | null => this.find(adapter);
+    const adapterOf = (id: AdapterId | null): LoadedAdapter | null => this.find(id);
     return generateRows(this.decoder, source, adapterOf, this.options.maxRows, this.caches, watch);
   }
 

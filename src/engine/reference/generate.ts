@@ -1,11 +1,12 @@
 /** Generation: rows join the batch as there is room, are decoded together one token at a time, leave as they end. */
 import { checkSampled } from '../finite';
-import type { GenerateOptions, GenerateRequest, GenerateResult } from '../types';
+import { partsOf } from '../mixture';
+import type { AdapterId, GenerateOptions, GenerateRequest, GenerateResult } from '../types';
 import { forEachLogitsBlock, forwardSpans, gatherRows } from './forward';
 import type { KvCache, Span } from './layer';
 import type { Decoder, LoadedAdapter } from './model';
 import { Pacer } from './pacer';
-import { sampleToken } from './sampler';
+import { sampleMixture, sampleToken, type SampledToken } from './sampler';
 
 /** A request and its place among those that were asked together. */
 export interface IndexedRequest {
@@ -35,10 +36,18 @@ export interface CachePool {
   give(cache: KvCache): void;
 }
 
-interface ActiveRow extends IndexedRequest {
+/** What computes a row: one part, or those of a mixture, which share the sampled token. */
+interface RowPart {
   adapter: LoadedAdapter | null;
+  weight: number;
   cache: KvCache;
-  /** Positions in the cache. */
+  /** Of the last step [V]; kept for a mixture alone. */
+  logits: Float32Array | null;
+}
+
+interface ActiveRow extends IndexedRequest {
+  parts: RowPart[];
+  /** Positions in the caches. */
   length: number;
   result: GenerateResult;
 }
@@ -55,52 +64,71 @@ export function listSource(requests: readonly GenerateRequest[]): RowSource {
 }
 
 /**
- * Decodes what the source gives, at most `maxRows` together; `onRow` is called with every result. The requests are valid.
+ * Decodes what the source gives, at most `maxRows` together, of which a mixture takes one for each of its parts; `onRow` is called with every result. The requests are valid.
  * @throws NonFiniteError
  */
 export async function generateRows(
   decoder: Decoder,
   source: RowSource,
-  adapterOf: (request: GenerateRequest) => LoadedAdapter | null,
+  adapterOf: (id: AdapterId | null) => LoadedAdapter | null,
   maxRows: number,
   caches: CachePool,
   options: RowWatch,
 ): Promise<void> {
   const pacer = new Pacer(options.signal);
   let active: ActiveRow[] = [];
+  /** Rows that were given and have no room yet. */
+  let waiting: IndexedRequest[] = [];
   let more = true;
   const leave = (row: ActiveRow): void => {
-    caches.give(row.cache);
+    row.parts.forEach(({ cache }) => caches.give(cache));
     options.onRow(row.index, row.result);
   };
   try {
-    while (active.length > 0 || more) {
-      const room = maxRows - active.length;
-      const given: GivenRows = more && room > 0 ? await source(room) : { rows: [], more };
-      more = given.more;
-      for (const { index, request } of given.rows) {
-        const row = startRow(index, request, adapterOf(request), caches.take());
+    while (active.length > 0 || waiting.length > 0 || more) {
+      let room = maxRows - active.reduce((sum, { parts }) => sum + parts.length, 0);
+      if (more && room > 0 && waiting.length === 0) {
+        const given: GivenRows = await source(room);
+        more = given.more;
+        waiting = given.rows;
+      }
+      while (waiting.length > 0) {
+        const { index, request } = waiting[0] as IndexedRequest;
+        const named = partsOf(request);
+        if (named.length > room) break;
+        room -= named.length;
+        waiting = waiting.slice(1);
+        const row = startRow(index, request, adapterOf, caches);
         join(active, row);
-        await step(decoder, [row], [{ ...lastToken(row), ids: request.ids }], options, pacer);
+        await step(decoder, [row], true, options, pacer);
       }
       active = keepOpen(active, leave);
       if (active.length === 0) continue;
-      await step(decoder, active, active.map(lastToken), options, pacer);
+      await step(decoder, active, false, options, pacer);
       active = keepOpen(active, leave);
     }
   } finally {
-    for (const { cache } of active) caches.give(cache);
+    for (const { parts } of active) parts.forEach(({ cache }) => caches.give(cache));
   }
 }
 
-function startRow(index: number, request: GenerateRequest, adapter: LoadedAdapter | null, cache: KvCache): ActiveRow {
+function startRow(
+  index: number,
+  request: GenerateRequest,
+  adapterOf: (id: AdapterId | null) => LoadedAdapter | null,
+  caches: CachePool,
+): ActiveRow {
   const result: GenerateResult = { ids: [], logprobs: [], margins: [], finish: 'length' };
-  return { index, request, adapter, cache, length: 0, result };
+  const parts = partsOf(request).map(({ adapter, weight }, _, all): RowPart => {
+    const logits = all.length > 1 ? new Float32Array() : null;
+    return { adapter: adapterOf(adapter), weight, cache: caches.take(), logits };
+  });
+  return { index, request, parts, length: 0, result };
 }
 
 /** Rows of one adapter lie side by side: their products are computed together. */
 function join(active: ActiveRow[], row: ActiveRow): void {
-  const last = active.findLastIndex(({ adapter }) => adapter === row.adapter);
+  const last = active.findLastIndex(({ parts }) => parts[0].adapter === row.parts[0].adapter);
   active.splice(last < 0 ? active.length : last + 1, 0, row);
 }
 
@@ -110,46 +138,71 @@ function keepOpen(active: ActiveRow[], leave: (row: ActiveRow) => void): ActiveR
   return active.filter((row) => !isEnded(row));
 }
 
-function lastToken(row: ActiveRow): Span {
-  return { ids: row.result.ids.slice(-1), start: row.length, cache: row.cache, adapter: row.adapter };
-}
-
 function isEnded({ request, result }: ActiveRow): boolean {
   return result.finish === 'stop' || result.ids.length >= request.sampling.maxTokens;
 }
 
-/** Runs one span per row and samples the token after each span's last position. */
+/** Runs each part of each row over the prompt, or over the last token, and samples the token after it. */
 async function step(
   decoder: Decoder,
   rows: readonly ActiveRow[],
-  spans: readonly Span[],
+  prompts: boolean,
   options: RowWatch,
   pacer: Pacer,
 ): Promise<void> {
   const { hiddenSize: D, vocabSize: V } = decoder.config;
+  const entries = byAdapter(rows.flatMap((row) => row.parts.map((part) => ({ row, part }))));
+  const spans = entries.map(({ row: { request, result, length }, part: { cache, adapter } }): Span => {
+    return { ids: prompts ? request.ids : result.ids.slice(-1), start: length, cache, adapter };
+  });
   decoder.arithmetic.scratch.begin();
   const { x } = await forwardSpans(decoder, spans, false, pacer);
   let position = -1;
   const lasts = spans.map((span) => (position += span.ids.length));
   const selected = gatherRows(decoder, x, lasts, D);
-  await forEachLogitsBlock(decoder, selected, rows.length, pacer, (logits, first, count) => {
+  await forEachLogitsBlock(decoder, selected, entries.length, pacer, (logits, first, count) => {
     for (let r = 0; r < count; r++) {
-      const row = rows[first + r];
-      row.length += spans[first + r].ids.length;
-      appendToken(row, logits, r, V);
+      const { row, part } = entries[first + r];
+      if (part.logits === null) sampleRow(row, logits, r, V);
+      else part.logits = logits.slice(r * V, (r + 1) * V);
     }
   });
-  for (const row of rows) options.onTokens?.(row.index, row.result.ids.slice(-1));
+  for (const row of rows) {
+    if (row.parts[0].logits !== null) sampleMixed(row);
+    row.length += prompts ? row.request.ids.length : 1;
+    options.onTokens?.(row.index, row.result.ids.slice(-1));
+  }
   options.onStep?.();
   if (pacer.due) await pacer.pause();
 }
 
-function appendToken({ index, request, result }: ActiveRow, logits: Float32Array, r: number, V: number): void {
-  const { sampling, key } = request;
-  const { id, logprob, margin } = sampleToken(logits, r, V, sampling, key, result.ids.length);
-  checkSampled(request, index, result.ids.length, { logprob, margin: V > 1 ? margin : 0 });
+/** In the order in which adapters come first. */
+function byAdapter<E extends { part: RowPart }>(entries: readonly E[]): E[] {
+  const groups = new Map<LoadedAdapter | null, E[]>();
+  for (const entry of entries) {
+    const group = groups.get(entry.part.adapter);
+    if (group) group.push(entry);
+    else groups.set(entry.part.adapter, [entry]);
+  }
+  return [...groups.values()].flat();
+}
+
+function sampleRow(row: ActiveRow, logits: Float32Array, r: number, V: number): void {
+  const { sampling, key } = row.request;
+  const sampled = sampleToken(logits, r, V, sampling, key, row.result.ids.length);
+  append(row, { ...sampled, margin: V > 1 ? sampled.margin : 0 });
+}
+
+function sampleMixed(row: ActiveRow): void {
+  const { sampling, key } = row.request;
+  const parts = row.parts.map(({ logits, weight }) => ({ logits: logits as Float32Array, weight }));
+  append(row, sampleMixture(parts, sampling, key, row.result.ids.length));
+}
+
+function append({ index, request, result }: ActiveRow, { id, logprob, margin }: SampledToken): void {
+  checkSampled(request, index, result.ids.length, { logprob, margin });
   result.ids.push(id);
   result.logprobs.push(logprob);
   result.margins.push(margin);
-  if (sampling.stopIds.includes(id)) result.finish = 'stop';
+  if (request.sampling.stopIds.includes(id)) result.finish = 'stop';
 }

@@ -66,8 +66,8 @@ export class HostEngine implements Engine {
   protected constructor(private readonly parts: HostParts) {
     this.info = parts.info;
     this.compute = parts.compute;
-    const { maxLength } = parts.resolved;
-    this.limits = { vocabSize: parts.info.config.vocabSize, maxLength, adapters: this.held };
+    const { maxLength, maxRows } = parts.resolved;
+    this.limits = { vocabSize: parts.info.config.vocabSize, maxLength, maxRows, adapters: this.held };
   }
 
   generate(requests: GenerateRequest[], options: GenerateOptions = {}): Promise<GenerateResult[]> {

@@ -3,6 +3,7 @@ import { drawUniform } from '../../random';
 import type { SamplingSettings, StreamKey } from '../types';
 import { logProbability } from './crossEntropy';
 import { exp32 } from '../math';
+import { mixedLogProbability, mixedProbabilities, type PartLogits } from '../mixture';
 
 const f = Math.fround;
 
@@ -34,6 +35,32 @@ export function sampleToken(
   return { id, logprob: logProbability(logits, r, V, id), margin: V > 1 ? f(row[best] - second) : Infinity };
 }
 
+/** The same from a mixture: a draw from its probabilities at the temperature, the most probable token at temperature 0. */
+export function sampleMixture(
+  parts: readonly PartLogits[],
+  sampling: SamplingSettings,
+  key: StreamKey,
+  token: number,
+): SampledToken {
+  const plain = mixedProbabilities(parts, 1);
+  const best = argmax(plain);
+  let second = best === 0 ? 1 : 0;
+  for (let v = 0; v < plain.length; v++) if (v !== best && plain[v] > plain[second]) second = v;
+  let id = best;
+  if (sampling.temperature > 0) {
+    const mixed = sampling.temperature === 1 ? plain : mixedProbabilities(parts, sampling.temperature);
+    id = drawFrom(kept(mixed.slice(), mixed, sampling), drawUniform(key, token));
+  }
+  const weights = parts.map(({ weight }) => weight);
+  const logOf = (v: number): number =>
+    mixedLogProbability(
+      parts.map(({ logits }) => logProbability(logits, 0, logits.length, v)),
+      weights,
+    );
+  const margin = plain.length > 1 ? f(logOf(best) - logOf(second)) : Infinity;
+  return { id, logprob: logOf(id), margin };
+}
+
 /** Index of the largest number, the lowest of several. */
 export function argmax(row: Float32Array): number {
   let best = 0;
@@ -46,7 +73,10 @@ export function argmax(row: Float32Array): number {
  * the last kept one when rounding leaves none. `kept` is what top-k, then top-p leave.
  */
 function draw(row: Float32Array, max: number, sampling: SamplingSettings, u: number): number {
-  const weights = keptWeights(row, max, sampling);
+  return drawFrom(keptWeights(row, max, sampling), u);
+}
+
+function drawFrom(weights: Float32Array, u: number): number {
   const total = sumOf(weights);
   const target = f(u * total);
   let sum = f(0);
@@ -61,11 +91,16 @@ function draw(row: Float32Array, max: number, sampling: SamplingSettings, u: num
 }
 
 /** exp((logit − max) / temperature) for kept tokens, 0 for the others; not normalised. */
-function keptWeights(row: Float32Array, max: number, { temperature, topK, topP }: SamplingSettings): Float32Array {
-  const t = f(temperature);
+function keptWeights(row: Float32Array, max: number, sampling: SamplingSettings): Float32Array {
+  const t = f(sampling.temperature);
   const top = f(max / t);
   const weights = new Float32Array(row.length);
   for (let i = 0; i < row.length; i++) weights[i] = exp32(f(f(row[i] / t) - top));
+  return kept(weights, row, sampling);
+}
+
+/** The weights with 0 for tokens that top-k (by `row`), then top-p leave out; in place. */
+function kept(weights: Float32Array, row: Float32Array, { topK, topP }: SamplingSettings): Float32Array {
   if (topK > 0 && topK < row.length) {
     const kth = row.slice().sort()[row.length - topK];
     for (let i = 0; i < row.length; i++) if (row[i] < kth) weights[i] = 0;

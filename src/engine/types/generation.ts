@@ -28,10 +28,21 @@ export interface SamplingSettings {
   stopIds: number[];
 }
 
+/** One adapter of an ensemble (null: the base) and its weight, a number above 0; weights are divided by their sum. */
+export interface MixturePart {
+  adapter: AdapterId | null;
+  weight: number;
+}
+
 export interface GenerateRequest {
   /** Prompt, at least one id. */
   ids: ArrayLike<number>;
   adapter: AdapterId | null;
+  /**
+   * An ensemble instead of one adapter, which is null then: each next token comes from Σ w_k softmax(logits_k / T), and top-k and
+   * top-p keep tokens of this mixture. The text takes as many rows as it has parts, at most maxRows and 16.
+   */
+  mixture?: readonly MixturePart[];
   sampling: SamplingSettings;
   key: StreamKey;
 }
@@ -39,9 +50,9 @@ export interface GenerateRequest {
 export interface GenerateResult {
   /** Sampled ids, the stop id included. */
   ids: number[];
-  /** Natural log-probability of each sampled id under the full softmax at temperature 1. */
+  /** Natural log-probability of each sampled id under the full softmax at temperature 1, or the mixture of those. */
   logprobs: number[];
-  /** Difference between the largest and second largest raw logit at each step. */
+  /** Difference between the largest and second largest raw logit at each step, of a mixture between log-probabilities. */
   margins: number[];
   finish: 'stop' | 'length';
 }

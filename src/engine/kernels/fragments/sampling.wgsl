@@ -11,18 +11,25 @@
 // tokens kept by top-k (ties with the k-th are kept), then by top-p; the first kept token in index order whose running sum
 // exceeds u · total, else the last kept one; u is the Philox draw of (key, token index), see src/random.ts.
 
+// A mixture takes one line for each part (see mix_rows, which comes before): its first line has log-probabilities at temperature 1,
+// its second those to draw from, at temperature 1 again. A line of another part is left alone, as are its row's state and result.
+
+/** What is drawn from: how many lines further on, at which temperature. */
+struct Source {
+  line: u32,
+  temperature: f32,
+}
+
+fn sourceOf(s: Settings) -> Source {
+  if (s.parts > 1u) {
+    return Source(1u, 1.0);
+  }
+  return Source(0u, s.temperature);
+}
+
 //@finite
 
-struct Settings {
-  temperature: f32,
-  topP: f32,
-  topK: u32,
-  key0: u32,
-  key1: u32,
-  counter1: u32,
-  counter2: u32,
-  counter3: u32,
-}
+//@sampling_settings
 
 @group(0) @binding(1) var<storage, read> logits: array<f32>;
 @group(0) @binding(2) var<storage, read> rows: array<u32>;
@@ -70,5 +77,10 @@ fn recordToken(line: u32, row: u32, token: u32, logit: f32, highest: f32, second
   let before = state[row];
   let logprob = logit - highest - log(denominator) + poison(denominator);
   results[line] = vec4u(token, bitcast<u32>(logprob), bitcast<u32>(highest - second), before.z);
-  state[row] = vec4u(before.x + 1u, token, before.z + 1u, before.w);
+  let after = vec4u(before.x + 1u, token, before.z + 1u, before.w);
+  state[row] = after;
+  // The parts of a mixture go on with the same token.
+  for (var k = 1u; k < settings[row].parts; k++) {
+    state[rows[line + k]] = after;
+  }
 }
