@@ -124,3 +124,37 @@ it('has no circle of parts that run with each other', () => {
   };
   for (const part of PARTS) expect([...reach(part, new Set())]).not.toContain(part);
 });
+
+it('has no circle of files that run with each other', () => {
+  const known = new Map(files.map((file) => [inSource(file), file]));
+  const next = new Map<string, string[]>();
+  for (const { from, to, type } of imports) {
+    const target = [to, `${to}/index`].find((name) => known.has(name));
+    if (!type && target !== undefined && target !== from) next.set(from, [...(next.get(from) ?? []), target]);
+  }
+  expect(next.get('engine/operations')).toContain('engine/requests');
+  expect(circlesOf(next)).toEqual([]);
+});
+
+it('finds a circle, and each one once', () => {
+  const next = new Map(Object.entries({ a: ['b', 'd'], b: ['c'], c: ['a', 'e'], d: ['e'], f: ['f2'], f2: ['f'] }));
+  expect(circlesOf(next)).toEqual(['a → b → c → a', 'f → f2 → f']);
+});
+
+/** One circle for each way back that a walk over all files meets. */
+function circlesOf(next: ReadonlyMap<string, readonly string[]>): string[] {
+  const circles: string[] = [];
+  const done = new Set<string>();
+  const path: string[] = [];
+  const walk = (file: string): void => {
+    const at = path.indexOf(file);
+    if (at >= 0) circles.push([...path.slice(at), file].join(' → '));
+    if (at >= 0 || done.has(file)) return;
+    path.push(file);
+    for (const target of next.get(file) ?? []) walk(target);
+    path.pop();
+    done.add(file);
+  };
+  for (const file of next.keys()) walk(file);
+  return circles;
+}
