@@ -53,8 +53,9 @@ async function fillAdapter(
   rank: number,
   targets: (typeof PROJECTIONS)[number][],
   seed: number,
+  head = false,
 ) {
-  await engine.createAdapter(id, { rank, alpha: 2 * rank, targets }, seed);
+  await engine.createAdapter(id, { rank, alpha: 2 * rank, targets, ...(head && { head }) }, seed);
   const adapter: AdapterWeights = await engine.exportAdapter(id);
   let problem = 0;
   for (const [name, { data }] of adapter.tensors) {
@@ -72,6 +73,7 @@ export async function operationDigests(engine: Engine, maxLength: number): Promi
   await fillAdapter(engine, 'all', 8, [...PROJECTIONS], 1);
   await fillAdapter(engine, 'odd', 3, ['q_proj', 'v_proj', 'down_proj'], 2);
   await fillAdapter(engine, 'twelve', 12, ['k_proj', 'o_proj', 'gate_proj', 'up_proj'], 3);
+  await fillAdapter(engine, 'judge', 5, ['q_proj', 'up_proj'], 4, true);
   const adapters = [null, 'all', 'odd', 'twelve'] as const;
   const digests: Record<string, string> = {};
 
@@ -103,19 +105,34 @@ export async function operationDigests(engine: Engine, maxLength: number): Promi
     generated.numbers(ids).numbers(logprobs).numbers(margins);
   }
   digests['generate'] = generated.hex;
+  const rewarded = examples.map(({ ids }) => ({ ids, adapter: 'judge' }));
+  digests['reward'] = new Digest().numbers(await engine.reward(rewarded)).hex;
+  const mixed = new Digest();
+  const mixture = [
+    { adapter: 'odd', weight: 1.5 },
+    { adapter: null, weight: 1 },
+    { adapter: 'all', weight: 0.25 },
+  ];
+  const ensembles = asked.map((request, i) => (i % 2 ? request : { ...request, adapter: null, mixture }));
+  for (const { ids, logprobs, margins } of await engine.generate(ensembles)) {
+    mixed.numbers(ids).numbers(logprobs).numbers(margins);
+  }
+  digests['ensemble'] = mixed.hex;
 
+  const pairs = [
+    { chosen: 0, rejected: 1 },
+    { chosen: 5, rejected: 4 },
+    { chosen: 3, rejected: 7 },
+  ];
   const objectives: [string, Objective, Partial<TrainTrack>][] = [
+    ['rank', { kind: 'rank', margin: 0.5 }, { batches: [[0, 1], [2]], pairs }],
     ['sft', 'sft', { batches: [[0, 1, 2], [3, 4, 5, 6], [7]] }],
     [
       'dpo',
       { kind: 'dpo', beta: 0.2 },
       {
         batches: [[0, 1], [2]],
-        pairs: [
-          { chosen: 0, rejected: 1 },
-          { chosen: 5, rejected: 4 },
-          { chosen: 3, rejected: 7 },
-        ],
+        pairs,
       },
     ],
     [
@@ -131,7 +148,8 @@ export async function operationDigests(engine: Engine, maxLength: number): Promi
     ],
   ];
   for (const [name, objective, parts] of objectives) {
-    const tracks = ['all', 'odd', 'twelve'].map((adapter) => ({ adapter, examples, ...parts }) as TrainTrack);
+    const learners = name === 'rank' ? ['judge'] : ['all', 'odd', 'twelve'];
+    const tracks = learners.map((adapter) => ({ adapter, examples, ...parts }) as TrainTrack);
     const { loss, tensors } = await engine.gradients(tracks[0] as TrainTrack, objective);
     digests[`gradients ${name}`] = new Digest().numbers([loss]).tensors(tensors).hex;
     const optimiser = { ...DEFAULT_OPTIMISER, lr: 1e-3, schedule: 'cosine' as const, clip: 1, weightDecay: 0.01 };
