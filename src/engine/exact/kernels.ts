@@ -5,12 +5,14 @@ import { KERNELS } from './kernelBytes';
 type Kernel = (...args: number[]) => void;
 
 export interface Kernels {
-  /** c, a, w, T, K, N */
+  /** c, a, w, T, K, N, start */
   productPacked: Kernel;
   /** c, a, aRow, aStep, w, T, K, N, room */
   productInto: Kernel;
   /** out, w, N, K */
   pack: Kernel;
+  /** out, w, K, N */
+  packColumns: Kernel;
   /** out, x, y, n */
   add: Kernel;
   /** y, bias, T, O */

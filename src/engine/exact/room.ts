@@ -7,12 +7,14 @@ import type { ComputeOptions } from '../reference/compute';
 import { roomBytes } from './arena';
 import { keyStride, packedNumbers, rowStride } from './wasmArithmetic';
 
-/** Weights as they are and packed, rotary tables, keys and values of all rows. */
+/** Weights as they are and packed both ways, rotary tables, keys and values of all rows. */
 export function modelBytes({ config, tensors }: ModelWeights, { maxRows, maxLength }: ComputeOptions): number {
   let bytes = 2 * roomBytes((maxLength * config.headDim) / 2);
   for (const { shape, data } of tensors.values()) {
     const [rows = 0, columns] = shape;
-    bytes += roomBytes(data.length) + (columns === undefined ? 0 : roomBytes(packedNumbers(rows, columns)));
+    bytes += roomBytes(data.length);
+    if (columns === undefined) continue;
+    bytes += roomBytes(packedNumbers(rows, columns)) + roomBytes(packedNumbers(columns, rows));
   }
   const width = config.numKvHeads * config.headDim;
   const perLayer = roomBytes(width * keyStride(maxLength)) + roomBytes(width * maxLength);

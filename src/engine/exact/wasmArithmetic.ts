@@ -8,9 +8,13 @@ import type { Kernels } from './kernels';
 
 const f = Math.fround;
 
-/** Rows as in a checkpoint, for the embedding and for gradients, and panels of 16 rows for products (assembly/product.ts). */
+/** Rows as in a checkpoint, for the embedding, and panels of 16 outputs for products (assembly/product.ts). */
 interface PackedMatrix extends Matrix {
   readonly packed: Float32Array;
+  /** Panels of 16 inputs, for gradients. Null of adapters, which change with every step: theirs are narrow. */
+  readonly columnsPacked: Float32Array | null;
+  /** The latter are made when they are first needed: a model that only answers never touches their memory. */
+  hasColumns: boolean;
 }
 
 /** Numbers of the panels of a matrix. */
@@ -47,11 +51,14 @@ export class WasmArithmetic implements Arithmetic {
   }
 
   matrix(data: Float32Array, rows: number, columns: number, before?: Matrix): Matrix {
-    const own = before?.data ?? (this.arena.holds(data) ? data : this.arena.room(data.length));
+    // Weights of the model lie in this memory before they become matrices; an adapter's come from outside.
+    const frozen = this.arena.holds(data);
+    const own = before?.data ?? (frozen ? data : this.arena.room(data.length));
     if (own !== data) own.set(data);
     const packed = (before as PackedMatrix | undefined)?.packed ?? this.arena.room(packedNumbers(rows, columns));
     this.kernels.pack(packed.byteOffset, own.byteOffset, rows, columns);
-    return { data: own, packed, rows, columns } as PackedMatrix;
+    const columnsPacked = frozen ? this.arena.room(packedNumbers(columns, rows)) : null;
+    return { data: own, packed, columnsPacked, hasColumns: false, rows, columns } as PackedMatrix;
   }
 
   releaseMatrix(matrix: Matrix): void {
@@ -68,13 +75,21 @@ export class WasmArithmetic implements Arithmetic {
 
   product(y: Float32Array, x: Float32Array, w: Matrix, T: number): void {
     const { packed } = w as PackedMatrix;
-    this.kernels.productPacked(y.byteOffset, x.byteOffset, packed.byteOffset, T, w.columns, w.rows);
+    this.kernels.productPacked(y.byteOffset, x.byteOffset, packed.byteOffset, T, w.columns, w.rows, 0);
   }
 
   productBack(dx: Float32Array, dy: Float32Array, w: Matrix, T: number): void {
-    const room = this.scratch.get('panel', 16 * w.rows).byteOffset;
-    const { rows: K, columns: N } = w;
-    this.kernels.productInto(dx.byteOffset, dy.byteOffset, 4 * K, 4, w.data.byteOffset, T, K, N, room);
+    const { rows: K, columns: N, data } = w;
+    const matrix = w as PackedMatrix;
+    const { columnsPacked } = matrix;
+    if (columnsPacked === null) {
+      const room = this.scratch.get('panel', 16 * K).byteOffset;
+      this.kernels.productInto(dx.byteOffset, dy.byteOffset, 4 * K, 4, data.byteOffset, T, K, N, room);
+      return;
+    }
+    if (!matrix.hasColumns) this.kernels.packColumns(columnsPacked.byteOffset, data.byteOffset, K, N);
+    matrix.hasColumns = true;
+    this.kernels.productPacked(dx.byteOffset, dy.byteOffset, columnsPacked.byteOffset, T, K, N, 1);
   }
 
   outerAdd(out: Float32Array, y: Float32Array, x: Float32Array, T: number, O: number, I: number): void {

@@ -109,10 +109,10 @@ export class HostEngine implements Engine {
     const watch = new TrainingWatch(job);
     const stateOf = (id: AdapterId): OptimiserState => states.get(id) as OptimiserState;
     const updated = (id: AdapterId): Promise<void> => this.compute.setAdapter(id, this.get(id));
+    const parts = this.trainParts(references, job.signal);
     for (let step = job.resume?.step ?? 0; step < totalSteps; step++) {
       const tracks = await this.enqueue(async () => {
         job.signal?.throwIfAborted();
-        const parts = this.trainParts(references, job.signal);
         const events = await trainStep(job, step, parts, stateOf, updated, watch);
         for (const { adapter } of events) this.states.set(adapter, stateOf(adapter));
         return events;
@@ -249,8 +249,14 @@ export class HostEngine implements Engine {
   }
 
   private trainParts(references: ReadonlyMap<AdapterId, Map<number, number>>, signal?: AbortSignal): TrainParts {
+    const sums = new Map<AdapterId, Float32Array>();
     return {
       compute: this.compute,
+      sumOf(id, numbers) {
+        let sum = sums.get(id);
+        if (sum?.length !== numbers) sums.set(id, (sum = new Float32Array(numbers)));
+        return sum.fill(0);
+      },
       weightsOf: (id) => this.get(id),
       referencesOf: ({ adapter }) => references.get(adapter) ?? new Map<number, number>(),
       score: (requests) => this.scoreNow(requests, signal),

@@ -26,6 +26,8 @@ export interface TrainParts extends Scorers {
   weightsOf(id: AdapterId): AdapterWeights;
   /** π under the reference of the examples that a track scores. */
   referencesOf(track: TrainTrack): ReadonlyMap<number, number>;
+  /** Zeros for the sum of an adapter's gradients, the same array in every step. */
+  sumOf(id: AdapterId, numbers: number): Float32Array;
   signal?: AbortSignal;
 }
 
@@ -67,7 +69,7 @@ export async function batchGradients(
       owners.push(owner);
     }
   });
-  const sums = tracks.map(({ adapter }) => new Float32Array(adapterNumbers(parts.weightsOf(adapter).tensors)));
+  const sums = tracks.map(({ adapter }) => parts.sumOf(adapter, adapterNumbers(parts.weightsOf(adapter).tensors)));
   const losses = tracks.map(() => f(0));
   const use = (index: number, loss: number, gradient: Float32Array): void => {
     const owner = owners[index] as number;

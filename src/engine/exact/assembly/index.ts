@@ -3,7 +3,7 @@
  * machine. Each does what the function of the same purpose in src/engine/reference does, operation by operation. Addresses are in
  * bytes; the host gives every one of them (src/engine/exact/wasmArithmetic.ts).
  */
-export { productRows, productPacked, productInto, pack } from './product';
+export { productRows, productPacked, productInto, pack, packColumns } from './product';
 export { add, addBias, addScaled, scale, swigluForward, swigluBackward, rotate } from './elementwise';
 export { rmsnormForward, rmsnormBackward } from './norm';
 export { storeKeys, attentionForward, attentionBackward } from './attention';

@@ -117,17 +117,18 @@ export function productRows(
 }
 
 /**
- * c[T, N] = a[T, K] · w[N, K]ᵀ with w as `pack` wrote it; a and c contiguous.
+ * c[T, N] (+)= a[T, K] · w[K, N] with w in panels, as `pack` and `packColumns` write them; a and c contiguous.
+ * @param start 0: sums start at zero; 1: at what c holds
  */
-export function productPacked(c: usize, a: usize, w: usize, T: i32, K: i32, N: i32): void {
+export function productPacked(c: usize, a: usize, w: usize, T: i32, K: i32, N: i32, start: i32): void {
   const aRow = (<usize>K) << 2;
   const cRow = (<usize>N) << 2;
   let n = 0;
   for (; N - n > 8; n += 16) {
     const panel = w + (<usize>n) * aRow;
-    panel16(c + ((<usize>n) << 2), cRow, a, aRow, 4, panel, 64, T, K, min(16, N - n), 0);
+    panel16(c + ((<usize>n) << 2), cRow, a, aRow, 4, panel, 64, T, K, min(16, N - n), start);
   }
-  if (n < N) panel8(c + ((<usize>n) << 2), cRow, a, aRow, 4, w + (<usize>n) * aRow, 32, T, K, N - n, 0);
+  if (n < N) panel8(c + ((<usize>n) << 2), cRow, a, aRow, 4, w + (<usize>n) * aRow, 32, T, K, N - n, start);
 }
 
 /**
@@ -163,6 +164,19 @@ function copyPanel(room: usize, w: usize, row: usize, K: i32, columns: i32, widt
     } else memory.copy(room, w, bytes);
     room += width;
     w += row;
+  }
+}
+
+/**
+ * Panels of 16 columns of w[K, N], the last of 8 where at most 8 are left: [k][column].
+ * @param out zeros, room for K · ⌈N / 8⌉ · 8 numbers
+ */
+export function packColumns(out: usize, w: usize, K: i32, N: i32): void {
+  const row = (<usize>N) << 2;
+  for (let n = 0; n < N; n += 16) {
+    const width: usize = N - n > 8 ? 64 : 32;
+    copyPanel(out, w + ((<usize>n) << 2), row, K, min(16, N - n), width);
+    out += <usize>K * width;
   }
 }
 

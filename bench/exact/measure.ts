@@ -1,0 +1,65 @@
+/** Time and CPU time of work, as the exact engine's bench gives them. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
+
+export interface Timing {
+  /** Of one piece of work: the best of several, because other work takes cores away. */
+  seconds: number;
+  /** Of all threads, and of a child process that computes. */
+  cpuSeconds: number;
+}
+
+/** Ticks of /proc/PID/stat in a second, on every Linux of today. */
+const TICKS = 100;
+
+/** Of this process and of its children, in seconds. */
+export function cpuSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6 + childSeconds();
+}
+
+/** Linux only; elsewhere the children count as nothing. */
+function childSeconds(): number {
+  let ticks = 0;
+  try {
+    for (const id of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+      // "pid (name) state ppid … utime stime": fields 3, 4 and 14, 15; the name may have spaces.
+      const fields = statOf(id);
+      if (Number(fields[1]) === process.pid) ticks += Number(fields[11]) + Number(fields[12]);
+    }
+  } catch {
+    return 0;
+  }
+  return ticks / TICKS;
+}
+
+function statOf(id: string): string[] {
+  try {
+    const text = readFileSync(`/proc/${id}/stat`, 'utf8');
+    return text.slice(text.lastIndexOf(')') + 2).split(' ');
+  } catch {
+    // The process has ended meanwhile.
+    return [];
+  }
+}
+
+/** @param repeat how often it is done; `inner` pieces of work are in one */
+export async function measure(work: () => Promise<void> | void, repeat: number, inner = 1): Promise<Timing> {
+  let seconds = Infinity;
+  let least = Infinity;
+  for (let i = 0; i < repeat; i++) {
+    const [from, cpu] = [performance.now(), cpuSeconds()];
+    await work();
+    seconds = Math.min(seconds, (performance.now() - from) / 1e3 / inner);
+    least = Math.min(least, (cpuSeconds() - cpu) / inner);
+  }
+  return { seconds, cpuSeconds: least };
+}
+
+/** One line of results. @param numbers rounded to four digits */
+export function line(what: string, about: Record<string, unknown>, numbers: Record<string, number>): void {
+  const rounded = Object.fromEntries(
+    Object.entries(numbers).map(([name, value]) => [name, Number(value.toPrecision(4))]),
+  );
+  console.log(JSON.stringify({ what, ...about, ...rounded, load: Number((loadavg()[0] as number).toFixed(1)) }));
+}
