@@ -1,0 +1,14 @@
+/** The built lab in a real WebKitGTK. */
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['tests/webkit/**/*.webkit.ts'],
+    environment: 'node',
+    testTimeout: 400_000,
+    hookTimeout: 120_000,
+    maxWorkers: 1,
+    // As in vitest.e2e.config.ts: a browser shares two cores with whatever else runs.
+    retry: 1,
+  },
+});
