@@ -63,7 +63,8 @@ export class WebKit {
 }
 
 async function ask(method: string, path: string, body?: unknown): Promise<unknown> {
-  const response = await fetch(`http://127.0.0.1:${PORT}${path}`, { method, body: body && JSON.stringify(body) });
+  const text = body === undefined ? undefined : JSON.stringify(body);
+  const response = await fetch(`http://127.0.0.1:${PORT}${path}`, { method, body: text });
   const { value } = (await response.json()) as { value: { error?: string; message?: string } | null };
   if (!response.ok) throw new Error(`${path}: ${value?.error ?? response.status}: ${value?.message ?? ''}`);
   return value;
