@@ -32,6 +32,7 @@ function mortalLane(messages: number): StartedLane {
     listen: (heard) =>
       lane.listen((message) => {
         if (left-- > 0) return heard(message);
+        if (left < -1) return;
         lane.end();
         ended('it was ended by the test');
       }),
