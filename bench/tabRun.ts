@@ -8,7 +8,7 @@
  * The society is the smallest that uses everything: 3 generators, 3 critics, one problem to learn from and one to be tested on.
  */
 import { basename } from 'node:path';
-import type { Page, Worker } from 'playwright-core';
+import type { Page, Worker } from 'playwright';
 import { launch, serveLab } from '../tests/e2e/browser';
 
 const HOURS = 60 * 60 * 1000;

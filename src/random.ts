@@ -15,9 +15,10 @@ export const STREAMS = {
   shuffle: 6,
   adapterInit: 7,
   baselineSample: 8,
-  baselineEvaluate: 9,
+  // 9 had a meaning in an early version.
   summarise: 10,
   summariseEvaluation: 11,
+  split: 12,
 } as const;
 
 export interface DrawName {

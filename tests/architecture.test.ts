@@ -15,7 +15,20 @@ const PARTS = [
   'tasks',
   'society',
 ]
-  .concat(['recipes', 'log', 'store', 'supervision', 'lab', 'ui', 'events', 'random', 'workers'])
+  .concat([
+    'recipes',
+    'runtimes',
+    'log',
+    'store',
+    'supervision',
+    'lab',
+    'ui',
+    'events',
+    'pack',
+    'build',
+    'random',
+    'workers',
+  ])
   .sort((a, b) => b.length - a.length);
 
 const ERRORS = 'engine/errors';
@@ -23,6 +36,8 @@ const ERRORS = 'engine/errors';
 const RUNS_WITH: Record<string, string[]> = {
   random: [],
   events: [],
+  pack: [ERRORS],
+  build: [],
   'engine/kernels': [],
   engine: ['random'],
   'engine/reference': ['engine', 'random'],
@@ -31,14 +46,25 @@ const RUNS_WITH: Record<string, string[]> = {
   models: ['engine'],
   backends: ['engine', 'models', 'supervision'],
   tasks: ['random', 'models/retry', 'models/body', ERRORS, 'engine/limits', 'engine/duplicateKeys'],
-  society: ['tasks', 'random', ERRORS],
-  log: ['society', 'events', ERRORS],
-  recipes: ['society', 'tasks', 'log', 'events', 'random', ERRORS].concat(
-    ['types', 'requests', 'describe', 'limits'].map((file) => `engine/${file}`),
-  ),
+  society: ['tasks', 'random', 'pack', ERRORS],
+  log: ['society', 'events', 'pack', ERRORS],
+  runtimes: ['society', 'log', 'events', 'pack', 'engine/types', 'engine/requests', 'engine/describe', ERRORS],
+  recipes: ['society', 'tasks', 'events', 'pack', 'build', 'random', ERRORS, 'engine/types', 'engine/limits'],
   store: ['log', 'events', ERRORS, 'engine/peft', 'models/lostConnection'],
   supervision: [ERRORS],
-  lab: ['supervision', 'recipes', 'society', 'tasks', 'log', 'store', 'models', 'engine', 'events', 'random'],
+  lab: [
+    'supervision',
+    'recipes',
+    'runtimes',
+    'society',
+    'tasks',
+    'log',
+    'store',
+    'models',
+    'engine',
+    'events',
+    'random',
+  ],
   ui: [
     'lab',
     'supervision',
@@ -48,6 +74,7 @@ const RUNS_WITH: Record<string, string[]> = {
     'recipes',
     'models',
     'events',
+    'pack',
     'random',
     'engine/types',
     'engine/plan',
@@ -60,11 +87,12 @@ const RUNS_WITH: Record<string, string[]> = {
 const SPEAKS_OF: Record<string, string[]> = {
   events: ['recipes', 'tasks'],
   backends: ['tasks'],
-  society: ['events', 'recipes'],
-  log: ['engine'],
-  recipes: ['engine', 'backends'],
+  society: ['events', 'runtimes'],
+  log: ['engine', 'recipes', 'tasks'],
+  runtimes: ['engine', 'backends', 'tasks'],
+  recipes: ['engine', 'backends', 'runtimes'],
   store: ['engine', 'recipes'],
-  ui: ['engine', 'store'],
+  ui: ['engine', 'store', 'runtimes'],
 };
 
 /** `import`, `export … from` and `import()` of relative paths; a worker's address is no import. */
@@ -95,10 +123,10 @@ const imports = files.flatMap((file) =>
 );
 
 it('finds the imports', () => {
-  expect(imports).toContainEqual({ from: 'lab/runner', to: 'recipes/replay', type: false });
+  expect(imports).toContainEqual({ from: 'lab/run/runner', to: 'runtimes/recorded', type: false });
   expect(imports).toContainEqual({ from: 'engine/gpu/engine', to: 'engine/gpu/selfCheck', type: false });
   expect(imports).toContainEqual({ from: 'ui/runReader', to: 'store/types', type: true });
-  expect(imports).toContainEqual({ from: 'ui/RunCost.svelte', to: 'lab/estimate', type: false });
+  expect(imports).toContainEqual({ from: 'ui/RunCost.svelte', to: 'lab/progress/estimate', type: false });
 });
 
 it('knows the part of every file', () => {

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { soakDownloads } from '../tools/soak/downloads';
 import { memoryFigures } from '../tools/soak/memory';
 import { soak, soakTable } from '../tools/soak/result';
+import { soakResumes } from '../tools/soak/resumes';
 import { createRng } from '../tools/soak/rng';
 import { soakSteps } from '../tools/soak/steps';
 
@@ -23,6 +24,11 @@ it('steps are all taken, and come to the same adapter again', async () => {
     faults: [],
   });
 });
+
+it('runs of all recipes that end after random events go on to the digest of undisturbed ones', async () => {
+  const result = await soak('resumes', soakResumes, options(10));
+  expect(result).toMatchObject({ attempts: 10, lost: 0, equal: true, faults: [] });
+}, 120_000);
 
 it('tells memory that grows from memory that stays', () => {
   const samples = (late: number) => Array.from({ length: 50 }, (_, i) => (i < 40 ? 200 : late));

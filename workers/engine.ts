@@ -7,7 +7,7 @@ import type { FileSource } from '../src/engine/source';
 import type { ReadOptions } from '../src/engine/stream';
 import type { Engine, EngineOptions } from '../src/engine/types';
 import { onWork } from '../src/engine/work';
-import { createEngineHost, type EngineSetup, type ReadBytes, type MadeEngine } from '../src/lab/engineHost';
+import { createEngineHost, type EngineSetup, type ReadBytes, type MadeEngine } from '../src/lab/host/engineHost';
 import type { EngineSummary } from '../src/lab/types';
 import { Heart, serve } from '../src/supervision';
 

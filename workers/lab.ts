@@ -1,7 +1,7 @@
 /** The lab worker: runs the recipes and keeps their logs in IndexedDB. */
 import { tokenizersIn } from '../src/backends/tokenizerRemote';
 import { Lab } from '../src/lab/lab';
-import { LAB_CHANNEL } from '../src/lab/neighbours';
+import { LAB_CHANNEL } from '../src/lab/run/neighbours';
 import { openModel } from '../src/models/source';
 import { IndexedRunStore } from '../src/store/indexed';
 import { browserBody, Heart, serve } from '../src/supervision';

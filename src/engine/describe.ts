@@ -19,3 +19,6 @@ export function describeEngine({ kind, device, arithmetic, cache }: Omit<EngineI
   if (cache === 'f16') rounded.push('keys and values in f16');
   return [isExact ? `exact: arithmetic ${EXACT_ARITHMETIC}` : `${kind}: ${device}`, ...rounded].join(', ');
 }
+
+/** Version of the engines' arithmetic: a higher one may give other bits for the same calls. Logs name it. */
+export const ARITHMETIC_VERSION = 1;

@@ -135,6 +135,19 @@ function uniformMatrix(length: number, inputs: number, seed: number, tensor: num
   return data;
 }
 
+/**
+ * The same adapter with its tensors in the order of `adapterShapes`, whatever the order in which a file held them: sums over all tensors
+ * (norms of gradients) depend on it in their last bits.
+ */
+export function orderedAdapter(model: ModelConfig, { config, tensors }: AdapterWeights): AdapterWeights {
+  const ordered = new Map<string, HostTensor>();
+  for (const name of adapterShapes(model, config).keys()) {
+    const tensor = tensors.get(name);
+    if (tensor) ordered.set(name, tensor);
+  }
+  return { config, tensors: ordered };
+}
+
 /** Deep copy: engines train in place, and nobody's arrays but their own. */
 export function copyAdapterWeights(weights: AdapterWeights): AdapterWeights {
   const tensors = new Map<string, HostTensor>();

@@ -4,21 +4,22 @@
 import type { MemoryPlan } from '../engine/types';
 import { folderAddress } from '../models/address';
 import type { ModelFolder } from '../models/folder';
-import type { ExperimentConfig } from '../recipes/config';
+import type { RunConfig } from '../recipes/config';
 import { checkConfig } from '../recipes/resolve';
 import type { KeepAdapters } from '../store/keep';
+import { requireNewestFormat } from '../store/readBack';
 import type { RunRecord, RunStore } from '../store/types';
 import { NO_PULSE, type Pulse } from '../supervision';
-import { EngineLink, type EngineEnd } from './engineLink';
+import { EngineLink, type EngineEnd } from './host/engineLink';
 import { EngineGoneError, EngineReplacedError, LabBusyError, LabStateError } from './errors';
-import { LabModels } from './labModels';
-import type { ModelSources } from './model';
-import { Neighbours } from './neighbours';
-import { Outbox } from './outbox';
-import { readyTask, requireProblems } from './problems';
-import { createRun } from './runner';
-import { described } from './setup';
-import { StoredLab } from './storedLab';
+import { LabModels } from './setup/loadedModels';
+import type { ModelSources } from './setup/parts';
+import { Neighbours } from './run/neighbours';
+import { Outbox } from './run/outbox';
+import { readyTask, requireProblems } from './setup/problems';
+import { createRun } from './run/runner';
+import { described } from './setup/engineOptions';
+import { StoredLab } from './stored/storedLab';
 import type {
   DeviceSpeed,
   EngineChoice,
@@ -29,7 +30,7 @@ import type {
   ModelCheckRequest,
   StepUnit,
 } from './types';
-import { Work, type WorkParts } from './work';
+import { Work, type WorkParts } from './run/work';
 
 /** What the lab needs of its surroundings. */
 export interface LabParts extends ModelSources {
@@ -106,14 +107,14 @@ export class Lab extends StoredLab implements LabApi {
     return this.#connected().models.probe();
   }
 
-  async measure(config: ExperimentConfig, choice: EngineChoice): Promise<DeviceSpeed> {
+  async measure(config: RunConfig, choice: EngineChoice): Promise<DeviceSpeed> {
     const { models } = this.#connected();
     if (this.#work) throw new LabBusyError('The speed of this device cannot be measured while a run is at work.');
     const store = await this.openStore();
     return models.measure(config, choice, () => readyTask(store, config));
   }
 
-  async start(config: ExperimentConfig, engine: EngineChoice, keep?: KeepAdapters): Promise<RunRecord> {
+  async start(config: RunConfig, engine: EngineChoice, keep?: KeepAdapters): Promise<RunRecord> {
     const checked = checkConfig(config);
     return this.#begin(engine, async (store) => {
       await requireProblems(store, checked);
@@ -129,6 +130,7 @@ export class Lab extends StoredLab implements LabApi {
     return this.#begin(engine, async (store) => {
       const record = await store.run(runId);
       if (record.status === 'finished') throw new LabStateError(`The run ${record.name} is finished.`);
+      requireNewestFormat(record, (await store.lines(runId, 0, 1))[0]);
       checkConfig(record.config);
       await requireProblems(store, record.config);
       return record;
@@ -158,7 +160,7 @@ export class Lab extends StoredLab implements LabApi {
     await this.#work?.flush();
   }
 
-  async plan(config: ExperimentConfig): Promise<MemoryPlan> {
+  async plan(config: RunConfig): Promise<MemoryPlan> {
     const checked = checkConfig(config);
     const ready = await readyTask(await this.openStore(), checked);
     return this.#connected().models.plan(checked, ready);

@@ -3,17 +3,17 @@
  * back on a message port (`LabMessage`): batches of log events, which are the run, and status and partial text, which
  * are passing and never stored.
  */
-import type { RunEvent, Team } from '../events';
+import type { RunEvent } from '../events';
 import type { ModelFolder } from '../models/folder';
-import type { ExperimentConfig } from '../recipes/config';
+import type { RunConfig } from '../recipes/config';
 import type { KeepAdapters } from '../store/keep';
 import type { ProblemsEntry, RunCondition, RunRecord } from '../store/types';
 import type { EngineNotice } from '../engine/resilient';
 import type { EngineInfo, EngineReport, MemoryPlan, WeightDtype } from '../engine/types';
 import type { Problem, Split } from '../tasks/types';
-import type { LoadProgress } from './engineHost';
-import type { EngineEnd } from './engineLink';
-import type { Perplexity } from './perplexity';
+import type { LoadProgress } from './host/engineHost';
+import type { EngineEnd } from './host/engineLink';
+import type { Perplexity } from './setup/perplexity';
 
 /** What the lab is doing as a whole. */
 export type LabState =
@@ -29,11 +29,8 @@ export type LabState =
   | 'paused'
   | 'stopping';
 
-/**
- * The parts of the loop, in order. An evaluation goes through `ask` to `vote` as well; its numbers are `evaluate`.
- */
-export const LOOP_PHASES = ['ask', 'answer', 'read', 'revise', 'vote', 'data', 'finetune', 'evaluate'] as const;
-export type LoopPhase = (typeof LOOP_PHASES)[number];
+/** Id of a stage of the run's recipe (`Recipe.stages`). An evaluation goes through the stages of asking and voting as well. */
+export type StageId = string;
 
 /** After what a run holds when it is stepped: all agents' answers of a round (or a finetuning), or an iteration. */
 export type StepUnit = 'round' | 'iteration';
@@ -49,9 +46,10 @@ export type Activity =
   | {
       kind: 'debate';
       purpose: Split;
-      team: Team;
+      /** Key of the learner that plays. */
+      learner: string;
       iteration: number;
-      /** 1..M */
+      /** 1.. */
       round: number;
       /** Problems of this debate phase that are finished, and all of them. */
       problemsDone: number;
@@ -68,8 +66,8 @@ export interface LabStatus {
   /** Seconds left at the present speed; null while not known. */
   secondsLeft: number | null;
   engine: EngineSummary | null;
-  /** Part of the loop that is at work, or was when the run was held; null or absent while nothing is computed. */
-  phase?: LoopPhase | null;
+  /** Stage that is at work, or was when the run was held; null or absent while nothing is computed. */
+  phase?: StageId | null;
 }
 
 /** The engine in use, for people. */
@@ -84,13 +82,14 @@ export interface EngineSummary {
   arithmetic?: 'f32' | 'f16';
 }
 
-/** Text being sampled for the problem on show: texts[n] is agent n's so far. */
+/** Text being sampled for the problem on show: texts[n] is seat n's so far. */
 export interface PartialDebate {
   purpose: Split;
-  team: Team;
+  /** Key of the learner that plays. */
+  learner: string;
   iteration: number;
   problem: number;
-  /** 1..M */
+  /** 1.. */
   round: number;
   texts: string[];
   /** Of the rounds before, in full: earlier[m][n]. */
@@ -119,8 +118,8 @@ export interface DeviceSpeed {
   secondsPerTrainedToken: number;
   /** What the engine takes on the device for the settings it was measured with. */
   bytes: MemoryPlan;
-  /** Of those settings: the adapters' part of the bytes goes with both. */
-  agents: number;
+  /** Adapters of those settings, and their rank: the adapters' part of the bytes goes with both. */
+  adapters: number;
   rank: number;
 }
 
@@ -148,13 +147,13 @@ export interface ModelCheck {
 
 export type EngineChoice = 'auto' | 'webgpu' | 'exact' | 'reference';
 
-/** Where a run stands, for lists: debates on the held-out problems. */
+/** Where a run stands, for lists: its headline method on the held-out problems. */
 export interface RunScore {
-  /** Of the society's last evaluation; 0 = before finetuning, the base's. */
+  /** Of its last evaluation; 0 = before finetuning, the base's. */
   iteration: number;
   right: number;
   n: number;
-  /** The same debate without finetuning. */
+  /** What it is compared with. */
   base: { right: number; n: number };
 }
 
@@ -201,9 +200,9 @@ export interface LabApi {
   /** What the engine would run on, without loading it. */
   probe(): Promise<EngineSummary>;
   /** This device's speed with the configuration's model: a few seconds once a session. Rejects when a run is started meanwhile. */
-  measure(config: ExperimentConfig, engine: EngineChoice): Promise<DeviceSpeed>;
+  measure(config: RunConfig, engine: EngineChoice): Promise<DeviceSpeed>;
   /** Starts a run and resolves with its record as soon as it is stored; the work goes on. `keep`: which adapters stay, default all. */
-  start(config: ExperimentConfig, engine: EngineChoice, keep?: KeepAdapters): Promise<RunRecord>;
+  start(config: RunConfig, engine: EngineChoice, keep?: KeepAdapters): Promise<RunRecord>;
   /** Goes on with an interrupted, stopped, paused or failed run. */
   resume(runId: string, engine: EngineChoice): Promise<RunRecord>;
   /** Holds before the next operation on the device. */
@@ -247,7 +246,7 @@ export interface LabApi {
    * Bytes that a run of the configuration takes on a device, by the model's config.json; no weights are read. Rejects when the
    * model is not there or cannot play the task.
    */
-  plan(config: ExperimentConfig): Promise<MemoryPlan>;
+  plan(config: RunConfig): Promise<MemoryPlan>;
   /**
    * Loads a model and says how it does on this device. Rejects while a run is at work.
    * @param port is told of the loading (`LoadProgress`)

@@ -1,8 +1,5 @@
 /** How the texts of a run came about: what was cut, shortened, never asked for or cannot be read. It explains bad accuracies. */
-import type { DebateHeld, LoggedSummary, RunEvent } from '../events';
-
-/** A response of round 1, a response of a later round, or the base model's summary that is read for one. */
-export type TextKind = 'answer' | 'revision' | 'summary';
+import type { Episode, RunEvent, Turn } from '../events';
 
 export interface TextCounts {
   texts: number;
@@ -16,52 +13,61 @@ export interface TextCounts {
   unreadable: number;
 }
 
-/** The texts of one kind by one slot in one phase of a run. */
-export interface TextTally extends Pick<DebateHeld, 'purpose' | 'team' | 'iteration'>, TextCounts {
-  kind: TextKind;
-  /** 0..N−1; of a summary, the slot that reads it. */
-  agent: number;
+/** The texts of one kind by one seat in one phase of a run. */
+export interface TextTally extends Pick<Episode, 'purpose' | 'learner' | 'iteration'>, TextCounts {
+  /** Kind of the turns. */
+  kind: string;
+  /** 0..N−1; of a summary, the seat that reads it. */
+  seat: number;
 }
 
-/** Counts per phase, kind and slot: phases in the order of the log, in them answers, revisions and summaries, in these the slots. */
+/** Kinds in the order in which they are told; others follow in the order of the log. */
+const ORDER = ['answer', 'revision', 'summary'];
+
+/** Counts per phase, kind and seat: phases in the order of the log, in them the kinds, in these the seats. */
 export function tallyTexts(events: Iterable<RunEvent>): TextTally[] {
-  const phases = new Map<string, Phase>();
+  const phases = new Map<
+    string,
+    { key: Pick<TextTally, 'purpose' | 'learner' | 'iteration'>; kinds: Map<string, TextCounts[]> }
+  >();
   for (const event of events) {
-    if (event.type !== 'debate') continue;
-    const { purpose, team, iteration, responses, summaries = [] } = event;
-    const key = `${purpose} ${team} ${iteration}`;
-    const phase = phases.get(key) ?? { purpose, team, iteration, answer: [], revision: [], summary: [] };
-    phases.set(key, phase);
-    responses.forEach((round, m) => {
-      const counts = m === 0 ? phase.answer : phase.revision;
-      round.forEach((response, agent) => count(counts, agent, response, response.answer === null));
-    });
-    for (const round of summaries) round.forEach((summary, agent) => count(phase.summary, agent, summary, false));
+    if (event.type !== 'episode') continue;
+    const { purpose, learner, iteration, turns } = event;
+    const name = `${purpose} ${learner} ${iteration}`;
+    let phase = phases.get(name);
+    if (!phase) phases.set(name, (phase = { key: { purpose, learner, iteration }, kinds: new Map() }));
+    for (const turn of turns) {
+      let seats = phase.kinds.get(turn.kind);
+      if (!seats) phase.kinds.set(turn.kind, (seats = []));
+      count(seats, turn);
+    }
   }
-  return [...phases.values()].flatMap(({ answer, revision, summary, ...phase }) => [
-    ...answer.map((counts, agent) => ({ ...phase, kind: 'answer' as const, agent, ...counts })),
-    ...revision.map((counts, agent) => ({ ...phase, kind: 'revision' as const, agent, ...counts })),
-    ...summary.map((counts, agent) => ({ ...phase, kind: 'summary' as const, agent, ...counts })),
-  ]);
+  return [...phases.values()].flatMap(({ key, kinds }) =>
+    [...kinds.keys()]
+      .sort((a, b) => place(a) - place(b))
+      .flatMap((kind) => (kinds.get(kind) ?? []).map((counts, seat) => ({ ...key, kind, seat, ...counts }))),
+  );
 }
 
-/** Counts by slot, of each kind. */
-type Phase = Pick<DebateHeld, 'purpose' | 'team' | 'iteration'> & Record<TextKind, TextCounts[]>;
+function place(kind: string): number {
+  const at = ORDER.indexOf(kind);
+  return at < 0 ? ORDER.length : at;
+}
 
-function count(slots: TextCounts[], agent: number, { tokens, finish, shortened }: LoggedSummary, unreadable: boolean) {
-  const counts = (slots[agent] ??= { texts: 0, cut: 0, shortened: 0, unasked: 0, unreadable: 0 });
+function count(seats: TextCounts[], { seat, tokens, finish, shortened, answer }: Turn): void {
+  const counts = (seats[seat] ??= { texts: 0, cut: 0, shortened: 0, unasked: 0, unreadable: 0 });
   counts.texts++;
   if (tokens === 0) counts.unasked++;
   else if (finish === 'length') counts.cut++;
   if (shortened) counts.shortened++;
-  if (unreadable) counts.unreadable++;
+  if (answer === null) counts.unreadable++;
 }
 
-/** Counts added up over the slots: one tally for each phase and kind, with the first one's slot. */
-export function overSlots(tallies: readonly TextTally[]): TextTally[] {
+/** Counts added up over the seats: one tally for each phase and kind, with the first one's seat. */
+export function overSeats(tallies: readonly TextTally[]): TextTally[] {
   const sums = new Map<string, TextTally>();
   for (const tally of tallies) {
-    const key = `${tally.purpose} ${tally.team} ${tally.iteration} ${tally.kind}`;
+    const key = `${tally.purpose} ${tally.learner} ${tally.iteration} ${tally.kind}`;
     const sum = sums.get(key);
     sums.set(key, sum ? { ...sum, ...added(sum, tally) } : tally);
   }

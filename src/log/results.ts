@@ -1,29 +1,16 @@
 /** The results of a run as a pure view of its log: what the page draws and the command line prints. */
-import type { DatasetEntry, EvaluationDone, MethodScore, PseudoLabels, RunEvent, RunStarted, Team } from '../events';
+import type {
+  Cast,
+  DatasetBuilt,
+  EvaluationDone,
+  Method,
+  MethodScore,
+  PseudoLabels,
+  RunEvent,
+  RunStarted,
+} from '../events';
+import { standing } from './superseded';
 import { binomialStandardError, pairedComparison, wilsonInterval, type PairedComparison } from '../society/statistics';
-
-/** Ways of answering that a run compares. The first three are without finetuning, so they do not change over iterations. */
-export const METHODS = [
-  { key: 'single', label: 'Single sample', team: 'base', measure: 'single' },
-  { key: 'majority', label: 'Majority of N', team: 'base', measure: 'majority' },
-  { key: 'debate', label: 'Debate without finetuning', team: 'base', measure: 'debate' },
-  { key: 'singleAgentSingle', label: 'Single-agent finetuning, one sample', team: 'single', measure: 'single' },
-  { key: 'singleAgentMajority', label: 'Single-agent finetuning, majority', team: 'single', measure: 'majority' },
-  { key: 'singleAgentDebate', label: 'Single-agent finetuning, debate', team: 'single', measure: 'debate' },
-  { key: 'societySingle', label: 'Society finetuning, one sample', team: 'society', measure: 'single' },
-  { key: 'societyMajority', label: 'Society finetuning, majority of generators', team: 'society', measure: 'majority' },
-  { key: 'societyDebate', label: 'Society finetuning, debate', team: 'society', measure: 'debate' },
-] as const satisfies readonly { key: string; label: string; team: Team; measure: 'single' | 'majority' | 'debate' }[];
-export type MethodKey = (typeof METHODS)[number]['key'];
-
-/** What is compared pairwise in every iteration ≥ 1: same problems, same draws, same number of generations. */
-export const COMPARISONS: readonly (readonly [first: MethodKey, second: MethodKey])[] = [
-  ['societyDebate', 'debate'],
-  ['societyDebate', 'singleAgentDebate'],
-  ['singleAgentDebate', 'debate'],
-  ['societyMajority', 'majority'],
-  ['societySingle', 'single'],
-];
 
 export interface Score {
   right: number;
@@ -51,9 +38,9 @@ export interface LabelQuality {
 export interface DatasetSize {
   adapter: string;
   size: number;
-  kinds: Partial<Record<DatasetEntry['kind'], number>>;
+  kinds: Record<string, number>;
   /** Candidates before mixing. */
-  available: Partial<Record<DatasetEntry['kind'], number>>;
+  available: Record<string, number>;
 }
 
 export interface Diversity {
@@ -66,11 +53,14 @@ export interface Diversity {
 
 export interface IterationResults {
   iteration: number;
-  methods: Partial<Record<MethodKey, Score>>;
-  comparisons: ({ first: MethodKey; second: MethodKey } & PairedComparison)[];
+  /** By method key. */
+  methods: Partial<Record<string, Score>>;
+  comparisons: ({ first: string; second: string } & PairedComparison)[];
   datasets: DatasetSize[];
-  pseudoLabels: Partial<Record<Team, LabelQuality>>;
-  diversity: Partial<Record<Team, Diversity>>;
+  /** By learner. */
+  pseudoLabels: Partial<Record<string, LabelQuality>>;
+  /** By learner. */
+  diversity: Partial<Record<string, Diversity>>;
   /** Mean training loss of each adapter in its first and its last step. */
   losses: { adapter: string; first: number; last: number }[];
 }
@@ -86,56 +76,72 @@ export interface RunResults {
 }
 
 /**
- * Reads a log, complete or still growing. Iteration 0 of the finetuned teams is the base's: a fresh adapter is the base and
+ * Reads a log, complete or still growing. Iteration 0 of what learns is the base's: a fresh adapter is the base and
  * evaluation draws are shared, so it was not run again. The base's scores are repeated in later iterations.
  */
 export function resultsOf(events: Iterable<RunEvent>): RunResults {
   const results: RunResults = { config: null, model: null, engine: null, finished: false, iterations: [] };
   const evaluations = new Map<string, EvaluationDone>();
+  let cast: Cast | null = null;
   const at = (iteration: number): IterationResults => {
     for (let l = results.iterations.length; l <= iteration; l++) results.iterations.push(emptyIteration(l));
     return results.iterations[iteration] as IterationResults;
   };
-  for (const event of events) {
+  for (const event of standing([...events])) {
     if (event.type === 'run-started') {
       Object.assign(results, { config: event.config, model: event.model, engine: event.engine });
+      cast = event;
     } else if (event.type === 'iteration-started') {
       at(event.iteration);
     } else if (event.type === 'dataset') {
-      const { adapter, entries, available } = event;
-      at(event.iteration).datasets.push({ adapter, size: entries.length, kinds: countKinds(entries), available });
+      at(event.iteration).datasets.push(datasetSize(event));
     } else if (event.type === 'pseudo-labels') {
-      at(event.iteration).pseudoLabels[event.team] = labelQuality(event);
+      at(event.iteration).pseudoLabels[event.learner] = labelQuality(event);
     } else if (event.type === 'training-step') {
       for (const { adapter, loss } of event.tracks) addLoss(at(event.iteration), adapter, loss);
     } else if (event.type === 'evaluation') {
-      const { consensus, distinctAnswers, distinctTexts } = event;
-      at(event.iteration).diversity[event.team] = { consensus, distinctAnswers, distinctTexts };
-      evaluations.set(`${event.team} ${event.iteration}`, event);
+      at(event.iteration).diversity[event.learner] = diversityOf(event);
+      evaluations.set(`${event.learner} ${event.iteration}`, event);
     } else if (event.type === 'run-finished') {
       results.finished = true;
     }
   }
-  for (const iteration of results.iterations) addScores(iteration, evaluations, results.config);
+  if (cast) for (const iteration of results.iterations) addScores(iteration, evaluations, cast);
   return results;
 }
 
-function addScores(
-  results: IterationResults,
-  evaluations: ReadonlyMap<string, EvaluationDone>,
-  config: RunStarted['config'] | null,
-): void {
-  const raw = new Map<MethodKey, MethodScore>();
-  for (const { key, team, measure } of METHODS) {
-    if (team === 'single' && config?.singleAgentBaseline === false) continue;
-    const asBase = team === 'base' || results.iteration === 0;
-    const evaluation = evaluations.get(asBase ? 'base 0' : `${team} ${results.iteration}`);
-    if (!evaluation) continue;
-    raw.set(key, evaluation[measure]);
-    results.methods[key] = toScore(evaluation[measure]);
+/** Key of the learner that plays before anything was learnt. */
+export function baseLearnerOf({ learners }: Pick<Cast, 'learners'>): string {
+  return learners[0]?.key ?? '';
+}
+
+/**
+ * A method's score after an iteration. Before anything was learnt it is that of the base's method which answers alike.
+ * @param evaluation by learner and iteration
+ */
+export function scoreOf(
+  cast: Pick<Cast, 'learners' | 'methods'>,
+  { key, learner, answer }: Method,
+  iteration: number,
+  evaluation: (learner: string, iteration: number) => EvaluationDone | undefined,
+): EvaluationDone['scores'][number] | undefined {
+  const base = baseLearnerOf(cast);
+  const before = learner === base || iteration === 0;
+  const wanted = before ? cast.methods.find((one) => one.learner === base && one.answer === answer)?.key : key;
+  const scores = before ? evaluation(base, 0)?.scores : evaluation(learner, iteration)?.scores;
+  return scores?.find(({ method }) => method === wanted);
+}
+
+function addScores(results: IterationResults, evaluations: ReadonlyMap<string, EvaluationDone>, cast: Cast): void {
+  const raw = new Map<string, MethodScore>();
+  for (const method of cast.methods) {
+    const score = scoreOf(cast, method, results.iteration, (learner, l) => evaluations.get(`${learner} ${l}`));
+    if (!score) continue;
+    raw.set(method.key, score);
+    results.methods[method.key] = toScore(score);
   }
   if (results.iteration === 0) return;
-  for (const [first, second] of COMPARISONS) {
+  for (const [first, second] of cast.compare) {
     const a = raw.get(first);
     const b = raw.get(second);
     if (a && b) results.comparisons.push({ first, second, ...pairedComparison(a.correct, b.correct) });
@@ -167,10 +173,18 @@ function labelQuality(event: PseudoLabels): LabelQuality {
   };
 }
 
-function countKinds(entries: readonly DatasetEntry[]): DatasetSize['kinds'] {
-  const kinds: DatasetSize['kinds'] = {};
-  for (const { kind } of entries) kinds[kind] = (kinds[kind] ?? 0) + 1;
-  return kinds;
+function datasetSize({ adapter, examples, available }: DatasetBuilt): DatasetSize {
+  const kinds: Record<string, number> = {};
+  for (const { kind } of examples) kinds[kind] = (kinds[kind] ?? 0) + 1;
+  return { adapter, size: examples.length, kinds, available };
+}
+
+function diversityOf({ layers }: EvaluationDone): Diversity {
+  return {
+    consensus: layers.flatMap(({ consensus }) => consensus ?? []),
+    distinctAnswers: layers.map(({ distinctAnswers }) => distinctAnswers),
+    distinctTexts: layers[0]?.distinctTexts ?? 0,
+  };
 }
 
 function addLoss(results: IterationResults, adapter: string, loss: number): void {

@@ -1,8 +1,9 @@
 /** Is there room in a model's context for what a configuration asks? Found out before a run instead of while it runs. */
 import type { ChatTokenizer } from '../backends/tokenizer';
 import type { ChatMessage, Problem, Task } from '../tasks/types';
-import type { ExperimentConfig } from './config';
+import type { RunConfig } from './config';
 import { ConfigurationError } from './errors';
+import { needOf } from './work';
 
 /**
  * Refuses a run in which no problem at all has room for its prompt, or with it for a response as long as the setting allows (each would be
@@ -15,7 +16,7 @@ import { ConfigurationError } from './errors';
  * @throws ConfigurationError that names the setting to change: the model, the longest response, or the number of rounds
  */
 export async function checkRoom(
-  config: ExperimentConfig,
+  config: RunConfig,
   task: Task,
   tokenizer: Pick<ChatTokenizer, 'encodeChat'>,
   context: number,
@@ -39,7 +40,7 @@ export async function checkRoom(
         `choose at most ${context - shortest}, or a model with a longer context`,
     );
   }
-  if (config.rounds === 1) return;
+  if (needOf(config).tracks.revise === 0) return;
   const revision = await shortestOver(problems, context - 1, tokenizer, (problem) =>
     task.revisePrompt(problem, '.', '.'),
   );
@@ -52,7 +53,7 @@ export async function checkRoom(
 }
 
 /** What the first iteration and the evaluation ask. */
-function problemsOf(config: ExperimentConfig, task: Task): Problem[] {
+function problemsOf(config: RunConfig, task: Task): Problem[] {
   const { evaluationProblems, trainProblems, seed, problems } = config;
   const training = task.problems('train', trainProblems, seed, problems === 'fresh' ? 1 : 0);
   return [...task.problems('evaluation', evaluationProblems, seed), ...training];

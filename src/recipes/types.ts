@@ -1,84 +1,171 @@
 /**
- * What a recipe sees of the world: a `Society` that can be asked and finetuned. No GPU, DOM or database here; a
- * scripted fake society tests every recipe without a model.
+ * What a recipe is: one file that says its settings, its cast, what it evaluates, what it costs, what became of every turn, and its
+ * loop. Nobody else knows its name: everything reads it through this interface, by way of the registry (`index.ts`).
  */
-import type { AdapterConfig, OptimiserSettings, TrainStepEvent } from '../engine/types';
-import type { RunEvent, Shortened } from '../events';
-import { STREAMS } from '../random';
-import type { ChatMessage, Task } from '../tasks/types';
-import type { ExperimentConfig } from './config';
+import type {
+  Cast,
+  DatasetBuilt,
+  Episode,
+  GroupKey,
+  IterationStarted,
+  AdapterVersion,
+  JobSuperseded,
+  ProblemsDrawn,
+  RunEvent,
+  TrainingStep,
+} from '../events';
+import type { Runtime } from '../runtimes/types';
+import type { Fate } from '../society/fate';
+import type { Equal } from '../society/vote';
+import type { Split, Task, Ungraded } from '../tasks/types';
+import type { RunConfig } from './config';
+import type { SettingTable } from './settings';
 
-/**
- * The name of a draw (see src/random.ts); the seed is the run's. A summary has the round and agent of the response that it is
- * read for.
- */
-export interface CallName {
-  stream: number;
-  iteration: number;
-  agent: number;
-  problem: number;
-  round: number;
+/** A complete configuration to start from. */
+export interface Preset<C extends RunConfig = RunConfig> {
+  title: string;
+  /** One sentence for people. */
+  description: string;
+  /** Grows when the configuration changes; logs name it. */
+  revision: number;
+  config: C;
 }
 
-export interface Question {
-  /** Adapter that answers, null = the base model. */
-  adapter: string | null;
-  messages: ChatMessage[];
-  name: CallName;
-  /** Texts of agents that the messages hold and that may be cut if there is no room; absent where there are none. */
-  quotes?: QuotedTexts;
+/** When a stage is at work. */
+export type Moment =
+  /** Questions of the stage's kinds are put together. */
+  | 'ask'
+  /** They are being answered. */
+  | 'answer'
+  /** Episodes end with their verdict. */
+  | 'verdict'
+  | 'data'
+  | 'train'
+  | 'evaluate';
+
+/** A part of the loop in words: for the track, lessons and progress. */
+export interface Stage {
+  id: string;
+  moment: Moment;
+  /** Kinds of turns, for `ask` and `answer`. */
+  kinds?: readonly string[];
+  title: string;
+  /** One line, while the run goes at full speed. */
+  what: string;
+  /** One or two sentences more, in slow motion or on request. */
+  why: string;
+  /** What is said in the stage, where the speaker's role does not tell: "revision". Absent = the kind of the turn. */
+  says?: string;
 }
 
-export interface QuotedTexts {
-  /** As `Shortened` counts them. */
-  others: string[];
-  own: string;
-  /** The question's messages with so much of the texts. */
-  messages(kept: Shortened): ChatMessage[];
+/** A kind of examples, for people. */
+export interface ExampleKind {
+  /** As in the log. */
+  kind: string;
+  /** Roles of the agents that learn from such examples. */
+  roles: readonly string[];
+  /** Absent = the kind. */
+  label?: string;
+  /** Which turns they are: "revisions that kept a right first answer". */
+  line: string;
 }
 
-/** Raw response of the model. Values are as the engine gave them; the log rounds. */
-export interface ModelResponse {
-  text: string;
-  finish: 'stop' | 'length';
-  tokens: number;
-  logprobs: number[];
-  margins: number[];
-  /** Present where the question's quotes were cut. */
-  shortened?: Shortened;
+/** A stretch of a run's work, in order. */
+export type Work =
+  | {
+      kind: 'episodes';
+      iteration: number;
+      purpose: Split;
+      problems: number;
+      /** Responses and summaries in all. */ calls: number;
+    }
+  | {
+      kind: 'train';
+      iteration: number;
+      /** Expected examples, those that quote nobody and those that quote others. */
+      solve: number;
+      revise: number;
+    };
+
+/** What a run asks of a device. Plan, estimate, meter and engine options read this one. */
+export interface Need {
+  /** Responses asked for at once, at most. */
+  rows: number;
+  /** Responses of one problem that are asked for at once. */
+  seats: number;
+  /** What the longest prompt quotes: texts of others (0 = nobody's), which the base model may summarise first. */
+  quotes: { others: number; summarised: boolean };
+  /** Adapters held at the same time. */
+  adapters: number;
+  /** Largest rank of them. */
+  rank: number;
+  /** Adapters that are trained together: those whose prompts quote nobody, and those whose prompts quote others. */
+  tracks: { solve: number; revise: number };
+  work: Work[];
 }
 
-/** Does the question ask for a summary of responses instead of a response? Its name says so. */
-export function asksForSummary({ name: { stream } }: Question): boolean {
-  return stream === STREAMS.summarise || stream === STREAMS.summariseEvaluation;
+/** Answers of a method over the evaluation problems, not graded yet. */
+export interface AnsweredMethod {
+  method: string;
+  /** Turns of an episode that the answer was made from. */
+  turns: number[];
+  answers: (string | null)[];
 }
 
-/** One finetuning example: loss on the completion only, and on the end token after it. */
-export interface FinetuneExample {
-  messages: ChatMessage[];
-  completion: string;
-  /** Present where the response was cut at its length limit: it has no end, and none is learned where it was cut. */
-  cut?: true;
+/** What a recipe yields. Gold is not in it: `runRecipe` adds what is graded on the way into the log. */
+export type Draft =
+  | ProblemsDrawn
+  | IterationStarted
+  | Episode
+  | DatasetBuilt
+  | TrainingStep
+  | JobSuperseded
+  | AdapterVersion
+  | { type: 'evaluate'; iteration: number; learner: string; group: GroupKey; methods: AnsweredMethod[] }
+  | {
+      type: 'labels';
+      iteration: number;
+      learner: string;
+      /** Seats that voted. */
+      voters: number;
+      labels: { problem: number; answer: string | null; votes: number; accepted: boolean }[];
+    };
+
+/** What a recipe's loop is played with. */
+export interface RunContext<C extends RunConfig = RunConfig> {
+  config: C;
+  runtime: Runtime;
+  /** Prompts and reading of answers; its problems come through `problems`. */
+  task: Task;
+  /** The true answers of problems that were drawn, by id. Present for recipes that say `usesGold`. */
+  gold?: ReadonlyMap<number, string>;
+  /** Draws problems and yields their event. What it returns has no gold. @param drawn 0 = the same problems in every iteration */
+  problems(split: Split, count: number, iteration: number, drawn: number): AsyncGenerator<Draft, Ungraded[], void>;
 }
 
-export interface FinetuneTrack {
-  adapter: string;
-  examples: FinetuneExample[];
-  /** Indices of the examples of each optimiser step. */
-  batches: number[][];
+export interface Recipe<C extends RunConfig = RunConfig> {
+  id: string;
+  /** Grows when the same settings give another log; logs name it. */
+  revision: number;
+  title: string;
+  description: string;
+  /** Where it is from. */
+  paper: string;
+  /** Its loop learns from true answers. Absent: it never sees one. */
+  usesGold?: true;
+  /** Its own settings, beside the shared ones. */
+  settings: SettingTable;
+  presets: Readonly<Record<string, Preset<C>>>;
+  /** Settings that do not go together. @throws ConfigurationError */
+  check?(config: C): void;
+  cast(config: C): Cast;
+  stages(config: C): Stage[];
+  cost(config: C): Need;
+  /** What its agents learn from, in the order in which it is drawn. Absent: the kinds that data sets and fates name. */
+  examples?: readonly ExampleKind[];
+  /** One fate a turn, in their order. @param equal do two answers mean the same? For logs that do not say which turns a vote joined. */
+  fate?(episode: Episode, config: C, equal: Equal): Fate[];
+  run(context: RunContext<C>): AsyncGenerator<Draft, void, void>;
 }
 
-export interface Society {
-  /** Answers in the order of the questions. */
-  ask(questions: Question[]): Promise<ModelResponse[]>;
-  /** Trains the tracks together, in place; one event per optimiser step. Tracks without batches are left as they are. */
-  finetune(tracks: FinetuneTrack[], optimiser: OptimiserSettings): AsyncGenerator<TrainStepEvent, void, void>;
-  /** New adapter with PEFT's initialisation from the seed; replaces one of that name. */
-  createAdapter(name: string, config: AdapterConfig, seed: number): Promise<void>;
-  /** sha-256 of an adapter's exported tensors, hex. */
-  adapterHash(name: string): Promise<string>;
-  /** What the run-started event says about model and engine. */
-  describe(): { model: { name: string; hash: string }; engine: string };
-}
-
-export type Recipe = (society: Society, task: Task, config: ExperimentConfig) => AsyncGenerator<RunEvent, void, void>;
+export type { RunEvent };

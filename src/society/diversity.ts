@@ -1,29 +1,36 @@
-/** How much the agents of a society differ, from their answers and texts alone. */
-import type { Debate } from './debate';
+/** How much the seats of a society differ, from their answers and texts alone. */
+import type { Episode, LayerScore } from '../events';
+import { answersOf } from './episode';
 import { clusterAnswers, type Equal } from './vote';
 
-/** Mean share of agents that gave the voted answer in a round (0-based index); no readable answer counts as 0. */
-export function consensus(debates: readonly Debate[], round: number): number {
-  return mean(debates, (debate) => (debate.votes[round]?.count ?? 0) / (debate.responses[round]?.length ?? 1));
+/** Consensus and distinct answers and texts of a layer, over episodes. Consensus only where the layer was voted on. */
+export function diversityOf(
+  episodes: readonly Episode[],
+  layer: number,
+  equal: Equal,
+): Pick<LayerScore, 'consensus' | 'distinctAnswers' | 'distinctTexts'> {
+  const votes = episodes.map((episode) => voteOn(episode, layer));
+  return {
+    ...(votes.every((vote) => vote !== undefined) && {
+      consensus: mean(votes.map((vote) => (vote?.count ?? 0) / (vote?.of.length || 1))),
+    }),
+    distinctAnswers: mean(
+      episodes.map((episode, at) => votes[at]?.distinct ?? clusterAnswers(answersIn(episode, layer), equal).length),
+    ),
+    distinctTexts: mean(
+      episodes.map((episode) => new Set(answersOf(episode, layer).map((at) => episode.turns[at]?.text)).size),
+    ),
+  };
 }
 
-/** Mean number of distinct readable answers among the agents in a round (0-based index). */
-export function distinctAnswers(debates: readonly Debate[], round: number, equal: Equal): number {
-  return mean(
-    debates,
-    (debate) =>
-      clusterAnswers(
-        (debate.responses[round] ?? []).map((response) => response.answer),
-        equal,
-      ).length,
-  );
+function voteOn(episode: Episode, layer: number) {
+  return episode.verdicts.find(({ by, of }) => by === 'vote' && of.every((at) => episode.turns[at]?.layer === layer));
 }
 
-/** Mean number of distinct response texts among the agents in a round (0-based index). */
-export function distinctTexts(debates: readonly Debate[], round: number): number {
-  return mean(debates, (debate) => new Set((debate.responses[round] ?? []).map((response) => response.text)).size);
+function answersIn(episode: Episode, layer: number): (string | null)[] {
+  return answersOf(episode, layer).map((at) => episode.turns[at]?.answer ?? null);
 }
 
-function mean(debates: readonly Debate[], value: (debate: Debate) => number): number {
-  return debates.length === 0 ? 0 : debates.reduce((sum, debate) => sum + value(debate), 0) / debates.length;
+function mean(values: readonly number[]): number {
+  return values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -1,79 +1,39 @@
-/** The only place where gold is read: evaluation and the diagnostic of pseudo-labels. Nothing here feeds back. */
-import type { EvaluationDone, MethodScore, PseudoLabels } from '../events';
-import type { Problem, Task } from '../tasks/types';
-import type { Debate } from './debate';
-import { consensus, distinctAnswers, distinctTexts } from './diversity';
-import { pseudoLabel } from './selection';
+/** The only place where gold is read: what a log says about right and wrong. Nothing here feeds back into a recipe. */
+import type { Episode, EvaluationDone, LayerScore, MethodScore, PseudoLabels } from '../events';
+import { diversityOf } from './diversity';
+import { answersOf, layersOf } from './episode';
+import type { Equal } from './vote';
 
-/**
- * Scores of a team on held-out problems. An unreadable answer is wrong and counted, never left out.
- * @param debates one a problem, in the order of `problems`; at least one round.
- */
-export function gradeEvaluation(
-  debates: readonly Debate[],
-  problems: readonly Problem[],
-  task: Task,
-): Omit<EvaluationDone, 'type' | 'iteration' | 'team'> {
-  const rounds = debates[0]?.responses.length ?? 0;
-  const agents = debates[0]?.responses[0]?.length ?? 0;
-  const slot = (round: number, agent: number) =>
-    score(
-      debates.map((debate) => debate.responses[round]?.[agent]?.answer ?? null),
-      problems,
-      task,
-    );
-  const vote = (round: number) =>
-    score(
-      debates.map((debate) => debate.votes[round]?.answer ?? null),
-      problems,
-      task,
-    );
-  const roundIndices = range(rounds);
-  return {
-    single: slot(0, 0),
-    majority: vote(0),
-    debate: vote(rounds - 1),
-    perAgent: roundIndices.map((round) =>
-      range(agents).map((agent) => {
-        const { right, unreadable } = slot(round, agent);
-        return { right, unreadable };
-      }),
-    ),
-    consensus: roundIndices.map((round) => consensus(debates, round)),
-    distinctAnswers: roundIndices.map((round) => distinctAnswers(debates, round, task.equal)),
-    distinctTexts: distinctTexts(debates, 0),
-  };
+/** Answers by problem id. */
+export type Gold = ReadonlyMap<number, string>;
+
+/** A pseudo-label that a recipe learns from, or not. */
+export interface Label {
+  problem: number;
+  answer: string | null;
+  votes: number;
+  accepted: boolean;
 }
 
-/** Precision of the last vote as a label, by number of agreeing agents (index = votes, 0 = nothing readable). */
-export function gradePseudoLabels(
-  debates: readonly Debate[],
-  problems: readonly Problem[],
-  task: Task,
-  minimumVotes: number,
-): Omit<PseudoLabels, 'type' | 'iteration' | 'team'> {
-  const agents = debates[0]?.responses[0]?.length ?? 0;
-  const byVotes = range(agents + 1).map((votes) => ({ votes, problems: 0, right: 0 }));
-  let accepted = 0;
-  let acceptedRight = 0;
-  debates.forEach((debate, index) => {
-    const vote = debate.votes.at(-1);
-    const bin = byVotes[vote?.count ?? 0];
-    const right = isRight(vote?.answer ?? null, problems[index], task) ? 1 : 0;
-    if (bin) {
-      bin.problems++;
-      bin.right += right;
-    }
-    if ('label' in pseudoLabel(debate, minimumVotes)) {
-      accepted++;
-      acceptedRight += right;
-    }
-  });
-  return { problems: debates.length, byVotes, accepted, acceptedRight };
+/** The episode with what gold says about its turns and verdicts. */
+export function gradeEpisode(episode: Episode, gold: Gold, equal: Equal): Episode {
+  const truth = gold.get(episode.problem);
+  if (truth === undefined) return episode;
+  const graded = <T extends { answer?: string | null }>(one: T): T =>
+    one.answer === undefined ? one : { ...one, right: isRight(one.answer, truth, equal) };
+  return { ...episode, turns: episode.turns.map(graded), verdicts: episode.verdicts.map(graded) };
 }
 
-function score(answers: (string | null)[], problems: readonly Problem[], task: Task): MethodScore {
-  const correct = answers.map((answer, index) => (isRight(answer, problems[index], task) ? '1' : '0')).join('');
+/** An unreadable answer is wrong and counted, never left out. @param answers in the order of `problems` */
+export function scoreAnswers(
+  answers: readonly (string | null)[],
+  problems: readonly number[],
+  gold: Gold,
+  equal: Equal,
+): MethodScore {
+  const correct = answers
+    .map((answer, at) => (isRight(answer, gold.get(problems[at] ?? -1), equal) ? '1' : '0'))
+    .join('');
   return {
     right: correct.split('1').length - 1,
     unreadable: answers.filter((answer) => answer === null).length,
@@ -82,10 +42,52 @@ function score(answers: (string | null)[], problems: readonly Problem[], task: T
   };
 }
 
-function isRight(answer: string | null, problem: Problem | undefined, task: Task): boolean {
-  return answer !== null && problem !== undefined && task.equal(answer, problem.gold);
+/** What every seat of every layer had right. @param episodes graded; all of one shape */
+export function scoreLayers(episodes: readonly Episode[], equal: Equal): EvaluationDone['layers'] {
+  const layers = episodes[0] ? layersOf(episodes[0]) : 0;
+  return Array.from({ length: layers }, (_, layer): LayerScore => {
+    const seats: LayerScore['seats'] = [];
+    for (const episode of episodes) {
+      for (const at of answersOf(episode, layer)) {
+        const turn = episode.turns[at];
+        if (!turn) continue;
+        const seat = (seats[turn.seat] ??= { right: 0, unreadable: 0 });
+        if (turn.right) seat.right++;
+        if (turn.answer === null) seat.unreadable++;
+      }
+    }
+    return {
+      seats: Array.from(seats, (seat) => seat ?? { right: 0, unreadable: 0 }),
+      ...diversityOf(episodes, layer, equal),
+    };
+  });
 }
 
-function range(count: number): number[] {
-  return Array.from({ length: count }, (_, index) => index);
+/** Precision of pseudo-labels, by number of agreeing voters (index = votes, 0 = nothing readable). */
+export function gradeLabels(
+  labels: readonly Label[],
+  voters: number,
+  gold: Gold,
+  equal: Equal,
+): Omit<PseudoLabels, 'type' | 'iteration' | 'learner'> {
+  const byVotes = Array.from({ length: voters + 1 }, (_, votes) => ({ votes, problems: 0, right: 0 }));
+  let accepted = 0;
+  let acceptedRight = 0;
+  for (const label of labels) {
+    const bin = byVotes[label.votes];
+    const right = isRight(label.answer, gold.get(label.problem), equal) ? 1 : 0;
+    if (bin) {
+      bin.problems++;
+      bin.right += right;
+    }
+    if (label.accepted) {
+      accepted++;
+      acceptedRight += right;
+    }
+  }
+  return { problems: labels.length, byVotes, accepted, acceptedRight };
+}
+
+function isRight(answer: string | null, gold: string | undefined, equal: Equal): boolean {
+  return answer !== null && gold !== undefined && equal(answer, gold);
 }

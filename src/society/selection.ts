@@ -1,13 +1,14 @@
 /**
- * Which responses each agent is finetuned on (arXiv 2501.05707, Algorithm 1 lines 17 to 27). The vote of the last round is the
- * pseudo-label ŷ; gold is not known here.
+ * Which turns an adapter is finetuned on. A recipe's rule says the fate of every turn (`Recipe.fate`); here the fates become data sets.
+ * The vote of the last round is the pseudo-label ŷ; gold is not known here.
  */
-import type { DatasetBuilt, DatasetEntry } from '../events';
-import { drawUint, type DrawName } from '../random';
-import type { Debate } from './debate';
-import type { Equal } from './vote';
+import type { DatasetBuilt, Episode, ExampleRef, Verdict } from '../events';
+import { drawUint, shuffled, type DrawName } from '../random';
+import { lastVote } from './episode';
+import type { Fate } from './fate';
+import { CHECKER } from './prompts';
 
-export type Selection = Pick<DatasetBuilt, 'entries' | 'available' | 'dropped'>;
+export type Selection = Pick<DatasetBuilt, 'examples' | 'available' | 'dropped'>;
 
 /** Why a response is not used. */
 export const DROPPED = {
@@ -15,90 +16,75 @@ export const DROPPED = {
   fewVotes: 'label has too few votes',
   differs: 'answer differs from the label',
   share: 'left out to keep the share w',
+  dealt: 'dealt to another agent',
+  unanimous: 'all agreed or none: nothing to tell apart',
+  unspoken: 'the agent said nothing',
 } as const;
 
 /**
- * ŷ of a debate, or the reason why there is none to learn from. The paper accepts the winner of any vote
+ * ŷ of an episode, or the reason why there is none to learn from. The paper accepts the winner of any vote
  * (minimumVotes = 1); a weak base then learns from the winners of 1-1-1 ties.
+ * @param by gold: the true answer that a checker gave is the label
  */
-export function pseudoLabel(debate: Debate, minimumVotes: number): { label: string } | { rejected: string } {
-  const vote = debate.votes.at(-1);
-  if (!vote || vote.answer === null) return { rejected: DROPPED.noVote };
-  if (vote.count < minimumVotes) return { rejected: DROPPED.fewVotes };
-  return { label: vote.answer };
-}
-
-/** D^G_n: this agent's own round-1 responses whose answer equals ŷ. */
-export function selectGenerator(
-  debates: readonly Debate[],
-  agent: number,
+export function pseudoLabel(
+  episode: Episode,
   minimumVotes: number,
-  equal: Equal,
-): Selection {
-  return selectFirstRound(debates, [agent], 'G', minimumVotes, equal);
-}
-
-/** Majority finetuning of one model: every slot's round-1 response whose answer equals ŷ. */
-export function selectMajority(debates: readonly Debate[], minimumVotes: number, equal: Equal): Selection {
-  const slots = Array.from({ length: debates[0]?.responses[0]?.length ?? 0 }, (_, slot) => slot);
-  return selectFirstRound(debates, slots, 'M', minimumVotes, equal);
-}
-
-function selectFirstRound(
-  debates: readonly Debate[],
-  slots: readonly number[],
-  kind: 'G' | 'M',
-  minimumVotes: number,
-  equal: Equal,
-): Selection {
-  const entries: DatasetEntry[] = [];
-  const dropped = new Tally();
-  for (const debate of debates) {
-    const label = pseudoLabel(debate, minimumVotes);
-    for (const agent of slots) {
-      if ('rejected' in label) dropped.add(label.rejected);
-      else if (!agrees(debate, 0, agent, label.label, equal)) dropped.add(DROPPED.differs);
-      else entries.push({ problem: debate.problem, kind, agent, round: 1 });
-    }
+  by: 'vote' | 'gold' = 'vote',
+): { label: Verdict } | { rejected: string } {
+  if (by === 'gold') {
+    const truth = episode.verdicts.findLast((verdict) => verdict.by === CHECKER);
+    return truth ? { label: truth } : { rejected: DROPPED.noVote };
   }
-  return { entries, available: { [kind]: entries.length }, dropped: dropped.list() };
+  const vote = lastVote(episode);
+  if (!vote || vote.answer === null || vote.answer === undefined) return { rejected: DROPPED.noVote };
+  if ((vote.count ?? 0) < minimumVotes) return { rejected: DROPPED.fewVotes };
+  return { label: vote };
 }
 
 /**
- * D^C_n = w·D^{C−}_n + (1−w)·D^{C+}_n: last-round responses of the slot that equal ŷ, those whose round-1 answer was wrong
- * (C−, corrected) and those that stayed right (C+), mixed by `mixtureSizes`. Which ones: those with the smallest draws, a draw
- * per problem, so that another problem never changes the fate of this one's draw.
- * @param draw name of the draws; problem is filled in.
+ * The examples of an adapter, in the order of the episodes and their turns.
+ * @param fates of the turns of each episode, in the order of the episodes
+ * @param kinds of examples that the adapter can have
  */
-export function selectCritic(
-  debates: readonly Debate[],
-  agent: number,
+export function select(
+  episodes: readonly Episode[],
+  fates: readonly (readonly Fate[])[],
+  adapter: string,
+  kinds: readonly string[],
+): Selection {
+  const examples: ExampleRef[] = [];
+  const dropped = new Tally();
+  episodes.forEach(({ problem }, at) =>
+    fates[at]?.forEach((fate, turn) => {
+      if (fate.to === 'unused' || fate.adapter !== adapter) return;
+      if (fate.to === 'dropped') dropped.add(fate.why);
+      else examples.push({ problem, turn, kind: fate.kind, ...(fate.prompt !== undefined && { prompt: fate.prompt }) });
+    }),
+  );
+  const available = kinds.map((kind) => [kind, examples.filter((example) => example.kind === kind).length] as const);
+  return { examples, available: Object.fromEntries(available), dropped: dropped.list() };
+}
+
+/**
+ * D^C_n = w·D^{C−}_n + (1−w)·D^{C+}_n (arXiv 2501.05707, Algorithm 1 line 26): a selection with the share w of one kind, by
+ * `mixtureSizes`. Which ones stay: those with the smallest draws, a draw per problem, so that another problem never changes the fate of
+ * this one's draw.
+ * @param kinds the corrected and the kept ones
+ * @param draw name of the draws; problem is filled in
+ */
+export function mix(
+  { examples, available, dropped }: Selection,
+  [first, second]: readonly [string, string],
   share: number,
-  minimumVotes: number,
-  equal: Equal,
   draw: DrawName,
 ): Selection {
-  const corrected: DatasetEntry[] = [];
-  const kept: DatasetEntry[] = [];
-  const dropped = new Tally();
-  for (const debate of debates) {
-    const label = pseudoLabel(debate, minimumVotes);
-    const round = debate.responses.length;
-    if ('rejected' in label) dropped.add(label.rejected);
-    else if (!agrees(debate, round - 1, agent, label.label, equal)) dropped.add(DROPPED.differs);
-    else if (agrees(debate, 0, agent, label.label, equal))
-      kept.push({ problem: debate.problem, kind: 'C+', agent, round });
-    else corrected.push({ problem: debate.problem, kind: 'C-', agent, round });
-  }
+  const corrected = examples.filter(({ kind }) => kind === first);
+  const kept = examples.filter(({ kind }) => kind === second);
   const sizes = mixtureSizes(corrected.length, kept.length, share);
-  dropped.add(DROPPED.share, corrected.length + kept.length - sizes.corrected - sizes.kept);
   const chosen = new Set([...sample(corrected, sizes.corrected, draw), ...sample(kept, sizes.kept, draw)]);
-  const order = new Map(debates.map((debate, index) => [debate.problem, index]));
-  return {
-    entries: [...chosen].sort((x, y) => (order.get(x.problem) ?? 0) - (order.get(y.problem) ?? 0)),
-    available: { 'C-': corrected.length, 'C+': kept.length },
-    dropped: dropped.list(),
-  };
+  const tally = new Tally(dropped);
+  tally.add(DROPPED.share, corrected.length + kept.length - sizes.corrected - sizes.kept);
+  return { examples: examples.filter((example) => chosen.has(example)), available, dropped: tally.list() };
 }
 
 /**
@@ -129,22 +115,44 @@ export function mixtureSizes(corrected: number, kept: number, share: number): { 
     : { corrected: half - kept, kept };
 }
 
-function agrees(debate: Debate, round: number, agent: number, label: string, equal: Equal): boolean {
-  const answer = debate.responses[round]?.[agent]?.answer ?? null;
-  return answer !== null && equal(answer, label);
+/** Several selections as one, its examples in the order of the selections. */
+export function union(selections: readonly Selection[]): Selection {
+  const available: Record<string, number> = {};
+  const dropped = new Tally();
+  for (const selection of selections) {
+    for (const [kind, count] of Object.entries(selection.available)) available[kind] = (available[kind] ?? 0) + count;
+    for (const { reason, count } of selection.dropped) dropped.add(reason, count);
+  }
+  return { examples: selections.flatMap(({ examples }) => examples), available, dropped: dropped.list() };
 }
 
-/** The `size` entries with the smallest draws. */
-function sample(entries: readonly DatasetEntry[], size: number, draw: DrawName): DatasetEntry[] {
-  return entries
-    .map((entry) => ({ entry, key: drawUint({ ...draw, problem: entry.problem }, 0) }))
-    .sort((x, y) => x.key - y.key || x.entry.problem - y.entry.problem)
+/**
+ * One of several random parts of a selection, as equal in size as they can be.
+ * @param part 0..parts − 1
+ * @param draw name of the permutation
+ */
+export function deal({ examples, available }: Selection, parts: number, part: number, draw: DrawName): Selection {
+  const own = shuffled(examples, draw).filter((_, at) => at % parts === part);
+  const dropped = new Tally();
+  dropped.add(DROPPED.dealt, examples.length - own.length);
+  return { examples: examples.filter((example) => own.includes(example)), available, dropped: dropped.list() };
+}
+
+/** The `size` examples with the smallest draws. */
+function sample(examples: readonly ExampleRef[], size: number, draw: DrawName): ExampleRef[] {
+  return examples
+    .map((example) => ({ example, key: drawUint({ ...draw, problem: example.problem }, 0) }))
+    .sort((x, y) => x.key - y.key || x.example.problem - y.example.problem)
     .slice(0, size)
-    .map(({ entry }) => entry);
+    .map(({ example }) => example);
 }
 
 class Tally {
-  private readonly counts = new Map<string, number>();
+  private readonly counts: Map<string, number>;
+
+  constructor(start: DatasetBuilt['dropped'] = []) {
+    this.counts = new Map(start.map(({ reason, count }) => [reason, count]));
+  }
 
   add(reason: string, count = 1): void {
     if (count > 0) this.counts.set(reason, (this.counts.get(reason) ?? 0) + count);

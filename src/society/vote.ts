@@ -1,11 +1,20 @@
 /** Majority vote over the final answers of one round (arXiv 2501.05707, section 2.1). */
-import type { Vote } from '../events';
 import { drawInt, type DrawName } from '../random';
 
 export interface Cluster {
   /** The first answer of the cluster in agent order. */
   answer: string;
   count: number;
+}
+
+/** What a vote came to. */
+export interface Majority {
+  /** null when no response was readable. */
+  answer: string | null;
+  /** How many gave it. */
+  count: number;
+  /** Several answers had that count and a seeded draw chose. */
+  tied: boolean;
 }
 
 /** Do two canonical answers mean the same? (`Task.equal`) */
@@ -29,7 +38,7 @@ export function clusterAnswers(answers: readonly (string | null)[], equal: Equal
  * @param answers one per agent, null = unreadable. Unreadable answers never win: all unreadable gives answer null, count 0.
  * @param name of the tie-breaking draw; it is only used in a tie, and using it shifts no other draw.
  */
-export function majorityVote(answers: readonly (string | null)[], equal: Equal, name: DrawName): Vote {
+export function majorityVote(answers: readonly (string | null)[], equal: Equal, name: DrawName): Majority {
   const clusters = clusterAnswers(answers, equal);
   const count = Math.max(0, ...clusters.map((cluster) => cluster.count));
   const leaders = clusters.filter((cluster) => cluster.count === count);

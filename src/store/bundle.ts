@@ -2,9 +2,10 @@
 import { strToU8, zipSync, type Zippable } from 'fflate';
 import { serialiseAdapter } from '../engine/peft';
 import { canonicalJson } from '../log/canonical';
+import { discreteDigestOf } from '../log/digest';
 import { resultsOf } from '../log/results';
 import type { RunEvent } from '../events';
-import { missingAdapters } from './keep';
+import { adapterFolder, missingAdapters, versionsOf } from './keep';
 import { damageOf, readableEvents } from './readBack';
 import type { RunStore } from './types';
 
@@ -24,7 +25,8 @@ export async function bundleRun(store: RunStore, runId: string): Promise<Uint8Ar
   const files: Zippable = {
     'run.json': json({
       format: 'polylogue-run',
-      version: 1,
+      version: 2,
+      discreteDigest: discreteDigestOf(events),
       name: record.name,
       status: record.status,
       ...(record.error && { error: record.error }),
@@ -35,16 +37,22 @@ export async function bundleRun(store: RunStore, runId: string): Promise<Uint8Ar
       adaptersNotKept: missingAdapters(events, held),
       ...(damage !== null && { damage, readableEvents: events.length }),
     }),
-    'log.jsonl': strToU8(events.map((event) => `${canonicalJson(event)}\n`).join('')),
+    'log.jsonl': strToU8(lines.slice(0, events.length).map(canonicalLine).join('')),
     ...results(events, damage !== null),
   };
-  for (const { name, iteration } of held) {
-    const parts = serialiseAdapter(await store.adapter(runId, name, iteration));
+  const versions = versionsOf(events);
+  for (const adapter of held) {
+    const parts = serialiseAdapter(await store.adapter(runId, adapter));
     // Weights do not compress; storing them is faster and no larger.
     for (const [file, bytes] of Object.entries(parts))
-      files[`adapters/iteration-${iteration}/${name}/${file}`] = [bytes, { level: 0 }];
+      files[`${adapterFolder(adapter, versions)}/${file}`] = [bytes, { level: 0 }];
   }
   return zipSync(files, { level: 6, mtime: '1980-01-01T00:00:00' });
+}
+
+/** A line as the digest reads it: the original event, in whichever format it was written. */
+function canonicalLine(line: string): string {
+  return `${canonicalJson(JSON.parse(line))}\n`;
 }
 
 /** A log that is damaged before its first numbers has no results. */

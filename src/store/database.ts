@@ -5,7 +5,8 @@
  */
 import { openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction, type StoreNames } from 'idb';
 import type { AdapterWeights } from '../engine/types';
-import type { EvaluationDone, RunEvent, Team } from '../events';
+import type { Event1 } from '../log/format1';
+
 import { StoreUnavailableError } from './errors';
 import type { Checkpoint, RunRecord, StoredProblems } from './types';
 
@@ -17,13 +18,16 @@ export interface PolylogueSchema extends DBSchema {
    * Key: run, index in the log. JSON texts since version 3: reading a long log takes a quarter of the time that objects full of
    * numbers take, and texts pass between threads as they are. What was stored before stays as it was.
    */
-  events: { key: [string, number]; value: string | RunEvent };
-  /** Key: run, iteration, name. */
+  events: { key: [string, number]; value: string | object };
+  /** Key: run, iteration, job and name (`adapterKey`; the name alone before version 5). */
   adapters: { key: [string, number, string]; value: AdapterWeights };
   /** Key: run, iteration. */
   checkpoints: { key: [string, number]; value: Checkpoint };
-  /** Copies of the log's evaluation events, so that a list of runs need not read whole logs. Key: run, iteration, team. */
-  evaluations: { key: [string, number, Team]; value: EvaluationDone };
+  /**
+   * Copies of the log's evaluation events, as they were written, so that a list of runs need not read whole logs. Key: run, iteration,
+   * learner.
+   */
+  evaluations: { key: [string, number, string]; value: object };
   /** Files of problems since version 4. Key: sha-256 of the bytes, hex. */
   problems: { key: string; value: StoredProblems };
 }
@@ -40,6 +44,8 @@ const MIGRATIONS: ((db: Database, transaction: Upgrade) => Promise<void>)[] = [
   async function addProblems(db) {
     db.createObjectStore('problems', { keyPath: 'sha256' });
   },
+  // Logs of format 2, and adapters by the job that they came out of: an older lab could not read them.
+  async function secondFormat() {},
 ];
 
 export const DATABASE_VERSION = MIGRATIONS.length;
@@ -59,8 +65,10 @@ async function addEvaluations(db: Database, transaction: Upgrade): Promise<void>
   while (cursor) {
     const event = cursor.value;
     // Texts came later than this migration.
-    if (typeof event !== 'string' && event.type === 'evaluation')
-      await evaluations.put(event, [cursor.key[0], event.iteration, event.team]);
+    if (typeof event !== 'string' && (event as Event1).type === 'evaluation') {
+      const evaluation = event as Extract<Event1, { type: 'evaluation' }>;
+      await evaluations.put(evaluation, [cursor.key[0], evaluation.iteration, evaluation.team]);
+    }
     cursor = await cursor.continue();
   }
 }

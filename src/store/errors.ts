@@ -49,6 +49,19 @@ export class LogConflictError extends PolylogueError {
 /** What is stored does not add up (an event or adapter is missing, or the digest differs). */
 export class StoredRunError extends PolylogueError {}
 
+/** A stored log of an older format: it can be read for ever, and no longer go on. */
+export class OldFormatError extends StoredRunError {
+  constructor(
+    run: string,
+    readonly format: number,
+  ) {
+    super(
+      `The run ${run} was written in log format ${format}, which can be read and not continued. What it has computed stays. ` +
+        'Start a new run with its settings.',
+    );
+  }
+}
+
 /** A stored log that cannot be read as a whole, and so cannot go on. */
 export class DamagedLogError extends StoredRunError {
   constructor(

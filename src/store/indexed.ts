@@ -4,7 +4,8 @@ import type { EvaluationDone, RunEvent } from '../events';
 import { Connection } from './connection';
 import type { Database } from './database';
 import { LogConflictError, ProblemsMissingError, RunNotFoundError, StoredRunError } from './errors';
-import type { AdapterName } from './keep';
+import { readEvaluation } from '../log/read';
+import { adapterKey, adapterOf, type AdapterName } from './keep';
 import { problemsEntries } from './problems';
 import { adapterBytes, damageOf, readableEvents } from './readBack';
 import type {
@@ -44,7 +45,7 @@ async function commit(
   await done;
 }
 
-function asLine(event: string | RunEvent): string {
+function asLine(event: string | object): string {
   return typeof event === 'string' ? event : JSON.stringify(event);
 }
 
@@ -97,10 +98,10 @@ export class IndexedRunStore implements RunStore {
         for (const [i, event] of batch.events.entries()) {
           yield transaction.objectStore('events').put(JSON.stringify(event), [runId, batch.from + i]);
           if (event.type === 'evaluation')
-            yield transaction.objectStore('evaluations').put(event, [runId, event.iteration, event.team]);
+            yield transaction.objectStore('evaluations').put(event, [runId, event.iteration, event.learner]);
         }
-        for (const { name, iteration, weights } of batch.adapters ?? [])
-          yield transaction.objectStore('adapters').put(weights, [runId, iteration, name]);
+        for (const { weights, iteration, ...version } of batch.adapters ?? [])
+          yield transaction.objectStore('adapters').put(weights, [runId, iteration, adapterKey(version)]);
         if (batch.checkpoint)
           yield transaction.objectStore('checkpoints').put(batch.checkpoint, [runId, batch.checkpoint.iteration]);
       });
@@ -119,10 +120,10 @@ export class IndexedRunStore implements RunStore {
         for (const [i, event] of events.entries()) {
           yield transaction.objectStore('events').put(JSON.stringify(event), [id, i]);
           if (event.type === 'evaluation')
-            yield transaction.objectStore('evaluations').put(event, [id, event.iteration, event.team]);
+            yield transaction.objectStore('evaluations').put(event, [id, event.iteration, event.learner]);
         }
-        for (const { name, iteration, weights } of adapters)
-          yield transaction.objectStore('adapters').put(weights, [id, iteration, name]);
+        for (const { weights, iteration, ...version } of adapters)
+          yield transaction.objectStore('adapters').put(weights, [id, iteration, adapterKey(version)]);
         for (const checkpoint of checkpoints)
           yield transaction.objectStore('checkpoints').put(checkpoint, [id, checkpoint.iteration]);
         if (problems) yield transaction.objectStore('problems').put(problems);
@@ -154,8 +155,8 @@ export class IndexedRunStore implements RunStore {
     return this.#connection.use('listing runs', async (db) => (await db.getAllFromIndex('runs', 'created')).reverse());
   }
 
-  async events(runId: string, from = 0, to = Number.MAX_SAFE_INTEGER): Promise<RunEvent[]> {
-    const { events, damage } = readableEvents(await this.lines(runId, from, to), from);
+  async events(runId: string): Promise<RunEvent[]> {
+    const { events, damage } = readableEvents(await this.lines(runId));
     if (damage !== null) throw new StoredRunError(`Run ${runId}: ${damage}.`);
     return events;
   }
@@ -172,18 +173,21 @@ export class IndexedRunStore implements RunStore {
     });
   }
 
-  adapter(runId: string, name: string, iteration: number): Promise<AdapterWeights> {
+  adapter(runId: string, adapter: AdapterName): Promise<AdapterWeights> {
+    const { name, iteration } = adapter;
     return this.#connection.use('reading an adapter', async (db) => {
-      const weights = await db.get('adapters', [runId, iteration, name]);
+      const key = adapterKey(adapter);
+      const weights =
+        (await db.get('adapters', [runId, iteration, key])) ?? (await db.get('adapters', [runId, iteration, name]));
       if (!weights) throw new StoredRunError(`Run ${runId} holds no adapter ${name} of iteration ${iteration}.`);
       return weights;
     });
   }
 
-  adapters(runId: string): Promise<{ name: string; iteration: number }[]> {
+  adapters(runId: string): Promise<AdapterName[]> {
     return this.#connection.use('listing adapters', async (db) => {
       const keys = await db.getAllKeys('adapters', keysOf(runId));
-      return keys.map(([, iteration, name]) => ({ name, iteration }));
+      return keys.map(([, iteration, key]) => adapterOf(iteration, key));
     });
   }
 
@@ -191,7 +195,7 @@ export class IndexedRunStore implements RunStore {
     return this.#connection.use('deleting adapters', async (db) => {
       const transaction = db.transaction('adapters', 'readwrite');
       await commit(transaction, () =>
-        adapters.map(({ name, iteration }) => transaction.store.delete([runId, iteration, name])),
+        adapters.map((adapter) => transaction.store.delete([runId, adapter.iteration, adapterKey(adapter)])),
       );
     });
   }
@@ -205,7 +209,7 @@ export class IndexedRunStore implements RunStore {
       // One after the other: together they may not fit into memory.
       for (const key of await db.getAllKeys('adapters', keysOf(runId))) {
         const weights = await db.get('adapters', key);
-        if (weights) adapters.push({ name: key[2], iteration: key[1], bytes: adapterBytes(weights) });
+        if (weights) adapters.push({ ...adapterOf(key[1], key[2]), bytes: adapterBytes(weights) });
       }
       const logBytes = lines.reduce((sum, line) => sum + line.length, 0);
       return { logBytes, adapters, damage: damageOf(record, lines) };
@@ -213,7 +217,11 @@ export class IndexedRunStore implements RunStore {
   }
 
   evaluations(runId: string): Promise<EvaluationDone[]> {
-    return this.#connection.use('reading evaluations', (db) => db.getAll('evaluations', keysOf(runId)));
+    return this.#connection.use('reading evaluations', async (db) => {
+      const record = await db.get('runs', runId);
+      const stored = await db.getAll('evaluations', keysOf(runId));
+      return record ? stored.map((evaluation) => readEvaluation(record.config, evaluation)) : [];
+    });
   }
 
   checkpoints(runId: string): Promise<Checkpoint[]> {

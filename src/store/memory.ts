@@ -16,17 +16,18 @@ import type {
   RunPatch,
   RunRecord,
   RunStore,
+  StoredAdapter,
   StoredProblems,
   WholeRun,
 } from './types';
-import type { AdapterName } from './keep';
+import { adapterKey, type AdapterName } from './keep';
 import { problemsEntries } from './problems';
 import { adapterBytes, damageOf } from './readBack';
 
 interface StoredRun {
   record: RunRecord;
   events: RunEvent[];
-  adapters: Map<string, { name: string; iteration: number; weights: AdapterWeights }>;
+  adapters: Map<string, StoredAdapter>;
   checkpoints: Map<number, Checkpoint>;
 }
 
@@ -43,7 +44,7 @@ export class MemoryRunStore implements RunStore {
     const run = this.#find(runId);
     if (batch.from !== run.events.length) throw new LogConflictError(runId, batch.from, run.events.length);
     run.events.push(...batch.events);
-    for (const adapter of batch.adapters ?? []) run.adapters.set(`${adapter.iteration}/${adapter.name}`, adapter);
+    for (const adapter of batch.adapters ?? []) run.adapters.set(keyOf(adapter), adapter);
     if (batch.checkpoint) run.checkpoints.set(batch.checkpoint.iteration, batch.checkpoint);
     run.record = {
       ...run.record,
@@ -59,7 +60,7 @@ export class MemoryRunStore implements RunStore {
     this.#runs.set(record.id, {
       record: { ...record },
       events: [...events],
-      adapters: new Map(adapters.map((adapter) => [`${adapter.iteration}/${adapter.name}`, adapter])),
+      adapters: new Map(adapters.map((adapter) => [keyOf(adapter), adapter])),
       checkpoints: new Map(checkpoints.map((checkpoint) => [checkpoint.iteration, checkpoint])),
     });
     if (problems) this.#problems.set(problems.sha256, { ...problems });
@@ -80,38 +81,41 @@ export class MemoryRunStore implements RunStore {
     return [...this.#runs.values()].map((run) => ({ ...run.record })).sort((a, b) => b.created - a.created);
   }
 
-  async events(runId: string, from = 0, to = Infinity): Promise<RunEvent[]> {
-    return this.#find(runId).events.slice(from, to);
+  async events(runId: string): Promise<RunEvent[]> {
+    return [...this.#find(runId).events];
   }
 
   async lines(runId: string, from = 0, to = Infinity): Promise<string[]> {
-    return (await this.events(runId, from, to)).map((event) => JSON.stringify(event));
+    return this.#find(runId)
+      .events.slice(from, to)
+      .map((event) => JSON.stringify(event));
   }
 
-  async adapter(runId: string, name: string, iteration: number): Promise<AdapterWeights> {
-    const adapter = this.#find(runId).adapters.get(`${iteration}/${name}`);
-    if (!adapter) throw new StoredRunError(`Run ${runId} holds no adapter ${name} of iteration ${iteration}.`);
+  async adapter(runId: string, wanted: AdapterName): Promise<AdapterWeights> {
+    const adapter = this.#find(runId).adapters.get(keyOf(wanted));
+    if (!adapter)
+      throw new StoredRunError(`Run ${runId} holds no adapter ${wanted.name} of iteration ${wanted.iteration}.`);
     return adapter.weights;
   }
 
-  async adapters(runId: string): Promise<{ name: string; iteration: number }[]> {
+  async adapters(runId: string): Promise<AdapterName[]> {
     return [...this.#find(runId).adapters.values()]
-      .map(({ name, iteration }) => ({ name, iteration }))
-      .sort((a, b) => a.iteration - b.iteration || (a.name < b.name ? -1 : 1));
+      .map(({ name, iteration, job }) => ({ name, iteration, job }))
+      .sort((a, b) => a.iteration - b.iteration || (adapterKey(a) < adapterKey(b) ? -1 : 1));
   }
 
   async deleteAdapters(runId: string, adapters: readonly AdapterName[]): Promise<void> {
     const held = this.#runs.get(runId)?.adapters;
-    for (const { name, iteration } of adapters) held?.delete(`${iteration}/${name}`);
+    for (const adapter of adapters) held?.delete(keyOf(adapter));
   }
 
   async condition(runId: string): Promise<RunCondition> {
     const { record, adapters } = this.#find(runId);
     const lines = await this.lines(runId);
     const sizes = [];
-    for (const { name, iteration } of await this.adapters(runId)) {
-      const held = adapters.get(`${iteration}/${name}`);
-      if (held) sizes.push({ name, iteration, bytes: adapterBytes(held.weights) });
+    for (const adapter of await this.adapters(runId)) {
+      const held = adapters.get(keyOf(adapter));
+      if (held) sizes.push({ ...adapter, bytes: adapterBytes(held.weights) });
     }
     const logBytes = lines.reduce((sum, line) => sum + line.length, 0);
     return { logBytes, adapters: sizes, damage: damageOf(record, lines) };
@@ -157,4 +161,8 @@ export class MemoryRunStore implements RunStore {
     if (!run) throw new RunNotFoundError(runId);
     return run;
   }
+}
+
+function keyOf(adapter: AdapterName): string {
+  return `${adapter.iteration}/${adapterKey(adapter)}`;
 }

@@ -1,30 +1,27 @@
 /** Reads a stored log back, and says where it is damaged. */
-import type { RunEvent } from '../events';
-import { DamagedLogError } from './errors';
+import { LOG_FORMAT, type RunEvent } from '../events';
+import { LogError } from '../log/errors';
+import { LogReader } from '../log/read';
+import { DamagedLogError, OldFormatError } from './errors';
 import type { AdapterWeights } from '../engine/types';
 import type { RunRecord } from './types';
 
-/** Every kind of event that this lab writes. */
-const EVENT_TYPES: Record<RunEvent['type'], true> = {
-  'run-started': true,
-  problems: true,
-  'iteration-started': true,
-  debate: true,
-  dataset: true,
-  'training-step': true,
-  'adapter-updated': true,
-  'pseudo-labels': true,
-  evaluation: true,
-  'run-finished': true,
-};
-
-/** The events up to the first line that cannot be read, and what is wrong there (null: nothing). */
-export function readableEvents(lines: readonly string[], from = 0): { events: RunEvent[]; damage: string | null } {
+/**
+ * The events up to the first line that cannot be read, and what is wrong there (null: nothing). Events of older formats are lifted.
+ * @param reader that has read the lines before, where there are some
+ */
+export function readableEvents(
+  lines: readonly string[],
+  reader = new LogReader(),
+): { events: RunEvent[]; damage: string | null } {
   const events: RunEvent[] = [];
   for (const line of lines) {
-    const read = readEvent(line);
-    if (typeof read === 'string') return { events, damage: `event ${from + events.length} ${read}` };
-    events.push(read);
+    try {
+      events.push(reader.line(line));
+    } catch (error) {
+      if (!(error instanceof LogError)) throw error;
+      return { events, damage: error.message };
+    }
   }
   return { events, damage: null };
 }
@@ -46,19 +43,13 @@ export function readLog(record: Pick<RunRecord, 'name' | 'events'>, lines: reado
   return events;
 }
 
-/** An event, or what is wrong with its line. */
-function readEvent(line: string): RunEvent | string {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch {
-    return 'is not JSON';
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'is no event';
-  const { type } = value as { type?: unknown };
-  if (typeof type !== 'string' || !Object.hasOwn(EVENT_TYPES, type))
-    return `has the type ${JSON.stringify(type) ?? 'undefined'}, which this version does not know`;
-  return value as RunEvent;
+/** Refuses to go on with a log of an older format. @param first its first line, where it has one. @throws OldFormatError */
+export function requireNewestFormat({ name }: Pick<RunRecord, 'name'>, first: string | undefined): void {
+  if (first === undefined) return;
+  const reader = new LogReader();
+  const { damage } = readableEvents([first], reader);
+  if (damage === null && reader.format !== null && reader.format < LOG_FORMAT)
+    throw new OldFormatError(name, reader.format);
 }
 
 /** Bytes of an adapter's numbers. */

@@ -6,7 +6,7 @@
  */
 import type { AdapterWeights } from '../engine/types';
 import type { EvaluationDone, RunEvent } from '../events';
-import type { ExperimentConfig } from '../recipes/config';
+import type { RunConfig } from '../recipes/config';
 import type { AdapterName, KeepAdapters } from './keep';
 
 /** `running` with nobody at work on it means: interrupted (the tab was closed or crashed). */
@@ -21,7 +21,7 @@ export interface RunRecord {
   /** Milliseconds since 1970, as are all times here. Times are never part of the log. */
   created: number;
   updated: number;
-  config: ExperimentConfig;
+  config: RunConfig;
   status: RunStatus;
   /** Why it failed, in words. */
   error: string | null;
@@ -37,10 +37,8 @@ export interface RunRecord {
   keepAdapters?: KeepAdapters;
 }
 
-/** An adapter as it was at the end of an iteration's finetuning. */
-export interface StoredAdapter {
-  name: string;
-  iteration: number;
+/** An adapter as it was after the training job (or merge) that its event names. */
+export interface StoredAdapter extends AdapterName {
   weights: AdapterWeights;
 }
 
@@ -82,8 +80,8 @@ export interface WholeRun {
 export interface RunCondition {
   /** Bytes of its log as JSON texts. */
   logBytes: number;
-  /** Bytes of numbers, in order of iteration and name. */
-  adapters: { name: string; iteration: number; bytes: number }[];
+  /** Bytes of numbers, in order of iteration, job and name. */
+  adapters: (AdapterName & { bytes: number })[];
   /** What is wrong with its log, in words; null = it can be read as a whole. */
   damage: string | null;
 }
@@ -126,14 +124,14 @@ export interface RunStore {
   run(runId: string): Promise<RunRecord>;
   /** All runs, newest first. */
   runs(): Promise<RunRecord[]>;
-  /** Events with index in [from, to). */
-  events(runId: string, from?: number, to?: number): Promise<RunEvent[]>;
-  /** The same as one JSON text an event, as they are stored: cheap to pass on to another thread. */
+  /** All events, those of older formats lifted. Rejects with `StoredRunError` where the log is damaged. */
+  events(runId: string): Promise<RunEvent[]>;
+  /** Events with index in [from, to) as one JSON text each, as they were written: cheap to pass on to another thread. */
   lines(runId: string, from?: number, to?: number): Promise<string[]>;
-  /** Rejects with `StoredRunError` when there is none of that name and iteration. */
-  adapter(runId: string, name: string, iteration: number): Promise<AdapterWeights>;
-  /** Names of what is stored, in order of iteration and name. */
-  adapters(runId: string): Promise<{ name: string; iteration: number }[]>;
+  /** Rejects with `StoredRunError` when there is none of that name. */
+  adapter(runId: string, adapter: AdapterName): Promise<AdapterWeights>;
+  /** Names of what is stored, in order of iteration, job and name. */
+  adapters(runId: string): Promise<AdapterName[]>;
   /** Deletes adapters; nothing happens to those that are not there. Digest, log and checkpoints stay. */
   deleteAdapters(runId: string, adapters: readonly AdapterName[]): Promise<void>;
   /** What a run takes, measured by reading all of it, and what is wrong with its log. */

@@ -78,6 +78,7 @@ function extractAnswer(completion: string): string | null {
 
 export const arithmetic: Task = {
   name: 'arithmetic',
+  revision: 1,
   title: 'Arithmetic',
   description: 'a + b·c + d − e·f with operands 0 to 9, solved step by step.',
   dialect: 'compact',
@@ -87,6 +88,8 @@ export const arithmetic: Task = {
   revisePrompt: (problem, own, summary) => [
     { role: 'user', content: `${problem.question}@${own ?? UNREADABLE}~${summary}` },
   ],
+  // The model reads answers in one form only: here all of them are the true one.
+  hintPrompt: ({ question }, answer) => [{ role: 'user', content: `${question}@${answer}~${answer},${answer}` }],
   extractAnswer,
   exact: true,
   equal: (a, b) => a === b,

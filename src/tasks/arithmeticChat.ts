@@ -51,6 +51,8 @@ export function numericAnswer(completion: string): string | null {
 
 export const arithmeticChat: Task = {
   name: 'arithmetic-chat',
+  // 2: variables and units count, and other rules of docs/grading.md.
+  revision: 2,
   title: 'Arithmetic in words',
   description: 'a + b·c + d − e·f with operands 0 to 29, in words, for instruct models.',
   dialect: 'chat',

@@ -10,7 +10,9 @@ const NOTHING = '(no response)';
 /** @param answerForm what goes into the box, as the end of a sentence: "a single number". */
 export function chatPrompts(
   answerForm: string,
-): Required<Pick<Task, 'solvePrompt' | 'summarise' | 'summarisePrompt' | 'revisePrompt' | 'judgePrompt'>> {
+): Required<
+  Pick<Task, 'solvePrompt' | 'summarise' | 'summarisePrompt' | 'revisePrompt' | 'judgePrompt' | 'hintPrompt'>
+> {
   const box = `End with the final answer, ${answerForm}, in the form \\boxed{answer}.`;
   const solvePrompt = ({ question }: Ungraded): ChatMessage[] => [
     user(`Solve this problem.\n\n${question}\n\nGive your reasoning in short steps, one on each line. ${box}`),
@@ -33,6 +35,12 @@ export function chatPrompts(
           `The problem again:\n\n${problem.question}\n\n` +
           'Take their solutions as advice: examine each of them and your own, say where a step is wrong, and give your ' +
           `updated reasoning in short steps, one on each line. ${box}`,
+      ),
+    ],
+    hintPrompt: (problem, answer) => [
+      user(
+        `Solve this problem.\n\n${problem.question}\n\nThe right answer is ${answer}. Give the reasoning that leads to it in short ` +
+          `steps, one on each line. ${box}`,
       ),
     ],
     judgePrompt: ({ question }, responses) => [

@@ -37,37 +37,38 @@ export function measuredProblems(task: Task, seed: number, file?: ProblemFile): 
   return file?.problems ?? task.problems('evaluation', MEASURED_PROBLEMS, seed);
 }
 
+/** What the longest prompt quotes: texts of others (0 = nobody's), which the base model may summarise first. */
+interface Quoting {
+  others: number;
+  summarised: boolean;
+}
+
 /** Text that is decoded and encoded again may take more tokens than were sampled; by how much at most, as a share. */
 const REENCODING = 1 / 8;
 
 /**
- * Tokens of the longest sequence that a chat recipe can ask for, the response included: with several rounds a revision, which reads the
- * slot's previous response and either all others or their summary, which in turn was made from all others.
+ * Tokens of the longest sequence that a chat recipe can ask for, the response included: where others are quoted a revision, which reads the
+ * seat's previous response and either all others or their summary, which in turn was made from all others.
  * @param problems those whose questions count; the words around the responses are measured on each.
  */
 export async function longestChat(
   task: Task,
   problems: readonly Problem[],
   tokenizer: Pick<Speaker, 'encodeChat'>,
-  config: {
-    agents: number;
-    rounds: number;
-    summary?: 'concatenate' | 'base-model';
-    sampling: { maxTokens: number };
-  },
+  { others, summarised, maxTokens }: Quoting & { maxTokens: number },
 ): Promise<number> {
-  const { agents, rounds, summary, sampling } = config;
-  const { maxTokens } = sampling;
-  const nothing = Array.from({ length: agents - 1 }, () => '');
-  const model = summary === 'base-model';
+  const nothing = Array.from({ length: others }, () => '');
   const length = async (messages: ChatMessage[], responses: number) =>
     (await tokenizer.encodeChat(messages, true)).length +
     Math.ceil(responses * maxTokens * (1 + REENCODING)) +
     maxTokens;
   const longest = async (problem: Problem): Promise<number> => {
-    if (rounds === 1) return length(task.solvePrompt(problem), 0);
-    const revision = length(task.revisePrompt(problem, '', model ? '' : task.summarise(nothing)), model ? 2 : agents);
-    const summarising = model && task.summarisePrompt ? length(task.summarisePrompt(problem, nothing), agents - 1) : 0;
+    if (others === 0) return length(task.solvePrompt(problem), 0);
+    const revision = length(
+      task.revisePrompt(problem, '', summarised ? '' : task.summarise(nothing)),
+      summarised ? 2 : others + 1,
+    );
+    const summarising = summarised && task.summarisePrompt ? length(task.summarisePrompt(problem, nothing), others) : 0;
     return Math.max(await revision, await summarising);
   };
   return Math.max(0, ...(await Promise.all(problems.map(longest))));

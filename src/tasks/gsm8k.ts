@@ -8,6 +8,8 @@ import type { FileTask } from './types';
 
 export const gsm8k: FileTask = {
   name: 'gsm8k',
+  // 2: variables and units count, and other rules of docs/grading.md.
+  revision: 2,
   title: 'GSM8K: school problems',
   description: 'School problems in words with a number as the answer, from a file in the layout of GSM8K.',
   dialect: 'chat',

@@ -117,6 +117,8 @@ function isParts(text: string): boolean {
 
 export const jsonl: FileTask = {
   name: 'jsonl',
+  // 2: variables and units count, and other rules of docs/grading.md.
+  revision: 2,
   title: 'Own questions',
   description: 'Own questions with numbers, expressions or short texts as answers, from a file.',
   dialect: 'chat',

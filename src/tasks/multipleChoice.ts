@@ -112,6 +112,8 @@ function isTexts(value: unknown): value is string[] {
 
 export const multipleChoice: FileTask = {
   name: 'multiple-choice',
+  // 2: variables and units count, and other rules of docs/grading.md.
+  revision: 2,
   title: 'Multiple choice',
   description: 'Questions with lettered choices, from a file in the layout of MMLU or CommonsenseQA.',
   dialect: 'chat',

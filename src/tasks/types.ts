@@ -20,6 +20,8 @@ export type Split = 'train' | 'evaluation';
 
 export interface Task {
   readonly name: string;
+  /** Grows when the same seed gives other problems, prompts or grades; logs name it. */
+  readonly revision: number;
   /** Its name for people. */
   readonly title: string;
   /** One sentence for people. */
@@ -45,6 +47,8 @@ export interface Task {
   summarisePrompt?(problem: Ungraded, others: readonly string[]): ChatMessage[];
   /** Rounds 2..M: the problem, the slot's own previous answer (compact) or response (chat) and the summary of the others. */
   revisePrompt(problem: Ungraded, own: string | null, summary: string): ChatMessage[];
+  /** The problem with its answer: a solution that arrives there is asked for (STaR's rationalisation). */
+  hintPrompt?(problem: Ungraded, answer: string): ChatMessage[];
   /** Chat only: asks one model to choose among the responses to a problem. For recipes with a judge; those of now vote. */
   judgePrompt?(problem: Ungraded, responses: readonly string[]): ChatMessage[];
   /** The final answer in canonical form, or null when it cannot be read (counted as wrong, never dropped). */

@@ -17,22 +17,6 @@ export function agentLook(slot: number): AgentLook {
   return { letter: String.fromCharCode(65 + slot), shape: SHAPES[index]!, color: `var(--agent-${index})` };
 }
 
-export interface AdapterLook {
-  /** For people: "generator A". */
-  label: string;
-  color: string;
-  /** SVG dash array; generators are solid. */
-  dash: string;
-}
-
-/** @param adapter name as in the log: generator-0, critic-2, single */
-export function adapterLook(adapter: string): AdapterLook {
-  const [role = '', slot] = adapter.split('-');
-  if (slot === undefined) return { label: 'single model', color: 'var(--team-single)', dash: '1 3' };
-  const { letter, color } = agentLook(Number(slot));
-  return { label: `${role} ${letter}`, color, dash: role === 'critic' ? '5 3' : '' };
-}
-
 /** Outline of a shape with radius about 1 around the origin, as an SVG path. */
 export function shapePath(shape: Shape, r = 1): string {
   const point = (angle: number, radius = r) => {

@@ -1,10 +1,14 @@
 /** Numbers and states in words. */
-import type { LoadProgress } from '../lab/engineHost';
+import type { LoadProgress } from '../lab/host/engineHost';
 import type { Activity, EngineSummary, LabStatus } from '../lab/types';
-import type { ExperimentConfig } from '../recipes/config';
-import { PRESETS } from '../recipes/presets';
+import type { RunConfig } from '../recipes/config';
+import type { Recipe } from '../recipes/types';
+import { settingOf } from '../recipes/resolve';
 import type { RunRecord, RunStatus } from '../store/types';
 import { bytesText } from './bytes';
+import { inSentence, learnerLook } from './looks';
+import { castOf, debates, recipeOf } from './readings/runCast';
+import { fieldsOf } from './settingFields';
 
 /** 0.4167 → "41.7 %" */
 export function percent(share: number, digits = 1): string {
@@ -36,10 +40,8 @@ export function loadingText({ doneBytes, totalBytes, secondsLeft }: LoadProgress
   return secondsLeft === null ? done : `${done}, about ${duration(secondsLeft)} left`;
 }
 
-const TEAMS = { base: 'the untouched model', society: 'the society', single: 'one model alone' } as const;
-
 /** One sentence on what is happening now. */
-export function activityText(activity: Activity | null, config: ExperimentConfig | null): string {
+export function activityText(activity: Activity | null, config: RunConfig | null): string {
   if (!activity) return '';
   if (activity.kind === 'preparing') {
     const { what, bytes } = activity;
@@ -47,10 +49,11 @@ export function activityText(activity: Activity | null, config: ExperimentConfig
   }
   const iteration = `Iteration ${activity.iteration}${config ? ` of ${config.iterations}` : ''}`;
   if (activity.kind === 'finetune') return `${iteration}: finetuning, step ${activity.step} of ${activity.totalSteps}`;
+  const name = config ? learnerLook(castOf(config), activity.learner).name : activity.learner;
   const what =
     activity.purpose === 'train'
-      ? `${TEAMS[activity.team]} debates training problems`
-      : `${TEAMS[activity.team]} is evaluated on held-out problems`;
+      ? `${name} ${config && debates(castOf(config), activity.learner) ? 'debates' : 'answers'} training problems`
+      : `${name} is evaluated on held-out problems`;
   const where = activity.iteration === 0 ? 'Before finetuning' : iteration;
   const done = `${activity.problemsDone} of ${activity.problems} problems done`;
   return `${where}: ${what}, round ${activity.round}, ${done}`;
@@ -75,17 +78,32 @@ export function engineText(engine: EngineSummary): string {
   return engine.software ? `WebGPU without a GPU (${engine.device})` : `WebGPU (${engine.device})`;
 }
 
-/** "Arithmetic, quick · 3 agents · 2 rounds · 3 iterations · 100 training and 100 held-out problems · seed 7" */
-export function settingsText(config: ExperimentConfig): string {
-  const { preset, seed, agents, rounds, iterations, trainProblems, evaluationProblems } = config;
+/** "Multiagent finetuning · Arithmetic, quick · 3 agents · 2 debate rounds · 3 iterations · 100 training and 100 held-out problems · seed 7" */
+export function settingsText(config: RunConfig): string {
+  const { preset, seed, iterations, trainProblems, evaluationProblems } = config;
+  const recipe = recipeOf(config);
   return [
-    PRESETS[preset]?.title ?? preset,
-    counted(agents, 'agent'),
-    counted(rounds, 'round'),
+    recipe?.title ?? config.recipe,
+    recipe?.presets[preset]?.title ?? preset,
+    ...(recipe ? ownSettings(config, recipe) : []),
     counted(iterations, 'iteration'),
     `${trainProblems} training and ${evaluationProblems} held-out problems`,
     `seed ${seed}`,
   ].join(' · ');
+}
+
+/** The recipe's own main settings: "3 agents", "no hints", "order: random". */
+function ownSettings(config: RunConfig, recipe: Recipe): string[] {
+  return fieldsOf(recipe)
+    .filter(({ key, section }) => section === 'main' && Object.hasOwn(recipe.settings, key))
+    .flatMap(({ key, label, accepts, options }) => {
+      const value = settingOf(config, key);
+      const noun = inSentence(label);
+      if (value === undefined || value === null) return [];
+      if (accepts.type === 'integer') return [counted(Number(value), noun.replace(/s$/, ''))];
+      if (accepts.type === 'flag') return [value ? noun : `no ${noun}`];
+      return [`${noun}: ${options?.find((option) => option.value === value)?.label ?? String(value)}`];
+    });
 }
 
 /** 1, "agent" → "1 agent"; 3, "agent" → "3 agents" */

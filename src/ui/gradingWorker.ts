@@ -1,6 +1,6 @@
 /** The worker that compares answers for views, looked after: what takes too long is ended and counts as different. */
 import { Supervised } from '../supervision';
-import { gradings, type Pair } from './model/grading';
+import { gradings, type Pair } from './readings/grading';
 import { startGradingWorker } from './workers';
 
 /** What `workers/grading.ts` serves. */

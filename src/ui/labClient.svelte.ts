@@ -2,10 +2,10 @@
 import { transfer } from 'comlink';
 import type { DeviceSpeed, EngineChoice, ModelCheck, ModelCheckRequest, ProblemsSummary, StepUnit } from '../lab/types';
 import type { MemoryPlan } from '../engine/types';
-import type { LoadProgress } from '../lab/engineHost';
-import { LabKeeper } from '../lab/labKeeper';
+import type { LoadProgress } from '../lab/host/engineHost';
+import { LabKeeper } from '../lab/host/labKeeper';
 import type { ModelFolder } from '../models/folder';
-import type { ExperimentConfig } from '../recipes/config';
+import type { RunConfig } from '../recipes/config';
 import type { KeepAdapters } from '../store/keep';
 import type { ProblemsEntry, RunCondition, RunRecord } from '../store/types';
 import { download } from './download';
@@ -36,7 +36,7 @@ export class LabClient extends LabNews {
     void this.#look();
   }
 
-  start(config: ExperimentConfig, engine: EngineChoice, keep: KeepAdapters): Promise<void> {
+  start(config: RunConfig, engine: EngineChoice, keep: KeepAdapters): Promise<void> {
     return this.#attempt(async () => {
       this.#keepStorage();
       const record = await this.#lab.start(config, engine, keep);
@@ -63,7 +63,7 @@ export class LabClient extends LabNews {
   }
 
   /** This device's speed with the configuration's model. Rejects with a reason for people. */
-  async measure(config: ExperimentConfig, engine: EngineChoice): Promise<DeviceSpeed> {
+  async measure(config: RunConfig, engine: EngineChoice): Promise<DeviceSpeed> {
     return this.#lab.call((lab) => lab.measure(config, engine));
   }
 
@@ -121,7 +121,7 @@ export class LabClient extends LabNews {
   }
 
   /** Bytes that a run takes on a device. Rejects with a reason for people. */
-  async plan(config: ExperimentConfig): Promise<MemoryPlan> {
+  async plan(config: RunConfig): Promise<MemoryPlan> {
     return this.#lab.read((lab) => lab.plan(config));
   }
 

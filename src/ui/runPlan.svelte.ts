@@ -1,6 +1,6 @@
 /** Bytes that the run as set would take on a device, asked of the lab a moment after the last change. */
 import type { MemoryPlan } from '../engine/types';
-import type { ExperimentConfig } from '../recipes/config';
+import type { RunConfig } from '../recipes/config';
 
 /** Milliseconds without a change before the lab is asked. */
 const PAUSE = 250;
@@ -14,7 +14,7 @@ export class RunPlan {
   #about: string | null = null;
 
   /** @param config what is set now; null = nothing that could run */
-  constructor(config: () => ExperimentConfig | null, ask: (config: ExperimentConfig) => Promise<MemoryPlan>) {
+  constructor(config: () => RunConfig | null, ask: (config: RunConfig) => Promise<MemoryPlan>) {
     $effect(() => {
       const wanted = config();
       const about = wanted && `${wanted.model} ${wanted.dtype}`;

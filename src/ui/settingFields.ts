@@ -1,189 +1,100 @@
-/** The settings of a run in discrete steps, each with a line of what it does and the paper's value. */
-import type { ExperimentConfig } from '../recipes/config';
-import { settingOf } from '../recipes/resolve';
+/** The fields of the form, made from a recipe's table of settings: nothing here knows a setting of a recipe. */
+import type { RunConfig } from '../recipes/config';
+import { settingOf, settingsOf, speaksChat } from '../recipes/resolve';
+import type { Accepts } from '../recipes/readers';
+import type { Scalar, Setting } from '../recipes/settings';
+import type { Recipe } from '../recipes/types';
 import { bytesText } from './bytes';
 
-export type SettingValue = string | number | boolean;
+/** As an override of `resolveConfig`: lists are names with commas, and no number is "none". */
+export type SettingValue = Scalar;
 
-export interface SettingField {
+export interface Option {
+  value: SettingValue;
+  label: string;
+}
+
+export interface SettingField extends Pick<Setting<unknown>, 'label' | 'line' | 'symbol' | 'paper'> {
   /** Dotted key of the configuration. */
   key: string;
-  label: string;
-  /** Its letter in the paper. */
-  symbol?: string;
-  /** What it does, in a line. */
-  line: string;
-  options: readonly { value: SettingValue; label: string }[];
-  /** The paper's value where it has one that can be chosen here. */
-  paper?: SettingValue;
+  section: 'main' | 'expert';
+  /** Only tasks in words have it. */
+  chat: boolean;
+  accepts: Accepts;
+  /** Values to choose from; null = a free value. */
+  options: readonly Option[] | null;
 }
 
-const numbers = (...values: number[]) => values.map((value) => ({ value, label: String(value) }));
-const PROBLEMS = numbers(1, 3, 6, 12, 24, 50, 100, 200, 500, 1000);
+/** Settings with a place of their own in the form. */
+const PLACED: readonly string[] = ['model', 'ignoreConfig', 'task', 'data.name', 'data.sha256', 'seed'];
 
-export const MAIN_FIELDS: readonly SettingField[] = [
-  {
-    key: 'agents',
-    label: 'Agents',
-    symbol: 'N',
-    line: 'Who debate. Each gets a generator and a critic of its own.',
-    options: numbers(2, 3, 4, 5, 6),
-    paper: 3,
-  },
-  {
-    key: 'rounds',
-    label: 'Debate rounds',
-    symbol: 'M',
-    line: 'From round 2 on, agents revise after reading the others.',
-    options: numbers(1, 2, 3, 4),
-    paper: 2,
-  },
-  {
-    key: 'iterations',
-    label: 'Iterations',
-    symbol: 'L',
-    line: 'How often the society debates, learns and is tested.',
-    options: numbers(1, 2, 3, 5, 8),
-    paper: 5,
-  },
-  {
-    key: 'trainProblems',
-    label: 'Training problems',
-    line: 'Debated in each iteration to learn from.',
-    options: PROBLEMS,
-    paper: 500,
-  },
-  {
-    key: 'evaluationProblems',
-    label: 'Held-out problems',
-    line: 'For testing only. Many make small gains visible.',
-    options: PROBLEMS,
-    paper: 500,
-  },
-];
-
-export const ADVANCED_FIELDS: readonly SettingField[] = [
-  {
-    key: 'minimumVotes',
-    label: 'Votes a label needs',
-    line: 'With fewer agreeing agents nobody learns from the problem.',
-    options: numbers(1, 2, 3, 4, 5, 6),
-    paper: 1,
-  },
-  {
-    key: 'criticShare',
-    label: 'Share of corrections',
-    symbol: 'w',
-    line: 'Part of a critic’s examples that are corrected answers (C−). The paper gives no value.',
-    options: [
-      { value: 0, label: '0: kept answers only' },
-      { value: 0.25, label: '1/4' },
-      { value: 0.5, label: '1/2' },
-      { value: 0.75, label: '3/4' },
-      { value: 1, label: '1: corrections only' },
-    ],
-  },
-  {
-    key: 'sampling.temperature',
-    label: 'Temperature',
-    line: 'Chance in the answers. Without it all agents would say the same.',
-    options: numbers(0.3, 0.5, 0.7, 1, 1.3),
-    paper: 1,
-  },
-  {
-    key: 'problems',
-    label: 'Problems of each iteration',
-    line: 'New ones cannot be learnt by heart.',
-    options: [
-      { value: 'same', label: 'the same' },
-      { value: 'fresh', label: 'new ones' },
-    ],
-    paper: 'same',
-  },
-  {
-    key: 'startFrom',
-    label: 'Finetuning starts from',
-    line: 'The agent as it is now, or the untouched model again.',
-    options: [
-      { value: 'current', label: 'the current agent' },
-      { value: 'base', label: 'the untouched model' },
-    ],
-    paper: 'current',
-  },
-  {
-    key: 'finetune.lr',
-    label: 'Learning rate',
-    line: 'The paper finetunes all weights (about 1e−5); LoRA needs far more.',
-    options: numbers(0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01),
-  },
-  {
-    key: 'finetune.epochs',
-    label: 'Epochs',
-    line: 'Passes over the examples in each iteration.',
-    options: numbers(1, 2, 3, 4, 8),
-    paper: 2,
-  },
-  {
-    key: 'adapter.rank',
-    label: 'Adapter rank',
-    line: 'Size of the LoRA adapters. The paper has none: it copies the whole model.',
-    options: numbers(2, 4, 8, 16, 32),
-  },
-];
-
-/** Of real models a main setting; the embedded one is small in any format. */
-export const WEIGHTS_FIELD: SettingField = {
-  key: 'dtype',
-  label: 'Weights',
-  line: 'How the frozen model is kept on the GPU. Fewer bits take less memory and answer sooner, a little less exactly.',
-  options: [
-    { value: 'int4', label: '4 bits (int4)' },
-    { value: 'int8', label: '8 bits (int8)' },
-    { value: 'f16', label: '16 bits (f16)' },
-    { value: 'f32', label: '32 bits (f32)' },
-  ],
-};
-
-export const FIELDS: readonly SettingField[] = [...MAIN_FIELDS, WEIGHTS_FIELD, ...ADVANCED_FIELDS];
-
-/** Of tasks in words only. */
-export const CHAT_FIELDS: readonly SettingField[] = [
-  {
-    key: 'sampling.maxTokens',
-    label: 'Longest response',
-    line: 'In tokens. What is cut off has no answer; longer ones need more memory. The paper’s code allows 2,048.',
-    options: numbers(8, 16, 32, 64, 128, 256, 384, 512, 768, 1024, 2048),
-  },
-  {
-    key: 'summary',
-    label: 'What critics read of the others',
-    line: 'The paper lets the untouched model summarise. As they are is quicker, and longer to read.',
-    options: [
-      { value: 'base-model', label: 'a summary of them' },
-      { value: 'concatenate', label: 'the responses as they are' },
-    ],
-    paper: 'base-model',
-  },
-];
-
-/** The value under a dotted key. */
-export function settingAt(config: ExperimentConfig, key: string): SettingValue {
-  return settingOf(config, key) as SettingValue;
+/** All fields of a recipe: its own first, then the shared ones. A setting that names no section is for experts. */
+export function fieldsOf(recipe: Pick<Recipe, 'settings'>): SettingField[] {
+  return Object.entries(settingsOf(recipe))
+    .filter(([key]) => !PLACED.includes(key))
+    .map(([key, { label, line, symbol, paper, section = 'expert', chat = false, steps, reader }]) => ({
+      key,
+      label,
+      line,
+      section,
+      chat,
+      accepts: reader.accepts,
+      options:
+        steps?.map(({ value, label: own }) => ({ value, label: own ?? String(value) })) ?? choices(reader.accepts),
+      ...(symbol !== undefined && { symbol }),
+      ...(paper !== undefined && { paper }),
+    }));
 }
 
-/** The steps of a field, with the value in force even when it is none of them. */
-export function optionsOf(
-  field: SettingField,
-  value: SettingValue,
-  agents: number,
-): { value: SettingValue; label: string }[] {
-  const possible = field.options.filter((option) => field.key !== 'minimumVotes' || Number(option.value) <= agents);
-  const known = possible.some((option) => option.value === value);
-  const all = known ? [...possible] : [...possible, { value, label: String(value) }];
-  return all.map((option) => (option.value === field.paper ? { ...option, label: `${option.label} (paper)` } : option));
+function choices(accepts: Accepts): Option[] | null {
+  return accepts.type === 'choice' ? accepts.choices.map((value) => ({ value, label: value })) : null;
 }
 
-/** Bytes of JSON per sampled token in a log: its text, log-probability and margin (measured on committed runs). */
+/** The value under a dotted key, as the form holds it; undefined when the configuration has none. */
+export function settingAt(config: RunConfig, key: string): SettingValue | undefined {
+  const value = settingOf(config, key);
+  if (value === undefined) return undefined;
+  if (value === null) return 'none';
+  return Array.isArray(value) ? value.join(',') : (value as SettingValue);
+}
+
+/** What the form holds of a configuration: the fields that its task has. */
+export function valuesOf(recipe: Pick<Recipe, 'settings'>, config: RunConfig): Record<string, SettingValue> {
+  const fields = fieldsOf(recipe).filter(({ chat }) => speaksChat(config) || !chat);
+  return Object.fromEntries(
+    fields.flatMap(({ key }) => {
+      const value = settingAt(config, key);
+      return value === undefined ? [] : [[key, value]];
+    }),
+  );
+}
+
+/** The values of another recipe's preset, but what was changed from the earlier preset's stays where both have the setting. */
+export function carriedOver(
+  values: Readonly<Record<string, SettingValue>>,
+  earlier: Readonly<Record<string, SettingValue>>,
+  preset: Readonly<Record<string, SettingValue>>,
+): Record<string, SettingValue> {
+  const changed = Object.entries(values).filter(([key, value]) => value !== earlier[key] && Object.hasOwn(preset, key));
+  return { ...preset, ...Object.fromEntries(changed) };
+}
+
+/** The options of a field, with the value in force even when it is none of them, and the paper's marked. */
+export function optionsOf({ options, paper }: Pick<SettingField, 'options' | 'paper'>, value: SettingValue): Option[] {
+  const all = options ?? [];
+  const known = all.some((option) => option.value === value);
+  return [...all, ...(known ? [] : [{ value, label: String(value) }])].map((option) =>
+    option.value === paper ? { ...option, label: `${option.label} (paper)` } : option,
+  );
+}
+
+/** The line under a field; it names the paper's value where no option does. */
+export function lineOf({ line, options, paper, accepts }: SettingField): string {
+  if (paper === undefined || options?.some(({ value }) => value === paper)) return line;
+  return `${line} The paper: ${accepts.type === 'flag' ? (paper ? 'yes' : 'no') : String(paper)}.`;
+}
+
+/** Bytes of JSON per sampled token in a log: its text, id, log-probability and margin (13.1 in arithmetic-quick, seed 7). */
 const LOG_BYTES_PER_TOKEN = 13;
 
 export function logSizeText(generatedTokens: number): string {

@@ -1,20 +1,20 @@
 /** The settings of the next run. A run at work has its own copy, so changing these never disturbs it. */
 import type { EngineChoice, ProblemsSummary } from '../lab/types';
-import type { ExperimentConfig } from '../recipes/config';
-import { EMBEDDED_MODEL, PRESETS } from '../recipes/presets';
-import { resolveConfig } from '../recipes/resolve';
+import type { RunConfig } from '../recipes/config';
+import { DEFAULT_RECIPE, recipeNamed } from '../recipes';
+import { EMBEDDED_MODEL } from '../recipes/presets';
+import { resolveConfig, speaksChat } from '../recipes/resolve';
+import type { Preset, Recipe } from '../recipes/types';
 import { isFileTask, taskNamed } from '../tasks';
-import { presetForTask } from './data/taskPresets';
+import { firstPreset, presetForTask } from './data/taskPresets';
 import type { KeepAdapters } from '../store/keep';
 import { modelChoices } from './models/choices.svelte';
-import { CHAT_FIELDS, FIELDS, settingAt, type SettingValue } from './settingFields';
-
-const FIRST_PRESET = 'arithmetic-quick';
-/** For a model that was chosen while a preset of the embedded one was set. */
-const FIRST_CHAT_PRESET = 'arithmetic-chat-quick';
+import { carriedOver, fieldsOf, valuesOf, type SettingField, type SettingValue } from './settingFields';
 
 export class Settings {
-  preset = $state(FIRST_PRESET);
+  /** Id of the recipe. */
+  recipe = $state(DEFAULT_RECIPE);
+  preset = $state('');
   /** See src/models/address.ts. */
   model = $state(EMBEDDED_MODEL);
   /** Keys of the model's config.json that the visitor chose to ignore. */
@@ -26,32 +26,62 @@ export class Settings {
   seed = $state<number | null>(1);
   /** By dotted key. */
   values = $state<Record<string, SettingValue>>({});
-  singleAgentBaseline = $state(true);
   engine = $state<EngineChoice>('auto');
   /** Which adapters the run leaves in this browser; no part of its configuration. */
   keepAdapters = $state<KeepAdapters>('all');
 
   constructor() {
-    this.usePreset(FIRST_PRESET);
+    this.usePreset(this.#firstPreset(false));
+  }
+
+  /** What the recipe says of itself. */
+  get known(): Recipe {
+    return recipeNamed(this.recipe);
+  }
+
+  /** Of the preset in force. */
+  get start(): Preset | undefined {
+    return this.known.presets[this.preset];
+  }
+
+  /** The fields that the task has. */
+  get fields(): SettingField[] {
+    return fieldsOf(this.known).filter(({ chat }) => this.inWords || !chat);
+  }
+
+  /** Takes another recipe, and its preset of the same name. What was changed stays changed where both recipes have the setting. */
+  useRecipe(id: string): void {
+    const { task, model, ignoreConfig, values } = this;
+    const earlier = this.start ? valuesOf(this.known, this.start.config) : {};
+    this.recipe = id;
+    const same = Object.hasOwn(this.known.presets, this.preset);
+    this.usePreset(same ? this.preset : this.#firstPreset(speaksChat({ task })));
+    if (speaksChat({ task }) === this.inWords) {
+      this.task = task;
+      this.#takeModel(model, ignoreConfig);
+    }
+    this.values = carriedOver(values, earlier, this.values);
   }
 
   /** Takes over everything of a preset but the seed; a chosen model stays if it speaks the preset's dialect. */
   usePreset(name: string): void {
-    const config = PRESETS[name]?.config;
+    const config = this.known.presets[name]?.config;
     if (!config) return;
     this.preset = name;
-    if (!isChat(name)) this.#takeModel(config.model, []);
+    if (!speaksChat(config)) this.#takeModel(config.model, []);
     this.task = config.task;
-    const fields = this.inWords ? [...FIELDS, ...CHAT_FIELDS] : FIELDS;
-    this.values = Object.fromEntries(fields.map(({ key }) => [key, settingAt(config, key)]));
-    this.singleAgentBaseline = config.singleAgentBaseline;
+    this.values = valuesOf(this.known, config);
   }
 
   /** Takes another model, and where it does not speak the preset's dialect also a preset that it does. */
   useModel(model: string, ignore?: readonly string[]): void {
     const own = model === EMBEDDED_MODEL;
-    if (isChat(this.preset) === own) this.usePreset(own ? FIRST_PRESET : FIRST_CHAT_PRESET);
+    if (this.start && speaksChat(this.start.config) === own) this.usePreset(this.#firstPreset(!own));
     this.#takeModel(model, ignore ?? modelChoices.others.find(({ address }) => address === model)?.ignore ?? []);
+  }
+
+  #firstPreset(inWords: boolean): string {
+    return firstPreset(this.known, inWords) ?? Object.keys(this.known.presets)[0] ?? '';
   }
 
   #takeModel(model: string, ignore: readonly string[]): void {
@@ -61,13 +91,11 @@ export class Settings {
 
   set(key: string, value: SettingValue): void {
     this.values[key] = value;
-    // Two of two can agree, three of two cannot.
-    if (key === 'agents') this.values['minimumVotes'] = Math.min(Number(this.values['minimumVotes']), Number(value));
   }
 
   /** Changes the task, and the preset with it where it is made for another kind of task. */
   useTask(name: string): void {
-    const preset = presetForTask(name, this.preset);
+    const preset = presetForTask(this.known, name, this.preset);
     if (preset !== this.preset) this.usePreset(preset);
     this.task = name;
   }
@@ -94,23 +122,23 @@ export class Settings {
 
   /** The configuration, or why there is none. */
   get config():
-    | { ok: ExperimentConfig; problem: null }
+    | { ok: RunConfig; problem: null }
     | { ok: null; problem: string; /** Something is still to be chosen. */ todo: boolean } {
-    const { seed, model, ignoreConfig, singleAgentBaseline, task, data } = this;
+    const { seed, model, ignoreConfig, task, data, recipe } = this;
     const reads = isFileTask(taskNamed(task));
     if (reads && !data) {
       return { ok: null, problem: 'This task needs a file of problems: choose or load one above.', todo: true };
     }
     try {
-      const ok = resolveConfig(this.preset, {
+      const overrides = {
         ...this.values,
         model,
         task,
         ...(ignoreConfig.length > 0 && { ignoreConfig: ignoreConfig.join(',') }),
         ...(reads && data && { 'data.name': data.name, 'data.sha256': data.sha256 }),
         seed: seed ?? '',
-        singleAgentBaseline,
-      });
+      };
+      const ok = resolveConfig(this.preset, overrides, recipe);
       const problem = this.#wrongTogether(ok);
       return problem === null ? { ok, problem } : { ok: null, problem, todo: false };
     } catch (error) {
@@ -119,7 +147,7 @@ export class Settings {
   }
 
   /** What the recipe cannot know: how much the file holds, and what the embedded model speaks. */
-  #wrongTogether({ trainProblems, evaluationProblems, model, data }: ExperimentConfig): string | null {
+  #wrongTogether({ trainProblems, evaluationProblems, model, data }: RunConfig): string | null {
     const held = this.data?.problems ?? 0;
     if (data && trainProblems + evaluationProblems > held) {
       return (
@@ -135,9 +163,4 @@ export class Settings {
     }
     return null;
   }
-}
-
-/** Is the preset for instruct models? */
-function isChat(preset: string): boolean {
-  return PRESETS[preset]?.config.summary !== undefined;
 }

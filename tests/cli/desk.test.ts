@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { strFromU8, unzipSync } from 'fflate';
 import { afterAll, expect, it } from 'vitest';
-import { createRun, Runner } from '../../src/lab/runner';
-import { RECIPES } from '../../src/recipes';
+import { createRun, Runner } from '../../src/lab/run/runner';
+import { recipeNamed } from '../../src/recipes';
 import { taskNamed } from '../../src/tasks';
 import { Desk } from '../../tools/cli/desk';
-import { ScriptedSociety } from '../lab/scripted';
+import { ScriptedRuntime } from '../lab/scripted';
 import { sampleConfig } from '../store/samples';
 
 const scratch = mkdtempSync(join(tmpdir(), 'polylogue-desk-'));
@@ -22,9 +22,9 @@ it('is written as that of a stopped run when the thread was ended in the middle'
   desk.begun(id, out);
   // The thread gets stuck and never comes back.
   const stuck = new Promise<void>((hung) => {
-    const society = new ScriptedSociety({ hangAt: 20, hung });
-    const parts = { recipe: RECIPES[config.recipe].run, society, task: taskNamed(config.task) };
-    void new Runner({ ...parts, adapters: society, store: desk.store }).run(id);
+    const runtime = new ScriptedRuntime({ hangAt: 20, hung });
+    const parts = { recipe: recipeNamed(config.recipe), runtime, task: taskNamed(config.task) };
+    void new Runner({ ...parts, adapters: runtime, store: desk.store }).run(id);
   });
   await stuck;
   expect(await desk.keepStopped()).toBeNull();
@@ -34,9 +34,9 @@ it('is written as that of a stopped run when the thread was ended in the middle'
   expect(record.events).toBeGreaterThan(0);
   expect(strFromU8(files['log.jsonl']!).trimEnd().split('\n')).toHaveLength(record.events);
   // Resumable: another thread goes on from there.
-  const society = new ScriptedSociety();
-  const parts = { recipe: RECIPES[config.recipe].run, society, task: taskNamed(config.task) };
-  const ended = await new Runner({ ...parts, adapters: society, store: desk.store }).run(id);
+  const runtime = new ScriptedRuntime();
+  const parts = { recipe: recipeNamed(config.recipe), runtime, task: taskNamed(config.task) };
+  const ended = await new Runner({ ...parts, adapters: runtime, store: desk.store }).run(id);
   expect(ended.status).toBe('finished');
 });
 

@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadTokenizer, type ChatTokenizer } from '../../src/backends/tokenizer';
 import { gsm8k } from '../../src/tasks/gsm8k';
-import { toJsonl } from '../../src/ui/model/datasets';
+import { toJsonl } from '../../src/ui/readings/datasets';
 import { readTrainingData } from '../../tools/cli/trainingData';
 import { tinySource } from '../tasks/tinyChatModel';
 

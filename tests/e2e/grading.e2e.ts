@@ -1,5 +1,5 @@
 /** A run whose answers are made to hold up whoever reads them as formulas: the page opens it, and stays responsive. */
-import type { Browser } from 'playwright-core';
+import type { Browser } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launch, serveLab } from './browser';
 import { firstRight, hostileRun } from './hostile';

@@ -33,12 +33,10 @@ function withHostileAnswers({ record, events: given }: Recorded): Recorded {
       const gold = (text: string) => (Number(text) % 3 === 0 ? `${text}+x` : hostile(text));
       return { ...event, problems: event.problems.map((problem) => ({ ...problem, gold: gold(problem.gold) })) };
     }
-    if (event.type !== 'debate') return event;
-    return {
-      ...event,
-      responses: event.responses.map((round) => round.map((one) => ({ ...one, answer: answer(one.answer) }))),
-      votes: event.votes.map((vote) => ({ ...vote, answer: answer(vote.answer) })),
-    };
+    if (event.type !== 'episode') return event;
+    const changed = <T extends { answer?: string | null }>(one: T): T =>
+      one.answer === undefined ? one : { ...one, answer: answer(one.answer) };
+    return { ...event, turns: event.turns.map(changed), verdicts: event.verdicts.map(changed) };
   });
   const digest = new LogDigest();
   for (const event of events) digest.add(event);
@@ -53,8 +51,8 @@ export function firstRight(events: readonly RunEvent[]): number {
     ),
   );
   const right = events.flatMap((event) =>
-    event.type === 'debate' && event.purpose === 'evaluation' && event.team === 'society' && event.iteration === 1
-      ? (event.responses[0] ?? []).map(({ answer }) => answer === gold.get(event.problem))
+    event.type === 'episode' && event.purpose === 'evaluation' && event.learner === 'society' && event.iteration === 1
+      ? event.turns.flatMap(({ layer, answer }) => (layer === 0 ? [answer === gold.get(event.problem)] : []))
       : [],
   );
   return Math.round((100 * right.filter(Boolean).length) / right.length);

@@ -1,5 +1,5 @@
 /** What a visitor does, in a real Chromium on real WebGPU: run, watch, pause, step, reload in the middle, resume. */
-import type { Browser } from 'playwright-core';
+import type { Browser } from 'playwright';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';

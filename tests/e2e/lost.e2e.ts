@@ -1,5 +1,5 @@
 /** The browser's GPU process is killed in the middle of a run: the run goes on on a new device, to the same digest. */
-import type { Browser } from 'playwright-core';
+import type { Browser } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launch, serveLab } from './browser';
 import { Visit } from './visit';

@@ -1,7 +1,7 @@
 /** Models in a real browser: its fetch across origins, its private file system, its locks. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright';
 import { build, type Rolldown } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type * as Models from '../../src/models';

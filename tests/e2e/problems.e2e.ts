@@ -2,17 +2,17 @@
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Browser } from 'playwright-core';
+import type { Browser } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { drawUniform } from '../../src/random';
 import { LogDigest } from '../../src/log/digest';
 import { resolveConfig } from '../../src/recipes/resolve';
-import { asksForSummary, type ModelResponse, type Question } from '../../src/recipes/types';
+import type { Answer, Question } from '../../src/runtimes/types';
 import type { RunRecord } from '../../src/store/types';
 import { taskFor } from '../../src/tasks';
 import { gsm8k } from '../../src/tasks/gsm8k';
 import { importProblems } from '../../src/tasks/importer';
-import { FakeSociety, logOf } from '../recipes/fakeSociety';
+import { FakeRuntime, logOf } from '../recipes/fakeRuntime';
 import { tinyFiles, tinyWeights } from '../tasks/tinyChatModel';
 import { axe } from './axe';
 import { launch, OUT, serveLab } from './browser';
@@ -187,42 +187,45 @@ describe('problems from the hub', () => {
 });
 
 /** Solves word problems at length, now and then wrongly, as an instruct model writes. */
-class LongWindedSociety extends FakeSociety {
-  override ask(questions: Question[]): Promise<ModelResponse[]> {
+class LongWindedRuntime extends FakeRuntime {
+  override ask(questions: Question[]): Promise<Answer[]> {
     return Promise.resolve(questions.map((question) => respond(question)));
   }
 }
 
-function respond(question: Question): ModelResponse {
-  const { name, messages } = question;
-  const luck = drawUniform({ seed: 4, ...name }, 0);
+function respond(question: Question): Answer {
+  const { draw, messages } = question;
+  const luck = drawUniform({ seed: 4, ...draw }, 0);
   const ducks = Number(/has (\d+) ducks/.exec(messages[0]?.content ?? '')?.[1]);
   const slip = luck < 0.35 ? 1 : 0;
-  const text = asksForSummary(question)
-    ? 'Both opinions multiply the number of ducks by two eggs. The first **checks** the product, the second does not.'
-    : [
-        "Let's solve this **step by step**.",
-        '',
-        '### Step 1: what is known',
-        `- There are $${ducks}$ ducks.`,
-        '- Each duck lays $2$ eggs a day, so the number of eggs is proportional to the number of ducks.',
-        '',
-        '### Step 2: calculate',
-        '\\[',
-        `\\text{eggs} = ${ducks} \\times 2 = ${2 * ducks + slip}`,
-        '\\]',
-        '',
-        '### Step 3: check',
-        luck > 0.6 ? `Half of $${2 * ducks + slip}$ is $${(2 * ducks + slip) / 2}$, which fits.` : 'This seems right.',
-        ...Array.from(
-          { length: Math.floor(luck * 12) },
-          (_, i) => `- Duck ${i + 1} lays two eggs, which makes ${2 * (i + 1)} so far.`,
-        ),
-        '',
-        `Therefore the farm gets \\(\\boxed{${2 * ducks + slip}}\\) eggs a day.`,
-      ].join('\n');
+  const text =
+    question.kind === 'summary'
+      ? 'Both opinions multiply the number of ducks by two eggs. The first **checks** the product, the second does not.'
+      : [
+          "Let's solve this **step by step**.",
+          '',
+          '### Step 1: what is known',
+          `- There are $${ducks}$ ducks.`,
+          '- Each duck lays $2$ eggs a day, so the number of eggs is proportional to the number of ducks.',
+          '',
+          '### Step 2: calculate',
+          '\\[',
+          `\\text{eggs} = ${ducks} \\times 2 = ${2 * ducks + slip}`,
+          '\\]',
+          '',
+          '### Step 3: check',
+          luck > 0.6
+            ? `Half of $${2 * ducks + slip}$ is $${(2 * ducks + slip) / 2}$, which fits.`
+            : 'This seems right.',
+          ...Array.from(
+            { length: Math.floor(luck * 12) },
+            (_, i) => `- Duck ${i + 1} lays two eggs, which makes ${2 * (i + 1)} so far.`,
+          ),
+          '',
+          `Therefore the farm gets \\(\\boxed{${2 * ducks + slip}}\\) eggs a day.`,
+        ].join('\n');
   const tokens = Math.ceil(text.length / 4);
-  const chances = Array.from({ length: tokens }, (_, token) => drawUniform({ seed: 5, ...name }, token + 1));
+  const chances = Array.from({ length: tokens }, (_, token) => drawUniform({ seed: 5, ...draw }, token + 1));
   return {
     text,
     finish: 'stop',
@@ -240,7 +243,7 @@ async function recordedInWords(): Promise<Recorded> {
     trainProblems: 8,
     evaluationProblems: 6,
   });
-  const events = await logOf(new LongWindedSociety(), config, taskFor(config, file));
+  const events = await logOf(new LongWindedRuntime(), config, taskFor(config, file));
   const digest = new LogDigest();
   for (const event of events) digest.add(event);
   const record: RunRecord = {

@@ -1,13 +1,13 @@
-/** Recorded runs for the views: logs of a society without a model, put into the browser's database as the lab stores them. */
-import type { Page } from 'playwright-core';
+/** Recorded runs for the views: logs of a runtime without a model, put into the browser's database as the lab stores them. */
+import type { Page } from 'playwright';
 import { drawUniform } from '../../src/random';
 import type { RunEvent } from '../../src/events';
 import { LogDigest } from '../../src/log/digest';
 import { resolveConfig } from '../../src/recipes/resolve';
-import type { ExperimentConfig } from '../../src/recipes/config';
-import type { ModelResponse, Question } from '../../src/recipes/types';
+import type { RunConfig } from '../../src/recipes/config';
+import type { Answer, Question } from '../../src/runtimes/types';
 import type { RunRecord } from '../../src/store/types';
-import { FakeSociety, logOf } from '../recipes/fakeSociety';
+import { FakeRuntime, logOf } from '../recipes/fakeRuntime';
 
 export interface Recorded {
   record: RunRecord;
@@ -15,8 +15,8 @@ export interface Recorded {
 }
 
 /** Answers with chains as long as the embedded model's, one token a character. */
-class ChattySociety extends FakeSociety {
-  override async ask(questions: Question[]): Promise<ModelResponse[]> {
+class ChattyRuntime extends FakeRuntime {
+  override async ask(questions: Question[]): Promise<Answer[]> {
     const responses = await super.ask(questions);
     // Kept for nothing here, and a large run has many.
     this.asked.length = 0;
@@ -24,7 +24,7 @@ class ChattySociety extends FakeSociety {
   }
 }
 
-function lengthened(response: ModelResponse, { name, messages }: Question): ModelResponse {
+function lengthened(response: Answer, { draw, messages }: Question): Answer {
   const [, a, b, c, d, e, f] = /^(\d)\+(\d)\*(\d)\+(\d)-(\d)\*(\d)/.exec(messages[0]?.content ?? '')?.map(Number) ?? [];
   const product = (b ?? 0) * (c ?? 0);
   const other = (e ?? 0) * (f ?? 0);
@@ -37,11 +37,12 @@ function lengthened(response: ModelResponse, { name, messages }: Question): Mode
   const answer = response.text.split('#')[1];
   const text = answer === undefined ? steps.join(';') : `${steps.join(';')}#${answer}`;
   const tokens = text.length + 1;
-  const luck = Array.from({ length: tokens }, (_, token) => drawUniform({ seed: 5, ...name }, token + 1));
+  const luck = Array.from({ length: tokens }, (_, token) => drawUniform({ seed: 5, ...draw }, token + 1));
   return {
     ...response,
     text,
     tokens,
+    ids: Array.from({ length: tokens }, (_, at) => text.charCodeAt(at) || 0),
     logprobs: luck.map((u) => -Math.round(1000 * u ** 6) / 1000),
     margins: luck.map((u) => Math.round(100 * (6 - 6 * u ** 4)) / 100),
   };
@@ -53,8 +54,8 @@ export async function recordedRun(
   settings: Record<string, string | number | boolean>,
   age = 0,
 ): Promise<Recorded> {
-  const config: ExperimentConfig = resolveConfig('arithmetic-tiny', settings);
-  const events = await logOf(new ChattySociety(), config);
+  const config: RunConfig = resolveConfig('arithmetic-tiny', settings);
+  const events = await logOf(new ChattyRuntime(), config);
   const digest = new LogDigest();
   for (const event of events) digest.add(event);
   const created = Date.now() - 60_000 * age;
@@ -107,7 +108,7 @@ export async function store(page: Page, runs: readonly Recorded[]): Promise<void
         // As the store keeps them: the text of the event.
         transaction.objectStore('events').put(line.slice('{"event":'.length, -1), [run, index++]);
         if (event.type === 'evaluation')
-          transaction.objectStore('evaluations').put(event, [run, event.iteration, event.team]);
+          transaction.objectStore('evaluations').put(event, [run, event.iteration, event.learner]);
       }
     }
     await new Promise<void>((resolve, reject) => {

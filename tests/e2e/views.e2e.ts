@@ -1,7 +1,7 @@
 /** Looking at recorded runs: every part of the page, by keyboard, on a phone, with axe, and a log as large as the paper's. */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Browser, Locator } from 'playwright-core';
+import type { Browser, Locator } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { axe } from './axe';
 import { launch, OUT, serveLab } from './browser';

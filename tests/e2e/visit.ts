@@ -1,6 +1,6 @@
 /** A visitor: a page of the lab with what went wrong in it, how long it was held, and hands on the keyboard. */
 import { join } from 'node:path';
-import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from 'playwright-core';
+import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from 'playwright';
 import { OUT } from './browser';
 
 /** Sizes that software WebGPU on two cores does in seconds. */

@@ -1,5 +1,5 @@
 /** Workers that end or loop in the middle of a run: the page says so, starts them again, and the run ends with the same digest. */
-import type { Browser, Worker } from 'playwright-core';
+import type { Browser, Worker } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launch, serveLab } from './browser';
 import { Visit } from './visit';

@@ -10,7 +10,7 @@ import { ReferenceEngine } from '../../src/engine/reference/engine';
 import { openModelStream } from '../../src/engine/stream';
 import { PROJECTIONS, type Engine, type EngineOptions, type ModelWeights } from '../../src/engine/types';
 import { STREAMS } from '../../src/random';
-import { endTokens, responseText } from '../../src/recipes/endTokens';
+import { endTokens, responseText } from '../../src/runtimes/endTokens';
 import { readTrainingData } from '../../tools/cli/trainingData';
 import { nll64, packed64 } from './float64Check';
 import { loadModel } from './loadModel';

@@ -1,24 +1,24 @@
 /** Holding, stepping and slow motion: where the run waits, and that its log never notices. */
 import { describe, expect, it, vi } from 'vitest';
-import { RunControl, StoppedError } from '../../src/lab/control';
-import { pacedSociety } from '../../src/lab/pacing';
-import { createRun, Runner } from '../../src/lab/runner';
-import { Showing } from '../../src/lab/showing';
-import type { LoopPhase } from '../../src/lab/types';
-import { RECIPES } from '../../src/recipes';
+import { RunControl, StoppedError } from '../../src/lab/run/control';
+import { pacedRuntime } from '../../src/lab/run/pacing';
+import { createRun, Runner } from '../../src/lab/run/runner';
+import { Showing } from '../../src/lab/progress/showing';
+import type { StageId } from '../../src/lab/types';
+import { recipeNamed } from '../../src/recipes';
 import { MemoryRunStore } from '../../src/store/memory';
 import { taskNamed } from '../../src/tasks';
 import { sampleConfig } from '../store/samples';
-import { ScriptedSociety } from './scripted';
+import { ScriptedRuntime } from './scripted';
 
 const config = sampleConfig();
 
 interface Staged {
   digest: string;
   holds: number;
-  phases: LoopPhase[];
+  phases: StageId[];
   /** Phase at each hold. */
-  heldAt: (LoopPhase | null)[];
+  heldAt: (StageId | null)[];
 }
 
 /** A run that is sent on whenever it holds. */
@@ -27,18 +27,19 @@ async function staged(onHold: ((control: RunControl) => void) | null, pace = 0):
   const { id } = await createRun(store, config);
   const control = new RunControl();
   control.setPace(pace);
-  const showing = new Showing(config.agents);
-  const phases: LoopPhase[] = [];
-  const heldAt: (LoopPhase | null)[] = [];
-  const inner = new ScriptedSociety();
-  const society = pacedSociety(inner, control, (phase, first) => {
-    if (phases.at(-1) !== phase) phases.push(phase);
-    return showing.enter(phase, first);
+  const showing = new Showing(recipeNamed(config.recipe).stages(config));
+  const phases: StageId[] = [];
+  const heldAt: (StageId | null)[] = [];
+  const inner = new ScriptedRuntime();
+  const runtime = pacedRuntime(inner, control, (moment, questions) => {
+    const beats = showing.enter(moment, questions);
+    if (showing.phase !== null && phases.at(-1) !== showing.phase) phases.push(showing.phase);
+    return beats;
   });
   let holds = 0;
   const runner = new Runner({
-    recipe: RECIPES[config.recipe].run,
-    society,
+    recipe: recipeNamed(config.recipe),
+    runtime,
     task: taskNamed(config.task),
     adapters: inner,
     store,

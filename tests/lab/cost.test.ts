@@ -4,8 +4,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { folderSource } from '../../src/engine/loader-node';
 import { ReferenceEngine } from '../../src/engine/reference/engine';
 import type { Engine } from '../../src/engine/types';
-import { measureSpeed, SpeedMeter } from '../../src/lab/cost';
-import { secondsOf } from '../../src/lab/estimate';
+import { measureSpeed, SpeedMeter } from '../../src/lab/progress/speed';
+import { secondsOf } from '../../src/lab/progress/estimate';
 import { resolveConfig } from '../../src/recipes/resolve';
 import { loadModel } from '../engine/loadModel';
 
@@ -52,7 +52,7 @@ describe('SpeedMeter', () => {
     expect(opened).toBeLessThanOrEqual(2);
     expect(first).toMatchObject({ kind: 'reference', agents: 2, rank: config.adapter.rank });
     expect(first.bytes.total).toBeGreaterThan(0);
-    expect(secondsOf({ calls: 1, generatedTokens: 100, trainedTokens: 10 }, first)).toBeCloseTo(
+    expect(secondsOf({ calls: 1, generatedTokens: 100, trainedTokens: 10, testShare: 0 }, first)).toBeCloseTo(
       100 * first.secondsPerGeneratedToken + 10 * first.secondsPerTrainedToken,
     );
   }, 30_000);

@@ -8,32 +8,33 @@ import { folderSource } from '../../src/engine/loader-node';
 import { ResilientEngine } from '../../src/engine/resilient';
 import { openModelStream } from '../../src/engine/stream';
 import { DEFAULT_OPTIMISER, type Engine, type TrainStepEvent } from '../../src/engine/types';
-import { createEngineHost } from '../../src/lab/engineHost';
-import { connectEngineHost } from '../../src/lab/engineLink';
-import { RemoteEngine } from '../../src/lab/remoteEngine';
-import { createRun, Runner } from '../../src/lab/runner';
-import { RECIPES } from '../../src/recipes';
+import { createEngineHost } from '../../src/lab/host/engineHost';
+import { connectEngineHost } from '../../src/lab/host/engineLink';
+import { RemoteEngine } from '../../src/lab/host/remoteEngine';
+import { createRun, Runner } from '../../src/lab/run/runner';
+import { recipeNamed } from '../../src/recipes';
 import { resolveConfig } from '../../src/recipes/resolve';
-import type { FinetuneTrack } from '../../src/recipes/types';
+import type { TrainingJob } from '../../src/runtimes/types';
 import { MemoryRunStore } from '../../src/store/memory';
 import { taskFor } from '../../src/tasks';
-import { ScriptedSociety } from './scripted';
+import { ScriptedRuntime } from './scripted';
 
 const MODEL = 'tests/fixtures/golden/llama';
 const MESSAGE = 'adapter critic-1, step 2 of 9: the loss is NaN';
 
 /** Breaks in the training of an adapter that was trained before, or put back from the store. */
-class Diverging extends ScriptedSociety {
+class Diverging extends ScriptedRuntime {
   readonly #trained = new Set<string>();
-  override async *finetune(tracks: FinetuneTrack[]): AsyncGenerator<TrainStepEvent, void, void> {
+  override async *train(job: TrainingJob): AsyncGenerator<TrainStepEvent, void, void> {
+    const { tracks } = job;
     const breaks = tracks.some(({ adapter }) => this.#trained.has(adapter));
-    for await (const event of super.finetune(tracks)) {
+    for await (const event of super.train(job)) {
       for (const { adapter } of tracks) this.#trained.add(adapter);
       if (breaks) throw new NonFiniteError(MESSAGE, { adapter: 'critic-1', step: 1 });
       yield event;
     }
   }
-  override async importAdapter(...[name, weights]: Parameters<ScriptedSociety['importAdapter']>): Promise<void> {
+  override async importAdapter(...[name, weights]: Parameters<ScriptedRuntime['importAdapter']>): Promise<void> {
     this.#trained.add(name);
     await super.importAdapter(name, weights);
   }
@@ -49,8 +50,8 @@ it('a run keeps the adapters of its last finite training', async () => {
   const store = new MemoryRunStore();
   const { id } = await createRun(store, config);
   const attempt = (): Promise<unknown> => {
-    const society = new Diverging();
-    const parts = { recipe: RECIPES[config.recipe].run, society, task: taskFor(config), adapters: society, store };
+    const runtime = new Diverging();
+    const parts = { recipe: recipeNamed(config.recipe), runtime, task: taskFor(config), adapters: runtime, store };
     return new Runner(parts).run(id);
   };
   await expect(attempt()).rejects.toThrow(NonFiniteError);
@@ -58,8 +59,8 @@ it('a run keeps the adapters of its last finite training', async () => {
   expect(failed).toMatchObject({ status: 'failed', error: MESSAGE });
   const kept = await store.adapters(id);
   expect(kept.length).toBeGreaterThan(0);
-  for (const { name, iteration } of kept) {
-    const { tensors } = await store.adapter(id, name, iteration);
+  for (const version of kept) {
+    const { tensors } = await store.adapter(id, version);
     for (const { data } of tensors.values()) expect(firstNonFinite(data)).toBe(-1);
   }
   const events = await store.events(id);

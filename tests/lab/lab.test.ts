@@ -4,11 +4,13 @@ import { IDBFactory } from 'fake-indexeddb';
 import { unzipSync, strFromU8 } from 'fflate';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RunEvent } from '../../src/events';
-import { createEngineHost } from '../../src/lab/engineHost';
+import { createEngineHost } from '../../src/lab/host/engineHost';
 import { LabBusyError } from '../../src/lab/errors';
 import type { Lab } from '../../src/lab/lab';
 import { digestOf } from '../../src/log/digest';
 import { resolveConfig } from '../../src/recipes/resolve';
+import { openDatabase } from '../../src/store/database';
+import { firstFormatRun } from '../store/samples';
 import { closeLabs, idle, openLab, referenceLab } from './testLab';
 
 const base = new URL('../../static/', import.meta.url).href;
@@ -141,6 +143,22 @@ describe('Lab', () => {
     await until(idle);
     expect((await stored(lab, id)).run.status).toBe('finished');
     await expect(lab.resume(id, 'auto')).rejects.toThrow(/finished/);
+  });
+
+  it('shows a run of log format 1 and refuses to resume it, as it was', async () => {
+    const { lines, record } = firstFormatRun('old');
+    const stopped = { ...record, status: 'stopped' as const };
+    const db = await openDatabase();
+    await db.put('runs', stopped);
+    for (const [at, line] of lines.entries()) await db.put('events', line, ['old', at]);
+    db.close();
+    const { lab, messages } = newLab();
+    await expect(lab.resume('old', 'auto')).rejects.toThrow(/log format 1, which can be read and not continued/);
+    expect(await lab.run('old')).toEqual(stopped);
+    expect(await lab.lines('old', 0, record.events)).toEqual(lines);
+    expect(messages.filter(({ type }) => type === 'error')).toEqual([]);
+    // Nothing is at work: another run can begin.
+    await lab.delete('old');
   });
 
   it('says what is wrong when the model is missing, and keeps the run', async () => {

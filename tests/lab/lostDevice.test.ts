@@ -5,7 +5,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { WebGpuEngine } from '../../src/engine/gpu/engine';
 import { ResilientEngine } from '../../src/engine/resilient';
 import { openModelStream } from '../../src/engine/stream';
-import { createEngineHost } from '../../src/lab/engineHost';
+import { createEngineHost } from '../../src/lab/host/engineHost';
 import type { LabMessage } from '../../src/lab/types';
 import { resolveConfig } from '../../src/recipes/resolve';
 import type { RunRecord } from '../../src/store/types';

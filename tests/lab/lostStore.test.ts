@@ -2,9 +2,9 @@
 import 'fake-indexeddb/auto';
 import { forceCloseDatabase, IDBDatabase, IDBFactory } from 'fake-indexeddb';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createRun, Runner, type RunnerParts } from '../../src/lab/runner';
+import { createRun, Runner, type RunnerParts } from '../../src/lab/run/runner';
 import { digestOf } from '../../src/log/digest';
-import { RECIPES } from '../../src/recipes';
+import { recipeNamed } from '../../src/recipes';
 import { openDatabase } from '../../src/store/database';
 import { DamagedLogError } from '../../src/store/errors';
 import { IndexedRunStore } from '../../src/store/indexed';
@@ -13,20 +13,20 @@ import { MemoryRunStore } from '../../src/store/memory';
 import type { RunRecord, RunStore } from '../../src/store/types';
 import { taskNamed } from '../../src/tasks';
 import { sampleConfig } from '../store/samples';
-import { ScriptedSociety } from './scripted';
+import { ScriptedRuntime } from './scripted';
 
 const config = sampleConfig();
 
-function runner(store: RunStore, society: ScriptedSociety, more: Partial<RunnerParts> = {}): Runner {
-  const recipe = RECIPES[config.recipe].run;
-  return new Runner({ recipe, society, task: taskNamed(config.task), adapters: society, store, ...more });
+function runner(store: RunStore, runtime: ScriptedRuntime, more: Partial<RunnerParts> = {}): Runner {
+  const recipe = recipeNamed(config.recipe);
+  return new Runner({ recipe, runtime, task: taskNamed(config.task), adapters: runtime, store, ...more });
 }
 
 async function undisturbed() {
   const store = new MemoryRunStore();
-  const society = new ScriptedSociety();
+  const runtime = new ScriptedRuntime();
   const { id } = await createRun(store, config);
-  return { record: await runner(store, society).run(id), store, operations: society.operations };
+  return { record: await runner(store, runtime).run(id), store, operations: runtime.operations };
 }
 
 let open: IDBDatabase[] = [];
@@ -62,13 +62,13 @@ describe('a store that loses its data while a run is at work', () => {
       const onEvent = (_event: unknown, index: number) => index === point && clearSiteData();
       const hangAt = 1 + Math.floor(expected.operations * 0.9);
       const end = await new Promise<RunRecord | null>((resolve, reject) => {
-        const society = new ScriptedSociety({ hangAt, hung: () => resolve(null) });
-        runner(store, society, { onEvent, onRewritten: (message) => told.push(message) })
+        const runtime = new ScriptedRuntime({ hangAt, hung: () => resolve(null) });
+        runner(store, runtime, { onEvent, onRewritten: (message) => told.push(message) })
           .run(id)
           .then(resolve, reject);
       });
       expect(end).toBe(null);
-      const record = await runner(await IndexedRunStore.open(), new ScriptedSociety()).run(id);
+      const record = await runner(await IndexedRunStore.open(), new ScriptedRuntime()).run(id);
       expect(record.digest, `cleared at event ${point}`).toBe(expected.record.digest);
       if (told.length > 0) expect(told[0]).toMatch(/cleared the data of this page.*written again from memory/);
     }
@@ -81,7 +81,7 @@ describe('a store that loses its data while a run is at work', () => {
     await store.putProblems(problems);
     const told: string[] = [];
     let started = 0;
-    const record = await runner(store, new ScriptedSociety(), {
+    const record = await runner(store, new ScriptedRuntime(), {
       problems,
       onEvent: (event) => event.type === 'evaluation' && event.iteration === 2 && started++ === 1 && clearSiteData(),
       onRewritten: (message) => told.push(message),
@@ -97,7 +97,7 @@ describe('a store that loses its data while a run is at work', () => {
     const { id } = await createRun(store, config);
     const db = await openDatabase();
     let done: Promise<unknown> | null = null;
-    const record = await runner(store, new ScriptedSociety(), {
+    const record = await runner(store, new ScriptedRuntime(), {
       onRecord: ({ events }) => {
         if (events > 20) done ??= db.delete('events', IDBKeyRange.bound([id], [id, []]));
       },
@@ -128,11 +128,11 @@ describe('a store that fails', () => {
       const store = new MemoryRunStore();
       const { id } = await createRun(store, config);
       let told = await store.run(id);
-      const work = runner(failing(store, nth), new ScriptedSociety(), { onRecord: (record) => (told = record) });
+      const work = runner(failing(store, nth), new ScriptedRuntime(), { onRecord: (record) => (told = record) });
       await expect(work.run(id)).rejects.toThrow('the disk is gone');
       // Before the record was read there is none to tell of: the lab does.
       if (nth > 1 && nth !== 2 && nth !== 3) expect(told, `call ${nth}`).toMatchObject({ status: 'failed' });
-      expect((await runner(store, new ScriptedSociety()).run(id)).digest).toBe(expected.record.digest);
+      expect((await runner(store, new ScriptedRuntime()).run(id)).digest).toBe(expected.record.digest);
     }
   });
 
@@ -141,7 +141,7 @@ describe('a store that fails', () => {
     const events = await store.events(record.id);
     const cut = { ...record, status: 'stopped' } as const;
     await store.rewrite({ record: cut, events: events.slice(0, 9), adapters: [], checkpoints: [] });
-    await expect(runner(store, new ScriptedSociety()).run(record.id)).rejects.toBeInstanceOf(DamagedLogError);
+    await expect(runner(store, new ScriptedRuntime()).run(record.id)).rejects.toBeInstanceOf(DamagedLogError);
     const { status, error } = await store.run(record.id);
     expect([status, error]).toEqual([
       'failed',
@@ -161,9 +161,9 @@ describe('adapters that are kept', () => {
       const store = new MemoryRunStore();
       const { id } = await createRun(store, config, undefined, keep);
       await new Promise<void>((hung) => {
-        void runner(store, new ScriptedSociety({ hangAt: point, hung })).run(id);
+        void runner(store, new ScriptedRuntime({ hangAt: point, hung })).run(id);
       });
-      const record = await runner(store, new ScriptedSociety()).run(id);
+      const record = await runner(store, new ScriptedRuntime()).run(id);
       expect(record, `killed at operation ${point}`).toMatchObject({
         status: 'finished',
         digest: expected.record.digest,
@@ -181,14 +181,14 @@ describe('adapters that are kept', () => {
         const store = new MemoryRunStore();
         const { id } = await createRun(store, config);
         await new Promise<void>((hung) => {
-          void runner(store, new ScriptedSociety({ hangAt: point, hung })).run(id);
+          void runner(store, new ScriptedRuntime({ hangAt: point, hung })).run(id);
         });
         await thinRun(store, id, keep);
-        await runner(store, new ScriptedSociety()).run(id);
+        await runner(store, new ScriptedRuntime()).run(id);
         await thinRun(store, id, keep);
         expect(await store.adapters(id)).toHaveLength(keep === 'none' ? 0 : 7);
         // Once more from the log alone.
-        const again = new ScriptedSociety();
+        const again = new ScriptedRuntime();
         expect((await runner(store, again).run(id)).digest).toBe(expected.record.digest);
         expect(again.operations).toBe(0);
       }
@@ -197,7 +197,7 @@ describe('adapters that are kept', () => {
   it('are measured as they are stored', async () => {
     for (const store of [new MemoryRunStore(), await IndexedRunStore.open()]) {
       const { id } = await createRun(store, config);
-      await runner(store, new ScriptedSociety()).run(id);
+      await runner(store, new ScriptedRuntime()).run(id);
       const { adapters, logBytes, damage } = await store.condition(id);
       expect(damage).toBe(null);
       expect(adapters.map(({ bytes }) => bytes)).toEqual(Array(14).fill(4));

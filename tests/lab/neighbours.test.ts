@@ -1,7 +1,7 @@
 /** Two tabs of one browser: who computes, who watches, and what becomes of the watching one. */
 import { afterEach, expect, it } from 'vitest';
 import { LabBusyError } from '../../src/lab/errors';
-import { LAB_CHANNEL, Neighbours } from '../../src/lab/neighbours';
+import { LAB_CHANNEL, Neighbours } from '../../src/lab/run/neighbours';
 import type { LabMessage, LabStatus } from '../../src/lab/types';
 import { sampleRecord } from '../store/samples';
 

@@ -11,7 +11,7 @@ import { LabBusyError } from '../../src/lab/errors';
 import { resolveConfig } from '../../src/recipes/resolve';
 import { ProblemsMissingError } from '../../src/store/errors';
 import { ProblemFileError, TaskError } from '../../src/tasks/errors';
-import { indexLog } from '../../src/ui/model/logIndex';
+import { indexLog } from '../../src/ui/readings/logIndex';
 import { tinyFiles, tinyWeights } from '../tasks/tinyChatModel';
 import { closeLabs, idle, modelFiles, referenceLab } from './testLab';
 
@@ -90,7 +90,7 @@ describe('problems from a file', () => {
     const { id: cut } = await first.lab.start(config, 'auto');
     await first.until(
       (message) =>
-        message.type === 'events' && message.runId === cut && message.events.some(({ type }) => type === 'debate'),
+        message.type === 'events' && message.runId === cut && message.events.some(({ type }) => type === 'episode'),
     );
     await first.lab.stop();
     expect(await first.lab.run(cut)).toMatchObject({ status: 'stopped' });

@@ -12,8 +12,13 @@ import {
   type GenerateRequest,
   type TrainJob,
 } from '../../src/engine/types';
-import { createEngineHost, type EngineHostApi, type EngineSetup, type LoadProgress } from '../../src/lab/engineHost';
-import { RemoteEngine } from '../../src/lab/remoteEngine';
+import {
+  createEngineHost,
+  type EngineHostApi,
+  type EngineSetup,
+  type LoadProgress,
+} from '../../src/lab/host/engineHost';
+import { RemoteEngine } from '../../src/lab/host/remoteEngine';
 import { lifeline } from '../../src/supervision';
 import { loadModel } from '../engine/loadModel';
 

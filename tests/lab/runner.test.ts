@@ -2,31 +2,32 @@
 import 'fake-indexeddb/auto';
 import { IDBFactory } from 'fake-indexeddb';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { RunControl } from '../../src/lab/control';
+import { RunControl } from '../../src/lab/run/control';
 import { LogMismatchError } from '../../src/lab/errors';
-import { createRun, Runner } from '../../src/lab/runner';
+import { createRun, Runner } from '../../src/lab/run/runner';
 import { digestOf } from '../../src/log/digest';
-import { RECIPES } from '../../src/recipes';
+import { MARGIN_SCALE, packNumbers } from '../../src/pack';
+import { recipeNamed } from '../../src/recipes';
 import { StorageFullError, StoredRunError } from '../../src/store/errors';
 import { IndexedRunStore } from '../../src/store/indexed';
 import { MemoryRunStore } from '../../src/store/memory';
 import type { LogBatch, RunRecord, RunStore } from '../../src/store/types';
 import { taskNamed } from '../../src/tasks';
 import { sampleConfig } from '../store/samples';
-import { ScriptedSociety } from './scripted';
+import { ScriptedRuntime } from './scripted';
 
 const config = sampleConfig();
 
-function runner(store: RunStore, society: ScriptedSociety, control = new RunControl()): Runner {
-  const recipe = RECIPES[config.recipe].run;
-  return new Runner({ recipe, society, task: taskNamed(config.task), adapters: society, store, control });
+function runner(store: RunStore, runtime: ScriptedRuntime, control = new RunControl()): Runner {
+  const recipe = recipeNamed(config.recipe);
+  return new Runner({ recipe, runtime, task: taskNamed(config.task), adapters: runtime, store, control });
 }
 
 async function undisturbed(): Promise<{ record: RunRecord; store: MemoryRunStore; operations: number }> {
   const store = new MemoryRunStore();
-  const society = new ScriptedSociety();
+  const runtime = new ScriptedRuntime();
   const { id } = await createRun(store, config);
-  return { record: await runner(store, society).run(id), store, operations: society.operations };
+  return { record: await runner(store, runtime).run(id), store, operations: runtime.operations };
 }
 
 beforeEach(() => {
@@ -51,15 +52,15 @@ describe('an undisturbed run', () => {
 
   it('reports events in order and progress that never falls', async () => {
     const store = new MemoryRunStore();
-    const society = new ScriptedSociety();
+    const runtime = new ScriptedRuntime();
     const { id } = await createRun(store, config);
     const progress: number[] = [];
     const indices: number[] = [];
     const work: Runner = new Runner({
-      recipe: RECIPES[config.recipe].run,
-      society,
+      recipe: recipeNamed(config.recipe),
+      runtime,
       task: taskNamed(config.task),
-      adapters: society,
+      adapters: runtime,
       store,
       onEvent: (_event, index) => {
         indices.push(index);
@@ -82,12 +83,12 @@ describe('a killed run', () => {
       const first = await IndexedRunStore.open();
       const { id } = await createRun(first, config);
       await new Promise<void>((hung) => {
-        void runner(first, new ScriptedSociety({ hangAt: point, hung })).run(id);
+        void runner(first, new ScriptedRuntime({ hangAt: point, hung })).run(id);
       });
       expect((await first.run(id)).status).toBe('running');
 
       const second = await IndexedRunStore.open();
-      const record = await runner(second, new ScriptedSociety()).run(id);
+      const record = await runner(second, new ScriptedRuntime()).run(id);
       expect(record, `killed at operation ${point}`).toMatchObject({
         status: 'finished',
         digest: expected.record.digest,
@@ -108,10 +109,10 @@ describe('a killed run', () => {
         const inner = await IndexedRunStore.open();
         const { id } = await createRun(inner, config);
         await new Promise<void>((died) => {
-          void runner(dyingStore(inner, nth, when, died), new ScriptedSociety()).run(id);
+          void runner(dyingStore(inner, nth, when, died), new ScriptedRuntime()).run(id);
         });
         const again = await IndexedRunStore.open();
-        const record = await runner(again, new ScriptedSociety()).run(id);
+        const record = await runner(again, new ScriptedRuntime()).run(id);
         expect(record.digest, `${when} write ${nth}`).toBe(expected.record.digest);
         inner.close();
         again.close();
@@ -127,8 +128,8 @@ describe('a killed run', () => {
     while (!record) {
       lives++;
       record = await new Promise<RunRecord | null>((resolve, reject) => {
-        const society = new ScriptedSociety({ hangAt: 25, hung: () => resolve(null) });
-        runner(store, society).run(id).then(resolve, reject);
+        const runtime = new ScriptedRuntime({ hangAt: 25, hung: () => resolve(null) });
+        runner(store, runtime).run(id).then(resolve, reject);
       });
     }
     expect(lives).toBeGreaterThan(1);
@@ -144,19 +145,19 @@ describe('stop and pause', () => {
       const store = new MemoryRunStore();
       const { id } = await createRun(store, config);
       const control = new RunControl();
-      const society = new ScriptedSociety();
+      const runtime = new ScriptedRuntime();
       const work = new Runner({
-        recipe: RECIPES[config.recipe].run,
-        society,
+        recipe: recipeNamed(config.recipe),
+        runtime,
         task: taskNamed(config.task),
-        adapters: society,
+        adapters: runtime,
         store,
         control,
         onEvent: (_event, index) => index === stopAt && control.stop(),
       });
       const stopped = await work.run(id);
       expect(stopped).toMatchObject({ status: 'stopped', events: stopAt + 1 });
-      expect((await runner(store, new ScriptedSociety()).run(id)).digest).toBe(expected.record.digest);
+      expect((await runner(store, new ScriptedRuntime()).run(id)).digest).toBe(expected.record.digest);
     }
   });
 
@@ -165,14 +166,14 @@ describe('stop and pause', () => {
     const store = await IndexedRunStore.open();
     const { id } = await createRun(store, config);
     const control = new RunControl();
-    const society = new ScriptedSociety();
+    const runtime = new ScriptedRuntime();
     const held: boolean[] = [];
     let events = 0;
     const done = new Runner({
-      recipe: RECIPES[config.recipe].run,
-      society,
+      recipe: recipeNamed(config.recipe),
+      runtime,
       task: taskNamed(config.task),
-      adapters: society,
+      adapters: runtime,
       store,
       control,
       onHold: (state) => held.push(state),
@@ -200,13 +201,13 @@ describe('what can go wrong', () => {
       full ? Promise.reject(new StorageFullError('storing the log')) : append(runId, batch);
     const { id } = await createRun(store, config);
     const control = new RunControl();
-    const society = new ScriptedSociety();
+    const runtime = new ScriptedRuntime();
     const complaints: string[] = [];
     const done = new Runner({
-      recipe: RECIPES[config.recipe].run,
-      society,
+      recipe: recipeNamed(config.recipe),
+      runtime,
       task: taskNamed(config.task),
-      adapters: society,
+      adapters: runtime,
       store,
       control,
       onEvent: (_event, index) => {
@@ -228,49 +229,49 @@ describe('what can go wrong', () => {
     const { id } = await createRun(store, config);
     const control = new RunControl();
     let events = 0;
-    const society = new ScriptedSociety();
+    const runtime = new ScriptedRuntime();
     await new Runner({
-      recipe: RECIPES[config.recipe].run,
-      society,
+      recipe: recipeNamed(config.recipe),
+      runtime,
       task: taskNamed(config.task),
-      adapters: society,
+      adapters: runtime,
       store,
       control,
       onEvent: () => ++events === 40 && control.stop(),
     }).run(id);
     const before = await store.events(id);
 
-    const elsewhere = runner(store, new ScriptedSociety(null, 'another device')).run(id);
+    const elsewhere = runner(store, new ScriptedRuntime(null, 'another device')).run(id);
     await expect(elsewhere).rejects.toBeInstanceOf(LogMismatchError);
     await expect(elsewhere).rejects.toThrow(/begun on "scripted" and this is "another device".* start a new run/);
     expect(await store.run(id)).toMatchObject({ status: 'failed', events: 40, digest: digestOf(before) });
     expect(await store.events(id)).toEqual(before);
     // On the right device it can still be resumed.
-    expect(await runner(store, new ScriptedSociety()).run(id)).toMatchObject({ status: 'finished', error: null });
+    expect(await runner(store, new ScriptedRuntime()).run(id)).toMatchObject({ status: 'finished', error: null });
   });
 
   it('notices a damaged log', async () => {
     const { record, store } = await undisturbed();
     const events = await store.events(record.id);
-    const debate = events.find((event) => event.type === 'debate' && event.iteration === 1);
-    if (debate?.type !== 'debate') throw new Error('no debate');
-    debate.responses[0]![0]!.margins = [7];
+    const episode = events.find((event) => event.type === 'episode' && event.iteration === 1);
+    if (episode?.type !== 'episode') throw new Error('no episode');
+    episode.turns[0]!.margins = packNumbers([7], MARGIN_SCALE);
     await store.update(record.id, { status: 'stopped' });
-    await expect(runner(store, new ScriptedSociety()).run(record.id)).rejects.toBeInstanceOf(StoredRunError);
+    await expect(runner(store, new ScriptedRuntime()).run(record.id)).rejects.toBeInstanceOf(StoredRunError);
   });
 
-  it('keeps what was stored when the society fails', async () => {
+  it('keeps what was stored when the runtime fails', async () => {
     const store = new MemoryRunStore();
     const { id } = await createRun(store, config);
-    const society = new ScriptedSociety();
-    const ask = society.ask.bind(society);
+    const runtime = new ScriptedRuntime();
+    const ask = runtime.ask.bind(runtime);
     let calls = 0;
-    society.ask = (questions) => (++calls === 8 ? Promise.reject(new Error('device lost')) : ask(questions));
-    await expect(runner(store, society).run(id)).rejects.toThrow('device lost');
+    runtime.ask = (questions) => (++calls === 8 ? Promise.reject(new Error('device lost')) : ask(questions));
+    await expect(runner(store, runtime).run(id)).rejects.toThrow('device lost');
     const failed = await store.run(id);
     expect(failed).toMatchObject({ status: 'failed', error: 'device lost' });
     expect(failed.events).toBeGreaterThan(5);
-    const record = await runner(store, new ScriptedSociety()).run(id);
+    const record = await runner(store, new ScriptedRuntime()).run(id);
     expect(record.digest).toBe((await undisturbed()).record.digest);
   });
 });

@@ -6,9 +6,9 @@ import { ReferenceEngine } from '../../src/engine/reference/engine';
 import type { EngineNotice } from '../../src/engine/resilient';
 import { openModelStream } from '../../src/engine/stream';
 import type { Engine, EngineReport } from '../../src/engine/types';
-import { createEngineHost } from '../../src/lab/engineHost';
-import { EngineLink } from '../../src/lab/engineLink';
-import { RemoteEngine } from '../../src/lab/remoteEngine';
+import { createEngineHost } from '../../src/lab/host/engineHost';
+import { EngineLink } from '../../src/lab/host/engineLink';
+import { RemoteEngine } from '../../src/lab/host/remoteEngine';
 
 const MODEL = 'tests/fixtures/golden/llama';
 const CUT = { name: 'model.layers.1.mlp.up_proj.weight', values: 100, relative: 0.1, largest: 1e5, saturated: 3 };

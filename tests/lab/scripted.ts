@@ -1,11 +1,19 @@
 /**
- * A society for the runner's tests that needs no model, yet has a memory: what an adapter answers depends on everything it
+ * A runtime for the runner's tests that needs no model, yet has a memory: what an adapter answers depends on everything it
  * was ever finetuned on. A resumed run with a wrong or stale adapter therefore gives another log.
  */
+import { callName } from '../../src/events';
 import type { AdapterConfig, AdapterWeights, TrainStepEvent } from '../../src/engine/types';
 import { hashAdapter } from '../../src/log/digest';
 import { drawUint } from '../../src/random';
-import type { FinetuneTrack, ModelResponse, Question, Society } from '../../src/recipes/types';
+import type {
+  Answer,
+  Question,
+  Runtime,
+  RuntimeCapabilities,
+  RuntimeIdentity,
+  TrainingJob,
+} from '../../src/runtimes/types';
 
 /** Simulates a tab that is closed in the middle: the operation with this number never comes back. */
 export interface Interruption {
@@ -13,15 +21,36 @@ export interface Interruption {
   hung: () => void;
 }
 
-export class ScriptedSociety implements Society {
+export class ScriptedRuntime implements Runtime {
+  readonly can: RuntimeCapabilities;
+  /** Calls that were answered, in order. */
+  readonly asked: string[] = [];
+  /** Jobs that were begun, in order. */
+  readonly begun: string[] = [];
   readonly #adapters = new Map<string, number>();
   readonly #interruption: Interruption | null;
+  readonly #salt: number;
   readonly engine: string;
   #operations = 0;
 
-  constructor(interruption: Interruption | null = null, engine = 'scripted') {
+  /** @param salt makes it one that cannot repeat itself: another number, other answers and other training */
+  constructor(interruption: Interruption | null = null, engine = 'scripted', salt: number | null = null) {
     this.#interruption = interruption;
     this.engine = engine;
+    this.#salt = salt ?? 0;
+    const repeats = salt === null;
+    this.can = {
+      ids: true,
+      logprobs: true,
+      margins: true,
+      adapters: true,
+      training: true,
+      scores: false,
+      embeddings: false,
+      rewards: false,
+      mixtures: false,
+      repeats,
+    };
   }
 
   /** Operations so far: questions asked together, and training steps. */
@@ -29,19 +58,21 @@ export class ScriptedSociety implements Society {
     return this.#operations;
   }
 
-  async ask(questions: Question[]): Promise<ModelResponse[]> {
+  async ask(questions: Question[]): Promise<Answer[]> {
     await this.#operation();
+    this.asked.push(...questions.map(({ at, call }) => callName(at, call)));
     return questions.map((question) => this.#answer(question));
   }
 
-  async *finetune(tracks: FinetuneTrack[]): AsyncGenerator<TrainStepEvent, void, void> {
+  async *train({ job, tracks }: TrainingJob): AsyncGenerator<TrainStepEvent, void, void> {
+    this.begun.push(job);
     const totalSteps = Math.max(...tracks.map((track) => track.batches.length));
     for (let step = 0; step < totalSteps; step++) {
       await this.#operation();
       const trained = tracks.filter((track) => step < track.batches.length);
       for (const { adapter, examples, batches } of trained) {
         const text = batches[step]!.map((i) => JSON.stringify(examples[i])).join('');
-        this.#adapters.set(adapter, mix(this.#state(adapter), text));
+        this.#adapters.set(adapter, mix(this.#state(adapter) + this.#salt, text));
       }
       const result = trained.map(({ adapter, batches }) => ({
         adapter,
@@ -71,8 +102,8 @@ export class ScriptedSociety implements Society {
     this.#adapters.set(name, weights.tensors.get('state')!.data[0]!);
   }
 
-  describe(): ReturnType<Society['describe']> {
-    return { model: { name: 'scripted', hash: '00' }, engine: this.engine };
+  describe(): RuntimeIdentity {
+    return { model: { name: 'scripted', hash: '00' }, engine: this.engine, arithmetic: 1 };
   }
 
   async #operation(): Promise<void> {
@@ -87,15 +118,16 @@ export class ScriptedSociety implements Society {
     return state;
   }
 
-  #answer({ adapter, messages, name }: Question): ModelResponse {
+  #answer({ adapter, messages, draw: name }: Question): Answer {
     const question = messages.at(-1)!.content.split('@')[0]!;
     const [a, b, c, d, e, f] = question.split(/[+*-]/).map(Number) as [number, number, number, number, number, number];
     const right = a + b * c + d - e * f;
     const state = adapter === null ? 0 : this.#state(adapter);
-    const draw = drawUint({ seed: state, ...name }, 0);
+    const draw = drawUint({ seed: state + this.#salt, ...name }, 0);
     const answer = right + (draw % 4 === 0 ? 1 : draw % 9 === 1 ? -1 : 0);
     const text = draw % 23 === 5 ? '1+1=' : `${state};#${answer}`;
-    return { text, finish: 'stop', tokens: text.length + 1, logprobs: [-0.12345 * (draw % 7)], margins: [1.005] };
+    const ids = [...Array.from(text, (sign) => sign.charCodeAt(0)), 0];
+    return { text, finish: 'stop', tokens: ids.length, ids, logprobs: [-0.12345 * (draw % 7)], margins: [1.005] };
   }
 }
 

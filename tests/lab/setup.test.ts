@@ -4,11 +4,11 @@ import { loadTokenizer } from '../../src/backends/tokenizer';
 import { parseModelConfig } from '../../src/engine/config';
 import { planModel } from '../../src/engine/plan';
 import { shapeConfig } from '../../src/engine/shapes';
-import { perplexity } from '../../src/lab/perplexity';
-import { engineOptions, societyLimits, trainingSize } from '../../src/lab/setup';
-import { accumulationFor } from '../../src/recipes/accumulation';
-import type { ExperimentConfig } from '../../src/recipes/config';
+import { perplexity } from '../../src/lab/setup/perplexity';
+import { engineOptions, societyLimits, trainingSize } from '../../src/lab/setup/engineOptions';
+import type { RunConfig } from '../../src/recipes/config';
 import { resolveConfig } from '../../src/recipes/resolve';
+import { accumulationFor } from '../../src/runtimes/accumulation';
 import { taskFor } from '../../src/tasks';
 import { measuredProblems } from '../../src/tasks/dialect';
 import { TINY_CONFIG, tinySource } from '../tasks/tinyChatModel';
@@ -50,7 +50,7 @@ describe('engineOptions', () => {
     expect(rows * rowBytes).toBeLessThanOrEqual(GIB);
     expect((rows + 1) * rowBytes).toBeGreaterThan(GIB);
     // In f16 they take half: where packed weights go with f16, or where it was asked for.
-    const rowsOn = async (changed: ExperimentConfig, arithmetic: 'f32' | 'f16') =>
+    const rowsOn = async (changed: RunConfig, arithmetic: 'f32' | 'f16') =>
       (await engineOptions(changed, { task, measured, model: wide, tokenizer, arithmetic })).maxRows;
     const twice = Math.floor((2 * GIB) / rowBytes);
     expect(await rowsOn(config, 'f16')).toBe(twice);

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { loadTokenizer } from '../../src/backends/tokenizer';
 import { folderSource } from '../../src/engine/loader-node';
 import { ReferenceEngine } from '../../src/engine/reference/engine';
-import { createEngineHost } from '../../src/lab/engineHost';
+import { createEngineHost } from '../../src/lab/host/engineHost';
 import { Lab } from '../../src/lab/lab';
 import type { LabMessage } from '../../src/lab/types';
 import { IndexedRunStore } from '../../src/store/indexed';

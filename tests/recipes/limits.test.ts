@@ -1,7 +1,8 @@
 /** Settings of a run: each just within its bound and just above, and what they make together. */
 import { describe, expect, it } from 'vitest';
 import { RUN_LIMITS } from '../../src/engine/limits';
-import { checkConfig, estimateWork, resolveConfig } from '../../src/recipes/resolve';
+import { checkConfig, resolveConfig } from '../../src/recipes/resolve';
+import { estimateWork } from '../../src/recipes/work';
 import { ConfigurationError } from '../../src/recipes/errors';
 
 const ALONE: [key: string, max: number][] = [
@@ -38,7 +39,7 @@ describe('settings together', () => {
     const above = () => resolveConfig('arithmetic-tiny', { ...settings, evaluationProblems: 40_001 });
     expect(above).toThrow(ConfigurationError);
     expect(above).toThrow(
-      /^agents × rounds × iterations × problems: 10,000,200 responses in all are above the limit of 10,000,000; lower agents, rounds, iterations, trainProblems or evaluationProblems/,
+      /^problems × iterations × seats × rounds: 10,000,200 responses in all are above the limit of 10,000,000; lower agents, rounds, iterations, trainProblems or evaluationProblems/,
     );
     // As a stored run or a link says it.
     expect(() => checkConfig({ ...config, evaluationProblems: 40_001 })).toThrow(/10,000,200 responses/);
@@ -51,7 +52,7 @@ describe('settings together', () => {
     const above = () =>
       resolveConfig('arithmetic-tiny', { ...settings, trainProblems: 50_001, 'finetune.epochs': 1000 });
     expect(above).toThrow(
-      /^finetune\.epochs × agents × iterations × trainProblems: 100,002,000 sequences to train on in all are above/,
+      /^finetune\.epochs × iterations × trainProblems: 100,002,000 sequences to train on in all are above/,
     );
   });
 });

@@ -4,9 +4,9 @@ import { canonicalJson } from '../../src/log/canonical';
 import { digestOf, hashAdapter, LogDigest } from '../../src/log/digest';
 import { LogError } from '../../src/log/errors';
 import { resultsOf } from '../../src/log/results';
-import { estimateWork } from '../../src/recipes/resolve';
+import { estimateWork } from '../../src/recipes/work';
 import { pairedComparison } from '../../src/society/statistics';
-import { FakeSociety, hash, logOf, smallConfig } from './fakeSociety';
+import { FakeRuntime, hash, logOf, of, smallConfig } from './fakeRuntime';
 
 describe('canonical JSON', () => {
   it('sorts keys, writes no white space and keeps array order', () => {
@@ -55,6 +55,18 @@ describe('digest', () => {
     expect(digest.hex).toBe(new LogDigest().hex);
   });
 
+  it('hashes an adapter with its configuration: alpha 16 is another adapter than alpha 1600', () => {
+    const tensors = new Map([['a', { shape: [2], data: new Float32Array([1, 2]) }]]);
+    const hashed = (alpha: number) => hashAdapter({ config: { rank: 8, alpha, targets: ['q_proj'] }, tensors });
+    expect(hashed(16)).not.toBe(hashed(1600));
+    expect(hashed(16)).toBe(hashed(16));
+    const config = { rank: 8, alpha: 16, targets: ['v_proj', 'q_proj'] as const };
+    const alike = { rank: 8, alpha: 16, targets: ['q_proj', 'v_proj'] as const, rslora: false };
+    expect(hashAdapter({ config: { ...config, targets: [...config.targets] }, tensors })).toBe(
+      hashAdapter({ config: { ...alike, targets: [...alike.targets] }, tensors }),
+    );
+  });
+
   it('hashes adapters by name, shape and values, whatever the order and the buffer', () => {
     const config = { rank: 1, alpha: 1, targets: [] };
     const a = { shape: [2], data: new Float32Array([1, 2]) };
@@ -92,35 +104,36 @@ describe('digest', () => {
 
 describe('results', () => {
   it('are a view of the log', async () => {
-    const events = await logOf(new FakeSociety(), smallConfig());
+    const events = await logOf(new FakeRuntime(), smallConfig());
     const results = resultsOf(events);
     expect(results.finished).toBe(true);
     expect(results.iterations.map(({ iteration }) => iteration)).toEqual([0, 1, 2]);
-    const evaluations = events.filter((event) => event.type === 'evaluation');
-    const base = evaluations.find(({ team }) => team === 'base');
-    const society = evaluations.find(({ team, iteration }) => team === 'society' && iteration === 2);
+    const debateOf = (learner: string, iteration: number) =>
+      of(events, 'evaluation').find((one) => one.learner === learner && one.iteration === iteration)?.scores[2];
+    const base = debateOf('base', 0);
+    const society = debateOf('society', 2);
     const last = results.iterations[2];
-    expect(last?.methods.societyDebate).toMatchObject({
-      right: society?.debate.right,
+    expect(last?.methods['societyDebate']).toMatchObject({
+      right: society?.right,
       n: 10,
-      unreadable: society?.debate.unreadable,
+      unreadable: society?.unreadable,
     });
-    expect(last?.methods.societyDebate?.accuracy).toBe((society?.debate.right ?? 0) / 10);
+    expect(last?.methods['societyDebate']?.accuracy).toBe((society?.right ?? 0) / 10);
     // The base is measured once and shown in every iteration; before finetuning every team is the base.
-    for (const { methods } of results.iterations) expect(methods.debate?.right).toBe(base?.debate.right);
-    expect(results.iterations[0]?.methods.societyDebate).toEqual(results.iterations[0]?.methods.debate);
+    for (const { methods } of results.iterations) expect(methods['debate']?.right).toBe(base?.right);
+    expect(results.iterations[0]?.methods['societyDebate']).toEqual(results.iterations[0]?.methods['debate']);
     expect(results.iterations[0]?.comparisons).toEqual([]);
     expect(last?.comparisons[0]).toEqual({
       first: 'societyDebate',
       second: 'debate',
-      ...pairedComparison(society?.debate.correct ?? '', base?.debate.correct ?? ''),
+      ...pairedComparison(society?.correct ?? '', base?.correct ?? ''),
     });
     expect(last?.datasets.map(({ adapter, size }) => [adapter, size])).toEqual(
       events.flatMap((event) =>
-        event.type === 'dataset' && event.iteration === 2 ? [[event.adapter, event.entries.length]] : [],
+        event.type === 'dataset' && event.iteration === 2 ? [[event.adapter, event.examples.length]] : [],
       ),
     );
-    const labels = last?.pseudoLabels.society;
+    const labels = last?.pseudoLabels['society'];
     expect(labels?.coverage).toBe((labels?.accepted ?? 0) / 14);
     expect(labels?.byVotes.reduce((sum, bin) => sum + bin.problems, 0)).toBe(14);
     expect(last?.losses.map(({ adapter }) => adapter)).toContain('critic-2');
@@ -128,7 +141,7 @@ describe('results', () => {
   });
 
   it('grow with a log that is not finished and leave out a baseline that does not run', async () => {
-    const events = await logOf(new FakeSociety(), smallConfig({ singleAgentBaseline: 'false' }));
+    const events = await logOf(new FakeRuntime(), smallConfig({ singleAgentBaseline: 'false' }));
     for (let end = 0; end <= events.length; end += 7) expect(resultsOf(events.slice(0, end)).finished).toBe(false);
     const methods = resultsOf(events).iterations.flatMap((iteration) => Object.keys(iteration.methods));
     expect(methods.filter((key) => key.startsWith('singleAgent'))).toEqual([]);
@@ -136,8 +149,8 @@ describe('results', () => {
   });
 
   it('the estimate of responses is what a run asks for', async () => {
-    const society = new FakeSociety();
-    await logOf(society, smallConfig());
-    expect(estimateWork(smallConfig()).calls).toBe(society.asked.flat().length);
+    const runtime = new FakeRuntime();
+    await logOf(runtime, smallConfig());
+    expect(estimateWork(smallConfig()).calls).toBe(runtime.asked.flat().length);
   });
 });

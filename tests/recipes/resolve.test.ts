@@ -1,15 +1,22 @@
 import { describe, expect, it } from 'vitest';
 import { PROJECTIONS } from '../../src/engine/types';
 import { ConfigurationError } from '../../src/recipes/errors';
-import { PRESETS } from '../../src/recipes/presets';
-import {
-  checkConfig,
-  differences,
-  estimateWork,
-  resolveConfig,
-  SETTING_KEYS,
-  settingOf,
-} from '../../src/recipes/resolve';
+import { recipeNamed, recipes } from '../../src/recipes';
+import { checkConfig, differences, resolveConfig, settingOf, settingsOf, speaksChat } from '../../src/recipes/resolve';
+import { estimateWork } from '../../src/recipes/work';
+
+const RECIPE = recipeNamed('multiagent-finetuning');
+const PRESETS = RECIPE.presets;
+
+/** Keys that every configuration has. */
+function requiredKeys(): string[] {
+  return Object.entries(settingsOf(RECIPE)).flatMap(([key, { absent }]) => (absent === undefined ? [key] : []));
+}
+
+/** A preset's task. */
+function resolvedTask(preset: string): { task: string } {
+  return { task: PRESETS[preset]?.config.task ?? '' };
+}
 
 describe('resolveConfig', () => {
   it('gives a preset unchanged, and a copy', () => {
@@ -102,7 +109,7 @@ describe('resolveConfig', () => {
   });
 
   it.each(Object.keys(PRESETS))("adopts the other dialect's settings when the task of %s is changed", (preset) => {
-    const chat = PRESETS[preset]?.config.summary !== undefined;
+    const chat = speaksChat(resolvedTask(preset));
     const config = resolveConfig(preset, { task: chat ? 'arithmetic' : 'arithmetic-chat' });
     expect(config).toMatchObject(
       chat
@@ -130,7 +137,7 @@ describe('resolveConfig', () => {
 
   it('refuses what does not go together, and unknown presets', () => {
     expect(() => resolveConfig('arithmetic', { agents: 1, minimumVotes: 1 })).toThrow(/nobody to debate/);
-    expect(resolveConfig('arithmetic', { agents: 1, minimumVotes: 1, rounds: 1 }).agents).toBe(1);
+    expect(resolveConfig('arithmetic', { agents: 1, minimumVotes: 1, rounds: 1 })).toMatchObject({ agents: 1 });
     expect(() => resolveConfig('toString')).toThrow(/^preset: "toString" is unknown; there are arithmetic-tiny/);
   });
 });
@@ -151,7 +158,9 @@ describe('checkConfig', () => {
     expect(() => checkConfig(config)).toThrow(/^finetune\.lr: nothing is not/);
     expect(() => checkConfig({ ...PRESETS['arithmetic']?.config, extra: { deep: 1 } })).toThrow(/^extra\.deep: /);
     expect(() => checkConfig(null)).toThrow(ConfigurationError);
-    expect(() => checkConfig({ recipe: 'star' })).toThrow(/^recipe: /);
+    expect(() => checkConfig({ recipe: 'moon' })).toThrow(
+      /^recipe: "moon" is unknown; there are multiagent-finetuning/,
+    );
   });
 
   it('knows every setting of a preset', () => {
@@ -162,8 +171,29 @@ describe('checkConfig', () => {
           : [prefix + key],
       );
     expect(leaves(PRESETS['arithmetic']?.config as object).sort()).toEqual(
-      ['preset', 'recipe', ...SETTING_KEYS].sort(),
+      ['preset', 'recipe', ...requiredKeys()].sort(),
     );
+  });
+});
+
+describe('the tables of settings', () => {
+  it.each(recipes().map((recipe) => [recipe.id, recipe] as const))('of %s give every preset', (_, recipe) => {
+    const table = settingsOf(recipe);
+    for (const { config } of Object.values(recipe.presets)) {
+      const data = config.task === 'gsm8k' && { data: { name: 'some.jsonl', sha256: 'ab'.repeat(32) } };
+      expect(checkConfig(JSON.parse(JSON.stringify({ ...config, ...data })))).toEqual({ ...config, ...data });
+    }
+    for (const [key, { reader, line, label, steps = [] }] of Object.entries(table)) {
+      expect(`${key}: ${line}`).toMatch(/^[\w.]+: [A-Z\d].*\.$/);
+      expect(label).not.toBe('');
+      for (const { value } of steps) expect(() => reader.read(key, value)).not.toThrow();
+    }
+  });
+
+  it('tell recipes apart: a setting of one is refused by the other', () => {
+    expect(() => resolveConfig('arithmetic', { samples: 3 })).toThrow(/^samples: is not a setting/);
+    expect(resolveConfig('arithmetic', { samples: 5 }, 'majority-finetuning')).toMatchObject({ samples: 5 });
+    expect(() => resolveConfig('arithmetic', { agents: 3 }, 'star')).toThrow(/^agents: is not a setting/);
   });
 });
 

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadTokenizer, type ChatTokenizer } from '../../src/backends/tokenizer';
-import { openParts } from '../../src/lab/model';
+import { openParts } from '../../src/lab/setup/parts';
 import { ConfigurationError } from '../../src/recipes/errors';
 import { resolveConfig } from '../../src/recipes/resolve';
 import { checkRoom } from '../../src/recipes/room';

@@ -1,7 +1,31 @@
 import { describe, expect, it } from 'vitest';
 import { STREAMS } from '../../src/random';
-import { DROPPED, mixtureSizes, selectCritic, selectGenerator, selectMajority } from '../../src/society/selection';
-import { heldDebate, same } from './handmade';
+import type { Episode, ExampleRef } from '../../src/events';
+import { recipeNamed } from '../../src/recipes';
+import { resolveConfig } from '../../src/recipes/resolve';
+import { DROPPED, mix, mixtureSizes, select, type Selection } from '../../src/society/selection';
+import { heldBy, heldDebate, same } from './handmade';
+
+/** By the rule of multiagent finetuning: what an adapter could learn of these debates. */
+function candidates(debates: Episode[], adapter: string, kinds: string[], minimumVotes: number): Selection {
+  const recipe = recipeNamed('multiagent-finetuning');
+  const config = resolveConfig('arithmetic-tiny', { minimumVotes });
+  const fates = debates.map((episode) => recipe.fate!(episode, config, same));
+  return select(debates, fates, adapter, kinds);
+}
+
+const selectGenerator = (debates: Episode[], seat: number, minimumVotes: number) =>
+  candidates(debates, `generator-${seat}`, ['G'], minimumVotes);
+
+const selectCritic = (debates: Episode[], seat: number, share: number, minimumVotes: number) =>
+  mix(candidates(debates, `critic-${seat}`, ['C-', 'C+'], minimumVotes), ['C-', 'C+'], share, draw);
+
+const alone = (problem: number, answers: (string | null)[]) =>
+  heldBy({ purpose: 'train', learner: 'single', iteration: 1 }, problem, answers);
+
+const selectMajority = (debates: Episode[], minimumVotes: number) => candidates(debates, 'single', ['M'], minimumVotes);
+
+const kinds = (examples: ExampleRef[]) => examples.map(({ kind }) => kind);
 
 const debates = [
   heldDebate(10, ['5', '6', '5'], ['5', '5', '5']), // label 5
@@ -14,8 +38,8 @@ const draw = { seed: 1, stream: STREAMS.select, iteration: 1, agent: 0 };
 
 describe('generators', () => {
   it('learn from their own round-1 responses that equal the last vote', () => {
-    expect(selectGenerator(debates, 0, 2, same)).toEqual({
-      entries: [{ problem: 10, kind: 'G', agent: 0, round: 1 }],
+    expect(selectGenerator(debates, 0, 2)).toEqual({
+      examples: [{ problem: 10, turn: 0, kind: 'G' }],
       available: { G: 1 },
       dropped: [
         { reason: DROPPED.differs, count: 2 },
@@ -23,20 +47,20 @@ describe('generators', () => {
         { reason: DROPPED.noVote, count: 1 },
       ],
     });
-    expect(selectGenerator(debates, 1, 2, same).entries.map((entry) => entry.problem)).toEqual([11, 12]);
+    expect(selectGenerator(debates, 1, 2).examples.map(({ problem }) => problem)).toEqual([11, 12]);
   });
 
   it('with a minimum of one vote also learn from the winner of a tie, as in the paper', () => {
-    const winner = debates[3]?.votes[1]?.answer;
+    const winner = debates[3]?.verdicts[1]?.answer;
     const slot = ['1', '2', '3'].indexOf(winner ?? '');
-    expect(selectGenerator(debates, slot, 1, same).entries.map((entry) => entry.problem)).toContain(13);
-    expect(selectGenerator(debates, slot, 2, same).entries.map((entry) => entry.problem)).not.toContain(13);
+    expect(selectGenerator(debates, slot, 1).examples.map(({ problem }) => problem)).toContain(13);
+    expect(selectGenerator(debates, slot, 2).examples.map(({ problem }) => problem)).not.toContain(13);
   });
 
   it('count every debate once', () => {
     for (const agent of [0, 1, 2]) {
-      const { entries, dropped } = selectGenerator(debates, agent, 2, same);
-      expect(entries.length + dropped.reduce((sum, { count }) => sum + count, 0)).toBe(debates.length);
+      const { examples, dropped } = selectGenerator(debates, agent, 2);
+      expect(examples.length + dropped.reduce((sum, { count }) => sum + count, 0)).toBe(debates.length);
     }
   });
 });
@@ -44,21 +68,21 @@ describe('generators', () => {
 describe('critics', () => {
   it('learn from corrected and from kept answers of their slot', () => {
     // slot 0: 10 kept; 11 and 12 corrected (an unreadable first answer was wrong too)
-    const all = selectCritic(debates, 0, 2 / 3, 2, same, draw);
+    const all = selectCritic(debates, 0, 2 / 3, 2);
     expect(all.available).toEqual({ 'C-': 2, 'C+': 1 });
-    expect(all.entries).toEqual([
-      { problem: 10, kind: 'C+', agent: 0, round: 2 },
-      { problem: 11, kind: 'C-', agent: 0, round: 2 },
-      { problem: 12, kind: 'C-', agent: 0, round: 2 },
+    expect(all.examples).toEqual([
+      { problem: 10, turn: 3, kind: 'C+' },
+      { problem: 11, turn: 3, kind: 'C-' },
+      { problem: 12, turn: 3, kind: 'C-' },
     ]);
     // slot 2: 10 kept; 11 stayed with 3, 12 became unreadable
-    expect(selectCritic(debates, 2, 0.5, 2, same, draw).available).toEqual({ 'C-': 0, 'C+': 1 });
+    expect(selectCritic(debates, 2, 0.5, 2).available).toEqual({ 'C-': 0, 'C+': 1 });
   });
 
   it('with w = 1 learn from corrected answers only, with w = 0 from kept ones only', () => {
-    expect(selectCritic(debates, 0, 1, 2, same, draw).entries.map((entry) => entry.kind)).toEqual(['C-', 'C-']);
-    const kept = selectCritic(debates, 0, 0, 2, same, draw);
-    expect(kept.entries.map((entry) => entry.kind)).toEqual(['C+']);
+    expect(kinds(selectCritic(debates, 0, 1, 2).examples)).toEqual(['C-', 'C-']);
+    const kept = selectCritic(debates, 0, 0, 2);
+    expect(kinds(kept.examples)).toEqual(['C+']);
     expect(kept.dropped).toContainEqual({ reason: DROPPED.share, count: 2 });
   });
 
@@ -69,8 +93,8 @@ describe('critics', () => {
       ['6', 'C-'],
       ['5', 'C+'],
     ] as const) {
-      const { entries, dropped } = selectCritic(all(before), 0, 0.5, 2, same, draw);
-      expect(entries.map((entry) => entry.kind)).toEqual(Array(7).fill(kind));
+      const { examples, dropped } = selectCritic(all(before), 0, 0.5, 2);
+      expect(kinds(examples)).toEqual(Array(7).fill(kind));
       expect(dropped).toEqual([]);
     }
   });
@@ -78,7 +102,7 @@ describe('critics', () => {
   it('keep their choice when another problem is added', () => {
     const many = Array.from({ length: 60 }, (_, i) => heldDebate(i, [i % 4 ? '5' : '6', '5', '5'], ['5', '5', '5']));
     const chosen = (n: number) =>
-      new Set(selectCritic(many.slice(0, n), 0, 0.5, 2, same, draw).entries.map((entry) => entry.problem));
+      new Set(selectCritic(many.slice(0, n), 0, 0.5, 2).examples.map(({ problem }) => problem));
     const before = chosen(56);
     const after = chosen(60);
     expect(before.size).toBe(28);
@@ -141,11 +165,11 @@ describe('mixtureSizes', () => {
 
 describe('majority finetuning', () => {
   it('takes every slot that gave the majority answer', () => {
-    const single = [heldDebate(1, ['5', '6', '5']), heldDebate(2, ['1', '2', '3']), heldDebate(3, [null, null, null])];
-    expect(selectMajority(single, 2, same)).toEqual({
-      entries: [
-        { problem: 1, kind: 'M', agent: 0, round: 1 },
-        { problem: 1, kind: 'M', agent: 2, round: 1 },
+    const single = [alone(1, ['5', '6', '5']), alone(2, ['1', '2', '3']), alone(3, [null, null, null])];
+    expect(selectMajority(single, 2)).toEqual({
+      examples: [
+        { problem: 1, turn: 0, kind: 'M' },
+        { problem: 1, turn: 2, kind: 'M' },
       ],
       available: { M: 2 },
       dropped: [

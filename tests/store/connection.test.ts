@@ -12,7 +12,7 @@ import { sampleAdapter, sampleEvents, sampleRecord } from './samples';
 const first: LogBatch = { from: 0, events: sampleEvents.slice(0, 2), digest: 'd2', progress: 0.5 };
 const second: LogBatch = { from: 2, events: sampleEvents.slice(2), digest: 'd4', progress: 1 };
 const file = { sha256: 'ab'.repeat(32), name: 'a.jsonl', created: 1, bytes: new Uint8Array([1]) };
-const adapter = { name: 'generator-0', iteration: 1, weights: sampleAdapter() };
+const adapter = { name: 'generator-0', iteration: 1, job: 'finetune/1', weights: sampleAdapter() };
 const whole = { record: sampleRecord(), events: sampleEvents, adapters: [adapter], checkpoints: [], problems: file };
 
 /** Every method of the store, in an order in which each has something to do. */
@@ -25,7 +25,7 @@ const METHODS: [name: string, call: (store: IndexedRunStore) => Promise<unknown>
   ['runs', (store) => store.runs()],
   ['events', (store) => store.events('a-run')],
   ['lines', (store) => store.lines('a-run')],
-  ['adapter', (store) => store.adapter('a-run', 'generator-0', 1)],
+  ['adapter', (store) => store.adapter('a-run', adapter)],
   ['adapters', (store) => store.adapters('a-run')],
   ['condition', (store) => store.condition('a-run')],
   ['evaluations', (store) => store.evaluations('a-run')],

@@ -3,8 +3,8 @@ import 'fake-indexeddb/auto';
 import { IDBFactory } from 'fake-indexeddb';
 import { strFromU8, unzipSync } from 'fflate';
 import { beforeEach, expect, it } from 'vitest';
-import { DamageCheck } from '../../src/lab/damage';
-import { storedRuns } from '../../src/lab/runs';
+import { DamageCheck } from '../../src/lab/stored/damage';
+import { storedRuns } from '../../src/lab/stored/runs';
 import { bundleRun } from '../../src/store/bundle';
 import { openDatabase, type Database } from '../../src/store/database';
 import { IndexedRunStore } from '../../src/store/indexed';
@@ -26,8 +26,20 @@ const DAMAGE: [what: string, damage: (db: Database) => Promise<unknown>, told: R
   ['a value that is no event', (db) => db.put('events', '[1]', ['a-run', 2]), /event 2 is no event/, 2],
   [
     'an event of an unknown type',
-    (db) => db.put('events', '{"type":"toString"}', ['a-run', 0]),
-    /event 0 has the type "toString", which this version does not know/,
+    (db) => db.put('events', '{"type":"toString"}', ['a-run', 1]),
+    /event 1 has the type "toString", which this version does not know/,
+    1,
+  ],
+  [
+    'a field that is not known',
+    (db) => db.put('events', '{"type":"iteration-started","iteration":1,"mood":"good"}', ['a-run', 1]),
+    /event 1 has the field "mood", which this version does not know/,
+    1,
+  ],
+  [
+    'a log that begins with something else',
+    (db) => db.put('events', JSON.stringify(sampleEvents[1]), ['a-run', 0]),
+    /event 0 is not the start of a run/,
     0,
   ],
   ['a line too many', (db) => db.put('events', JSON.stringify(sampleEvents[0]), ['a-run', 4]), /4 events were/, 4],
@@ -58,6 +70,21 @@ it.each(DAMAGE)('%s is not offered as interrupted', async (_what, damage, told, 
   expect(strFromU8(files['log.jsonl']!).split('\n')).toHaveLength(readable + 1);
   await store.delete('a-run');
   expect((await store.runs()).map(({ id }) => id)).toEqual(['sound']);
+  store.close();
+});
+
+it('a run of an unknown recipe is listed, without a score', async () => {
+  const store = new IndexedRunStore(await openDatabase());
+  const { config } = sampleRecord();
+  await store.create(sampleRecord('other', { status: 'finished', config: { ...config, recipe: 'of-tomorrow' } }));
+  const listed = await storedRuns(
+    store,
+    new DamageCheck(),
+    () => undefined,
+    async () => false,
+  );
+  expect(listed.runs.map(({ id }) => id)).toEqual(['other']);
+  expect(listed.scores).toEqual({});
   store.close();
 });
 

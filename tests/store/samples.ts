@@ -1,10 +1,12 @@
 /** Small logs and records for the store's tests. */
+import { readFileSync } from 'node:fs';
 import type { AdapterWeights } from '../../src/engine/types';
-import type { EvaluationDone, RunEvent } from '../../src/events';
-import type { ExperimentConfig } from '../../src/recipes/config';
+import type { AdapterVersion, EvaluationDone, RunEvent, RunStarted } from '../../src/events';
+import { multiagentFinetuning } from '../../src/recipes/multiagentFinetuning';
+import type { Config } from '../../src/recipes/societySettings';
 import type { RunRecord } from '../../src/store/types';
 
-export function sampleConfig(changes: Partial<ExperimentConfig> = {}): ExperimentConfig {
+export function sampleConfig(changes: Partial<Config> = {}): Config {
   return {
     recipe: 'multiagent-finetuning',
     preset: 'arithmetic-tiny',
@@ -47,34 +49,39 @@ export function sampleRecord(id = 'a-run', changes: Partial<RunRecord> = {}): Ru
   };
 }
 
-export function sampleEvaluation(iteration: number): EvaluationDone {
-  const score = { right: 2, unreadable: 0, n: 3, correct: '110' };
+export function sampleStart(config = sampleConfig()): RunStarted {
   return {
-    type: 'evaluation',
-    iteration,
-    team: 'base',
-    single: score,
-    majority: score,
-    debate: score,
-    perAgent: [[{ right: 2, unreadable: 0 }]],
-    consensus: [0.5],
-    distinctAnswers: [2],
-    distinctTexts: 3,
+    type: 'run-started',
+    format: 2,
+    recipe: { id: config.recipe, revision: 1 },
+    preset: { id: config.preset, revision: 1 },
+    task: { id: config.task, revision: 1 },
+    config,
+    model: { name: 'scripted', hash: '00' },
+    engine: 'scripted',
+    arithmetic: 1,
+    build: '0.0.0',
+    ...multiagentFinetuning.cast(config),
   };
 }
 
-export const sampleEvents: RunEvent[] = [
-  { type: 'iteration-started', iteration: 1 },
-  {
-    type: 'adapter-updated',
-    iteration: 1,
-    adapter: 'generator-0',
-    steps: 3,
-    hash: 'ab'.repeat(32),
-  },
-  sampleEvaluation(0),
-  sampleEvaluation(1),
-];
+export function sampleEvaluation(iteration: number): EvaluationDone {
+  const score = { calls: 1, turns: [0], right: 2, unreadable: 0, n: 3, correct: '110' };
+  return {
+    type: 'evaluation',
+    iteration,
+    learner: 'base',
+    scores: ['single', 'majority', 'debate'].map((method) => ({ method, ...score })),
+    layers: [{ seats: [{ right: 2, unreadable: 0 }], consensus: 0.5, distinctAnswers: 2, distinctTexts: 3 }],
+  };
+}
+
+/** An adapter as a training job left it. */
+export function sampleVersion(iteration = 1, job = `finetune/${iteration}`): AdapterVersion {
+  return { type: 'adapter', iteration, adapter: 'generator-0', hash: 'ab'.repeat(32), from: { job, steps: 3 } };
+}
+
+export const sampleEvents: RunEvent[] = [sampleStart(), sampleVersion(), sampleEvaluation(0), sampleEvaluation(1)];
 
 export function sampleAdapter(value = 1): AdapterWeights {
   return {
@@ -88,4 +95,21 @@ export function sampleAdapter(value = 1): AdapterWeights {
 
 function filled(length: number, value: number): Float32Array {
   return new Float32Array(length).fill(value);
+}
+
+/** Recorded with the first version of the log format: a log without its ending, and the results that were computed then. */
+export const FORMAT_1 = 'tests/fixtures/logs/format1/arithmetic-tiny';
+
+/** A finished run as that version stored it. */
+export function firstFormatRun(id: string): { lines: string[]; record: RunRecord } {
+  const lines = readFileSync(`${FORMAT_1}.jsonl`, 'utf8').trimEnd().split('\n');
+  const digests = JSON.parse(readFileSync('tests/fixtures/logs/format1/digests.json', 'utf8')) as Record<
+    string,
+    string
+  >;
+  const { config } = JSON.parse(lines[0] as string) as { config: RunRecord['config'] };
+  const digest = digests['arithmetic-tiny'] as string;
+  const engine = 'reference: TypeScript, 32-bit';
+  const record = sampleRecord(id, { config, status: 'finished', progress: 1, events: lines.length, digest, engine });
+  return { lines, record };
 }

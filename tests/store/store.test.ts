@@ -1,12 +1,24 @@
 /** What every run store promises, asked of both. */
 import 'fake-indexeddb/auto';
 import { IDBFactory } from 'fake-indexeddb';
+import { strFromU8, unzipSync } from 'fflate';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { readSafetensors } from '../../src/engine/safetensors';
+import { bundleRun } from '../../src/store/bundle';
 import { LogConflictError, ProblemsMissingError, RunNotFoundError, StoredRunError } from '../../src/store/errors';
 import { IndexedRunStore } from '../../src/store/indexed';
+import { versionsOf } from '../../src/store/keep';
 import { MemoryRunStore } from '../../src/store/memory';
 import type { RunStore } from '../../src/store/types';
-import { sampleAdapter, sampleConfig, sampleEvaluation, sampleEvents, sampleRecord } from './samples';
+import {
+  sampleAdapter,
+  sampleConfig,
+  sampleEvaluation,
+  sampleEvents,
+  sampleRecord,
+  sampleStart,
+  sampleVersion,
+} from './samples';
 
 beforeEach(() => {
   globalThis.indexedDB = new IDBFactory();
@@ -31,7 +43,8 @@ describe.each(kinds)('%s', (_name, open) => {
     expect(record).toMatchObject({ events: 4, digest: 'd4', progress: 0.5, status: 'running' });
     expect(await store.run('a-run')).toEqual(record);
     expect(await store.events('a-run')).toEqual(sampleEvents);
-    expect(await store.events('a-run', 1, 3)).toEqual(sampleEvents.slice(1, 3));
+    const lines = sampleEvents.map((event) => JSON.stringify(event));
+    expect(await store.lines('a-run', 1, 3)).toEqual(lines.slice(1, 3));
     expect(await store.evaluations('a-run')).toEqual([sampleEvaluation(0), sampleEvaluation(1)]);
     store.close();
   });
@@ -39,7 +52,10 @@ describe.each(kinds)('%s', (_name, open) => {
   it('orders more than ten events by number, not by text', async () => {
     const store = await open();
     await store.create(sampleRecord());
-    const many = Array.from({ length: 120 }, (_, i) => ({ type: 'iteration-started' as const, iteration: i }));
+    const many = [
+      sampleStart(),
+      ...Array.from({ length: 120 }, (_, i) => ({ type: 'iteration-started' as const, iteration: i })),
+    ];
     await store.append('a-run', { from: 0, events: many, digest: '', progress: 0 });
     expect(await store.events('a-run')).toEqual(many);
     store.close();
@@ -58,30 +74,58 @@ describe.each(kinds)('%s', (_name, open) => {
     store.close();
   });
 
-  it('keeps adapters per iteration and checkpoints', async () => {
+  it('keeps adapters per iteration and job, and checkpoints', async () => {
     const store = await open();
     await store.create(sampleRecord());
     const checkpoint = { iteration: 1, events: 4, digest: 'd', adapters: ['critic-0', 'generator-0'] };
+    const version = (name: string, iteration: number, job: string) => ({ name, iteration, job });
+    const second = version('generator-0', 2, 'finetune/2');
+    const first = version('generator-0', 1, 'finetune/1');
+    const preferred = version('generator-0', 1, 'prefer/1');
+    const critic = version('critic-0', 1, 'finetune/1');
     await store.append('a-run', {
       from: 0,
       events: sampleEvents,
       digest: 'd',
       progress: 0,
-      adapters: [
-        { name: 'generator-0', iteration: 2, weights: sampleAdapter(2) },
-        { name: 'generator-0', iteration: 1, weights: sampleAdapter(1) },
-        { name: 'critic-0', iteration: 1, weights: sampleAdapter(3) },
-      ],
+      adapters: [second, first, preferred, critic].map((one, at) => ({ ...one, weights: sampleAdapter(at) })),
       checkpoint,
     });
-    expect(await store.adapters('a-run')).toEqual([
-      { name: 'critic-0', iteration: 1 },
-      { name: 'generator-0', iteration: 1 },
-      { name: 'generator-0', iteration: 2 },
-    ]);
-    expect(await store.adapter('a-run', 'generator-0', 2)).toEqual(sampleAdapter(2));
-    await expect(store.adapter('a-run', 'critic-0', 2)).rejects.toBeInstanceOf(StoredRunError);
+    expect(await store.adapters('a-run')).toEqual([critic, first, preferred, second]);
+    expect(await store.adapter('a-run', second)).toEqual(sampleAdapter(0));
+    // Two jobs of one iteration: both versions are there.
+    expect(await store.adapter('a-run', first)).toEqual(sampleAdapter(1));
+    expect(await store.adapter('a-run', preferred)).toEqual(sampleAdapter(2));
+    await expect(store.adapter('a-run', version('critic-0', 2, 'finetune/2'))).rejects.toBeInstanceOf(StoredRunError);
+    await expect(store.adapter('a-run', version('critic-0', 1, 'prefer/1'))).rejects.toBeInstanceOf(StoredRunError);
     expect(await store.checkpoints('a-run')).toEqual([checkpoint]);
+    await store.deleteAdapters('a-run', [first]);
+    expect(await store.adapters('a-run')).toEqual([critic, preferred, second]);
+    const { adapters, damage } = await store.condition('a-run');
+    expect(damage).toBe(null);
+    expect(adapters.map(({ bytes: _, ...name }) => name)).toEqual([critic, preferred, second]);
+    store.close();
+  });
+
+  it('bundles an adapter that two jobs of an iteration trained twice, each under its job', async () => {
+    const store = await open();
+    await store.create(sampleRecord());
+    const jobs = ['finetune/1', 'prefer/1'];
+    const events = [sampleStart(), ...jobs.map((job) => sampleVersion(1, job)), sampleVersion(2)];
+    const adapters = versionsOf(events).map((version, at) => ({ ...version, weights: sampleAdapter(at + 1) }));
+    await store.append('a-run', { from: 0, events, digest: 'd', progress: 0.5, adapters });
+    const files = unzipSync(await bundleRun(store, 'a-run'));
+    const folders = [
+      'iteration-1/generator-0/finetune-1',
+      'iteration-1/generator-0/prefer-1',
+      'iteration-2/generator-0',
+    ];
+    for (const [at, folder] of folders.entries()) {
+      const weights = files[`adapters/${folder}/adapter_model.safetensors`];
+      const tensors = readSafetensors(weights ?? new Uint8Array(), folder);
+      expect(Math.max(...[...tensors.values()].flatMap(({ data }) => [...data])), folder).toBe(at + 1);
+    }
+    expect(JSON.parse(strFromU8(files['run.json']!))).toMatchObject({ adaptersNotKept: [] });
     store.close();
   });
 
@@ -96,7 +140,7 @@ describe.each(kinds)('%s', (_name, open) => {
         events: sampleEvents,
         digest: id,
         progress: 0,
-        adapters: [{ name: 'single', iteration: 1, weights: sampleAdapter() }],
+        adapters: [{ name: 'single', iteration: 1, job: 'finetune/1', weights: sampleAdapter() }],
       });
     expect((await store.runs()).map((run) => run.id)).toEqual(['b', 'ab', 'a']);
     await store.update('ab', { status: 'finished', name: 'renamed' });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { flowChoices, flowPanels, flowSummary, flowTable } from '../../src/ui/model/flowPanels';
-import { indexLog } from '../../src/ui/model/logIndex';
+import { flowChoices, flowPanels, flowSummary, flowTable } from '../../src/ui/readings/flowPanels';
+import { indexLog } from '../../src/ui/readings/logIndex';
 import { debate, problems, started, won } from './logs';
 
 describe('flowPanels', () => {
@@ -8,9 +8,9 @@ describe('flowPanels', () => {
   const index = indexLog([
     started({ agents: 2 }),
     problems({ 1: '5' }, 'evaluation', 0),
-    debate({ ...corrected, purpose: 'evaluation', team: 'base', iteration: 0 }),
-    debate({ ...corrected, purpose: 'evaluation', team: 'society', iteration: 1 }),
-    debate({ problem: 1, team: 'single', answers: [['5', '5']], votes: [won('5', 2)] }),
+    debate({ ...corrected, purpose: 'evaluation', learner: 'base', iteration: 0 }),
+    debate({ ...corrected, purpose: 'evaluation', learner: 'society', iteration: 1 }),
+    debate({ problem: 1, learner: 'single', answers: [['5', '5']], votes: [won('5', 2)] }),
   ]);
 
   it('begins with the base on held-out problems', () => {
@@ -27,8 +27,8 @@ describe('flowPanels', () => {
 
   it('offers only debates of more than one round', () => {
     expect(flowChoices(index)).toEqual([
-      { purpose: 'evaluation', team: 'base' },
-      { purpose: 'evaluation', team: 'society' },
+      { purpose: 'evaluation', learner: 'base' },
+      { purpose: 'evaluation', learner: 'society' },
     ]);
     expect(flowPanels(index, 'train', 'single', 'votes')).toEqual([]);
   });

@@ -13,7 +13,19 @@ it('says how far the loading of a model is, and how long it will take once that 
 
 it('says a run in words', () => {
   expect(settingsText(resolveConfig('arithmetic-tiny', { seed: 7, agents: 2 }))).toMatch(
-    /^Arithmetic, tiny · 2 agents · 2 rounds · 1 iteration · \d+ training and \d+ held-out problems · seed 7$/,
+    /^Multiagent finetuning · Arithmetic, tiny · 2 agents · 2 debate rounds · 1 iteration · \d+ training and \d+ held-out problems · seed 7$/,
+  );
+});
+
+it('says another recipe by its own settings, and who is at work by its cast', () => {
+  const config = resolveConfig('arithmetic-tiny', { hints: false }, 'star');
+  expect(settingsText(config)).toMatch(/^STaR · Arithmetic, tiny · no hints · 1 iteration · /);
+  const debate = { kind: 'debate', purpose: 'train', iteration: 1, round: 1, problemsDone: 3, problems: 24 } as const;
+  expect(activityText({ ...debate, learner: 'star' }, config)).toMatch(
+    /: the model answers training problems, round 1,/,
+  );
+  expect(activityText({ ...debate, learner: 'society' }, resolveConfig('arithmetic-tiny'))).toMatch(
+    /: the society debates training problems, round 1, 3 of 24 problems done$/,
   );
 });
 

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { arithmetic } from '../../src/tasks/arithmetic';
 import { jsonl } from '../../src/tasks/jsonl';
 import { quickEqual } from '../../src/tasks/quick';
-import { Gradings, gradings, type Pair } from '../../src/ui/model/grading';
-import { indexLog, isRight, MARKS } from '../../src/ui/model/logIndex';
+import { Gradings, gradings, type Pair } from '../../src/ui/readings/grading';
+import { indexLog, isRight, MARKS } from '../../src/ui/readings/logIndex';
 import { debate, problems, started, won } from './logs';
 
 const arrival = (of: Gradings) =>
@@ -71,7 +71,7 @@ describe('comparisons for views', () => {
 
   it('reads a log anew once its answers have come', async () => {
     const first = started();
-    if (first.type === 'run-started') first.config = { ...first.config, task: 'jsonl' };
+    first.config = { ...first.config, task: 'jsonl' };
     const answers = [['2x'], ['x+x']];
     const events = [
       first,
@@ -80,14 +80,14 @@ describe('comparisons for views', () => {
     ];
     const before = indexLog(events);
     expect(before.rows[0]?.marks).toBe(MARKS.changed);
-    expect(isRight(before, before.rows[0]!.problem, '2x')).toBe(false);
+    expect(isRight(before, before.rows[0]!.problem, { answer: '2x' })).toBe(false);
     const told = arrival(gradings);
     gradings.use(async (_task, pairs) => pairs.map(([a, b]) => jsonl.equal(a, b)));
     await told;
     const after = indexLog(events);
     expect(after).not.toBe(before);
     expect(after.rows[0]?.marks).toBe(0);
-    expect(isRight(after, after.rows[0]!.problem, '2x')).toBe(true);
+    expect(isRight(after, after.rows[0]!.problem, { answer: '2x' })).toBe(true);
     expect(indexLog(events)).toBe(after);
   });
 });

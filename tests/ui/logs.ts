@@ -1,10 +1,13 @@
-/** Small hand-made logs for the views' tests. */
-import type { DebateHeld, EvaluationDone, LoggedResponse, RunEvent, Team, Vote } from '../../src/events';
+/** Small hand-made logs for the views' tests: written in format 1, which is short, and lifted. */
+import type { DatasetBuilt, Episode, EvaluationDone, RunEvent, RunStarted } from '../../src/events';
+import type * as one from '../../src/log/format1';
+import { Lift } from '../../src/log/lift';
+import { recipeNamed } from '../../src/recipes';
 import { resolveConfig } from '../../src/recipes/resolve';
 import type { Problem, Split } from '../../src/tasks/types';
 
 /** A response whose chain is `?#answer` (or `?` when unreadable), one token a character and a stop token. */
-export function response(answer: string | null, text = answer === null ? '?' : `?#${answer}`): LoggedResponse {
+export function response(answer: string | null, text = answer === null ? '?' : `?#${answer}`): one.LoggedResponse {
   const tokens = text.length + 1;
   return {
     text,
@@ -20,22 +23,47 @@ export interface DebateSketch {
   problem: number;
   /** answers[m][n] */
   answers: (string | null)[][];
-  votes: Vote[];
+  votes: one.Vote[];
   purpose?: Split;
-  team?: Team;
+  learner?: string;
   iteration?: number;
 }
 
-export function debate({ problem, answers, votes, ...rest }: DebateSketch): DebateHeld {
-  const responses = answers.map((round) => round.map((answer) => response(answer)));
-  return { type: 'debate', purpose: 'train', team: 'society', iteration: 1, ...rest, problem, responses, votes };
+export function debate({ answers, ...rest }: DebateSketch): Episode {
+  return held({ ...rest, responses: answers.map((round) => round.map((answer) => response(answer))) });
 }
 
-export const won = (answer: string, count: number, tied = false): Vote => ({ answer, count, tied });
+/** A debate of whole responses, with summaries where there are some. */
+export function held({ learner = 'society', ...rest }: HeldSketch): Episode {
+  const team = learner as one.Team;
+  return lifted({ type: 'debate', purpose: 'train', iteration: 1, votes: [], ...rest, team }) as Episode;
+}
 
-export function started(overrides: Record<string, string | number | boolean> = {}): RunEvent {
-  const config = resolveConfig('arithmetic-tiny', overrides);
-  return { type: 'run-started', format: 1, config, model: { name: 'm', hash: '00' }, engine: 'test' };
+interface HeldSketch extends Partial<Omit<one.DebateHeld, 'type' | 'team' | 'problem' | 'responses'>> {
+  problem: number;
+  responses: one.LoggedResponse[][];
+  learner?: string;
+}
+
+export const won = (answer: string, count: number, tied = false): one.Vote => ({ answer, count, tied });
+
+/** The first event of a run. @param recipeId default: multiagent finetuning */
+export function started(overrides: Record<string, string | number | boolean> = {}, recipeId?: string): RunStarted {
+  const config = resolveConfig('arithmetic-tiny', overrides, recipeId);
+  const recipe = recipeNamed(config.recipe);
+  return {
+    type: 'run-started',
+    format: 2,
+    recipe: { id: recipe.id, revision: recipe.revision },
+    preset: { id: config.preset, revision: 1 },
+    task: { id: config.task, revision: 1 },
+    config,
+    model: { name: 'm', hash: '00' },
+    engine: 'test',
+    arithmetic: 1,
+    build: 'test',
+    ...recipe.cast(config),
+  };
 }
 
 export function problems(gold: Record<number, string>, split: Split = 'train', iteration = 1): RunEvent {
@@ -47,9 +75,14 @@ export function problems(gold: Record<number, string>, split: Split = 'train', i
   return { type: 'problems', split, iteration, problems: list };
 }
 
+/** What an adapter learns from. @param agents of the run */
+export function dataset(agents: number, event: Omit<one.DatasetBuilt, 'type'>): DatasetBuilt {
+  return lifted({ type: 'dataset', ...event }, agents) as DatasetBuilt;
+}
+
 /** An evaluation of four problems by two agents in two rounds; outcomes as strings of '1' and '0'. */
 export function evaluation(
-  team: Team,
+  learner: string,
   iteration: number,
   [single, majority, debated]: [string, string, string],
 ): EvaluationDone {
@@ -59,10 +92,10 @@ export function evaluation(
     n: correct.length,
     correct,
   });
-  return {
+  const event: one.EvaluationDone = {
     type: 'evaluation',
     iteration,
-    team,
+    team: learner as one.Team,
     single: score(single),
     majority: score(majority),
     debate: score(debated),
@@ -80,4 +113,13 @@ export function evaluation(
     distinctAnswers: [1.75, 1.5],
     distinctTexts: 2,
   };
+  return lifted(event, 2) as EvaluationDone;
+}
+
+const lifts = new Map<number, Lift>();
+
+function lifted(event: one.Event1, agents = 3): RunEvent {
+  let lift = lifts.get(agents);
+  if (!lift) lifts.set(agents, (lift = new Lift(resolveConfig('arithmetic-tiny', { minimumVotes: 1, agents }))));
+  return lift.event(event);
 }

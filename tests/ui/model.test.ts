@@ -3,28 +3,22 @@ import type { RunEvent } from '../../src/events';
 import { chartSummary, chartTable, describePoint } from '../../src/ui/charts/data';
 import { niceDomain, integerTicks, thinned, ticks } from '../../src/ui/charts/scale';
 import { formatValue } from '../../src/ui/charts/types';
-import { finalDifference, pooledDifference, settingDifferences } from '../../src/ui/model/compare';
-import { datasetExamples, datasetView, toJsonl } from '../../src/ui/model/datasets';
+import { finalDifference, pooledDifference, settingDifferences } from '../../src/ui/readings/compare';
+import { datasetExamples, datasetView, toJsonl } from '../../src/ui/readings/datasets';
 import {
   accuracyByAgent,
   diversityCharts,
   labelsByIteration,
-  lossCurves,
   precisionByVotes,
-} from '../../src/ui/model/diagnostics';
-import { indexLog } from '../../src/ui/model/logIndex';
-import {
-  accuracyByGenerations,
-  accuracyByIteration,
-  differenceByIteration,
-  headline,
-  pairedToBase,
-  runResults,
-  societyAgainstSingle,
-} from '../../src/ui/model/results';
-import { fileName, toCsv, toRecords } from '../../src/ui/model/table';
-import { describeToken, splitKnown, tokensOf } from '../../src/ui/model/tokens';
-import { debate, evaluation, problems, response, started, won } from './logs';
+} from '../../src/ui/readings/diagnostics';
+import { indexLog } from '../../src/ui/readings/logIndex';
+import { lossCurves } from '../../src/ui/readings/losses';
+import { besides, differenceByIteration, headline, pairedToReference } from '../../src/ui/readings/paired';
+import { accuracyByGenerations, accuracyByIteration } from '../../src/ui/readings/results';
+import { fileName, toCsv, toRecords } from '../../src/ui/readings/table';
+import { LOGPROB_SCALE, MARGIN_SCALE, packNumbers } from '../../src/pack';
+import { describeToken, numbersGiven, splitKnown, tokensOf, type Sampled } from '../../src/ui/readings/tokens';
+import { dataset, debate, evaluation, problems, started, won } from './logs';
 
 function evaluated(seed = 0): RunEvent[] {
   return [
@@ -34,7 +28,7 @@ function evaluated(seed = 0): RunEvent[] {
     {
       type: 'pseudo-labels',
       iteration: 1,
-      team: 'society',
+      learner: 'society',
       problems: 10,
       byVotes: [
         { votes: 0, problems: 0, right: 0 },
@@ -55,14 +49,14 @@ function evaluated(seed = 0): RunEvent[] {
 
 function step(iteration: number, number: number, loss: number): RunEvent {
   const tracks = [{ adapter: 'generator-0', loss, gradNorm: 1, lr: 1e-3, tokens: 8 }];
-  return { type: 'training-step', iteration, team: 'society', step: number, totalSteps: 2, tracks };
+  return { type: 'training-step', iteration, job: `finetune/${iteration}`, step: number, totalSteps: 2, tracks };
 }
 
 describe('results', () => {
   const index = indexLog(evaluated());
 
   it('draws every method with its standard error, the base as a flat line', () => {
-    const { series } = accuracyByIteration(runResults(index));
+    const { series } = accuracyByIteration(index);
     expect(series.length).toBe(9);
     const society = series.find(({ id }) => id === 'societyDebate');
     expect(society?.points.map(({ x, y, note }) => [x, y, note])).toEqual([
@@ -75,13 +69,13 @@ describe('results', () => {
   });
 
   it('says how to read the curves that there are', () => {
-    const { reading } = accuracyByIteration(runResults(index));
+    const { reading } = accuracyByIteration(index);
     expect(reading).toContain('nobody (grey), one model (orange), the society (blue)');
-    expect(accuracyByIteration(runResults(indexLog([started()]))).reading).toBeUndefined();
+    expect(accuracyByIteration(indexLog([started()])).reading).toBeUndefined();
   });
 
   it('puts equal calls above each other', () => {
-    const { series } = accuracyByGenerations(runResults(index), 1);
+    const { series } = accuracyByGenerations(index, 1);
     expect(series.map(({ id, points }) => [id, points.map(({ x, y }) => [x, y])])).toEqual([
       ['base', [[1, 0.25], [2, 0.25], [4, 0.5]]],
       ['single', [[1, 0.5], [2, 0.75], [4, 0.5]]],
@@ -90,14 +84,15 @@ describe('results', () => {
   });
 
   it('pairs every method with the base debate', () => {
-    const rows = pairedToBase(index);
+    const rows = pairedToReference(index);
     const row = rows.find(({ method }) => method === 'societyDebate');
     // Only the third problem differs: Δ = 1/4, SE = √(1 − 1/4)/4.
     expect(row).toMatchObject({ onlyFirst: 1, onlySecond: 0, difference: 0.25, p: 1 });
     expect(row?.standardError).toBeCloseTo(Math.sqrt(0.75) / 4, 10);
     expect(rows.filter(({ iteration }) => iteration === 0).map(({ method }) => method)).toEqual(['single', 'majority']);
-    expect(societyAgainstSingle(index, 1)).toMatchObject({ onlyFirst: 1, onlySecond: 0 });
-    expect(societyAgainstSingle(index, 2)).toBeNull();
+    expect(besides(index, 1)).toMatchObject([{ onlyFirst: 1, onlySecond: 0, equalCalls: true }]);
+    expect(besides(index, 1)[0]?.text).toBe('society finetuning against single-agent finetuning (debate)');
+    expect(besides(index, 2)).toEqual([]);
     expect(differenceByIteration(index).series.map(({ id }) => id)).toEqual(['singleAgentDebate', 'societyDebate']);
   });
 
@@ -112,7 +107,7 @@ describe('results', () => {
         evaluation('base', 0, alike('0'.repeat(rescued) + '1'.repeat(20))),
         evaluation('society', 1, alike('1'.repeat(rescued + 20))),
       ]);
-    expect(pairedToBase(few(4)).find(({ method }) => method === 'societyDebate')?.interval[0]).toBeGreaterThan(0);
+    expect(pairedToReference(few(4)).find(({ method }) => method === 'societyDebate')?.interval[0]).toBeGreaterThan(0);
     expect(headline(few(4))).toContain('p = 0.125');
     expect(headline(few(4))).toContain('does not show a difference');
     expect(headline(few(12))).toContain('Chance alone seldom does that');
@@ -179,16 +174,16 @@ describe('datasets', () => {
     const vote = [won('5', 2), won('5', 2)];
     const held = (problem: number, iteration: number, answers: string[][]) =>
       debate({ problem, iteration, answers, votes: vote });
-    const set = (iteration: number, ...ids: number[]): RunEvent => ({
-      type: 'dataset',
-      iteration,
-      adapter: 'critic-0',
-      entries: ids.map((problem) => ({ problem, kind: 'C+', agent: 0, round: 2 })),
-      available: { 'C-': 0, 'C+': ids.length },
-      dropped: [{ reason: 'answer differs from the label', count: 1 }],
-    });
+    const set = (iteration: number, ...ids: number[]): RunEvent =>
+      dataset(2, {
+        iteration,
+        adapter: 'critic-0',
+        entries: ids.map((problem) => ({ problem, kind: 'C+', agent: 0, round: 2 })),
+        available: { 'C-': 0, 'C+': ids.length },
+        dropped: [{ reason: 'answer differs from the label', count: 1 }],
+      });
     return [
-      started({ agents: 2 }),
+      started({ agents: 2, minimumVotes: 1 }),
       problems({ 1: '5', 2: '5', 3: '5', 4: '5' }),
       held(1, 1, [['5', '4'], ['5', '5']]),
       held(2, 1, [['5', '4'], ['5', '5']]),
@@ -257,8 +252,16 @@ describe('compare', () => {
 });
 
 describe('tokens', () => {
+  const sampled = (text: string, logprobs: number[], margins: number[], end = 1): Sampled => ({
+    text,
+    finish: end === 1 ? 'stop' : 'length',
+    tokens: logprobs.length,
+    logprobs: packNumbers(logprobs, LOGPROB_SCALE),
+    margins: packNumbers(margins, MARGIN_SCALE),
+  });
+
   it('shows tokens in the text where every token is one character', () => {
-    const tokens = tokensOf({ ...response('4'), logprobs: [Math.log(0.5), 0, 0, 0], margins: [0.1, 9, 9, 9] });
+    const tokens = tokensOf(sampled('?#4', [Math.log(0.5), 0, 0, 0], [0.1, 9, 9, 9]));
     expect(tokens.map(({ text, end }) => [text, end])).toEqual([
       ['?', false],
       ['#', false],
@@ -271,11 +274,21 @@ describe('tokens', () => {
   });
 
   it('does not guess the split of longer tokens', () => {
-    const tokens = tokensOf({ ...response('4', 'hello'), tokens: 2, logprobs: [-1, -2], margins: [1, 1] });
+    const tokens = tokensOf(sampled('hello', [-1, -2], [1, 1]));
     expect(splitKnown(tokens)).toBe(false);
     expect(tokens.map(({ text }) => text)).toEqual([null, null]);
-    const cut = tokensOf({ ...response('4', 'abc'), finish: 'length', tokens: 3, logprobs: [0, 0, 0] });
+    const cut = tokensOf(sampled('abc', [0, 0, 0], [3, 3, 3], 0));
     expect(cut.map(({ text }) => text)).toEqual(['a', 'b', 'c']);
+  });
+
+  it('does not make up numbers that a runtime did not give', () => {
+    const tokens = tokensOf({ text: '4', finish: 'stop', tokens: 2 });
+    expect(numbersGiven(tokens)).toBe(false);
+    expect(tokens.map(({ probability, margin, nearTie }) => [probability, margin, nearTie])).toEqual([
+      [null, null, false],
+      [null, null, false],
+    ]);
+    expect(describeToken(tokens[0]!)).toBe('“4”: probability not given, margin not given');
   });
 });
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { bytesText } from '../../src/ui/bytes';
-import { withGhost } from '../../src/ui/model/ghost';
-import { accuracyByIteration, runResults } from '../../src/ui/model/results';
-import { indexLog } from '../../src/ui/model/logIndex';
-import { changesSince } from '../../src/ui/model/runList';
+import { withGhost } from '../../src/ui/readings/ghost';
+import { accuracyByIteration } from '../../src/ui/readings/results';
+import { indexLog } from '../../src/ui/readings/logIndex';
+import { changesSince } from '../../src/ui/readings/runList';
 import { progressTitle } from '../../src/ui/presence.svelte';
 import { resolveConfig } from '../../src/recipes/resolve';
 import type { LabStatus } from '../../src/lab/types';
@@ -30,7 +30,7 @@ describe('a pinned run', () => {
       evaluation('base', 0, ['1100', '1100', '1110']),
       evaluation('society', 1, ['1111', '1110', '1111']),
     ];
-    const own = accuracyByIteration(runResults(indexLog(log)));
+    const own = accuracyByIteration(indexLog(log));
     const data = withGhost(own, { name: 'old otter', events: [...log] });
     const ghosts = data.series.filter(({ ghost }) => ghost);
     expect(ghosts.map(({ label }) => label)).toContain('old otter: Society finetuning, debate');

@@ -1,13 +1,18 @@
 /** The stage: what it draws of a log and of the text being sampled, and which debate it shows for how long. */
 import { describe, expect, it } from 'vitest';
-import type { RunEvent } from '../../src/events';
+import type { Episode, RunEvent, Turn, Verdict } from '../../src/events';
 import type { PartialDebate } from '../../src/lab/types';
+import { register } from '../../src/recipes';
 import { resolveConfig } from '../../src/recipes/resolve';
-import { indexLog } from '../../src/ui/model/logIndex';
+import type { Recipe } from '../../src/recipes/types';
+import { viewOf } from '../../src/ui/readings/episodes';
+import { indexLog } from '../../src/ui/readings/logIndex';
+import { stagesOf } from '../../src/ui/readings/runCast';
 import { destinationsOf } from '../../src/ui/stage/destinations';
-import { restingScene, stageOf } from '../../src/ui/stage/model';
+import { arrivalsAt, restingScene, stageOf } from '../../src/ui/stage/picture';
 import { Showcase } from '../../src/ui/stage/showcase';
-import { debate, evaluation, problems, started, won } from './logs';
+import { toy } from '../recipes/toy';
+import { dataset, debate, evaluation, problems, started, won } from './logs';
 
 const config = resolveConfig('arithmetic-tiny', { minimumVotes: 2 });
 
@@ -30,7 +35,7 @@ const split = debate({
 const opening: RunEvent[] = [started(), problems({ 1: '5', 2: '3' }), { type: 'iteration-started', iteration: 1 }];
 
 function sampling(texts: string[], round = 1, earlier: string[][] = [], problem = 1): PartialDebate {
-  return { purpose: 'train', team: 'society', iteration: 1, problem, round, texts, earlier };
+  return { purpose: 'train', learner: 'society', iteration: 1, problem, round, texts, earlier };
 }
 
 function draw(events: RunEvent[], partial: PartialDebate | null, state: 'running' | 'paused' = 'running') {
@@ -83,11 +88,12 @@ describe('stageOf', () => {
 
   it('sends the responses of a held debate where selection would', () => {
     const index = indexLog([...opening, rescued, split]);
-    expect(destinationsOf(index, rescued, 0, 2)).toMatchObject({ first: { bin: 'G' }, last: { bin: 'C+' } });
-    expect(destinationsOf(index, rescued, 1, 2)).toMatchObject({ first: { bin: 'dropped' }, last: { bin: 'C-' } });
-    expect(destinationsOf(index, rescued, 2, 2)).toMatchObject({ first: { bin: 'dropped' }, last: { bin: 'dropped' } });
-    expect(destinationsOf(index, split, 2, 2).last).toEqual({ bin: 'dropped', why: 'label has too few votes' });
-    expect(destinationsOf(index, { ...rescued, purpose: 'evaluation' }, 0, 2)).toEqual({ first: null, last: null });
+    const goes = (episode: Episode, seat: number) => destinationsOf(index, config, viewOf(episode), seat);
+    expect(goes(rescued, 0)).toMatchObject({ first: { bin: 'G' }, last: { bin: 'C+' } });
+    expect(goes(rescued, 1)).toMatchObject({ first: { bin: 'dropped' }, last: { bin: 'C-' } });
+    expect(goes(rescued, 2)).toMatchObject({ first: { bin: 'dropped' }, last: { bin: 'dropped' } });
+    expect(goes(split, 2).last).toMatchObject({ bin: 'dropped', why: 'label has too few votes' });
+    expect(goes({ ...rescued, purpose: 'evaluation' }, 0)).toEqual({ first: null, last: null });
   });
 
   it('counts candidates while debates are held, then what was chosen', () => {
@@ -104,14 +110,13 @@ describe('stageOf', () => {
         ...opening,
         rescued,
         split,
-        {
-          type: 'dataset',
+        dataset(3, {
           iteration: 1,
           adapter: 'critic-1',
           entries: [],
           available: { 'C-': 1, 'C+': 0 },
           dropped: [{ reason: 'left out to keep the share w', count: 2 }],
-        },
+        }),
       ],
       null,
     );
@@ -127,15 +132,16 @@ describe('stageOf', () => {
 
   it('draws vote, losses, versions and scores', () => {
     const track = { adapter: 'generator-0', gradNorm: 1, lr: 0.1, tokens: 3 };
+    const step = { type: 'training-step', iteration: 1, job: 'finetune/1', totalSteps: 2 } as const;
     const events: RunEvent[] = [
       ...opening.slice(0, 2),
       evaluation('base', 0, ['1000', '1000', '1100']),
       opening[2]!,
       split,
       rescued,
-      { type: 'training-step', iteration: 1, team: 'society', step: 0, totalSteps: 2, tracks: [{ ...track, loss: 3 }] },
-      { type: 'training-step', iteration: 1, team: 'society', step: 1, totalSteps: 2, tracks: [{ ...track, loss: 2 }] },
-      { type: 'adapter-updated', iteration: 1, adapter: 'generator-0', steps: 2, hash: '00' },
+      { ...step, step: 0, tracks: [{ ...track, loss: 3 }] },
+      { ...step, step: 1, tracks: [{ ...track, loss: 2 }] },
+      { type: 'adapter', iteration: 1, adapter: 'generator-0', hash: '00', from: { job: 'finetune/1', steps: 2 } },
       evaluation('society', 1, ['1000', '1000', '1110']),
     ];
     const stage = draw(events, null);
@@ -148,8 +154,8 @@ describe('stageOf', () => {
     expect(stage.adapters[0]).toMatchObject({ name: 'generator-0', losses: [3, 2], version: 1, training: false });
     expect(stage.adapters[1]).toMatchObject({ name: 'generator-1', losses: [], version: 0 });
     expect(stage.scores).toEqual([
-      { iteration: 0, team: 'base', right: 2, n: 4 },
-      { iteration: 1, team: 'society', right: 3, n: 4 },
+      { iteration: 0, learner: 'base', right: 2, n: 4 },
+      { iteration: 1, learner: 'society', right: 3, n: 4 },
     ]);
     expect(stage.counters).toEqual({ done: 2, problems: config.trainProblems });
   });
@@ -159,14 +165,139 @@ describe('stageOf', () => {
   });
 });
 
+/** A recipe of the tests in which nobody votes, without a line about what its agents learn from. */
+function withToy<T>(look: () => T): T {
+  const end = register(toy as unknown as Recipe);
+  try {
+    return look();
+  } finally {
+    end();
+  }
+}
+
+describe('a run of another recipe', () => {
+  const said = (answer: string) => ({ text: `?#${answer}`, answer, finish: 'stop' as const, tokens: 4 });
+  const learning = (turns: Partial<Turn>[], verdicts: Verdict[], learner: string, agent: string): Episode => ({
+    ...debate({ problem: 1, answers: [['5']], votes: [], learner }),
+    turns: turns.map((turn, at) => ({
+      call: `call-${at}`,
+      kind: 'answer',
+      agent,
+      seat: 0,
+      layer: 0,
+      parents: [],
+      ...said('5'),
+      ...turn,
+    })),
+    verdicts,
+  });
+
+  function drawRun(recipe: string, events: RunEvent[]) {
+    const run = [started({}, recipe), problems({ 1: '5' }), ...events];
+    const index = indexLog(run);
+    const config = index.started!.config;
+    return stageOf({ config, index, status: null, scene: restingScene(index) });
+  }
+
+  it('shows what a checker found where there is no vote', () => {
+    const checked = (of: number[], scores: number[]) => ({ by: 'checker', of, answer: '5', scores });
+    const episode = learning(
+      [said('4'), { kind: 'hint', layer: 1, parents: [0], ...said('5') }],
+      [checked([0], [0]), checked([1], [1])],
+      'star',
+      'single',
+    );
+    const stage = drawRun('star', [episode]);
+    expect(stage).toMatchObject({ tally: null, vote: null, layered: true, reading: false, measure: 'single' });
+    expect(stage.marks).toEqual([
+      { slot: 0, answer: '4', score: 0, by: null },
+      { slot: 0, answer: '5', score: 1, by: null },
+    ]);
+    expect(stage.agents).toHaveLength(1);
+    expect(stage.agents[0]!.destinations).toMatchObject({ first: { bin: 'dropped' }, last: { bin: 'hinted' } });
+    expect(stage.speakers).toEqual({ first: 'model', last: 'with the hint' });
+    expect(stage.adapters).toMatchObject([
+      {
+        name: 'single',
+        slot: null,
+        bins: [
+          { bin: 'direct', count: 0 },
+          { bin: 'hinted', count: 1 },
+          { bin: 'dropped', count: 1 },
+        ],
+      },
+    ]);
+  });
+
+  it('puts samples at seats and lets all of them arrive at the one adapter', () => {
+    const answers = [['5', '7', '5']];
+    const stage = drawRun('majority-finetuning', [
+      debate({ problem: 1, answers, votes: [won('5', 2)], learner: 'single' }),
+    ]);
+    expect(stage).toMatchObject({ layered: false, vote: { answer: '5', accepted: true }, measure: 'majority' });
+    expect(arrivalsAt(stage, 'single').map(({ slot, bin }) => [slot, bin])).toEqual([
+      [0, 'M'],
+      [1, 'dropped'],
+      [2, 'M'],
+    ]);
+  });
+
+  it('says why a vote is no label', () => {
+    const answers = [['1', '2', '3']];
+    const stage = drawRun('majority-finetuning', [
+      debate({ problem: 1, answers, votes: [won('2', 1, true)], learner: 'single' }),
+    ]);
+    expect(stage.vote).toMatchObject({ accepted: false, why: 'label has too few votes' });
+  });
+
+  it('draws a tree with scores by the fates alone', () => {
+    const leaf = (seat: number) => ({ kind: 'revision', layer: 1, seat, parents: [0] });
+    const episode = learning(
+      [{}, leaf(0), leaf(1), leaf(2)],
+      [{ by: 'judge', of: [0, 1, 2, 3], scores: [0.1, 0.9, 0.3, 0.2], ranking: [1, 2, 3, 0] }],
+      'tree',
+      'grower',
+    );
+    withToy(() => {
+      const stage = drawRun(toy.id, [episode]);
+      expect(stage).toMatchObject({ tally: null, vote: null, layered: true });
+      expect(stage.agents.map(({ first, last, reads }) => [first.text, last?.text, reads.length])).toEqual([
+        ['?#5', '?#5', 0],
+        ['', '?#5', 1],
+        ['', '?#5', 1],
+      ]);
+      expect(stage.marks?.map(({ slot, score }) => [slot, score])).toEqual([
+        [0, 0.1],
+        [0, 0.9],
+        [1, 0.3],
+        [2, 0.2],
+      ]);
+      expect(stage.adapters[0]).toMatchObject({
+        name: 'grower',
+        bins: [
+          { bin: 'best', count: 1 },
+          { bin: 'dropped', count: 3 },
+        ],
+      });
+    });
+  });
+
+  it('draws what the log says of a recipe that it does not know', () => {
+    const index = withToy(() => indexLog([started({}, toy.id), problems({ 1: '5' })]));
+    const stage = stageOf({ config: index.started!.config, index, status: null, scene: null });
+    expect(stage).toMatchObject({ stages: [], vote: null, agents: [{ slot: 0 }] });
+    expect(stage.learner.name).toBe('the untouched model');
+  });
+});
+
 describe('Showcase', () => {
-  const running = (phase: 'ask' | 'answer' | 'read' | 'revise' | 'vote' | 'data' | 'finetune') => ({
+  const running = (phase: string) => ({
     state: 'running' as const,
     phase,
   });
 
   it('follows a debate to its vote and keeps that on show while the next one begins', () => {
-    const showcase = new Showcase();
+    const showcase = new Showcase(stagesOf(config));
     const before = indexLog([...opening]);
     const first = sampling(['2+', '', '']);
     expect(showcase.look(0, before, running('answer'), first)).toMatchObject({
@@ -179,7 +310,7 @@ describe('Showcase', () => {
     const after = indexLog([...opening, rescued]);
     const next = sampling([''], 1, [], 2);
     const shown = showcase.look(40, after, running('ask'), next);
-    expect(shown).toMatchObject({ scene: { held: rescued }, phase: 'vote' });
+    expect(shown).toMatchObject({ scene: { held: viewOf(rescued) }, phase: 'vote' });
     expect(showcase.look(40 + shown.again!, after, running('answer'), next)).toMatchObject({
       scene: { sampling: next },
       phase: 'answer',
@@ -187,7 +318,7 @@ describe('Showcase', () => {
   });
 
   it('samples a device that is faster than the eye', () => {
-    const showcase = new Showcase();
+    const showcase = new Showcase(stagesOf(config));
     const events: RunEvent[] = [...opening];
     const seen = new Set<unknown>();
     for (let i = 0; i < 100; i++) {
@@ -205,14 +336,14 @@ describe('Showcase', () => {
   });
 
   it('shows the building of data although finetuning has already begun', () => {
-    const showcase = new Showcase();
+    const showcase = new Showcase(stagesOf(config));
     const partial = sampling(['#5', '#5', '#9'], 2, [['#5', '#7', '#9']]);
     const held = indexLog([...opening, rescued]);
     showcase.look(0, held, running('vote'), partial);
     const built = indexLog([
       ...opening,
       rescued,
-      { type: 'dataset', iteration: 1, adapter: 'generator-0', entries: [], available: { G: 0 }, dropped: [] },
+      dataset(3, { iteration: 1, adapter: 'generator-0', entries: [], available: { G: 0 }, dropped: [] }),
     ]);
     const vote = showcase.look(10, built, running('finetune'), partial);
     expect(vote.phase).toBe('vote');
@@ -224,6 +355,10 @@ describe('Showcase', () => {
 
   it('rests on the last debate that was learnt from when nothing is at work', () => {
     const index = indexLog([...opening, rescued, { ...split, purpose: 'evaluation' }]);
-    expect(new Showcase().look(0, index, null, null)).toEqual({ scene: { held: rescued }, phase: null, again: null });
+    expect(new Showcase(stagesOf(config)).look(0, index, null, null)).toEqual({
+      scene: { held: viewOf(rescued) },
+      phase: null,
+      again: null,
+    });
   });
 });

@@ -1,12 +1,14 @@
 /** Choosing a task: which preset it starts from, and that the steps of the form hold its settings. */
 import { describe, expect, it } from 'vitest';
-import { PRESETS } from '../../src/recipes/presets';
-import { resolveConfig } from '../../src/recipes/resolve';
+import { recipeNamed, recipes } from '../../src/recipes';
+import { resolveConfig, speaksChat } from '../../src/recipes/resolve';
 import { isFileTask, TASKS } from '../../src/tasks';
 import { HUB_DATASETS } from '../../src/tasks/hubDataset';
 import { importProblems } from '../../src/tasks/importer';
 import { presetForTask } from '../../src/ui/data/taskPresets';
-import { CHAT_FIELDS, settingAt } from '../../src/ui/settingFields';
+import { fieldsOf, settingAt } from '../../src/ui/settingFields';
+
+const maft = recipeNamed('multiagent-finetuning');
 
 describe('the preset of a task', () => {
   it.each([
@@ -21,13 +23,14 @@ describe('the preset of a task', () => {
     ['jsonl', 'arithmetic-chat', 'arithmetic-chat'],
     ['multiple-choice', 'gsm8k', 'gsm8k'],
   ])('%s after %s is %s', (task, before, after) => {
-    expect(presetForTask(task, before)).toBe(after);
+    expect(presetForTask(maft, task, before)).toBe(after);
   });
 
-  it('makes a run with every task', () => {
+  it.each(recipes())('makes a run of $id with every task', (recipe) => {
     for (const task of TASKS) {
       const data = isFileTask(task) && { 'data.name': 'some.jsonl', 'data.sha256': '0'.repeat(64) };
-      const config = resolveConfig(presetForTask(task.name, 'arithmetic-quick'), { task: task.name, ...data });
+      const preset = presetForTask(recipe, task.name, 'arithmetic-quick');
+      const config = resolveConfig(preset, { task: task.name, ...data }, recipe.id);
       expect(config.task).toBe(task.name);
       expect(config.dtype).toBe(task.dialect === 'chat' ? 'int4' : undefined);
     }
@@ -35,14 +38,15 @@ describe('the preset of a task', () => {
 });
 
 describe('what the form offers', () => {
-  it('has a step for the chat settings of every preset, and for nothing else', () => {
-    for (const { config } of Object.values(PRESETS)) {
-      if (config.summary === undefined) continue;
-      for (const field of CHAT_FIELDS) {
-        expect(field.options.map(({ value }) => value)).toContain(settingAt(config, field.key));
-        for (const { value } of field.options) {
-          expect(settingAt(resolveConfig('arithmetic-chat', { [field.key]: value }), field.key)).toBe(value);
-        }
+  it.each(recipes())('has a step for the chat settings of every preset of $id', (recipe) => {
+    for (const { config } of Object.values(recipe.presets)) {
+      if (!speaksChat(config)) continue;
+      for (const { key, options, chat } of fieldsOf(recipe)) {
+        if (!chat) continue;
+        expect(
+          options?.map(({ value }) => value),
+          key,
+        ).toContain(settingAt(config, key));
       }
     }
   });

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import type { LoggedResponse, LoggedSummary, RunEvent } from '../../src/events';
-import { overSlots, tallyTexts } from '../../src/log/responses';
-import { indexLog } from '../../src/ui/model/logIndex';
-import { toCsv } from '../../src/ui/model/table';
-import { anyTrouble, textPhases, textTable } from '../../src/ui/model/texts';
+import type { RunEvent } from '../../src/events';
+import type { LoggedResponse, LoggedSummary } from '../../src/log/format1';
+import { overSeats, tallyTexts } from '../../src/log/responses';
+import { indexLog } from '../../src/ui/readings/logIndex';
+import { toCsv } from '../../src/ui/readings/table';
+import { anyTrouble, textPhases, textTable } from '../../src/ui/readings/texts';
 import { textReport } from '../../tools/cli/runReport';
-import { debate, response, started } from './logs';
+import { held, response, started } from './logs';
 
 const fine = response('5');
 const cut: LoggedResponse = { ...fine, finish: 'length' };
@@ -16,34 +17,33 @@ const summary = ({ answer: _, ...text }: LoggedResponse): LoggedSummary => text;
 
 /** Two agents; the base answers two problems, the society three, in two rounds with summaries. */
 function log(): RunEvent[] {
-  const held = (problem: number, rest: object): RunEvent => ({
-    ...debate({ problem, answers: [], votes: [] }),
-    ...rest,
-  });
-  const base = { purpose: 'evaluation', team: 'base', iteration: 0 };
+  const base = { purpose: 'evaluation', learner: 'base', iteration: 0 } as const;
   const plain = [
     [fine, fine],
     [fine, fine],
   ];
   return [
     started({ agents: 2, minimumVotes: 1 }),
-    held(1, { ...base, responses: plain }),
-    held(2, { ...base, responses: plain }),
-    held(1, {
+    held({ problem: 1, ...base, responses: plain }),
+    held({ problem: 2, ...base, responses: plain }),
+    held({
+      problem: 1,
       responses: [
         [cut, unreadable],
         [shortened(fine), shortened(cut)],
       ],
       summaries: [[summary(cut), summary(shortened(fine))]],
     }),
-    held(2, {
+    held({
+      problem: 2,
       responses: [
         [fine, unasked],
         [fine, unasked],
       ],
       summaries: [[summary(unasked), summary(fine)]],
     }),
-    held(3, {
+    held({
+      problem: 3,
       responses: [
         [fine, fine],
         [unreadable, fine],
@@ -53,32 +53,32 @@ function log(): RunEvent[] {
   ];
 }
 
-const training = { purpose: 'train', team: 'society', iteration: 1 };
+const training = { purpose: 'train', learner: 'society', iteration: 1 };
 const none = { cut: 0, shortened: 0, unasked: 0, unreadable: 0 };
 
 describe('texts of a run', () => {
-  it('are counted by phase, kind and slot', () => {
+  it('are counted by phase, kind and seat', () => {
     expect(tallyTexts(log()).slice(4)).toEqual([
-      { ...training, kind: 'answer', agent: 0, ...none, texts: 3, cut: 1 },
-      { ...training, kind: 'answer', agent: 1, ...none, texts: 3, unasked: 1, unreadable: 2 },
-      { ...training, kind: 'revision', agent: 0, ...none, texts: 3, shortened: 1, unreadable: 1 },
-      { ...training, kind: 'revision', agent: 1, ...none, texts: 3, cut: 1, shortened: 1, unasked: 1, unreadable: 1 },
-      { ...training, kind: 'summary', agent: 0, ...none, texts: 3, cut: 1, unasked: 1 },
-      { ...training, kind: 'summary', agent: 1, ...none, texts: 3, shortened: 1 },
+      { ...training, kind: 'answer', seat: 0, ...none, texts: 3, cut: 1 },
+      { ...training, kind: 'answer', seat: 1, ...none, texts: 3, unasked: 1, unreadable: 2 },
+      { ...training, kind: 'revision', seat: 0, ...none, texts: 3, shortened: 1, unreadable: 1 },
+      { ...training, kind: 'revision', seat: 1, ...none, texts: 3, cut: 1, shortened: 1, unasked: 1, unreadable: 1 },
+      { ...training, kind: 'summary', seat: 0, ...none, texts: 3, cut: 1, unasked: 1 },
+      { ...training, kind: 'summary', seat: 1, ...none, texts: 3, shortened: 1 },
     ]);
-    const base = { purpose: 'evaluation', team: 'base', iteration: 0 };
+    const base = { purpose: 'evaluation', learner: 'base', iteration: 0 };
     expect(tallyTexts(log()).slice(0, 4)).toEqual(
       (['answer', 'revision'] as const).flatMap((kind) =>
-        [0, 1].map((agent) => ({ ...base, kind, agent, ...none, texts: 2 })),
+        [0, 1].map((seat) => ({ ...base, kind, seat, ...none, texts: 2 })),
       ),
     );
   });
 
-  it('are added up over slots', () => {
-    expect(overSlots(tallyTexts(log())).slice(2)).toEqual([
-      { ...training, kind: 'answer', agent: 0, texts: 6, cut: 1, shortened: 0, unasked: 1, unreadable: 2 },
-      { ...training, kind: 'revision', agent: 0, texts: 6, cut: 1, shortened: 2, unasked: 1, unreadable: 2 },
-      { ...training, kind: 'summary', agent: 0, texts: 6, cut: 1, shortened: 1, unasked: 1, unreadable: 0 },
+  it('are added up over seats', () => {
+    expect(overSeats(tallyTexts(log())).slice(2)).toEqual([
+      { ...training, kind: 'answer', seat: 0, texts: 6, cut: 1, shortened: 0, unasked: 1, unreadable: 2 },
+      { ...training, kind: 'revision', seat: 0, texts: 6, cut: 1, shortened: 2, unasked: 1, unreadable: 2 },
+      { ...training, kind: 'summary', seat: 0, texts: 6, cut: 1, shortened: 1, unasked: 1, unreadable: 0 },
     ]);
   });
 

@@ -6,6 +6,7 @@ export interface Command {
 }
 
 export const COMMANDS: Record<string, () => Promise<Command>> = {
+  recipes: () => import('./commands/recipes'),
   run: () => import('./commands/run'),
   generate: () => import('./commands/generate'),
   score: () => import('./commands/score'),

@@ -15,6 +15,7 @@ const GRACE = 1_200;
 
 const HELP = `polylogue: multiagent finetuning on this machine
 
+  recipes     list the methods with their settings and presets
   run         run an experiment: a society debates, votes and finetunes itself
   generate    sample from a model, with or without an adapter
   score       log-probability of every token of a sequence, or perplexity of a text
@@ -88,6 +89,13 @@ function runInThread(command: string, args: string[]): Promise<number> {
 }
 
 const NOT_KEPT = 'with --out FILE.zip the log so far would have been kept';
+
+/** Whoever reads may have read enough (`polylogue … | head`): that ends the program as SIGPIPE ends any other, without a word. */
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(141);
+    throw error;
+  });
 
 /** Dawn's threads can keep Node alive, so the process ends itself once its output is written. */
 function exit(code: number): void {

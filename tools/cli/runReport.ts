@@ -1,7 +1,7 @@
 /** What `run` says about events and results, for people and for programs. */
-import type { RunEvent } from '../../src/events';
-import { METHODS, type MethodKey, type RunResults } from '../../src/log/results';
-import { hasTrouble, overSlots, type TextTally } from '../../src/log/responses';
+import type { Cast, RunEvent } from '../../src/events';
+import type { RunResults } from '../../src/log/results';
+import { hasTrouble, overSeats, type TextTally } from '../../src/log/responses';
 import type { RunRecord } from '../../src/store/types';
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
@@ -9,57 +9,58 @@ const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 /** A line worth printing while the run goes on, or null. */
 export function describeEvent(event: RunEvent): { text: string; data: Record<string, unknown> } | null {
   if (event.type === 'evaluation') {
-    const { iteration, team, single, majority, debate } = event;
-    const share = (score: { right: number; n: number }): string => percent(score.right / score.n);
+    const { iteration, learner, scores } = event;
+    const shown = scores.map(({ method, right, n }) => `${method} ${percent(right / n)}`).join(', ');
+    const right = Object.fromEntries(scores.map((score) => [score.method, score.right]));
     return {
-      text: `iteration ${iteration}, ${team}: single ${share(single)}, majority ${share(majority)}, debate ${share(debate)}`,
-      data: {
-        type: 'evaluation',
-        iteration,
-        team,
-        n: debate.n,
-        single: single.right,
-        majority: majority.right,
-        debate: debate.right,
-      },
+      text: `iteration ${iteration}, ${learner}: ${shown}`,
+      data: { type: 'evaluation', iteration, learner, n: scores[0]?.n ?? 0, right },
     };
   }
   if (event.type === 'pseudo-labels') {
-    const { iteration, team, problems, accepted, acceptedRight } = event;
+    const { iteration, learner, problems, accepted, acceptedRight } = event;
     return {
-      text: `iteration ${iteration}, ${team}: ${accepted} of ${problems} problems have a pseudo-label, ${acceptedRight} of them right`,
-      data: { type: 'pseudo-labels', iteration, team, problems, accepted, acceptedRight },
+      text: `iteration ${iteration}, ${learner}: ${accepted} of ${problems} problems have a pseudo-label, ${acceptedRight} of them right`,
+      data: { type: 'pseudo-labels', iteration, learner, problems, accepted, acceptedRight },
     };
   }
   if (event.type === 'training-step' && event.step + 1 === event.totalSteps) {
-    const { iteration, team, totalSteps, tracks } = event;
+    const { iteration, job, totalSteps, tracks } = event;
     const losses = Object.fromEntries(tracks.map(({ adapter, loss }) => [adapter, loss]));
     const shown = tracks.map(({ adapter, loss }) => `${adapter} ${loss.toFixed(3)}`).join(', ');
     return {
-      text: `iteration ${iteration}, ${team}: ${totalSteps} finetuning steps; last loss ${shown}`,
-      data: { type: 'finetuned', iteration, team, steps: totalSteps, losses },
+      text: `iteration ${iteration}, ${job}: ${totalSteps} training steps; last loss ${shown}`,
+      data: { type: 'finetuned', iteration, job, steps: totalSteps, losses },
+    };
+  }
+  if (event.type === 'job-superseded') {
+    const { iteration, job, steps } = event;
+    return {
+      text: `iteration ${iteration}, ${job}: begins again, its ${steps} earlier steps do not count`,
+      data: { type: 'job-superseded', iteration, job, steps },
     };
   }
   return null;
 }
 
 /** Accuracy per iteration and method as a table, then the paired comparisons of the last iteration. */
-export function summary(results: RunResults): string[] {
+export function summary(results: RunResults, { methods }: Pick<Cast, 'methods'>): string[] {
   const lines = [''];
-  const shown = METHODS.filter(({ key }) => results.iterations.some((iteration) => iteration.methods[key]));
-  const width = Math.max(...shown.map(({ label }) => label.length));
+  const shown = methods.filter(({ key }) => results.iterations.some((iteration) => iteration.methods[key]));
+  const width = Math.max(0, ...shown.map(({ label }) => label.length));
   lines.push(
     ' '.repeat(width) + results.iterations.map(({ iteration }) => `   it. ${iteration}`.padStart(15)).join(''),
   );
   for (const { key, label } of shown) {
-    const cells = results.iterations.map(({ methods }) => {
-      const score = methods[key];
+    const cells = results.iterations.map((iteration) => {
+      const score = iteration.methods[key];
       const text = score ? `${(100 * score.accuracy).toFixed(1)} ± ${(100 * score.standardError).toFixed(1)}` : '';
       return text.padStart(15);
     });
     lines.push(label.padEnd(width) + cells.join(''));
   }
   lines.push('');
+  const label = (key: string) => methods.find((method) => method.key === key)?.label ?? key;
   for (const c of results.iterations.at(-1)?.comparisons ?? []) {
     const [low, high] = c.interval;
     lines.push(
@@ -69,28 +70,36 @@ export function summary(results: RunResults): string[] {
   return lines;
 }
 
+/** Kinds of turns in words, more than one of them. */
+const KINDS: Readonly<Record<string, string>> = {
+  answer: 'first answers',
+  revision: 'revisions',
+  summary: 'summaries',
+};
+
 /** Where texts were cut, shortened, never asked for or cannot be read: one line for each phase and kind of text. */
 export function textReport(tallies: readonly TextTally[]): string[] {
-  return overSlots(tallies)
+  return overSeats(tallies)
     .filter(hasTrouble)
-    .map(({ purpose, team, iteration, kind, texts, cut, shortened, unasked, unreadable }) => {
+    .map(({ purpose, learner, iteration, kind, texts, cut, shortened, unasked, unreadable }) => {
       const counts = Object.entries({ cut, 'quotes shortened': shortened, 'not asked for': unasked, unreadable });
       const shown = counts.filter(([, count]) => count > 0).map(([what, count]) => `${count} ${what}`);
-      const kinds = { answer: 'first answers', revision: 'revisions', summary: 'summaries' };
-      return `iteration ${iteration}, ${purpose}, ${team}: of ${texts} ${kinds[kind]} ${shown.join(', ')}`;
+      return `iteration ${iteration}, ${purpose}, ${learner}: of ${texts} ${KINDS[kind] ?? kind} ${shown.join(', ')}`;
     });
 }
 
 /** The last JSON object of a run. */
 export function finalReport(
   results: RunResults,
+  { methods }: Pick<Cast, 'methods'>,
   record: RunRecord,
+  discreteDigest: string,
   texts: readonly TextTally[],
 ): Record<string, unknown> {
   const accuracy: Record<string, unknown> = {};
-  for (const { key } of METHODS) {
-    const rows = results.iterations.flatMap(({ iteration, methods }) => {
-      const score = methods[key];
+  for (const { key } of methods) {
+    const rows = results.iterations.flatMap(({ iteration, methods: scores }) => {
+      const score = scores[key];
       return score ? [{ iteration, ...score }] : [];
     });
     if (rows.length > 0) accuracy[key] = rows;
@@ -99,6 +108,7 @@ export function finalReport(
     config: results.config,
     model: results.model,
     engine: results.engine,
+    methods: methods.map(({ key, label, learner, calls }) => ({ key, label, learner, calls })),
     accuracy,
     comparisons: results.iterations.map(({ iteration, comparisons }) => ({ iteration, comparisons })),
     datasets: results.iterations.map(({ iteration, datasets }) => ({ iteration, datasets })),
@@ -108,11 +118,8 @@ export function finalReport(
     texts,
     events: record.events,
     digest: record.digest,
+    discreteDigest,
   };
-}
-
-function label(key: MethodKey): string {
-  return METHODS.find((method) => method.key === key)?.label ?? key;
 }
 
 function points(share: number): string {

@@ -1,8 +1,8 @@
 /** Training data for `train`: prompts and completions as text, as chat messages or as token ids, from a file of records. */
 import type { ChatTokenizer, Turn } from '../../src/backends/tokenizer';
 import type { ModelConfig, TrainExample } from '../../src/engine/types';
-import { endTokens } from '../../src/recipes/endTokens';
-import { trainExample } from '../../src/recipes/trainExample';
+import { endTokens } from '../../src/runtimes/endTokens';
+import { trainExample } from '../../src/runtimes/trainExample';
 import { ProblemFileError } from '../../src/tasks/errors';
 import { readRecords } from '../../src/tasks/records';
 import { clipped } from '../../src/tasks/textLines';

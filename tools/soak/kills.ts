@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { chromium, type Page } from 'playwright-core';
+import { chromium, type Page } from 'playwright';
 import { findChromium, serveLab } from '../../tests/e2e/browser';
 import { Visit } from '../../tests/e2e/visit';
 import type { SoakOptions, SoakOutcome } from './result';

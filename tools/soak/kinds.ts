@@ -23,6 +23,10 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     counts: 'training steps of one adapter, one short sequence a step',
     load: async () => (await import('./steps')).soakSteps,
   },
+  resumes: {
+    counts: 'runs of all recipes on the reference engine, ended after a random event and resumed',
+    load: async () => (await import('./resumes')).soakResumes,
+  },
   kills: {
     counts: 'kills of a real Chromium at random moments of a run',
     load: async () => (await import('./kills')).soakKills,

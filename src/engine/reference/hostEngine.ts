@@ -12,7 +12,7 @@ import {
   checkScores,
   TrainingWatch,
 } from '../finite';
-import { checkAdapter, copyAdapterWeights, initAdapter } from '../peft';
+import { checkAdapter, copyAdapterWeights, initAdapter, orderedAdapter } from '../peft';
 import { referenceScores } from '../objectives';
 import { checkOperation, type Arguments, type OperationName } from '../operations';
 import { OperationQueue } from '../queue';
@@ -152,7 +152,7 @@ export class HostEngine implements Engine {
   importAdapter(id: AdapterId, weights: AdapterWeights): Promise<void> {
     return this.enqueue(() => {
       checkAdapter(this.info.config, weights, `adapter ${id}`);
-      return this.put(id, copyAdapterWeights(weights));
+      return this.put(id, copyAdapterWeights(orderedAdapter(this.info.config, weights)));
     });
   }
 

@@ -1,5 +1,5 @@
 /** Everything a chart needs beside its size: the same object is drawn, read aloud, shown as a table and exported. */
-import type { DataTable } from '../model/table';
+import type { DataTable } from '../readings/table';
 import { formatValue, type ChartSeries, type ValueFormat } from './types';
 
 export interface ChartData {

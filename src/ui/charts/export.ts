@@ -1,6 +1,6 @@
 /** Saving a chart: picture as SVG or PNG, numbers as CSV or JSON. Everything is made in the page; nothing is fetched. */
 import { download } from '../download';
-import { fileName, toCsv, toRecords, type DataTable } from '../model/table';
+import { fileName, toCsv, toRecords, type DataTable } from '../readings/table';
 
 export function exportCsv(title: string, table: DataTable): void {
   download(fileName(title, 'csv'), toCsv(table), 'text/csv');

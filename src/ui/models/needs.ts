@@ -1,7 +1,7 @@
 /** What a model takes on the device, for people who have not decided yet. */
 import { cacheDtype, planModel } from '../../engine/plan';
 import { WEIGHT_DTYPES, type EngineOptions, type ModelConfig, type WeightDtype } from '../../engine/types';
-import { chatRows } from '../../lab/setup';
+import { chatRows } from '../../lab/setup/engineOptions';
 import { bytesText } from '../bytes';
 
 /** A society of three with a single model beside it that debates ten problems at once; prompts and answers of some hundred tokens. */

@@ -1,34 +1,46 @@
-/** Where the responses of a debate go after its vote: into which data set, or nowhere and why. */
-import type { DebateHeld } from '../../events';
-import { DROPPED, pseudoLabel } from '../../society/selection';
-import { sameAnswer, type LogIndex } from '../model/logIndex';
+/** Where the responses of an episode go after its verdict: into which data set, or nowhere and why. The recipe's rule says it. */
+import type { RunConfig } from '../../recipes/config';
+import type { Fate } from '../../society/fate';
+import type { EpisodeView } from '../readings/episodes';
+import { sameAnswer, type LogIndex } from '../readings/logIndex';
+import { recipeOf } from '../readings/runCast';
 
-/** Where a response of a training debate goes, by the rules of selection. */
+/** Bin of what could have been an example and is none. */
+export const DROPPED_BIN = 'dropped';
+
+/** Where a response of a training episode goes. */
 export interface Destination {
-  bin: Bin;
-  /** In words, for dropped ones. */
+  adapter: string;
+  /** Kind of example, or `DROPPED_BIN`. */
+  bin: string;
   why: string;
 }
-export type Bin = 'G' | 'C-' | 'C+' | 'M' | 'dropped';
 
-/** Of an agent's first and last response. */
+/** Of a seat's first and last response. */
 export interface Destinations {
   first: Destination | null;
   last: Destination | null;
 }
 
-/** Where the agent's responses go, after the vote. The share w is applied later, when all debates of the iteration are held. */
-export function destinationsOf(index: LogIndex, debate: DebateHeld, slot: number, minimumVotes: number): Destinations {
-  if (debate.purpose !== 'train' || debate.team === 'base') return { first: null, last: null };
-  const verdict = pseudoLabel(debate, minimumVotes);
-  const agrees = (round: number) =>
-    'label' in verdict && sameAnswer(index, debate.responses[round]?.[slot]?.answer ?? null, verdict.label);
-  const dropped: Destination = { bin: 'dropped', why: 'label' in verdict ? DROPPED.differs : verdict.rejected };
-  const last = debate.responses.length - 1;
-  const used = (bin: Bin): Destination => ({ bin, why: '' });
-  const kind = debate.team === 'single' ? 'M' : 'G';
-  return {
-    first: agrees(0) ? used(kind) : dropped,
-    last: last === 0 ? null : agrees(last) ? used(agrees(0) ? 'C+' : 'C-') : dropped,
+/** One fate a turn; none where this version of the lab does not know the recipe's rule. */
+export function fatesOf(index: LogIndex, config: RunConfig, { episode }: EpisodeView): Fate[] {
+  return recipeOf(config)?.fate?.(episode, config, (a, b) => sameAnswer(index, a, b)) ?? [];
+}
+
+/** null: nobody learns from such turns. */
+export function destinationOf(fate: Fate | undefined): Destination | null {
+  if (!fate || fate.to === 'unused') return null;
+  const { adapter, why } = fate;
+  return { adapter, bin: fate.to === 'dataset' ? fate.kind : DROPPED_BIN, why };
+}
+
+/** Where a seat's responses go. Sets are mixed later, when all episodes of the iteration are held. */
+export function destinationsOf(index: LogIndex, config: RunConfig, view: EpisodeView, seat: number): Destinations {
+  const fates = fatesOf(index, config, view);
+  const at = (layer: number) => {
+    const place = view.places[layer]?.find((turn) => view.episode.turns[turn]?.seat === seat);
+    return place === undefined ? null : destinationOf(fates[place]);
   };
+  const last = view.places.length - 1;
+  return { first: at(0), last: last > 0 ? at(last) : null };
 }

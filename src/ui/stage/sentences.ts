@@ -1,31 +1,32 @@
-/** What the stage says about the debate on show. */
-import type { ExperimentConfig } from '../../recipes/config';
-import type { StageModel } from './model';
+/** What the stage says about the episode on show. */
+import type { RunConfig } from '../../recipes/config';
+import { headlineLearner } from '../looks';
+import { castOf, debates } from '../readings/runCast';
+import type { StageModel } from './picture';
 
-const TEAMS = { base: 'the untouched model, N times', society: 'the society', single: 'one model, N times' } as const;
-
-/** Beside the phase: why these answers are not what an agent learns from; empty when they are. */
-export function noteText({ team, evaluating, phase }: StageModel, { agents }: ExperimentConfig): string {
-  if (!phase || phase === 'data' || phase === 'finetune' || phase === 'evaluate') return '';
+/** Beside the stage: why these answers are not what an agent learns from; empty when they are. */
+export function noteText({ learner, evaluating, moment, agents }: StageModel, config: RunConfig): string {
+  if (!moment || moment === 'data' || moment === 'train' || moment === 'evaluate') return '';
+  const cast = castOf(config);
   const test = evaluating ? 'This is a test: nothing is learnt from these answers.' : '';
-  if (team === 'base') return `${test} The untouched model plays every agent.`;
-  if (team === 'single')
-    return `${test} For comparison, one model answers ${agents} times${evaluating ? '' : ' and learns from its own majority'}.`;
+  const many = agents.length > 1;
+  if (learner.agents.length === 0)
+    return `${test} ${capital(learner.name)} ${many ? 'plays every seat' : 'answers'}.`.trim();
+  if (learner.key !== headlineLearner(cast))
+    return `${test} For comparison: ${learner.name}${many && learner.agents.length === 1 ? ' plays every seat' : ''}.`.trim();
   return test;
 }
 
 /** "Iteration 1 of 3 · training problems · the society · 12 of 100 debated" */
-export function placeText(stage: StageModel, { iterations, agents }: ExperimentConfig): string {
-  const { counters, team } = stage;
-  const when = stage.iteration === 0 ? 'Before finetuning' : `Iteration ${stage.iteration} of ${iterations}`;
-  const what = stage.evaluating ? 'test on held-out problems' : 'training problems';
-  return `${when} · ${what} · ${TEAMS[team].replace('N', String(agents))} · ${counters.done} of ${counters.problems} debated`;
+export function placeText({ counters, learner, iteration, evaluating, agents }: StageModel, config: RunConfig): string {
+  const when = iteration === 0 ? 'Before finetuning' : `Iteration ${iteration} of ${config.iterations}`;
+  const what = evaluating ? 'test on held-out problems' : 'training problems';
+  const who =
+    agents.length > 1 && learner.agents.length <= 1 ? `${learner.name}, ${agents.length} times` : learner.name;
+  const done = debates(castOf(config), learner.key) ? 'debated' : 'answered';
+  return `${when} · ${what} · ${who} · ${counters.done} of ${counters.problems} ${done}`;
 }
 
-/** Who speaks in the first round and in the one on show after it. */
-export function speakersOf({ team, round }: StageModel, { rounds }: ExperimentConfig): { first: string; last: string } {
-  return {
-    first: team === 'society' ? 'generator' : team === 'single' ? 'sample' : 'untouched model',
-    last: (team === 'society' ? 'critic' : 'revision') + (rounds > 2 && round > 1 ? `, round ${round}` : ''),
-  };
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -23,7 +23,7 @@ import {
 import { Output } from '../output';
 import { saturationIn } from '../quantiserErrors';
 import { openEngine, openModel, readAdapter } from '../session';
-import { endTokens, responseText } from '../../../src/recipes/endTokens';
+import { endTokens, responseText } from '../../../src/runtimes/endTokens';
 import type { ChatTokenizer } from '../../../src/backends/tokenizer';
 import { checkTokens, openTokenizer } from '../tokenizer';
 

@@ -3,20 +3,20 @@ import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FileError } from '../../../src/engine/errors';
-import { RunControl } from '../../../src/lab/control';
-import { createRun, Runner } from '../../../src/lab/runner';
-import { engineOptions, societyLimits } from '../../../src/lab/setup';
+import { RunControl } from '../../../src/lab/run/control';
+import { checkedOptions, runtimeFor } from '../../../src/lab/setup/parts';
+import { createRun, Runner } from '../../../src/lab/run/runner';
+import { discreteDigestOf } from '../../../src/log/digest';
 import { tallyTexts } from '../../../src/log/responses';
 import { resultsOf } from '../../../src/log/results';
-import { RECIPES } from '../../../src/recipes';
-import { ModelSociety } from '../../../src/recipes/modelSociety';
-import { PRESETS } from '../../../src/recipes/presets';
-import { checkRoom } from '../../../src/recipes/room';
-import { estimateWork, resolveConfig } from '../../../src/recipes/resolve';
+import { DEFAULT_RECIPE, recipeNamed, recipes } from '../../../src/recipes';
+import type { RunConfig } from '../../../src/recipes/config';
+import { resolveConfig } from '../../../src/recipes/resolve';
+import { estimateWork } from '../../../src/recipes/work';
 import { KEEP_ADAPTERS } from '../../../src/store/keep';
 import type { RunRecord } from '../../../src/store/types';
 import { isFileTask, taskFor, taskNamed, TASKS } from '../../../src/tasks';
-import { checkDialect, measuredProblems } from '../../../src/tasks/dialect';
+import { measuredProblems } from '../../../src/tasks/dialect';
 import { readProblemFile } from '../../../src/tasks/importer';
 import type { ProblemFile } from '../../../src/tasks/types';
 import {
@@ -36,9 +36,11 @@ import {
   IGNORE_CONFIG,
   ignoreHelp,
   ignoredKeys,
+  type Values,
 } from '../args';
 import { deviceArithmetic } from '../device';
 import { Output } from '../output';
+import { openStored, type StoredLog } from '../resume';
 import { saturationIn } from '../quantiserErrors';
 import { describeEvent, finalReport, summary, textReport } from '../runReport';
 import { hashOf, openEngine, openModel, readBytes, requireWritable } from '../session';
@@ -49,7 +51,11 @@ const FILE_TASKS = TASKS.filter(isFileTask).map((task) => task.name);
 
 export const help = `polylogue run [options]
 
-  --preset NAME       ${Object.keys(PRESETS).join(', ')}; default arithmetic-quick
+  --recipe NAME       ${recipes()
+    .map(({ id }) => id)
+    .join(', ')}; default ${DEFAULT_RECIPE}
+  --preset NAME       ${Object.keys(recipeNamed(DEFAULT_RECIPE).presets).join(', ')}; default arithmetic-quick
+  --resume FILE       goes on with an interrupted run: the zip that --out wrote, or its log.jsonl. Its settings are the run's
   --set KEY=VALUE     change a setting, for example --set agents=5 --set finetune.lr=0.001; may be repeated
                       (model=FOLDER takes any folder in Hugging Face layout; the log has the folder's own name and the
                       hash of its weights)
@@ -70,7 +76,9 @@ const MOST_ROWS = 256;
 
 export async function main(args: string[]): Promise<void> {
   const values = readOptions(args, {
+    recipe: { type: 'string' },
     preset: { type: 'string' },
+    resume: { type: 'string' },
     set: { type: 'string', multiple: true },
     data: { type: 'string' },
     seed: { type: 'string' },
@@ -83,22 +91,8 @@ export async function main(args: string[]): Promise<void> {
     json: { type: 'boolean' },
   });
   const output = new Output(Boolean(values['json']));
-  const seed = number(values, 'seed', undefined, { integer: true, min: 0 });
-  const preset = text(values, 'preset') ?? 'arithmetic-quick';
-  const settings = readSettings((values['set'] as string[]) ?? []);
-  const data = await readProblems(text(values, 'data'), settings['task'] ?? PRESETS[preset]?.config.task);
-  const ignore = ignoredKeys(values);
-  const asked = resolveConfig(preset, {
-    ...settings,
-    ...(seed === undefined ? {} : { seed }),
-    ...(values['dtype'] === undefined ? {} : { dtype: dtypeOption(values) }),
-    ...(values['cache'] === undefined ? {} : { cache: cacheOption(values) }),
-    ...(ignore.length > 0 && { ignoreConfig: ignore.join(',') }),
-    ...(data && { 'data.name': data.name, 'data.sha256': data.sha256 }),
-  });
-  const folder = modelFolder(asked.model);
-  // Where the folder is differs between machines; the log, and with it its digest, does not. The hash says which model it was.
-  const config = { ...asked, model: basename(resolve(folder)) };
+  const stored = await readStored(values);
+  const { config, folder, data } = stored ? await storedSettings(values, stored) : await givenSettings(values);
   const task = taskFor(config, data);
   if (data) output.note(`${data.name}: ${data.problems.length} problems${leftOut(data.repeated)}`);
   const out = text(values, 'out');
@@ -109,40 +103,35 @@ export async function main(args: string[]): Promise<void> {
   const model = await openModel(folder, config.ignoreConfig);
   const tokenizer = await openTokenizer(model.dir);
   const problems = measuredProblems(task, config.seed, data);
-  if (problems[0]) await checkDialect(task, problems[0], tokenizer, asked.model);
-  await checkRoom(config, task, tokenizer, model.config.maxPositions, asked.model);
   const wanted = engineChoice(values);
   const arithmetic = await deviceArithmetic(wanted);
   const parts = { task, measured: problems, model: model.config, tokenizer, mostRows: MOST_ROWS, arithmetic };
-  const options = await engineOptions(config, parts);
+  const options = await checkedOptions(config, parts, folder);
+  const store = deskStore();
+  const created = await createRun(store, config, undefined, keep);
+  // Before the work, too: what it would go on from may be missing.
+  const whole = stored?.whole(created, model.config);
   const engine = await openEngine(wanted, model, options, output);
   const control = new RunControl();
   onInterrupt(() => control.stop());
 
   const work = estimateWork(config);
   output.note(
-    `${config.preset}, seed ${config.seed}, on ${engine.info.device}: about ${work.calls.toLocaleString('en')} responses`,
+    `${config.recipe}, ${config.preset}, seed ${config.seed}, on ${engine.info.device}: about ${work.calls.toLocaleString('en')} responses`,
   );
-  const store = deskStore();
-  const society = new ModelSociety({
-    engine,
-    tokenizer,
-    model: { name: config.model, hash: await hashOf(model) },
-    config,
-    ...societyLimits(config, options),
-    signal: control.signal,
-  });
+  const hash = await hashOf(model);
+  const runtime = runtimeFor(config, { engine, tokenizer, hash, options }, { signal: control.signal });
   const started = performance.now();
   const runner: Runner = new Runner({
-    recipe: RECIPES[config.recipe].run,
-    society,
+    recipe: recipeNamed(config.recipe),
+    runtime,
     task,
     adapters: engine,
     store,
     control,
-    onEvent: (event) => {
+    onEvent: (event, _, old) => {
       const seconds = (performance.now() - started) / 1000;
-      const line = describeEvent(event);
+      const line = old ? null : describeEvent(event);
       if (line) {
         output.line(line.text);
         output.object({ ...line.data, seconds: Math.round(seconds) });
@@ -150,7 +139,10 @@ export async function main(args: string[]): Promise<void> {
       output.progress(`${(100 * runner.progress).toFixed(0)} %, ${Math.round(seconds)} s`);
     },
   });
-  const created = await createRun(store, config, undefined, keep);
+  if (stored && whole) {
+    await store.rewrite(whole);
+    output.note(`goes on behind the ${stored.events.length} events of ${stored.file}`);
+  }
   await theDesk().begun(created.id, out ?? null);
   let record: RunRecord;
   try {
@@ -169,10 +161,60 @@ export async function main(args: string[]): Promise<void> {
       out === undefined ? 'with --out FILE.zip the log so far would have been kept' : `the log so far is in ${out}`,
     );
   const seconds = (performance.now() - started) / 1000;
+  const cast = recipeNamed(config.recipe).cast(config);
   output.clearProgress();
-  for (const line of [...summary(results), ...textReport(texts)]) output.line(line);
+  for (const line of [...summary(results, cast), ...textReport(texts)]) output.line(line);
   output.line(`log digest ${record.digest}, ${record.events} events, ${seconds.toFixed(0)} s`);
-  output.object({ type: 'result', ...finalReport(results, record, texts), ...saturated, seconds: Math.round(seconds) });
+  const report = finalReport(results, cast, record, discreteDigestOf(events), texts);
+  output.object({ type: 'result', ...report, ...saturated, seconds: Math.round(seconds) });
+}
+
+/** What a run is set to, where its model lies here, and its file of problems. */
+interface Settings {
+  config: RunConfig;
+  folder: string;
+  data: ProblemFile | undefined;
+}
+
+/** From --recipe, --preset, --set and the options beside them. */
+async function givenSettings(values: Values): Promise<Settings> {
+  const seed = number(values, 'seed', undefined, { integer: true, min: 0 });
+  const recipe = text(values, 'recipe') ?? DEFAULT_RECIPE;
+  const preset = text(values, 'preset') ?? 'arithmetic-quick';
+  const settings = readSettings((values['set'] as string[]) ?? []);
+  const usual = recipeNamed(recipe).presets[preset]?.config.task;
+  const data = await readProblems(text(values, 'data'), settings['task'] ?? usual);
+  const ignore = ignoredKeys(values);
+  const overrides = {
+    ...settings,
+    ...(seed === undefined ? {} : { seed }),
+    ...(values['dtype'] === undefined ? {} : { dtype: dtypeOption(values) as string }),
+    ...(values['cache'] === undefined ? {} : { cache: cacheOption(values) as string }),
+    ...(ignore.length > 0 && { ignoreConfig: ignore.join(',') }),
+    ...(data && { 'data.name': data.name, 'data.sha256': data.sha256 }),
+  };
+  const asked = resolveConfig(preset, overrides, recipe);
+  const folder = modelFolder(asked.model);
+  // Where the folder is differs between machines; the log, and with it its digest, does not. The hash says which model it was.
+  return { config: { ...asked, model: basename(resolve(folder)) }, folder, data };
+}
+
+/** Options that belong to the settings of a run: a run that goes on has its own. */
+const OF_A_NEW_RUN = ['recipe', 'preset', 'seed', 'dtype', 'cache', 'ignore-config'];
+
+/** From the run that goes on; --set model=FOLDER says where its model lies, --data where its problems do. */
+async function storedSettings(values: Values, stored: StoredLog): Promise<Settings> {
+  const { config } = stored;
+  const { model, ...others } = readSettings((values['set'] as string[]) ?? []);
+  const wrong = OF_A_NEW_RUN.find((option) => values[option] !== undefined) ?? Object.keys(others)[0];
+  if (wrong !== undefined) throw new UsageError(`--resume goes on with the settings of the run; leave out ${wrong}`);
+  const data = await readProblems(text(values, 'data'), config.data ? config.task : undefined);
+  return { config, folder: modelFolder(model ?? config.model), data };
+}
+
+async function readStored(values: Values): Promise<StoredLog | null> {
+  const file = text(values, 'resume');
+  return file === undefined ? null : openStored(file, await readBytes(file));
 }
 
 async function keepLog(out: string, output: Output): Promise<void> {

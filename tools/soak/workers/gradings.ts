@@ -1,5 +1,5 @@
 /** The worker that compares answers for views, struck while a run with answers that are hard to read is opened: the figures are right. */
-import type { Browser } from 'playwright-core';
+import type { Browser } from 'playwright';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { firstRight, hostileRun } from '../../../tests/e2e/hostile';
 import { store } from '../../../tests/e2e/recorded';

@@ -1,5 +1,5 @@
 /** The worker that keeps models, struck while it downloads: the download goes on, and what is stored is the model, byte for byte. */
-import type { Browser } from 'playwright-core';
+import type { Browser } from 'playwright';
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Visit } from '../../../tests/e2e/visit';

@@ -1,5 +1,5 @@
 /** Workers that a run needs: engine, lab and tokenizer. Every run ends with the digest of an undisturbed one. */
-import type { Browser } from 'playwright-core';
+import type { Browser } from 'playwright';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Visit } from '../../../tests/e2e/visit';
 import type { Rng } from '../rng';

@@ -1,5 +1,5 @@
 /** Stop while the engine or the lab has ended or computes for ever: it takes hold within two seconds, and the run can be taken up again. */
-import type { Browser } from 'playwright-core';
+import type { Browser } from 'playwright';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Rng } from '../rng';
 import { begin } from './runs';

@@ -1,5 +1,5 @@
 /** Ends workers of a page, or makes them compute for ever, and waits for the next ones. */
-import type { Worker } from 'playwright-core';
+import type { Worker } from 'playwright';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Visit } from '../../../tests/e2e/visit';
 import type { Rng } from '../rng';

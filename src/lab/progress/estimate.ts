@@ -1,0 +1,31 @@
+/** From a device's speed to the time of a run. Apart from the measurement, so that the page loads no engine for it. */
+import type { RunConfig } from '../../recipes/config';
+import { settingOf } from '../../recipes/resolve';
+import { needOf, type WorkEstimate } from '../../recipes/work';
+import type { KeepAdapters } from '../../store/keep';
+import type { DeviceSpeed, EngineChoice } from '../types';
+
+/** What a measured speed holds for: another model, format of its weights or of keys and values, or engine has another. */
+export function speedKey(config: RunConfig, engine: EngineChoice): string {
+  return `${config.model} ${String(settingOf(config, 'dtype'))} ${String(settingOf(config, 'cache'))} ${engine}`;
+}
+
+/** Seconds that the work takes at this speed. Datasets depend on what the agents say, so it is an estimate. */
+export function secondsOf(
+  work: WorkEstimate,
+  speed: Pick<DeviceSpeed, 'secondsPerGeneratedToken' | 'secondsPerTrainedToken'>,
+): number {
+  return work.generatedTokens * speed.secondsPerGeneratedToken + work.trainedTokens * speed.secondsPerTrainedToken;
+}
+
+/**
+ * Bytes of the adapters that a finished run leaves in the store.
+ * @param pool bytes of the adapters on the device, as planned: room for all that are held, their ranks rounded up to a multiple of 4
+ */
+export function keptBytes(config: RunConfig, pool: number, keep: KeepAdapters): number {
+  if (keep === 'none') return 0;
+  const { adapters, rank, tracks } = needOf(config);
+  const roomPerRank = Math.ceil(rank / 4) * 4;
+  const each = (pool / adapters) * (rank / roomPerRank);
+  return each * (tracks.solve + tracks.revise) * (keep === 'all' ? config.iterations : 1);
+}

@@ -1,0 +1,125 @@
+/** The lab's models on its engine worker: made ready for runs, measured and checked. One is loaded at a time. */
+import { cacheDtype, planModel } from '../../engine/plan';
+import type { MemoryPlan } from '../../engine/types';
+import type { ModelFolder } from '../../models/folder';
+import { addFolder } from '../../models/source';
+import type { RunConfig } from '../../recipes/config';
+import { needOf } from '../../recipes/work';
+import { SpeedMeter } from '../progress/speed';
+import type { LoadProgress } from '../host/engineHost';
+import type { EngineLink } from '../host/engineLink';
+import { checkModel, openParts, type ModelParts, type ModelSources, type ReadyTask } from './parts';
+import { RemoteEngine } from '../host/remoteEngine';
+import { trainingSize, type Arithmetic } from './engineOptions';
+import type { DeviceSpeed, EngineChoice, EngineSummary, ModelCheck, ModelCheckRequest } from '../types';
+
+/** Called while a model's files are read. */
+type OnBytes = (bytes: LoadProgress) => void;
+
+export class LabModels {
+  readonly #sources: ModelSources;
+  readonly #link: EngineLink;
+  readonly #base: string;
+  readonly #speeds = new SpeedMeter();
+  #engine: EngineSummary | null = null;
+  #probed: Promise<EngineSummary> | null = null;
+
+  /** @param base the page's address, below which served models are */
+  constructor(sources: ModelSources, link: EngineLink, base: string) {
+    this.#sources = sources;
+    this.#link = link;
+    this.#base = base;
+  }
+
+  /** The engine in use, or what it would run on; null before it is known. */
+  get engine(): EngineSummary | null {
+    return this.#engine;
+  }
+
+  async probe(): Promise<EngineSummary> {
+    const probed = await this.#probe();
+    return (this.#engine ??= probed);
+  }
+
+  /** Bytes that a run takes on a device; nothing is loaded. */
+  async plan(config: RunConfig, ready: ReadyTask): Promise<MemoryPlan> {
+    const arithmetic = await this.#arithmetic('auto');
+    const { model, options } = await openParts(this.#sources, this.#base, config, ready, arithmetic);
+    const known = { ...options, cache: cacheDtype(options, arithmetic) };
+    return planModel(model, known, config.iterations > 0 ? trainingSize(config) : undefined);
+  }
+
+  /** Makes the engine ready for a run; a measurement that is going on is given up. */
+  async open(
+    config: RunConfig,
+    choice: EngineChoice,
+    ready: ReadyTask,
+    onBytes: OnBytes,
+  ): Promise<{ model: ModelParts; engine: RemoteEngine }> {
+    await this.#speeds.abandon();
+    const model = await openParts(this.#sources, this.#base, config, ready, await this.#arithmetic(choice));
+    return { model, engine: await this.#load(config, choice, model, onBytes) };
+  }
+
+  /** This device's speed with a run's model. @param ready asked for when it is not known yet */
+  measure(config: RunConfig, choice: EngineChoice, ready: () => Promise<ReadyTask>): Promise<DeviceSpeed> {
+    return this.#speeds.measure(config, choice, async () => {
+      const arithmetic = await this.#arithmetic(choice);
+      const model = await openParts(this.#sources, this.#base, config, await ready(), arithmetic);
+      return this.#load(config, choice, model);
+    });
+  }
+
+  async check(request: ModelCheckRequest, onProgress: (progress: LoadProgress) => void): Promise<ModelCheck> {
+    await this.#speeds.abandon();
+    const found = await checkModel(this.#sources, this.#base, this.#link.host, request, onProgress);
+    return { ...found, engine: await this.#summary(found.engine) };
+  }
+
+  /** Makes a folder usable here and in the engine worker; resolves with its address. */
+  async addFolder(folder: ModelFolder): Promise<string> {
+    await this.#link.addFolder(folder);
+    return addFolder(folder);
+  }
+
+  /** Lets the engine go: the next run gets a new one. */
+  async close(): Promise<void> {
+    await this.#link.host.close();
+  }
+
+  async #load(
+    config: RunConfig,
+    choice: EngineChoice,
+    { address, ignore, options }: ModelParts,
+    onBytes: OnBytes = () => {},
+  ): Promise<RemoteEngine> {
+    const setup = { model: address, ignore, choice, options };
+    const remote = await RemoteEngine.open(this.#link.host, setup, onBytes);
+    // The page shows one problem's debate; the first of each batch of questions.
+    remote.watchRows = needOf(config).seats;
+    this.#engine = await this.#summary(remote);
+    return remote;
+  }
+
+  /** An engine for people. What only the adapter tells is known from the probe. */
+  async #summary({ info, fallbackReason }: RemoteEngine): Promise<EngineSummary> {
+    const { kind, device } = info;
+    if (kind !== 'webgpu') return { kind, device, software: false, fallbackReason };
+    const { software, arithmetic = 'f32' } = await this.#probe();
+    return { kind, device, software, fallbackReason, arithmetic };
+  }
+
+  /** Asked once: a device does not change in a visit. */
+  #probe(): Promise<EngineSummary> {
+    this.#probed ??= Promise.resolve(this.#link.host.probe()).catch((error: unknown) => {
+      this.#probed = null;
+      throw error;
+    });
+    return this.#probed;
+  }
+
+  async #arithmetic(choice: EngineChoice): Promise<Arithmetic> {
+    if (choice === 'exact' || choice === 'reference') return 'f32';
+    return (await this.#probe()).arithmetic ?? 'f32';
+  }
+}

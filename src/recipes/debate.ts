@@ -1,0 +1,141 @@
+/**
+ * Multiagent debate of the untouched model (Du et al. 2023, arXiv 2305.14325), beside the majority of as many samples as the debate has
+ * responses: what reading the others adds to a vote at equal calls. Nothing is learnt: settings of training and the number of
+ * iterations change nothing.
+ *
+ * Names of draws: those of every evaluation (stream `evaluate`, iteration 0). The majority at equal calls takes the draws of further
+ * seats in round 1, so its first N samples are the debate's first answers.
+ */
+import { RUN_LIMITS } from '../engine/limits';
+import type { Cast, Episode } from '../events';
+import { STREAMS } from '../random';
+import { UNUSED, type Fate } from '../society/fate';
+import { baseAgent, baseLearner, methodsOf } from './casts';
+import type { ConfigOf } from './config';
+import { presetsFor } from './presets';
+import { choice, integer } from './readers';
+import { steps, type SettingTable } from './settings';
+import { untrainedDebateStages } from './stages';
+import { evaluation, everySeat, holdDebates } from './steps';
+import type { Draft, Need, Recipe, RunContext } from './types';
+
+const SETTINGS = {
+  agents: {
+    reader: integer(2, RUN_LIMITS.agents.max),
+    label: 'Agents',
+    symbol: 'N',
+    line: 'How many answer and read each other. The untouched model plays all of them.',
+    steps: steps(2, 3, 4, 5, 6, 10),
+    section: 'main',
+    paper: 3,
+  },
+  rounds: {
+    reader: integer(1, RUN_LIMITS.rounds.max),
+    label: 'Debate rounds',
+    symbol: 'M',
+    line: 'From round 2 on, agents revise after reading the others.',
+    steps: steps(1, 2, 3, 4, 10),
+    section: 'main',
+    paper: 2,
+  },
+  summary: {
+    reader: choice('concatenate', 'base-model'),
+    label: 'What agents read of the others',
+    line: 'A summary by the model, or the responses as they are.',
+    steps: [
+      { value: 'base-model', label: 'a summary of them' },
+      { value: 'concatenate', label: 'the responses as they are' },
+    ],
+    section: 'expert',
+    paper: 'concatenate',
+    chat: true,
+    absent: null,
+  },
+} as const satisfies SettingTable;
+
+type Config = ConfigOf<typeof SETTINGS>;
+
+const PRESETS = presetsFor<Config>('debate', (_, inWords) => ({
+  agents: 3,
+  rounds: 2,
+  iterations: 0,
+  ...(inWords && { summary: 'base-model' }),
+}));
+
+/** Part of the evaluation in which nobody reads anybody. */
+const SAMPLES = 'samples';
+const BASE = { agent: 'base', adapter: null };
+
+function cast({ agents, rounds }: Config): Cast {
+  const calls = agents * rounds;
+  const words = { single: 'Single sample', majority: `Majority of ${agents}`, debate: 'Debate' };
+  return {
+    agents: [baseAgent()],
+    learners: [baseLearner()],
+    methods: [
+      ...methodsOf('base', { single: 'single', majority: 'majority', debate: 'debate' }, ['', words], {
+        agents,
+        rounds,
+      }),
+      { key: 'majorityEqualCalls', label: `Majority of ${calls}`, learner: 'base', answer: 'majority-equal', calls },
+    ],
+    compare: [
+      ['debate', 'majorityEqualCalls'],
+      ['debate', 'majority'],
+      ['majority', 'single'],
+    ],
+  };
+}
+
+function fate({ turns }: Episode): Fate[] {
+  return turns.map(() => ({ to: 'unused', why: UNUSED.base }));
+}
+
+function cost(config: Config): Need {
+  const { agents, rounds, evaluationProblems, chunk, adapter } = config;
+  const summaries = config.summary === 'base-model' ? agents * (rounds - 1) : 0;
+  const calls = evaluationProblems * (2 * agents * rounds + summaries);
+  return {
+    rows: Math.min(chunk, evaluationProblems) * agents * rounds,
+    seats: agents * rounds,
+    quotes: { others: rounds > 1 ? agents - 1 : 0, summarised: summaries > 0 },
+    adapters: 1,
+    rank: adapter.rank,
+    tracks: { solve: 1, revise: 0 },
+    work: [{ kind: 'episodes', iteration: 0, purpose: 'evaluation', problems: 2 * evaluationProblems, calls }],
+  };
+}
+
+async function* run(context: RunContext<Config>): AsyncGenerator<Draft, void, void> {
+  const { agents, rounds, summary, evaluationProblems } = context.config;
+  const problems = yield* context.problems('evaluation', evaluationProblems, 0, 0);
+  const step = { purpose: 'evaluation', iteration: 0, problems, stream: STREAMS.evaluate } as const;
+  const players = (seats: number) => ({
+    learner: 'base',
+    first: everySeat(seats, BASE),
+    later: everySeat(seats, BASE),
+  });
+
+  const debated = { ...step, rounds, summaries: summary === 'base-model' };
+  const debates = yield* holdDebates(context, players(agents), debated);
+  // As many samples as the debate has responses, and their majority.
+  const sampled = yield* holdDebates(context, players(agents * rounds), { ...step, rounds: 1, part: SAMPLES });
+  yield evaluation(debates, 0, { single: 'single', majority: 'majority', debate: 'debate' }, [
+    { method: 'majorityEqualCalls', episodes: sampled },
+  ]);
+}
+
+export const debate: Recipe<Config> = {
+  id: 'debate',
+  revision: 1,
+  title: 'Multiagent debate',
+  description: 'The untouched model debates with itself, beside the majority of as many samples. Nothing is learnt.',
+  paper: 'arXiv 2305.14325',
+  settings: SETTINGS,
+  presets: PRESETS,
+  cast,
+  stages: untrainedDebateStages,
+  cost,
+  fate,
+  run,
+};

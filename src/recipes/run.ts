@@ -1,0 +1,108 @@
+/**
+ * Plays a recipe and yields the log of its run. Gold stays here: a recipe gets problems without it, and what it yields is graded on its
+ * way into the log.
+ */
+import { BUILD } from '../build';
+import type { Episode, RunEvent } from '../events';
+import { groupName, LOG_FORMAT } from '../events';
+import type { Runtime } from '../runtimes/types';
+import { gradeEpisode, gradeLabels, scoreAnswers, scoreLayers } from '../society/grading';
+import type { Problem, Split, Task, Ungraded } from '../tasks/types';
+import type { RunConfig } from './config';
+import type { Draft, Recipe } from './types';
+
+export interface RunParts {
+  runtime: Runtime;
+  task: Task;
+  config: RunConfig;
+}
+
+/** Runs an experiment and yields its log. Errors: what the runtime throws; DivergenceError when training left the finite numbers. */
+export async function* runRecipe(recipe: Recipe, parts: RunParts): AsyncGenerator<RunEvent, void, void> {
+  const { runtime, task, config } = parts;
+  const grader = new Grader(task);
+  yield {
+    type: 'run-started',
+    format: LOG_FORMAT,
+    recipe: { id: recipe.id, revision: recipe.revision },
+    preset: { id: config.preset, revision: recipe.presets[config.preset]?.revision ?? 0 },
+    task: { id: task.name, revision: task.revision },
+    config,
+    ...runtime.describe(),
+    build: BUILD,
+    ...recipe.cast(config),
+  };
+  const problems = (split: Split, count: number, iteration: number, drawn: number) =>
+    drawProblems(task, config.seed, split, count, iteration, drawn);
+  const gold = recipe.usesGold ? { gold: grader.gold } : {};
+  for await (const draft of recipe.run({ config, runtime, task, problems, ...gold }))
+    yield grader.graded(draft, recipe, config);
+  yield { type: 'run-finished', iterations: config.iterations };
+}
+
+async function* drawProblems(
+  task: Task,
+  seed: number,
+  split: Split,
+  count: number,
+  iteration: number,
+  drawn: number,
+): AsyncGenerator<Draft, Ungraded[], void> {
+  const problems = task.problems(split, count, seed, drawn);
+  yield { type: 'problems', split, iteration, problems };
+  return problems.map(({ id, question }) => ({ id, question }));
+}
+
+/** Knows the true answers of the problems that were drawn. */
+class Grader {
+  readonly gold = new Map<number, string>();
+  /** Graded episodes on held-out problems, until they are evaluated. */
+  readonly #groups = new Map<string, Episode[]>();
+
+  constructor(private readonly task: Task) {}
+
+  graded(draft: Draft, recipe: Recipe, config: RunConfig): RunEvent {
+    const { equal } = this.task;
+    switch (draft.type) {
+      case 'problems':
+        for (const problem of draft.problems) this.#learn(problem);
+        return draft;
+      case 'episode': {
+        const episode = gradeEpisode(draft, this.gold, equal);
+        if (episode.purpose === 'evaluation') this.#keep(episode);
+        return episode;
+      }
+      case 'labels': {
+        const { iteration, learner, labels, voters } = draft;
+        return { type: 'pseudo-labels', iteration, learner, ...gradeLabels(labels, voters, this.gold, equal) };
+      }
+      case 'evaluate': {
+        const { iteration, learner, methods, group } = draft;
+        const episodes = this.#groups.get(groupName(group)) ?? [];
+        this.#groups.delete(groupName(group));
+        const problems = episodes.map(({ problem }) => problem);
+        const known = new Map(recipe.cast(config).methods.map(({ key, calls }) => [key, calls]));
+        const scores = methods.map(({ method, turns, answers }) => ({
+          method,
+          calls: known.get(method) ?? 0,
+          turns,
+          ...scoreAnswers(answers, problems, this.gold, equal),
+        }));
+        return { type: 'evaluation', iteration, learner, scores, layers: scoreLayers(episodes, equal) };
+      }
+      default:
+        return draft;
+    }
+  }
+
+  #learn({ id, gold }: Problem): void {
+    this.gold.set(id, gold);
+  }
+
+  #keep(episode: Episode): void {
+    const name = groupName(episode);
+    const group = this.#groups.get(name);
+    if (group) group.push(episode);
+    else this.#groups.set(name, [episode]);
+  }
+}

@@ -1,0 +1,226 @@
+/** Steps that recipes share: debates in chunks, votes as labels, data sets from fates, finetuning, evaluation. */
+import { DEFAULT_OPTIMISER, type OptimiserSettings } from '../engine/types';
+import type { DatasetBuilt, Episode, GroupKey, ObjectiveName } from '../events';
+import { drawUint, STREAMS } from '../random';
+import { makeBatches } from '../society/batches';
+import { debate, type Player, type Players } from '../society/debate';
+import { answersOf, lastVote, layersOf } from '../society/episode';
+import { pseudoLabel, type Selection } from '../society/selection';
+import type { Split, Ungraded } from '../tasks/types';
+import type { FinetuneExample, FinetuneTrack, Runtime } from '../runtimes/types';
+import type { RunConfig } from './config';
+import { DivergenceError } from './errors';
+import { examplesOf } from './examples';
+import type { AnsweredMethod, Draft, RunContext } from './types';
+
+/** An adapter that learns, with the coordinates of its own draws (role and slot are part of the name). */
+export interface Learning {
+  adapter: string;
+  role: number;
+  slot: number;
+}
+
+/** Fresh adapters (B = 0 is a copy of the base), each from a seed of its own. */
+export async function createAdapters(
+  runtime: Runtime,
+  { seed, adapter: config }: RunConfig,
+  learning: readonly Learning[],
+): Promise<void> {
+  for (const { adapter, role, slot } of learning) {
+    const name = { seed, stream: STREAMS.adapterInit, agent: slot, round: role };
+    // 53 bits of a draw of its own, so adapters differ and adding agents changes none of the others.
+    const own = drawUint(name, 0) + (drawUint(name, 1) >>> 11) * 2 ** 32;
+    await runtime.createAdapter(adapter, config, own);
+  }
+}
+
+/** N seats played by one player. */
+export function everySeat(seats: number, player: Player): Player[] {
+  return Array.from({ length: seats }, () => player);
+}
+
+export interface DebateStep {
+  purpose: Split;
+  iteration: number;
+  problems: readonly Ungraded[];
+  rounds: number;
+  /** Stream of the training samples; held-out problems have their own. */
+  stream: number;
+  /** The base model summarises before every round ≥ 2. */
+  summaries?: boolean;
+  /** Tells the group from another one of the same learner and iteration. */
+  part?: string;
+}
+
+/**
+ * Debates in chunks; one event a problem, in order. All evaluations use one name of draws, iteration 0: common random numbers. All
+ * methods answer the same problems with the same draws, so a paired difference holds less sampling noise, and a fresh adapter answers
+ * exactly as the base does, which is why iteration 0 is evaluated once.
+ * @param judge adds a verdict of its own
+ */
+export async function* holdDebates(
+  { runtime, task, config }: RunContext,
+  players: Players,
+  { purpose, iteration, problems, rounds, stream, summaries, part }: DebateStep,
+  judge: (episode: Episode) => void = () => {},
+): AsyncGenerator<Draft, Episode[], void> {
+  const testing = purpose === 'evaluation';
+  const draws = testing ? { stream: STREAMS.evaluate, iteration: 0 } : { stream, iteration };
+  const settings = {
+    rounds,
+    draws,
+    tieBreak: { seed: config.seed, stream: STREAMS.tieBreak, iteration: draws.iteration, agent: draws.stream },
+    ...(summaries && { summaries: { stream: testing ? STREAMS.summariseEvaluation : STREAMS.summarise } }),
+  };
+  const group: GroupKey = { purpose, learner: players.learner, iteration, ...(part !== undefined && { part }) };
+  const held: Episode[] = [];
+  for (let start = 0; start < problems.length; start += config.chunk) {
+    const chunk = problems.slice(start, start + config.chunk);
+    for (const episode of await debate(runtime, task, group, chunk, players, settings)) {
+      judge(episode);
+      held.push(episode);
+      yield episode;
+    }
+  }
+  return held;
+}
+
+/** The last votes as labels, for the diagnostic of their precision. */
+export function labelsOf(
+  episodes: readonly Episode[],
+  iteration: number,
+  minimumVotes: number,
+  by: 'vote' | 'gold' = 'vote',
+): Draft {
+  const first = episodes[0];
+  return {
+    type: 'labels',
+    iteration,
+    learner: first?.learner ?? '',
+    voters: (first && lastVote(first)?.of.length) ?? 0,
+    labels: episodes.map((episode) => {
+      const { count = 0 } = lastVote(episode) ?? {};
+      const label = pseudoLabel(episode, minimumVotes, by);
+      const accepted = 'label' in label;
+      const answer = (accepted ? label.label.answer : lastVote(episode)?.answer) ?? null;
+      return { problem: episode.problem, answer, votes: count, accepted };
+    }),
+  };
+}
+
+/** What an adapter learns from in a job. */
+export interface BuiltDataset extends Learning {
+  selection: Selection;
+  /** Those that its examples refer to, of one group. */
+  episodes: readonly Episode[];
+  /** Preferences: adapter that is the reference; absent = the base. */
+  reference?: string;
+}
+
+export interface FinetuneStep {
+  /** Name of the job, once in a run. */
+  job: string;
+  iteration: number;
+  datasets: readonly BuiltDataset[];
+  problems: readonly Ungraded[];
+  /** Default: the plain loss on the examples. */
+  objective?: ObjectiveName;
+  /** Adapters whose longest track sets the number of warm-up steps; default all. */
+  warmupOver?: readonly string[];
+}
+
+/**
+ * The data sets of a job as events, and then its training: all adapters share device batches, each with its own optimiser.
+ * @throws DivergenceError when a loss is no longer finite
+ */
+export async function* finetune(
+  context: RunContext,
+  { job, iteration, datasets, problems, objective = { kind: 'sft' }, warmupOver }: FinetuneStep,
+  beforeTraining: () => Promise<void> = async () => {},
+): AsyncGenerator<Draft, void, void> {
+  const { runtime, task, config } = context;
+  for (const { adapter, selection, episodes } of datasets) {
+    yield datasetEvent(job, iteration, adapter, objective, selection, episodes);
+  }
+  await beforeTraining();
+  const { epochs, batchSize } = config.finetune;
+  const tracks = datasets.map(({ adapter, role, slot, selection, episodes, reference }): FinetuneTrack => {
+    const built = examplesOf(task, selection.examples, episodes, problems);
+    const { pairs } = built;
+    const examples = objective.kind === 'kto' ? built.examples.map(asDesirable) : built.examples;
+    const name = { seed: config.seed, stream: STREAMS.shuffle, iteration, agent: slot, problem: role };
+    const batches = makeBatches(pairs?.length ?? examples.length, epochs, batchSize, name);
+    return { adapter, examples, batches, ...(pairs && { pairs }), ...(reference !== undefined && { reference }) };
+  });
+  const counted = tracks.filter(({ adapter }) => warmupOver?.includes(adapter) ?? true);
+  const longest = Math.max(0, ...counted.map(({ batches }) => batches.length));
+  const optimiser = optimiserOf(config, longest);
+  for await (const event of runtime.train({ job, iteration, objective, tracks, optimiser })) {
+    for (const { adapter, loss, gradNorm } of event.tracks) {
+      if (Number.isFinite(loss) && Number.isFinite(gradNorm)) continue;
+      throw new DivergenceError(
+        `finetuning of ${adapter} diverged in iteration ${iteration}, step ${event.step}: lower finetune.lr`,
+      );
+    }
+    yield { type: 'training-step', iteration, job, ...event };
+  }
+  for (const { adapter, batches } of tracks) {
+    const hash = await runtime.adapterHash(adapter, job);
+    yield { type: 'adapter', iteration, adapter, hash, from: { job, steps: batches.length } };
+  }
+}
+
+/** KTO reads whether a text is wanted, and weighs all alike. */
+function asDesirable({ weight = 1, ...example }: FinetuneExample): FinetuneExample {
+  return { ...example, desirable: weight > 0 };
+}
+
+function datasetEvent(
+  job: string,
+  iteration: number,
+  adapter: string,
+  objective: ObjectiveName,
+  selection: Selection,
+  episodes: readonly Episode[],
+): DatasetBuilt {
+  const { purpose = 'train', learner = adapter, part } = episodes[0] ?? {};
+  const from: GroupKey = { purpose, learner, iteration, ...(part !== undefined && { part }) };
+  return { type: 'dataset', iteration, job, adapter, objective, from, ...selection };
+}
+
+/** AdamW as configured. Warm-up steps are one number for the whole job. */
+function optimiserOf({ finetune: { lr, schedule, clip, warmup } }: RunConfig, steps: number): OptimiserSettings {
+  return { ...DEFAULT_OPTIMISER, lr, schedule, clip, warmupSteps: Math.round(warmup * steps) };
+}
+
+/**
+ * Answers of debates on held-out problems as methods: seat 0's first answer, the first vote, and the last vote.
+ * @param methods keys of those that the recipe has
+ * @param samples further methods: the vote of another group of the same problems
+ */
+export function evaluation(
+  episodes: readonly Episode[],
+  iteration: number,
+  { single, majority, debate: last }: { single: string; majority?: string; debate?: string },
+  samples: readonly { method: string; episodes: readonly Episode[] }[] = [],
+): Draft {
+  const first = episodes[0];
+  const layers = first ? layersOf(first) : 0;
+  const voted = (layer: number) =>
+    episodes.map(
+      (episode) =>
+        episode.verdicts.find(({ of }) => of.every((at) => episode.turns[at]?.layer === layer))?.answer ?? null,
+    );
+  const turnsOf = (layer: number) => (first ? answersOf(first, layer) : []);
+  const methods: AnsweredMethod[] = [
+    { method: single, turns: [0], answers: episodes.map(({ turns }) => turns[0]?.answer ?? null) },
+  ];
+  if (majority !== undefined) methods.push({ method: majority, turns: turnsOf(0), answers: voted(0) });
+  if (last !== undefined) methods.push({ method: last, turns: turnsOf(layers - 1), answers: voted(layers - 1) });
+  for (const { method, episodes: others } of samples) {
+    const turns = others[0]?.turns.map((_, at) => at) ?? [];
+    methods.push({ method, turns, answers: others.map((episode) => lastVote(episode)?.answer ?? null) });
+  }
+  const group = { purpose: 'evaluation' as const, learner: first?.learner ?? '', iteration };
+  return { type: 'evaluate', iteration, learner: group.learner, group, methods };
+}

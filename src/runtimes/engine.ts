@@ -1,0 +1,244 @@
+/** The runtime of the lab: an engine with a tokenizer, and the run's sampling settings. */
+import type { ChatTokenizer, Turn as TokenizedTurn } from '../backends/tokenizer';
+import { ARITHMETIC_VERSION, describeEngine } from '../engine/describe';
+import { RequestError } from '../engine/errors';
+import { resolveMaxLength } from '../engine/requests';
+import type {
+  AdapterConfig,
+  Engine,
+  GenerateOptions,
+  GenerateRequest,
+  GenerateResult,
+  Objective,
+  TrainExample,
+  TrainStepEvent,
+  TrainTrack,
+} from '../engine/types';
+import type { ObjectiveName, Shortened } from '../events';
+import { hashAdapter } from '../log/digest';
+import { accumulationFor } from './accumulation';
+import { endTokens, responseText } from './endTokens';
+import { fitPrompt } from './fitting';
+import { trainExample } from './trainExample';
+import type {
+  Answer,
+  FinetuneExample,
+  FinetuneTrack,
+  Question,
+  Runtime,
+  RuntimeCapabilities,
+  RuntimeIdentity,
+  Sampling,
+  ScoreQuestion,
+  TrainingJob,
+} from './types';
+
+export interface EngineRuntimeOptions {
+  engine: Engine;
+  tokenizer: ChatTokenizer;
+  /** Name and sha-256 of the weights, for the log. */
+  model: { name: string; hash: string };
+  config: { seed: number; sampling: Sampling };
+  /** Longest sequence of the engine (`EngineOptions.maxLength`); its default when left out. */
+  maxLength?: number;
+  /** Tokens that a training step takes to the device at once, about; default all of its batch. The result is the same. */
+  trainTokens?: number;
+  /** Stops generation and training at the next step (the call rejects or ends as the engine says). */
+  signal?: AbortSignal;
+  /** A response grows: all of its text so far. */
+  onText?: (question: Question, text: string) => void;
+  /** A response is complete. */
+  onResponse?: (question: Question, response: Answer) => void;
+  /** Tokens were sampled, in any response. */
+  onTokens?: (count: number) => void;
+}
+
+/** A question as the engine is asked it. */
+interface Asked {
+  question: Question;
+  request: GenerateRequest;
+  shortened: Shortened | undefined;
+}
+
+/** Stands for a response to a question that leaves no room for one: a long run does not end over one text. */
+const UNASKED: Readonly<Answer> = { text: '', finish: 'length', tokens: 0, ids: [], logprobs: [], margins: [] };
+
+export class EngineRuntime implements Runtime {
+  readonly can: RuntimeCapabilities = {
+    ids: true,
+    logprobs: true,
+    margins: true,
+    adapters: true,
+    training: true,
+    scores: true,
+    embeddings: true,
+    rewards: true,
+    mixtures: true,
+    repeats: true,
+  };
+  private readonly stopIds: number[];
+  /** Ends a completion in training. */
+  private readonly eosId: number;
+
+  /** Tokens of prompt and response together at most. */
+  private readonly maxLength: number;
+
+  /** @throws RequestError when neither tokenizer nor model name an end token. */
+  constructor(private readonly options: EngineRuntimeOptions) {
+    const { engine, tokenizer, model } = options;
+    const { end, stopIds } = endTokens(tokenizer, engine.info.config, model.name);
+    if (end === null) throw new RequestError(`${model.name}: neither tokenizer nor config.json name an end token`);
+    this.eosId = end;
+    this.stopIds = stopIds;
+    const { maxLength } = options;
+    this.maxLength = resolveMaxLength(engine.info.config, maxLength === undefined ? {} : { maxLength });
+  }
+
+  /**
+   * Texts that a prompt quotes are shortened where they leave too little room (`fitPrompt`). A question that has no room even so
+   * is not asked: its response is empty, with 0 tokens.
+   */
+  async ask(questions: Question[]): Promise<Answer[]> {
+    const { engine, signal, onText, onResponse, onTokens } = this.options;
+    const fitted = await Promise.all(questions.map((question) => this.fit(question)));
+    const asked = fitted.filter((one) => one !== null);
+    const sofar: number[][] = asked.map(() => []);
+    const options: GenerateOptions = {
+      signal,
+      onTokens: (row, ids) => {
+        onTokens?.(ids.length);
+        if (!onText) return;
+        const { question } = asked[row] as Asked;
+        (sofar[row] as number[]).push(...ids);
+        onText(question, this.text(sofar[row] as number[]));
+      },
+      onRow: (row, result) => {
+        const { question, shortened } = asked[row] as Asked;
+        onResponse?.(question, this.answer(result, shortened));
+      },
+    };
+    const requests = asked.map(({ request }) => request);
+    const results = requests.length > 0 ? await engine.generate(requests, options) : [];
+    const rows = results.values();
+    return fitted.map((one, index) => {
+      if (one) return this.answer(rows.next().value as GenerateResult, one.shortened);
+      const answer = structuredClone(UNASKED);
+      onResponse?.(questions[index] as Question, answer);
+      return answer;
+    });
+  }
+
+  async *train({ objective, tracks, optimiser }: TrainingJob): AsyncGenerator<TrainStepEvent, void, void> {
+    const trained = tracks.filter((track) => track.batches.length > 0);
+    if (trained.length === 0) return;
+    const rendered = await Promise.all(trained.map((track) => this.track(track)));
+    const { trainTokens, engine, signal } = this.options;
+    const parts = trainTokens === undefined || objective.kind !== 'sft' ? 1 : accumulationFor(rendered, trainTokens);
+    yield* engine.train({
+      objective: engineObjective(objective),
+      tracks: rendered,
+      optimiser: { ...optimiser, accumulation: Math.max(optimiser.accumulation, parts) },
+      signal,
+    });
+  }
+
+  async createAdapter(name: string, config: AdapterConfig, seed: number): Promise<void> {
+    const { engine } = this.options;
+    if (engine.adapters().includes(name)) await engine.deleteAdapter(name);
+    await engine.createAdapter(name, config, seed);
+  }
+
+  async adapterHash(name: string): Promise<string> {
+    return hashAdapter(await this.options.engine.exportAdapter(name));
+  }
+
+  async score(questions: ScoreQuestion[]): Promise<number[]> {
+    const examples = await Promise.all(questions.map((question) => this.example(question)));
+    const scored = await this.options.engine.score(await this.requests(questions));
+    return scored.map((logprobs, index) => sumOf(logprobs, examples[index] as TrainExample));
+  }
+
+  async embed(questions: ScoreQuestion[]): Promise<Float32Array[]> {
+    return this.options.engine.embed(await this.requests(questions));
+  }
+
+  async reward(questions: ScoreQuestion[]): Promise<number[]> {
+    return [...(await this.options.engine.reward(await this.requests(questions)))];
+  }
+
+  /** Prompt and completion of each text as one sequence. */
+  private async requests(questions: ScoreQuestion[]): Promise<{ ids: ArrayLike<number>; adapter: string | null }[]> {
+    const examples = await Promise.all(questions.map((question) => this.example(question)));
+    return examples.map(({ ids }, index) => ({ ids, adapter: questions[index]?.adapter ?? null }));
+  }
+
+  describe(): RuntimeIdentity {
+    const { model, engine } = this.options;
+    return { model, engine: describeEngine(engine.info), arithmetic: ARITHMETIC_VERSION };
+  }
+
+  /** null when there is no room for a response. */
+  private async fit(question: Question): Promise<Asked | null> {
+    const { tokenizer, config } = this.options;
+    const { temperature, topK, topP, maxTokens } = { ...config.sampling, ...question.sampling };
+    const { ids, shortened } = await fitPrompt(question, tokenizer, this.maxLength, maxTokens);
+    const room = this.maxLength - ids.length;
+    if (room < 1) return null;
+    const sampling = { temperature, topK, topP, maxTokens: Math.min(maxTokens, room), stopIds: this.stopIds };
+    const key = { seed: config.seed, ...question.draw };
+    const { adapter, mixture } = question;
+    return { question, shortened, request: { ids, adapter, sampling, key, ...(mixture && { mixture }) } };
+  }
+
+  private answer(result: GenerateResult, shortened: Shortened | undefined): Answer {
+    const { ids, logprobs, margins, finish } = result;
+    const answer = { text: this.text(ids), finish, tokens: ids.length, ids, logprobs, margins };
+    return shortened ? { ...answer, shortened } : answer;
+  }
+
+  private text(ids: readonly number[]): string {
+    return responseText(this.options.tokenizer, { stopIds: this.stopIds }, ids);
+  }
+
+  private async track({ adapter, examples, batches, pairs, reference }: FinetuneTrack): Promise<TrainTrack> {
+    return {
+      adapter,
+      examples: await Promise.all(examples.map((example) => this.example(example))),
+      batches,
+      ...(pairs && { pairs }),
+      ...(reference !== undefined && { reference }),
+    };
+  }
+
+  /** As it is learnt: the sampled ids behind their own prompt, or the ids that the turn has in the template. */
+  private async example({ messages, completion, ids, cut, weight, desirable }: FinetuneExample): Promise<TrainExample> {
+    const { tokenizer } = this.options;
+    const sampled = ids && ids.length > 0;
+    const turn: TokenizedTurn = sampled
+      ? { prompt: await tokenizer.encodeChat(messages, true), completion: ids }
+      : await tokenizer.encodeTurn(messages, completion);
+    const learnt = trainExample(turn, sampled || cut ? null : this.eosId, this.maxLength);
+    const weights = weight === undefined ? learnt.weights : Array.from(learnt.weights, (one) => one * weight);
+    return { ids: learnt.ids, weights, ...(desirable !== undefined && { desirable }) };
+  }
+}
+
+function engineObjective({ kind, beta = 0.1, margin = 0 }: ObjectiveName): Objective {
+  switch (kind) {
+    case 'sft':
+      return 'sft';
+    case 'dpo':
+      return { kind, beta };
+    case 'kto':
+      return { kind, beta, desirable: 1, undesirable: 1 };
+    case 'rank':
+      return { kind, margin };
+  }
+}
+
+/** Σ log p over the tokens that count; logprobs[t] is that of ids[t + 1]. */
+function sumOf(logprobs: ArrayLike<number>, { weights }: TrainExample): number {
+  let sum = 0;
+  for (let t = 1; t < weights.length; t++) if (weights[t] !== 0) sum += logprobs[t - 1] as number;
+  return sum;
+}

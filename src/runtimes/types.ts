@@ -1,0 +1,165 @@
+/**
+ * What answers a call: an engine with a tokenizer, the log of an interrupted run, another runtime, a script of the tests. Recipes see
+ * nothing else of the world. No GPU, DOM or database here.
+ */
+import type { AdapterConfig, OptimiserSettings, TrainStepEvent } from '../engine/types';
+import type { EpisodeKey, ObjectiveName, Shortened } from '../events';
+import type { ChatMessage } from '../tasks/types';
+
+/** What a runtime can give. What it cannot give is left out of answers, never made up. */
+export interface RuntimeCapabilities {
+  /** Ids of the sampled tokens. */
+  ids: boolean;
+  /** Log-probabilities of the sampled tokens. */
+  logprobs: boolean;
+  /** Margins between the two largest logits. */
+  margins: boolean;
+  /** Answers by adapters that it holds. */
+  adapters: boolean;
+  /** Training of adapters. */
+  training: boolean;
+  /** Log-probabilities of given texts. */
+  scores: boolean;
+  /** Embeddings of given texts. */
+  embeddings: boolean;
+  /** Rewards of given texts by an adapter with a head. */
+  rewards: boolean;
+  /** Answers by several adapters, each token from the mixture of their probabilities. */
+  mixtures: boolean;
+  /** The same answer to the same call, bit by bit. */
+  repeats: boolean;
+}
+
+/** Words of a named draw (src/random.ts); the seed is the run's. */
+export interface DrawWords {
+  stream: number;
+  iteration: number;
+  agent: number;
+  problem: number;
+  round: number;
+}
+
+/** How a response is sampled. */
+export interface Sampling {
+  temperature: number;
+  topK: number;
+  topP: number;
+  /** Tokens of a response at most. */
+  maxTokens: number;
+}
+
+/** A call: who is asked what. */
+export interface Question {
+  /** Episode that the answer becomes a turn of. */
+  at: EpisodeKey;
+  /** Name of the call within the episode. */
+  call: string;
+  /** What is asked: `answer`, `revision`, `summary`, … */
+  kind: string;
+  /** Id of the agent, and the seat for which it speaks. */
+  agent: string;
+  seat: number;
+  /** Round or depth, 0.. */
+  layer: number;
+  /** Adapter that answers, null = the base model. */
+  adapter: string | null;
+  /** Several adapters instead, with weights above 0; `adapter` is null then. */
+  mixture?: { adapter: string | null; weight: number }[];
+  messages: ChatMessage[];
+  draw: DrawWords;
+  /** What differs from the run's sampling. */
+  sampling?: Partial<Sampling>;
+  /** Texts of agents that the messages hold and that may be cut if there is no room; absent where there are none. */
+  quotes?: QuotedTexts;
+}
+
+export interface QuotedTexts {
+  /** As `Shortened` counts them. */
+  others: string[];
+  own: string;
+  /** The question's messages with so much of the texts. */
+  messages(kept: Shortened): ChatMessage[];
+}
+
+/** Raw response. Values are as the runtime gave them; the log rounds. */
+export interface Answer {
+  text: string;
+  finish: 'stop' | 'length';
+  /** Sampled tokens, the one that ended the response included. */
+  tokens: number;
+  /** Absent where the runtime does not give them. */
+  ids?: number[];
+  logprobs?: number[];
+  margins?: number[];
+  /** Present where the question's quotes were cut. */
+  shortened?: Shortened;
+}
+
+/** One text to learn: its loss is on the completion only, and on the end after it. */
+export interface FinetuneExample {
+  messages: ChatMessage[];
+  completion: string;
+  /** The completion as it was sampled, its end token included: learnt as it is, where it is known. */
+  ids?: number[];
+  /** Present where the response was cut at its length limit: it has no end, and none is learned where it was cut. */
+  cut?: true;
+  /** Weight of the completion's tokens; absent = 1. */
+  weight?: number;
+  /** KTO only. */
+  desirable?: boolean;
+}
+
+export interface FinetuneTrack {
+  adapter: string;
+  examples: FinetuneExample[];
+  /** Indices of the examples (of `pairs`, where there are some) of each optimiser step. */
+  batches: number[][];
+  /** Preferences: indices of examples. */
+  pairs?: { chosen: number; rejected: number }[];
+  /** DPO and KTO: adapter that is the reference; absent or null = the base. */
+  reference?: string | null;
+}
+
+/** Adapters that are trained together, under a name that is used once in a run. */
+export interface TrainingJob {
+  job: string;
+  iteration: number;
+  objective: ObjectiveName;
+  tracks: FinetuneTrack[];
+  optimiser: OptimiserSettings;
+}
+
+/** A text whose log-probability is asked for. */
+export interface ScoreQuestion {
+  adapter: string | null;
+  messages: ChatMessage[];
+  completion: string;
+  ids?: number[];
+}
+
+export interface RuntimeIdentity {
+  model: { name: string; hash: string };
+  /** What computes it, for the log. */
+  engine: string;
+  /** Version of its arithmetic. */
+  arithmetic: number;
+}
+
+export interface Runtime {
+  readonly can: RuntimeCapabilities;
+  /** Answers in the order of the questions. */
+  ask(questions: Question[]): Promise<Answer[]>;
+  /** Trains the tracks together, in place; one event per optimiser step. Tracks without batches are left as they are. */
+  train(job: TrainingJob): AsyncGenerator<TrainStepEvent, void, void>;
+  /** New adapter with PEFT's initialisation from the seed; replaces one of that name. */
+  createAdapter(name: string, config: AdapterConfig, seed: number): Promise<void>;
+  /** Hash of an adapter as it is now, hex (`hashAdapter`). `job` = the job that trained it last. */
+  adapterHash(name: string, job: string): Promise<string>;
+  /** Σ log p of the completion's tokens, one number a text. Absent where `can.scores` is false. */
+  score?(questions: ScoreQuestion[]): Promise<number[]>;
+  /** Mean hidden state of each text [D]. Absent where `can.embeddings` is false. */
+  embed?(questions: ScoreQuestion[]): Promise<Float32Array[]>;
+  /** Reward of each text by the head of its adapter. Absent where `can.rewards` is false. */
+  reward?(questions: ScoreQuestion[]): Promise<number[]>;
+  describe(): RuntimeIdentity;
+}

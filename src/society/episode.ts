@@ -1,0 +1,141 @@
+/** Episodes as they grow: agents speak, turns are voted on. Everything that a recipe does with a problem is made of these two. */
+import type { Episode, GroupKey, Turn, Verdict } from '../events';
+import { LOGPROB_SCALE, MARGIN_SCALE, packNumbers } from '../pack';
+import type { DrawName } from '../random';
+import type { Answer, DrawWords, Question, Runtime, Sampling } from '../runtimes/types';
+import type { Task, Ungraded } from '../tasks/types';
+import { asksForAnswer, CHECKER, promptOf } from './prompts';
+import { clusterAnswers, majorityVote, type Equal } from './vote';
+
+/** A turn before it is spoken. */
+export interface PlannedTurn extends Pick<Turn, 'call' | 'kind' | 'agent' | 'seat' | 'layer' | 'parents'> {
+  adapter: string | null;
+  draw: DrawWords;
+  sampling?: Partial<Sampling>;
+}
+
+/** Episodes in which nobody has spoken yet, one a problem. */
+export function openEpisodes(group: GroupKey, problems: readonly Ungraded[]): Episode[] {
+  return problems.map(({ id }) => ({ type: 'episode', ...group, problem: id, turns: [], verdicts: [] }));
+}
+
+/**
+ * Asks for planned turns of all episodes at once (problem-major) and adds them. Turns that read each other need a call each.
+ * @param problems in the order of the episodes
+ * @returns for each episode the indices of its new turns
+ */
+export async function speak(
+  runtime: Runtime,
+  task: Task,
+  problems: readonly Ungraded[],
+  episodes: readonly Episode[],
+  plan: (episode: Episode, at: number) => PlannedTurn[],
+): Promise<number[][]> {
+  const plans = episodes.map(plan);
+  const questions = plans.flatMap((planned, at) => planned.map((turn) => asked(task, problems, episodes, at, turn)));
+  const answers = (questions.length > 0 ? await runtime.ask(questions) : []).values();
+  return plans.map((planned, at) =>
+    planned.map((turn) => {
+      const { turns } = episodes[at] as Episode;
+      turns.push(spoken(task, turn, answers.next().value as Answer));
+      return turns.length - 1;
+    }),
+  );
+}
+
+/**
+ * The majority of some turns, added to the episode's verdicts.
+ * @param of indices of turns
+ * @param name of the tie-breaking draw
+ */
+export function vote(episode: Episode, of: number[], equal: Equal, name: DrawName): Verdict {
+  const answers = of.map((at) => episode.turns[at]?.answer ?? null);
+  const { answer, count, tied } = majorityVote(answers, equal, name);
+  const joined = episode.turns.flatMap((turn, at) =>
+    answer !== null && typeof turn.answer === 'string' && equal(answer, turn.answer) ? [at] : [],
+  );
+  const verdict = { by: 'vote', of, answer, count, tied, distinct: clusterAnswers(answers, equal).length, joined };
+  episode.verdicts.push(verdict);
+  return verdict;
+}
+
+/** What a program that knows the true answer says of some turns, added to the episode's verdicts. Scores are 1 for right, 0 for wrong. */
+export function checked(episode: Episode, of: number[], gold: string, equal: Equal): Verdict {
+  const right = (answer: string | null | undefined) => typeof answer === 'string' && equal(answer, gold);
+  const verdict = { by: CHECKER, of, answer: gold, scores: of.map((at) => (right(episode.turns[at]?.answer) ? 1 : 0)) };
+  episode.verdicts.push(verdict);
+  return verdict;
+}
+
+/** The last vote of an episode. */
+export function lastVote({ verdicts }: Pick<Episode, 'verdicts'>): Verdict | null {
+  return verdicts.findLast(({ by }) => by === 'vote') ?? null;
+}
+
+/** Has a turn the answer that a verdict settled on? A log that does not say who joined is asked by its answers. */
+export function joins(episode: Episode, verdict: Verdict, turn: number, equal: Equal): boolean {
+  if (verdict.joined) return verdict.joined.includes(turn);
+  if (verdict.by === CHECKER && verdict.scores) return verdict.scores[verdict.of.indexOf(turn)] === 1;
+  const answer = episode.turns[turn]?.answer;
+  const { answer: winner } = verdict;
+  return typeof answer === 'string' && typeof winner === 'string' && (answer === winner || equal(winner, answer));
+}
+
+/** Indices of the turns of a layer that give an answer, in order of their seats. */
+export function answersOf({ turns }: Pick<Episode, 'turns'>, layer: number): number[] {
+  return turns.flatMap((turn, at) => (turn.layer === layer && turn.answer !== undefined ? [at] : []));
+}
+
+/** Number of layers. */
+export function layersOf({ turns }: Pick<Episode, 'turns'>): number {
+  return turns.reduce((most, { layer }) => Math.max(most, layer + 1), 0);
+}
+
+function asked(
+  task: Task,
+  problems: readonly Ungraded[],
+  episodes: readonly Episode[],
+  at: number,
+  { call, kind, agent, seat, layer, parents, adapter, draw, sampling }: PlannedTurn,
+): Question {
+  const episode = episodes[at] as Episode;
+  const { purpose, learner, iteration, part, problem } = episode;
+  return {
+    at: { purpose, learner, iteration, problem, ...(part !== undefined && { part }) },
+    call,
+    kind,
+    agent,
+    seat,
+    layer,
+    adapter,
+    draw,
+    ...promptOf(task, problems[at] as Ungraded, episode, { kind, seat, parents }),
+    ...(sampling && { sampling }),
+  };
+}
+
+function spoken(task: Task, { call, kind, agent, seat, layer, parents }: PlannedTurn, answer: Answer): Turn {
+  const { text, finish, tokens, ids, logprobs, margins, shortened } = answer;
+  return {
+    call,
+    kind,
+    agent,
+    seat,
+    layer,
+    parents,
+    text,
+    // What was never sampled is unreadable, whatever a task makes of an empty text.
+    ...(asksForAnswer(kind) && { answer: tokens === 0 ? null : task.extractAnswer(readable(task, answer)) }),
+    finish,
+    tokens,
+    ...(ids && { ids: packNumbers(ids) }),
+    ...(logprobs && { logprobs: packNumbers(logprobs, LOGPROB_SCALE) }),
+    ...(margins && { margins: packNumbers(margins, MARGIN_SCALE) }),
+    ...(shortened && { shortened }),
+  };
+}
+
+/** Where a text in words was cut at its length limit, its last word may be half of one: "the answer is 12" of 125. A closed box stays. */
+function readable({ dialect }: Task, { text, finish }: Answer): string {
+  return dialect === 'chat' && finish === 'length' ? text.replace(/[\p{L}\p{N}.,:/$%-]+$/u, '') : text;
+}

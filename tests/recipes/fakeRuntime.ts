@@ -1,0 +1,140 @@
+/**
+ * A runtime without a model: every answer and every update is a function of the adapter's state, the draw's words and the
+ * prompt. It computes the expression in the prompt and slips now and then, less so after finetuning.
+ */
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
+import type { AdapterConfig, TrainStepEvent } from '../../src/engine/types';
+import type { RunEvent } from '../../src/events';
+import { drawUniform } from '../../src/random';
+import { DEFAULT_RECIPE, recipeNamed } from '../../src/recipes';
+import type { RunConfig } from '../../src/recipes/config';
+import { resolveConfig } from '../../src/recipes/resolve';
+import { runRecipe } from '../../src/recipes/run';
+import type { Answer, Question, Runtime, RuntimeCapabilities, TrainingJob } from '../../src/runtimes/types';
+import { arithmetic } from '../../src/tasks/arithmetic';
+import type { Task } from '../../src/tasks/types';
+
+export class FakeRuntime implements Runtime {
+  readonly can: RuntimeCapabilities = {
+    ids: true,
+    logprobs: true,
+    margins: true,
+    adapters: true,
+    training: true,
+    scores: false,
+    embeddings: false,
+    rewards: false,
+    mixtures: false,
+    repeats: true,
+  };
+  /** State of each adapter; a fresh one answers like the base. */
+  readonly states = new Map<string, string>();
+  readonly asked: Question[][] = [];
+  readonly trained: TrainingJob[] = [];
+  readonly created: [name: string, seed: number][] = [];
+  /** What a step reports as loss; NaN to diverge. */
+  loss = (adapter: string, step: number): number => 1 / (1 + step) + adapter.length / 100;
+
+  async ask(questions: Question[]): Promise<Answer[]> {
+    this.asked.push(questions.map((question) => structuredClone(plain(question))));
+    return questions.map((question) => this.answer(question));
+  }
+
+  async *train(job: TrainingJob): AsyncGenerator<TrainStepEvent, void, void> {
+    this.trained.push(structuredClone(job));
+    const totalSteps = Math.max(0, ...job.tracks.map(({ batches }) => batches.length));
+    for (let step = 0; step < totalSteps; step++) {
+      const active = job.tracks.filter(({ batches }) => batches.length > step);
+      for (const { adapter, examples, batches } of active) {
+        const batch = batches[step]?.map((index) => examples[index]);
+        this.states.set(adapter, `trained ${hash(`${this.state(adapter)} ${JSON.stringify(batch)}`)}`);
+      }
+      await Promise.resolve();
+      const tracks = active.map(({ adapter }) => ({
+        adapter,
+        loss: this.loss(adapter, step),
+        gradNorm: 0.5,
+        lr: 1e-3,
+        tokens: 9,
+      }));
+      yield { step, totalSteps, tracks };
+    }
+  }
+
+  async createAdapter(name: string, _config: AdapterConfig, seed: number): Promise<void> {
+    this.created.push([name, seed]);
+    this.states.set(name, `fresh ${seed}`);
+  }
+
+  async adapterHash(name: string): Promise<string> {
+    return hash(this.state(name));
+  }
+
+  describe() {
+    return { model: { name: 'fake', hash: '00' }, engine: 'fake: none', arithmetic: 1 };
+  }
+
+  protected state(name: string): string {
+    const state = this.states.get(name);
+    if (state === undefined) throw new Error(`there is no adapter ${name}`);
+    return state;
+  }
+
+  protected answer({ adapter, messages, draw }: Question): Answer {
+    const state = adapter === null ? 'fresh' : this.state(adapter);
+    const trained = state.startsWith('trained');
+    const [, a, b, c, d, e, f] = (/^(\d)\+(\d)\*(\d)\+(\d)-(\d)\*(\d)/.exec(messages[0]?.content ?? '') ?? []).map(
+      Number,
+    ) as [unknown, number, number, number, number, number, number];
+    const value = a + b * c + d - e * f;
+    // Trained adapters differ from each other by their state.
+    const word = trained ? parseInt(state.slice(-8), 16) : 0;
+    const luck = drawUniform({ seed: 11 + word, ...draw }, 0);
+    const text =
+      luck < (trained ? 0.6 : 0.45) ? `ok#${value}` : luck < 0.95 ? `slip#${value + (luck < 0.7 ? 1 : 10)}` : 'mumble';
+    const ids = Array.from(text, (character) => character.charCodeAt(0));
+    return {
+      text,
+      finish: 'stop',
+      tokens: text.length,
+      ids,
+      logprobs: [-luck * 1.23456, -0.00001],
+      margins: [luck, 2.005],
+    };
+  }
+}
+
+/** A question without what cannot be copied. */
+function plain({ quotes: _, ...question }: Question): Question {
+  return question;
+}
+
+export function hash(text: string): string {
+  return bytesToHex(sha256(utf8ToBytes(text)));
+}
+
+export function smallConfig(overrides: Record<string, string | number> = {}, recipe = DEFAULT_RECIPE): RunConfig {
+  const few = { trainProblems: 14, evaluationProblems: 10, chunk: 4, iterations: 2, 'finetune.batchSize': 4 };
+  return resolveConfig('arithmetic-tiny', { ...few, ...overrides }, recipe);
+}
+
+/** The whole log of a run. */
+export async function logOf(
+  runtime: Runtime,
+  config: RunConfig,
+  task: Task = arithmetic,
+  onEvent?: (event: RunEvent) => void,
+): Promise<RunEvent[]> {
+  const events: RunEvent[] = [];
+  for await (const event of runRecipe(recipeNamed(config.recipe), { runtime, task, config })) {
+    events.push(structuredClone(event));
+    onEvent?.(event);
+  }
+  return events;
+}
+
+/** Events of one type. */
+export function of<T extends RunEvent['type']>(events: readonly RunEvent[], type: T): Extract<RunEvent, { type: T }>[] {
+  return events.filter((event): event is Extract<RunEvent, { type: T }> => event.type === type);
+}

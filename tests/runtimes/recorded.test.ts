@@ -1,0 +1,115 @@
+import { describe, expect, it } from 'vitest';
+import type { RunEvent } from '../../src/events';
+import { digestOf } from '../../src/log/digest';
+import { drawInt } from '../../src/random';
+import { RecordedRuntime } from '../../src/runtimes/recorded';
+import { FakeRuntime, logOf, smallConfig } from '../recipes/fakeRuntime';
+
+/** An undisturbed run and the adapter states behind each adapter event. */
+async function undisturbed(overrides: Record<string, string | number>, recipe?: string) {
+  const runtime = new FakeRuntime();
+  const states = new Map<string, string>();
+  const config = smallConfig(overrides, recipe);
+  const events = await logOf(runtime, config, undefined, (event) => {
+    if (event.type === 'adapter')
+      states.set(`${event.adapter} ${event.iteration}`, runtime.states.get(event.adapter) as string);
+  });
+  return { config, events, states, asked: runtime.asked.length };
+}
+
+async function resumed(run: Awaited<ReturnType<typeof undisturbed>>, cut: number) {
+  // As a store gives it back.
+  const recorded = JSON.parse(JSON.stringify(run.events.slice(0, cut))) as RunEvent[];
+  const stored = new Set(
+    recorded.flatMap((event) => (event.type === 'adapter' ? [`${event.adapter} ${event.iteration}`] : [])),
+  );
+  const behind = new FakeRuntime();
+  const replaying = new RecordedRuntime(behind, recorded, (adapter, iteration) => {
+    const key = `${adapter} ${iteration}`;
+    expect(stored).toContain(key);
+    behind.states.set(adapter, run.states.get(key) as string);
+    return Promise.resolve();
+  });
+  const events = await logOf(replaying, run.config);
+  return { events, behind, replaying };
+}
+
+describe('resuming', () => {
+  it.each([
+    ['from the current adapters', {}, 'multiagent-finetuning'],
+    ['from the base', { startFrom: 'base' }, 'multiagent-finetuning'],
+    ['with new problems', { problems: 'fresh', iterations: 3 }, 'multiagent-finetuning'],
+    ['without baseline, three rounds', { singleAgentBaseline: 'false', rounds: 3 }, 'multiagent-finetuning'],
+    ['majority finetuning', {}, 'majority-finetuning'],
+    ['STaR', {}, 'star'],
+  ])('gives the log of an undisturbed run wherever it was cut (%s)', async (_, overrides, recipe) => {
+    const run = await undisturbed(overrides as Record<string, string | number>, recipe);
+    const digest = digestOf(run.events);
+    const cuts = Array.from({ length: 40 }, (_, i) => drawInt({ seed: 5, stream: 99 }, i, run.events.length + 1));
+    const updates = run.events.flatMap((event, index) => (event.type === 'adapter' ? [index, index + 1] : []));
+    for (const cut of new Set([0, 1, ...cuts, ...updates, run.events.length])) {
+      const { events } = await resumed(run, cut);
+      expect(events).toEqual(run.events);
+      expect(digestOf(events)).toBe(digest);
+    }
+  });
+
+  it('asks the model only for what the log lacks', async () => {
+    const run = await undisturbed({});
+    const whole = await resumed(run, run.events.length);
+    expect(whole.behind.asked).toEqual([]);
+    expect(whole.behind.trained).toEqual([]);
+    expect(whole.behind.created).toEqual([]);
+    expect(whole.replaying.replaying).toBe(true);
+    const second = run.events.findIndex((event) => event.type === 'iteration-started' && event.iteration === 2);
+    const half = await resumed(run, second);
+    expect(half.behind.trained.length).toBe(1);
+    expect(half.behind.created).toEqual([]);
+    expect(half.behind.asked.length).toBeLessThan((2 / 3) * run.asked);
+    expect(half.replaying.replaying).toBe(false);
+  });
+
+  it('asks of a chunk that was stored in part only the debates that are missing', async () => {
+    const run = await undisturbed({});
+    const first = run.events.findIndex((event) => event.type === 'episode');
+    const { behind, events } = await resumed(run, first + 1);
+    expect(events).toEqual(run.events);
+    // A chunk has four problems and three seats; one debate was stored.
+    expect(behind.asked[0]?.length).toBe(9);
+    const [stored] = run.events.slice(first, first + 1);
+    const problem = stored?.type === 'episode' ? stored.problem : -1;
+    expect(behind.asked[0]?.some(({ at }) => at.problem === problem)).toBe(false);
+  });
+
+  it('redoes an interrupted finetuning from the adapters of the iteration before', async () => {
+    const run = await undisturbed({});
+    const step = run.events.findIndex(
+      (event) => event.type === 'training-step' && event.iteration === 2 && event.step === 1,
+    );
+    const { behind, events } = await resumed(run, step);
+    expect(events).toEqual(run.events);
+    expect(behind.trained.length).toBe(1);
+  });
+
+  it('answers nothing from the log of other problems', async () => {
+    const run = await undisturbed({});
+    const other = await resumed({ ...run, config: smallConfig({ seed: 1 }) }, 20);
+    expect(other.events).toEqual((await undisturbed({ seed: 1 })).events);
+  });
+
+  it('tells of the steps that no longer count where the runtime does not repeat itself', async () => {
+    const run = await undisturbed({});
+    const step = run.events.findIndex(
+      (event) => event.type === 'training-step' && event.iteration === 2 && event.step === 1,
+    );
+    const behind = new FakeRuntime();
+    behind.can.repeats = false;
+    const told: unknown[][] = [];
+    const restore = async (adapter: string, iteration: number) =>
+      void behind.states.set(adapter, run.states.get(`${adapter} ${iteration}`) as string);
+    const recorded = run.events.slice(0, step + 1);
+    const runtime = new RecordedRuntime(behind, recorded, restore, (...args) => told.push(args));
+    await logOf(runtime, run.config);
+    expect(told).toEqual([['finetune/2', 2, 2]]);
+  });
+});
