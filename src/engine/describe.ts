@@ -20,5 +20,10 @@ export function describeEngine({ kind, device, arithmetic, cache }: Omit<EngineI
   return [isExact ? `exact: arithmetic ${EXACT_ARITHMETIC}` : `${kind}: ${device}`, ...rounded].join(', ');
 }
 
-/** Version of the engines' arithmetic: a higher one may give other bits for the same calls. Logs name it. */
-export const ARITHMETIC_VERSION = 1;
+/** Version of the GPU kernels' and of PyTorch's arithmetic. */
+const OTHER_ARITHMETIC = 1;
+
+/** Version of an engine's arithmetic, for logs: a higher one may give other bits for the same calls. */
+export function arithmeticOf({ kind }: Pick<EngineInfo, 'kind'>): number {
+  return kind === 'exact' || kind === 'reference' ? EXACT_ARITHMETIC : OTHER_ARITHMETIC;
+}

@@ -1,6 +1,6 @@
 /** The runtime of the lab: an engine with a tokenizer, and the run's sampling settings. */
 import type { ChatTokenizer, Turn as TokenizedTurn } from '../backends/tokenizer';
-import { ARITHMETIC_VERSION, describeEngine } from '../engine/describe';
+import { arithmeticOf, describeEngine } from '../engine/describe';
 import { RequestError } from '../engine/errors';
 import { resolveMaxLength } from '../engine/requests';
 import type {
@@ -174,7 +174,7 @@ export class EngineRuntime implements Runtime {
 
   describe(): RuntimeIdentity {
     const { model, engine } = this.options;
-    return { model, engine: describeEngine(engine.info), arithmetic: ARITHMETIC_VERSION };
+    return { model, engine: describeEngine(engine.info), arithmetic: arithmeticOf(engine.info) };
   }
 
   /** null when there is no room for a response. */

@@ -117,16 +117,16 @@ describe('EngineRuntime', () => {
     expect(texts).toEqual(['0:5', '0:5#5', '1:5', '1:5#5']);
     expect(complete).toEqual(answers);
     expect(tokens).toBe(8);
-    expect(runtime.describe()).toEqual({ model: { name: 'm', hash: 'h' }, engine: 'reference: test', arithmetic: 1 });
+    expect(runtime.describe()).toEqual({ model: { name: 'm', hash: 'h' }, engine: 'exact: arithmetic 1', arithmetic: 1 });
     const { info } = engine;
     const named = (more: object): string => {
       Object.assign(info, more);
       return runtime.describe().engine;
     };
-    expect(named({ arithmetic: 'f32', cache: 'f32' })).toBe('reference: test');
-    expect(named({ cache: 'f16' })).toBe('reference: test, keys and values in f16');
-    expect(named({ arithmetic: 'f16' })).toBe('reference: test, products in f16, keys and values in f16');
-    expect(named({ cache: 'f32' })).toBe('reference: test, products in f16');
+    expect(named({ arithmetic: 'f32', cache: 'f32' })).toBe('exact: arithmetic 1');
+    expect(named({ cache: 'f16' })).toBe('exact: arithmetic 1, keys and values in f16');
+    expect(named({ arithmetic: 'f16' })).toBe('exact: arithmetic 1, products in f16, keys and values in f16');
+    expect(named({ cache: 'f32' })).toBe('exact: arithmetic 1, products in f16');
   });
 
   it('leaves a question that has no room unasked and answers the others', async () => {
