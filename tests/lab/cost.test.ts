@@ -50,7 +50,7 @@ describe('SpeedMeter', () => {
     const first = await meter.measure(config, 'reference', open);
     expect(await meter.measure({ ...config, seed: 9 }, 'reference', open)).toBe(first);
     expect(opened).toBeLessThanOrEqual(2);
-    expect(first).toMatchObject({ kind: 'reference', agents: 2, rank: config.adapter.rank });
+    expect(first).toMatchObject({ kind: 'reference', adapters: 5, rank: config.adapter.rank });
     expect(first.bytes.total).toBeGreaterThan(0);
     expect(secondsOf({ calls: 1, generatedTokens: 100, trainedTokens: 10, testShare: 0 }, first)).toBeCloseTo(
       100 * first.secondsPerGeneratedToken + 10 * first.secondsPerTrainedToken,
