@@ -63,6 +63,7 @@ function runInThread(command: string, args: string[]): Promise<number> {
   return new Promise((resolve, reject) => {
     let stoppable = false;
     let interrupted = false;
+    let over = false;
     const endNow = async (): Promise<void> => {
       // Not waited for: a thread inside of a driver ends when the driver lets it.
       void thread.terminate();
@@ -81,10 +82,20 @@ function runInThread(command: string, args: string[]): Promise<number> {
     });
     thread.on('message', ({ stoppable: can, ended }: FromThread) => {
       if (can) stoppable = true;
-      if (ended !== undefined) resolve(ended);
+      if (ended === undefined) return;
+      over = true;
+      resolve(ended);
     });
-    thread.on('error', reject);
-    thread.on('exit', () => reject(new Error('the thread of the command ended early')));
+    let broken: unknown = new Error('the thread of the command ended early');
+    thread.on('error', (error) => (broken = error));
+    thread.on('exit', () => {
+      // Ended on purpose: whoever ended it says so once the log is written.
+      if (interrupted || over) return;
+      void desk.keepStopped().then((problem) => {
+        if (desk.out !== null && problem === null) process.stderr.write(`the log so far is in ${desk.out}\n`);
+        reject(broken);
+      });
+    });
   });
 }
 
