@@ -1,5 +1,6 @@
 /** The soak in short: each kind that needs no browser comes to its end, and its table says how. */
 import { expect, it } from 'vitest';
+import { soakDeviceLosses } from '../tools/soak/deviceLosses';
 import { soakDownloads } from '../tools/soak/downloads';
 import { memoryFigures } from '../tools/soak/memory';
 import { soak, soakTable } from '../tools/soak/result';
@@ -29,6 +30,12 @@ it('runs of all recipes that end after random events go on to the digest of undi
   const result = await soak('resumes', soakResumes, options(10));
   expect(result).toMatchObject({ attempts: 10, lost: 0, equal: true, faults: [] });
 }, 120_000);
+
+it('losses of the device leave the same adapters and answers', async () => {
+  const result = await soak('device-losses', soakDeviceLosses, options(3));
+  expect(result).toMatchObject({ lost: 0, equal: true, faults: [] });
+  expect(result.outcomes['losses']).toBeGreaterThanOrEqual(3);
+});
 
 it('tells memory that grows from memory that stays', () => {
   const samples = (late: number) => Array.from({ length: 50 }, (_, i) => (i < 40 ? 200 : late));

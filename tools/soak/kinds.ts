@@ -39,6 +39,10 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     counts: 'responses that repeat LaTeX, brackets or spaces, graded by every task',
     load: async () => (await import('./grading')).soakGrading,
   },
+  openings: {
+    counts: 'openings in a real Chromium of a run whose answers are hard to read, tasks of the main thread timed',
+    load: async () => (await import('./openings')).soakOpenings,
+  },
   tokenizers: {
     counts: 'mutated tokenizers and templates, bombs among them',
     load: async () => (await import('./mutants')).soakMutants,
