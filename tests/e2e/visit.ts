@@ -35,6 +35,8 @@ export class Visit {
   readonly page: Page;
   /** What went wrong in the page or its console. */
   readonly complaints: string[] = [];
+  /** Milliseconds until `until` gives up. */
+  patience = RUN_TIMEOUT;
 
   private constructor(page: Page) {
     this.page = page;
@@ -132,7 +134,7 @@ export class Visit {
 
   /** Polls until `there` holds; fails at once when the page reports an error. */
   async until(what: string, there: () => Promise<boolean>): Promise<void> {
-    const deadline = Date.now() + RUN_TIMEOUT;
+    const deadline = Date.now() + this.patience;
     while (!(await there())) {
       const alert = this.page.getByRole('alert');
       if ((await alert.count()) > 0) throw new Error(`the page says: ${await alert.first().innerText()}`);

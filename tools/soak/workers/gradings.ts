@@ -7,7 +7,7 @@ import type { Rng } from '../rng';
 import { begin } from './runs';
 import { add, newLane, strike, type Lane } from './strike';
 
-const PATIENCE_MS = 180_000;
+const PATIENCE_MS = 600_000;
 /** Comparing all takes about as long. */
 const COMPARING_MS = 400;
 

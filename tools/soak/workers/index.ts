@@ -26,17 +26,24 @@ export async function soakWorkers({ count, seed, say, over }: SoakOptions): Prom
   const rng = (lane: string) => createRng(seed, `workers ${lane}`);
   const runs = (name: 'engine' | 'lab' | 'tokenizer', endings: number, part = 1) =>
     strikeRuns(browser, lab.url, { name, endings, seed: seed + part, onEnding, over }, rng(`${name} ${part}`));
+  const told = async (lane: Promise<Lane>): Promise<Lane> => {
+    const result = await lane;
+    result.faults.forEach((fault) => say(`workers: ${fault}`));
+    return result;
+  };
   try {
-    const lanes = await Promise.all([
-      runs('engine', count),
-      ...halves(count).map((half, part) => runs('lab', half, part + 1)),
-      runs('tokenizer', count),
-      strikeGradings(browser, lab.url, { endings: count, onEnding, over }, rng('grading')),
-      ...halves(count).map((half, part) =>
-        strikeModels(browser, lab.url, { endings: half, onEnding, over }, rng(`models ${part + 1}`)),
-      ),
-      strikeStops(browser, lab.url, { stops: Math.ceil(count / 2), seed, over }, rng('stops')),
-    ]);
+    const lanes = await Promise.all(
+      [
+        runs('engine', count),
+        ...halves(count).map((half, part) => runs('lab', half, part + 1)),
+        runs('tokenizer', count),
+        strikeGradings(browser, lab.url, { endings: count, onEnding, over }, rng('grading')),
+        ...halves(count).map((half, part) =>
+          strikeModels(browser, lab.url, { endings: half, onEnding, over }, rng(`models ${part + 1}`)),
+        ),
+        strikeStops(browser, lab.url, { stops: Math.ceil(count / 2), seed, over }, rng('stops')),
+      ].map(told),
+    );
     return together(lanes);
   } finally {
     await browser.close();

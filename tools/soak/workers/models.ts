@@ -14,7 +14,7 @@ const REPO = 'tiny/chat';
 /** Three stored parts of a file, which the worker asks for one after the other. */
 const PART = 4 * 2 ** 20;
 const WEIGHTS = 2 * PART + 12_345;
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 600_000;
 
 /** A repository with something to download; nothing reads its weights. */
 function repoFiles(): Map<string, Uint8Array> {

@@ -6,6 +6,7 @@ import type { Rng } from '../rng';
 import { add, find, newLane, replaced, strike, type Lane } from './strike';
 
 const PROBLEMS = { training: 3, heldOut: 3 };
+const PATIENCE_MS = 600_000;
 /** A tokenizer is asked twice and then its file is blamed, so it is struck once a run. */
 const ENDINGS_A_RUN: Readonly<Record<string, number>> = { engine: 3, lab: 3, tokenizer: 1 };
 
@@ -73,9 +74,12 @@ export async function strikeRuns(
 /** The page, ready for a run. */
 export async function begin(browser: Browser, url: string): Promise<Visit> {
   const visit = await Visit.begin(browser);
+  // What a page says is waited for as long as a starved machine may take; what is wrong shows in what it says.
+  visit.patience = PATIENCE_MS;
+  visit.page.setDefaultTimeout(PATIENCE_MS);
   // What runs the command keeps the names of functions by a helper, which a page lacks.
   await visit.page.addInitScript('globalThis.__name = (named) => named');
   await visit.page.goto(url);
-  await visit.page.getByTestId('engine').filter({ hasText: 'Runs on' }).waitFor({ timeout: 120_000 });
+  await visit.page.getByTestId('engine').filter({ hasText: 'Runs on' }).waitFor();
   return visit;
 }

@@ -26,7 +26,7 @@ export function add(lane: Lane, name: string): void {
 }
 
 /** A silent worker is noticed after 30 seconds at most, and asked once more. */
-const PATIENCE_MS = 180_000;
+const PATIENCE_MS = 600_000;
 
 /** The newest of that name: a worker that ended may be listed for a while. */
 export const find = (visit: Visit, name: string): Worker | undefined =>
