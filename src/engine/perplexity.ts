@@ -1,4 +1,5 @@
 /** How well a model foresees a text: the usual number by which formats of weights are compared. */
+import { RequestError } from './errors';
 import type { AdapterId, Engine } from './types';
 
 export interface Perplexity {
@@ -7,8 +8,13 @@ export interface Perplexity {
   perplexity: number;
 }
 
-/** Windows of at most `size` tokens that overlap by one: every token but the first is predicted in exactly one of them. */
+/**
+ * Windows of at most `size` tokens that overlap by one: every token but the first is predicted in exactly one of them.
+ * @throws RequestError for windows below two tokens, in which nothing is predicted (a model that reads one token has no others)
+ */
 export function windowsOf(ids: readonly number[], size: number): number[][] {
+  if (!(size >= 2))
+    throw new RequestError(`windows of ${size} tokens predict nothing; choose at least 2, or a model that reads more`);
   const windows: number[][] = [];
   for (let at = 0; at + 1 < ids.length; at += size - 1) windows.push(ids.slice(at, at + size));
   return windows;

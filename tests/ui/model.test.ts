@@ -318,6 +318,11 @@ describe('tables and charts', () => {
       ]),
     ).toEqual([0.3, 0.7]);
     expect(niceDomain([])).toEqual([0, 1]);
+    // Values that differ by their last bit: counting up in such steps never arrives.
+    expect(ticks(0.3, 0.30000000000000004, 5).length).toBeLessThan(20);
+    expect(integerTicks(2 ** 53 - 1, 2 ** 53 + 1, 5).length).toBeLessThan(20);
+    const near = [0.3, 0.1 + 0.2].map((y, x) => ({ x, y }));
+    expect(niceDomain(near).map((value) => Number(value.toFixed(6)))).toEqual([0.27, 0.33]);
     // Shares end at 0 and 1, also when all are the same.
     const none = { x: 0, y: 0 };
     expect(niceDomain([none], [], [0, 1])).toEqual([0, 0.1]);

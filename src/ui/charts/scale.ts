@@ -12,21 +12,28 @@ export function linear(domain: [number, number], range: [number, number]): Scale
   return Object.assign((value: number) => range[0] + ((value - low) / span) * (range[1] - range[0]), { domain });
 }
 
+/** More than any plot has room for. */
+const MOST_TICKS = 200;
+/** Values that differ by less of their size are drawn as one: beyond it numbers have no digits left. */
+const SAME = 1e-9;
+
 /** About `count` round values within [low, high]: steps of 1, 2 or 5 times a power of ten. */
 export function ticks(low: number, high: number, count: number): number[] {
   if (!(high > low)) return [low];
   const step = niceStep((high - low) / Math.max(1, count));
-  const values: number[] = [];
-  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) values.push(roundTo(i * step, step));
-  return values;
+  const first = Math.ceil(low / step - 1e-9);
+  // Where values differ by less than their precision, counting up from the first would never arrive.
+  const many = Math.min(Math.floor(high / step + 1e-9) - first + 1, MOST_TICKS);
+  if (!(many > 0)) return [low];
+  return Array.from({ length: many }, (_, i) => roundTo((first + i) * step, step));
 }
 
 /** Whole numbers only, thinned to about `count`. */
 export function integerTicks(low: number, high: number, count: number): number[] {
   const step = Math.max(1, Math.round(niceStep((high - low) / Math.max(1, count))));
-  const values: number[] = [];
-  for (let value = Math.ceil(low); value <= high; value += step) values.push(value);
-  return values;
+  const many = Math.min(Math.floor((high - Math.ceil(low)) / step) + 1, MOST_TICKS);
+  if (!(many > 0)) return [];
+  return Array.from({ length: many }, (_, i) => Math.ceil(low) + i * step);
 }
 
 function niceStep(raw: number): number {
@@ -64,7 +71,8 @@ function roundDomain(points: Iterable<ChartPoint>, include: readonly number[]): 
     if (Number.isFinite(top)) high = Math.max(high, top);
   }
   if (low > high) return [0, 1];
-  if (low === high) return [low - (Math.abs(low) || 1) * 0.1, high + (Math.abs(high) || 1) * 0.1];
+  if (high - low <= SAME * Math.max(Math.abs(low), Math.abs(high)))
+    return [low - (Math.abs(low) || 1) * 0.1, high + (Math.abs(high) || 1) * 0.1];
   const step = niceStep((high - low) / 5);
   return [roundTo(Math.floor(low / step) * step, step), roundTo(Math.ceil(high / step) * step, step)];
 }
