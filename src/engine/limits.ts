@@ -42,6 +42,8 @@ export const MODEL_LIMITS = {
   headerBytes: { max: 16 << 20, of: 'bytes of header', advice: OTHER_MODEL },
   /** Each of config.json, generation_config.json and the index of shards. */
   jsonBytes: { max: 16 << 20, of: 'bytes of JSON', advice: OTHER_MODEL },
+  /** Of a file that is read as a whole and is no adapter; the largest tokenizers take some 40 MB. */
+  textBytes: { max: 256 << 20, of: 'bytes of text', advice: OTHER_MODEL },
   /** Objects and lists inside each other in a JSON file. */
   jsonDepth: { max: 64, of: 'levels of JSON inside each other', advice: OTHER_MODEL },
   /** PEFT's published adapters have at most some 512. */

@@ -1,6 +1,6 @@
 /** Files below a web address, read in parts by HTTP ranges where the server has them. */
 import { FileError } from './errors';
-import { checkLimit, HUB_LIMITS } from './limits';
+import { checkLimit, HUB_LIMITS, MODEL_LIMITS, type Limit } from './limits';
 import { byOpening, label, truncated, type FileSource, type OpenFile } from './source';
 
 const MOST_EMPTY_PIECES = 1000;
@@ -25,7 +25,8 @@ export function urlSource(baseUrl: string, silenceMs = SILENCE_MS): FileSource {
     remote: true,
     async read(path) {
       const file = label(source, path);
-      return new BodyReader(await get(`${base}${path}`, file, silenceMs), file, silenceMs).rest();
+      const limit = path.endsWith('.safetensors') ? MODEL_LIMITS.adapterBytes : MODEL_LIMITS.textBytes;
+      return new BodyReader(await get(`${base}${path}`, file, silenceMs), file, silenceMs).rest(limit);
     },
     async exists(path) {
       const response = await request(`${base}${path}`, label(source, path), silenceMs, { method: 'HEAD' });
@@ -166,10 +167,15 @@ class BodyReader {
     return bytes;
   }
 
-  /** All bytes that are left. */
-  async rest(): Promise<Uint8Array> {
+  /** All bytes that are left. @throws FileError when they are more than the limit: a body may never end */
+  async rest(limit: Limit): Promise<Uint8Array> {
     const chunks: Uint8Array[] = [];
-    for (let chunk = await this.#take(Infinity); chunk !== null; chunk = await this.#take(Infinity)) chunks.push(chunk);
+    for (let chunk = await this.#take(Infinity); chunk !== null; chunk = await this.#take(Infinity)) {
+      chunks.push(chunk);
+      if (this.position <= limit.max) continue;
+      await this.close();
+      checkLimit(this.position, limit, (problem) => new FileError(this.file, problem));
+    }
     const bytes = new Uint8Array(chunks.reduce((length, chunk) => length + chunk.length, 0));
     let at = 0;
     for (const chunk of chunks) {

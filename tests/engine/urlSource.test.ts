@@ -240,6 +240,14 @@ describe('urlSource', () => {
     await expect(load).rejects.toThrow(message);
   });
 
+  it('gives up a file that never ends, and hangs up', async () => {
+    const endless = urlSource(`${base}/endless`);
+    await expect(endless.read('tokenizer.json')).rejects.toThrow(
+      /tokenizer\.json: 2[\d,]+ bytes of text are above the limit of 268,435,456/,
+    );
+    await endlessClosed;
+  });
+
   it('gives up a server that sends a byte now and then', async () => {
     const source = urlSource(`${base}/trickling plain/llama`, 200);
     const words =
