@@ -48,8 +48,8 @@ function byteLevel(tokens: string[]): string[] {
   const bytes: number[] = [];
   for (const token of tokens) {
     const own = Array.from(token, (character) => CHARACTER_BYTES.get(character));
-    if (own.every((byte) => byte !== undefined)) bytes.push(...own);
-    else bytes.push(...new TextEncoder().encode(token));
+    // One by one: a token may be longer than a call has room for arguments.
+    for (const byte of own.every((one) => one !== undefined) ? own : new TextEncoder().encode(token)) bytes.push(byte);
   }
   return [lossy.decode(Uint8Array.from(bytes))];
 }
@@ -63,7 +63,7 @@ function byteFallback(tokens: string[]): string[] {
     try {
       result.push(strict.decode(Uint8Array.from(run)));
     } catch {
-      result.push(...run.map(() => '\uFFFD'));
+      for (let i = 0; i < run.length; i++) result.push('\uFFFD');
     }
     run = [];
   };
@@ -82,6 +82,8 @@ function byteFallback(tokens: string[]): string[] {
 
 /** A long replacement would grow texts: real ones replace `▁` by a space. */
 const LONGEST_REPLACEMENT = 16;
+/** Characters that one decoding may make; several replacements after each other multiply. */
+const MOST_CHARACTERS = 4_000_000;
 
 function replace(asked: Json, place: Place): Decoder {
   known(asked, ['type', 'pattern', 'content'], place);
@@ -90,7 +92,15 @@ function replace(asked: Json, place: Place): Decoder {
   const found = text(pattern['String'], at(at(place, 'pattern'), 'String'));
   if (found === '') refuse(at(at(place, 'pattern'), 'String'), 'is empty');
   const content = text(asked['content'], at(place, 'content'), LONGEST_REPLACEMENT);
-  return (tokens) => tokens.map((token) => token.replaceAll(found, () => content));
+  return (tokens) => {
+    let characters = 0;
+    return tokens.map((token) => {
+      const replaced = token.replaceAll(found, () => content);
+      characters += replaced.length;
+      if (characters > MOST_CHARACTERS) refuse(place, `makes more than ${MOST_CHARACTERS} characters of a response`);
+      return replaced;
+    });
+  };
 }
 
 function strip(asked: Json, place: Place): Decoder {
