@@ -57,7 +57,8 @@ function listed(title: string, texts: readonly (string | null)[]): string {
   return texts
     .map((text, index) => {
       const content = text?.trim() ? text.trim() : NOTHING;
-      const longest = Math.max(2, ...Array.from(content.matchAll(/`+/g), (run) => run[0].length));
+      let longest = 2;
+      for (const [run] of content.matchAll(/`+/g)) longest = Math.max(longest, run.length);
       const fence = '`'.repeat(longest + 1);
       return `${title} ${index + 1}:\n${fence}\n${content}\n${fence}`;
     })

@@ -71,5 +71,6 @@ export async function longestChat(
     const summarising = summarised && task.summarisePrompt ? length(task.summarisePrompt(problem, nothing), others) : 0;
     return Math.max(await revision, await summarising);
   };
-  return Math.max(0, ...(await Promise.all(problems.map(longest))));
+  // Of so many that a call has no room for them as arguments.
+  return (await Promise.all(problems.map(longest))).reduce((most, one) => Math.max(most, one), 0);
 }

@@ -111,7 +111,7 @@ export async function main(args: string[]): Promise<void> {
       maxAdapters: 1,
       maxRank: config.rank,
       dtype,
-      maxLength: Math.max(...examples.map((example) => example.ids.length)),
+      maxLength: examples.reduce((most, example) => Math.max(most, example.ids.length), 0),
     },
     output,
   );
