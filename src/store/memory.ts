@@ -43,7 +43,7 @@ export class MemoryRunStore implements RunStore {
   async append(runId: string, batch: LogBatch): Promise<RunRecord> {
     const run = this.#find(runId);
     if (batch.from !== run.events.length) throw new LogConflictError(runId, batch.from, run.events.length);
-    run.events.push(...batch.events);
+    for (const event of batch.events) run.events.push(event);
     for (const adapter of batch.adapters ?? []) run.adapters.set(keyOf(adapter), adapter);
     if (batch.checkpoint) run.checkpoints.set(batch.checkpoint.iteration, batch.checkpoint);
     run.record = {
