@@ -109,9 +109,13 @@ export class Watch {
   }
 }
 
+/** Milliseconds after which a timer was not late but stood still. */
+const FROZEN = 10_000;
+
 /**
- * Time that counts: while the watcher's own timer came on time. A frozen or suspended tab's timers come late or not at all, a
- * hidden tab's are slowed; such gaps say nothing about a worker.
+ * Time that counts: while the watcher's own timer comes. A frozen or suspended tab's timers stand still, a hidden tab's are slowed; such
+ * gaps say nothing about a worker. On a busy machine timers come late again and again: of each such gap a part counts, or a worker that is
+ * gone would never be noticed there.
  */
 export class CountedTime {
   readonly #now: () => number;
@@ -130,7 +134,7 @@ export class CountedTime {
     const now = this.#now();
     const gap = now - this.#last;
     this.#last = now;
-    return this.#counts() && gap <= 2 * TICK ? Math.max(0, gap) : 0;
+    return this.#counts() && gap < FROZEN ? Math.min(Math.max(0, gap), 2 * TICK) : 0;
   }
 }
 
