@@ -1,8 +1,11 @@
-/** Runs of every recipe that are killed after random events and resumed, on the reference engine with the embedded model. */
+/**
+ * Runs of every recipe that are killed after random events and resumed, on the exact engine (the reference engine's bits, in less time)
+ * with the embedded model.
+ */
 import { fileURLToPath } from 'node:url';
 import { loadTokenizer, type ChatTokenizer } from '../../src/backends/tokenizer';
 import { folderSource } from '../../src/engine/loader-node';
-import { ReferenceEngine } from '../../src/engine/reference/engine';
+import { ExactEngine } from '../../src/engine/exact/engine';
 import { openModelStream, type ModelStream } from '../../src/engine/stream';
 import { RunControl } from '../../src/lab/run/control';
 import { runtimeFor } from '../../src/lab/setup/parts';
@@ -56,7 +59,7 @@ class Player {
   ): Promise<RunRecord> {
     const task = taskFor(config);
     const options = await engineOptions(config, { task, measured: [], model: this.model, tokenizer: this.tokenizer });
-    const engine = await ReferenceEngine.create(this.stream, options);
+    const engine = await ExactEngine.create(this.stream, options);
     const control = new RunControl();
     const hash = this.stream.hash ?? '';
     const runtime = runtimeFor(config, { engine, tokenizer: this.tokenizer, hash, options });
