@@ -144,7 +144,7 @@ describe('a model from the hub', () => {
     const memory = visit.form.getByText('Memory on the device');
     await memory.waitFor();
     await memory.click();
-    await visit.form.getByText('keys and values').waitFor();
+    await visit.form.getByText('keys and values', { exact: true }).waitFor();
     await visit.shot('models-settings');
     await tinyRun(visit);
     await visit.shot('models-run');

@@ -156,7 +156,13 @@ describe('by keyboard alone', () => {
 
 describe("a log of the paper's size", () => {
   it('opens and scrolls without holding the page', async () => {
-    const settings = { iterations: 5, trainProblems: 500, evaluationProblems: 500, seed: 3 };
+    const settings = {
+      iterations: 5,
+      trainProblems: 500,
+      evaluationProblems: 500,
+      seed: 3,
+      'evaluate.single': 'every',
+    };
     const visit = await visitWith([await recordedRun('long parley', settings)]);
     const { page } = visit;
     await visit.tab('Debates').click();
