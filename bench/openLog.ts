@@ -8,7 +8,7 @@ import { launch, serveLab } from '../tests/e2e/browser';
 import { recordedRun, store } from '../tests/e2e/recorded';
 
 const TIMES = 5;
-const SETTINGS = { iterations: 5, trainProblems: 500, evaluationProblems: 500, seed: 3 };
+const SETTINGS = { iterations: 5, trainProblems: 500, evaluationProblems: 500, seed: 3, 'evaluate.single': 'every' };
 
 const lab = await serveLab();
 const browser = await launch();

@@ -5,6 +5,7 @@ import type { RunConfig } from '../recipes/config';
 import { LogError } from './errors';
 import type { Event1 } from './format1';
 import { Lift } from './lift';
+import { isPlainEpisode } from './plainEpisode';
 import { EVENT_SCHEMAS, EVENT_SCHEMAS_1 } from './schema';
 
 /** The newest format that can be read. */
@@ -84,6 +85,7 @@ export function readEvaluation(config: RunConfig, value: object): EvaluationDone
 /** What is wrong with an event, or null. */
 function checked(schemas: Readonly<Record<string, v.GenericSchema>>, value: object): string | null {
   const { type } = value as { type?: unknown };
+  if (schemas === EVENT_SCHEMAS && isPlainEpisode(value)) return null;
   const schema = typeof type === 'string' && Object.hasOwn(schemas, type) ? schemas[type] : undefined;
   if (!schema) return `has the type ${JSON.stringify(type) ?? 'undefined'}, which this version does not know`;
   const result = v.safeParse(schema, value, { abortEarly: true });
