@@ -18,7 +18,7 @@ import { Neighbours } from './run/neighbours';
 import { Outbox } from './run/outbox';
 import { readyTask, requireProblems } from './setup/problems';
 import { createRun } from './run/runner';
-import { described } from './setup/engineOptions';
+import { described, resumedOn } from './setup/engineOptions';
 import { StoredLab } from './stored/storedLab';
 import type {
   DeviceSpeed,
@@ -204,7 +204,7 @@ export class Lab extends StoredLab implements LabApi {
     this.#work = work;
     outbox.now({ type: 'run', run: record });
     work.tell();
-    work.done = this.#carryOut(work, engine).finally(release);
+    work.done = this.#carryOut(work, resumedOn(record.engine, engine)).finally(release);
     return record;
   }
 

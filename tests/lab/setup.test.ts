@@ -5,7 +5,7 @@ import { parseModelConfig } from '../../src/engine/config';
 import { planModel } from '../../src/engine/plan';
 import { shapeConfig } from '../../src/engine/shapes';
 import { perplexity } from '../../src/lab/setup/perplexity';
-import { engineOptions, societyLimits, trainingSize } from '../../src/lab/setup/engineOptions';
+import { engineOptions, resumedOn, societyLimits, trainingSize } from '../../src/lab/setup/engineOptions';
 import type { RunConfig } from '../../src/recipes/config';
 import { resolveConfig } from '../../src/recipes/resolve';
 import { accumulationFor } from '../../src/runtimes/accumulation';
@@ -116,4 +116,11 @@ describe('perplexity', () => {
   it('leaves out the end of a very long text, and says so', async () => {
     expect(await perplexity(engine, new Array<number>(20_000).fill(1))).toMatchObject({ cut: true, tokens: 8191 });
   });
+});
+
+it('a run goes on on the kind of engine that its log names, unless another is chosen', () => {
+  expect(resumedOn('webgpu: some device, products in f16', 'auto')).toBe('webgpu');
+  expect(resumedOn('exact: arithmetic 1', 'auto')).toBe('exact');
+  expect(resumedOn('', 'auto')).toBe('auto');
+  expect(resumedOn('webgpu: some device', 'exact')).toBe('exact');
 });

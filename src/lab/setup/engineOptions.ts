@@ -7,6 +7,7 @@ import { speaksChat } from '../../recipes/resolve';
 import { assumptionsOf, needOf } from '../../recipes/work';
 import { longestChat } from '../../tasks/dialect';
 import type { Problem, Task } from '../../tasks/types';
+import type { EngineChoice } from '../types';
 
 /** Bytes of keys and values at most, where prompts are long. */
 const CHAT_CACHE = 2 ** 30;
@@ -89,6 +90,16 @@ export function trainingSize(config: RunConfig): TrainingSize {
   const examples = Math.ceil(batchSize / trainParts(config, batchSize * each));
   const tracks = solve + revise;
   return { tokens: examples * each, targets: examples * tracks * response, tracks };
+}
+
+/**
+ * On which engine a run goes on: where nothing was chosen, on the kind that its log names, since another need not compute the same.
+ * @param engine of the run's log, for people; '' before its first event
+ */
+export function resumedOn(engine: string, choice: EngineChoice): EngineChoice {
+  if (choice !== 'auto') return choice;
+  const kind = engine.split(':')[0];
+  return kind === 'webgpu' || kind === 'exact' ? kind : 'auto';
 }
 
 /** An error as it is told to the page, which cannot receive classes. */
