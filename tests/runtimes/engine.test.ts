@@ -117,7 +117,11 @@ describe('EngineRuntime', () => {
     expect(texts).toEqual(['0:5', '0:5#5', '1:5', '1:5#5']);
     expect(complete).toEqual(answers);
     expect(tokens).toBe(8);
-    expect(runtime.describe()).toEqual({ model: { name: 'm', hash: 'h' }, engine: 'exact: arithmetic 1', arithmetic: 1 });
+    expect(runtime.describe()).toEqual({
+      model: { name: 'm', hash: 'h' },
+      engine: 'exact: arithmetic 1',
+      arithmetic: 1,
+    });
     const { info } = engine;
     const named = (more: object): string => {
       Object.assign(info, more);
