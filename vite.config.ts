@@ -1,14 +1,20 @@
 /** The lab's build: a static page that opens from any sub-path, with everything heavy behind workers. */
 import { svelte } from '@sveltejs/vite-plugin-svelte';
-import { defineConfig } from 'vite';
-import { firstPaint, wholeSite } from './tools/build/budgets';
+import { defaultClientConditions, defineConfig } from 'vite';
+import { firstPaint, staticFolder, wholeSite } from './tools/build/budgets';
 import { licences } from './tools/build/licences';
+import { offline } from './tools/build/offline';
+import { optionalRuntimes } from './tools/build/optional';
 import { contentPolicy } from './tools/build/policy';
+import { replayPageFile } from './tools/build/replayPage';
 
 /** Gzipped JavaScript and CSS that a visitor waits for before seeing anything. */
 const FIRST_PAINT_BUDGET = 150_000;
 /** All files together: 1.6 MB of them are the embedded model. */
 const SITE_BUDGET = 10_000_000;
+
+/** Recorded runs together; a visitor loads those that are played. */
+const RECORDED_BUDGET = 3_000_000;
 
 const licence = licences();
 /** Errors cross from worker to page by the names of their classes, which must not be shortened. */
@@ -17,12 +23,18 @@ const rolldownOptions = { output: { keepNames: true } };
 export default defineConfig({
   base: './',
   publicDir: 'static',
+  // ONNX Runtime's WebAssembly is served as it is (tools/build/optional.ts), and is no part of the bundle.
+  resolve: { conditions: [...defaultClientConditions, 'onnxruntime-web-use-extern-wasm'] },
   plugins: [
     svelte(),
     contentPolicy(),
+    optionalRuntimes(),
     licence.note(),
     licence.write,
+    replayPageFile(),
+    offline(),
     firstPaint(FIRST_PAINT_BUDGET),
+    staticFolder('recorded', 'recorded runs', RECORDED_BUDGET),
     wholeSite(SITE_BUDGET),
   ],
   worker: { format: 'es', plugins: () => [licence.note()], rolldownOptions },

@@ -5,7 +5,8 @@ export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
     environment: 'node',
-    testTimeout: 60_000,
+    // Kernels of GPUs take a software driver long to compile when its cache is empty.
+    testTimeout: 180_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
   },

@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['tests/firefox/**/*.firefox.ts'],
+    globalSetup: 'tests/e2e/buildOnce.ts',
     environment: 'node',
     testTimeout: 400_000,
     hookTimeout: 120_000,

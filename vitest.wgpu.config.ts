@@ -9,8 +9,8 @@ export default defineConfig({
   resolve: { alias: { webgpu: fileURLToPath(new URL('tests/engine/wgpu/webgpu.ts', import.meta.url)) } },
   test: {
     include: ['tests/engine/kernels.test.ts', 'tests/engine/gpu-*.test.ts'],
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     pool: 'threads',
     isolate: false,
     maxWorkers: 1,

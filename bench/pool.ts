@@ -6,7 +6,7 @@
  */
 import { readFileSync } from 'node:fs';
 import type { Score } from '../src/log/results';
-import { binomialStandardError, comparisonOfCounts, type PairedComparison } from '../src/society/statistics';
+import { comparisonOfCounts, wilsonInterval, type PairedComparison } from '../src/society/statistics';
 
 interface Report {
   config: Record<string, unknown> & {
@@ -58,7 +58,7 @@ lines.push(
   `${first.config.trainProblems} training and ${first.config.evaluationProblems} evaluation problems a seed, ${size('N', 'agents')}` +
     `${size('M', 'rounds')}${size('K', 'samples')}L = ${iterations}; model \`${first.model.name}\` (sha-256 ${first.model.hash.slice(0, 12)}…); engine ${first.engine}.`,
   '',
-  'Percent right ± binomial standard error over all evaluation problems of all seeds.',
+  'Percent right over all evaluation problems of all seeds, and in brackets the 95 % interval (Wilson).',
   '',
 );
 row('method', ...columns.map((l) => `it. ${l}`));
@@ -68,13 +68,17 @@ for (const { key, label } of methods) {
     const scores = reports.flatMap((report) => report.accuracy[key]?.filter(({ iteration }) => iteration === l) ?? []);
     const right = scores.reduce((sum, score) => sum + score.right, 0);
     const n = scores.reduce((sum, score) => sum + score.n, 0);
-    return n === 0 ? '' : `${((100 * right) / n).toFixed(1)} ± ${(100 * binomialStandardError(right, n)).toFixed(1)}`;
+    const [low, high] = wilsonInterval(right, n).map((share) => (100 * share).toFixed(1));
+    return n === 0 ? '' : `${((100 * right) / n).toFixed(1)} (${low}–${high})`;
   });
   if (cells.some((cell) => cell !== '')) row(label, ...cells);
 }
 
 lines.push('', `## Paired comparisons in iteration ${iterations}`, '');
-lines.push('Same problems, same draws; exact McNemar test over the pooled pairs.', '');
+lines.push(
+  'Same problems, same draws; exact McNemar test over the pooled pairs, and the interval that goes with it (Fay and Lumbard 2021).',
+  '',
+);
 row('first − second', 'points', '95 % interval', 'only first right', 'only second right', 'p');
 row('---', '---:', '---:', '---:', '---:', '---:');
 const label = (key: string): string => methods.find((method) => method.key === key)?.label ?? key;

@@ -34,6 +34,28 @@ export interface Agent {
   seat: number | null;
   /** Adapter with which it answers; null = the base model. */
   adapter: string | null;
+  /** Name of the runtime that plays it; absent = the engine. Its adapter is then never made. */
+  runtime?: string;
+}
+
+/** A runtime beside the engine. */
+export interface RuntimeRecord {
+  /** As the setting `seats` names it. */
+  name: string;
+  /** Package and version, or the protocol. */
+  engine: string;
+  /** The model that answered, and one sha-256 over its files, hex; '' where nobody can know them. */
+  model: { name: string; hash: string };
+  /** sha-256 over the runtime's own binary files, hex; absent where there are none. */
+  files?: string;
+  /** What an endpoint says of itself (`system_fingerprint`). */
+  fingerprint?: string;
+  /** Format of the weights, as far as it is known. */
+  dtype?: string;
+  /** What it computes on, as far as it is known. */
+  device?: string;
+  /** What it gives, as it was found out when it was opened: names of `RuntimeCapabilities`. */
+  gives: string[];
 }
 
 /** Whose weights play together: the untouched base, or what learns together. */
@@ -67,6 +89,8 @@ export interface Cast {
   methods: Method[];
   /** Pairs of method keys that are compared in every iteration ≥ 1, the headline first. */
   compare: [first: string, second: string][];
+  /** Triples of method keys: what share of the gap between the weak one and the ceiling does the student recover (PGR)? Absent: none. */
+  recovered?: [weak: string, student: string, ceiling: string][];
 }
 
 export interface RunStarted extends Cast {
@@ -80,6 +104,8 @@ export interface RunStarted extends Cast {
   /** What computes it (`describeEngine`), and the version of its arithmetic: a higher one may give other bits. */
   engine: string;
   arithmetic: number;
+  /** The runtimes that play some of the seats; absent = the engine plays all. The setting `seats` says who plays where. */
+  runtimes?: RuntimeRecord[];
   /** Version of the program that wrote the log. */
   build: string;
 }
@@ -140,6 +166,10 @@ export interface Turn {
   margins?: string;
   /** Present where the texts that the prompt quotes had to be cut. */
   shortened?: Shortened;
+  /** Name of the runtime that answered; absent = the engine. Its ids are those of its own tokenizer. */
+  runtime?: string;
+  /** The seed that it was sent; absent where its draws are the lab's own, or it takes none. */
+  seed?: number;
   /** Diagnostic with gold that no recipe reads: is the answer right? Absent where no gold is known or no answer is asked for. */
   right?: boolean;
 }
@@ -189,6 +219,8 @@ export interface ExampleRef extends TurnRef {
   kind: string;
   /** Weight of the loss on the turn; absent = 1. Negative makes the turn less probable. */
   weight?: number;
+  /** Weight of each token of the turn beside it, thousandths, packed; absent = all 1. 0 masks a token. */
+  tokens?: string;
   /** Preferences: the turn that this one is preferred to. */
   rejected?: TurnRef;
   /** Index of the turn under whose prompt it (and the rejected one) is learnt, where that is not its own. */
@@ -237,8 +269,19 @@ export interface JobSuperseded {
   steps: number;
 }
 
+/** Made of other adapters. */
+export interface MergeOrigin {
+  merge: string[];
+  rule: string;
+  /** Share of the norm that the adapter's rank cannot hold, 0..1 in thousandths; absent where nothing is lost. */
+  lost?: number;
+}
+
 /** Where the weights of an adapter come from. */
-export type AdapterOrigin = { job: string; steps: number } | { merge: string[]; rule: string } | { imported: string };
+export type AdapterOrigin = { job: string; steps: number } | MergeOrigin | { imported: string };
+
+/** Stands for the job of an adapter that was merged. */
+export const MERGED = 'merged';
 
 export interface AdapterVersion {
   type: 'adapter';
@@ -296,6 +339,39 @@ export interface PseudoLabels {
   acceptedRight: number;
 }
 
+/** What somebody found about turns of a group when their episodes were in the log already. */
+export interface Judged {
+  type: 'judged';
+  iteration: number;
+  /** As in a verdict. */
+  by: string;
+  /** Group that the turns are in. */
+  from: GroupKey;
+  turns: { problem: number; turn: number }[];
+  /** One for each of `turns`. */
+  scores: number[];
+}
+
+/** Numbers that a recipe found out about its own work, by name: the weight of an expert, an effective sample size. */
+export interface Measured {
+  type: 'measured';
+  iteration: number;
+  /** Key of the learner that they are about. */
+  learner: string;
+  /** What they are of, for people: "round 2". */
+  name: string;
+  /** In the order in which they are shown; rounded to six decimals. */
+  values: Measure[];
+}
+
+export interface Measure {
+  /** For people, the same in every iteration: "pairs that the teacher swapped". */
+  label: string;
+  value: number;
+  /** Of how many; absent = it is no share. */
+  of?: number;
+}
+
 export interface RunFinished {
   type: 'run-finished';
   iterations: number;
@@ -312,6 +388,8 @@ export type RunEvent =
   | AdapterVersion
   | PseudoLabels
   | EvaluationDone
+  | Judged
+  | Measured
   | RunFinished;
 
 /** Name of a group of episodes: "train/society/1", or with its part "train/society/1/tree". */

@@ -11,6 +11,8 @@ export class ColumnError extends PolylogueError {}
 export const LOGPROB_SCALE = 1000;
 /** Margins are kept in hundredths. */
 export const MARGIN_SCALE = 100;
+/** Weights of tokens are kept in thousandths. */
+export const TOKEN_WEIGHT_SCALE = 1000;
 
 const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 const VALUES = new Int8Array(128).fill(-1);

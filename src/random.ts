@@ -19,6 +19,18 @@ export const STREAMS = {
   summarise: 10,
   summariseEvaluation: 11,
   split: 12,
+  /** Tokens and examples drawn by their weights (boosting), and texts that are given instead of sampled. */
+  boost: 13,
+  reading: 14,
+  candidates: 15,
+  distil: 21,
+  summariseDistil: 22,
+  randomLabel: 23,
+  /** Which of two answers a person sees first. */
+  order: 30,
+  /** What the untouched model says before agents start apart, and which of it they learn. */
+  start: 31,
+  startSelect: 32,
 } as const;
 
 export interface DrawName {

@@ -9,7 +9,9 @@ const outDir = mkdtempSync(join(tmpdir(), 'polylogue-licences-'));
 try {
   await build({ build: { outDir, emptyOutDir: true }, logLevel: 'error' });
   const shipped = shippedInSite(readFileSync(join(outDir, 'licences.txt'), 'utf8'));
-  writeFileSync('docs/licences.md', licenceList(lockedPackages(readFileSync('package-lock.json', 'utf8'), shipped)));
+  const packages = lockedPackages(readFileSync('package-lock.json', 'utf8'), shipped);
+  const peers = lockedPackages(readFileSync('bench/peers/package-lock.json', 'utf8'), new Set());
+  writeFileSync('docs/licences.md', licenceList(packages, peers));
 } finally {
   rmSync(outDir, { recursive: true, force: true });
 }

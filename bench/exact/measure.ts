@@ -58,6 +58,29 @@ export async function measure(work: () => Promise<void> | void, repeat: number, 
   return { seconds, cpuSeconds: least };
 }
 
+/** Work that is measured beside other work. */
+export interface Entry {
+  work: () => Promise<void>;
+  repeat: number;
+  /** Pieces of work in one; default 1. */
+  inner?: number;
+}
+
+/** Everybody once, then everybody again: what disturbs the machine for a while disturbs all of them. Each is done once before. */
+export async function measureInTurns(entries: readonly Entry[]): Promise<Timing[]> {
+  const best = entries.map((): Timing => ({ seconds: Infinity, cpuSeconds: Infinity }));
+  for (const { work } of entries) await work();
+  for (let turn = 0; turn < Math.max(...entries.map(({ repeat }) => repeat)); turn++) {
+    for (const [i, { work, repeat, inner }] of entries.entries()) {
+      if (turn >= repeat) continue;
+      const { seconds, cpuSeconds } = await measure(work, 1, inner);
+      const before = best[i] as Timing;
+      best[i] = { seconds: Math.min(before.seconds, seconds), cpuSeconds: Math.min(before.cpuSeconds, cpuSeconds) };
+    }
+  }
+  return best;
+}
+
 /** One line of results. @param numbers rounded to four digits */
 export function line(what: string, about: Record<string, unknown>, numbers: Record<string, number>): void {
   const rounded = Object.fromEntries(

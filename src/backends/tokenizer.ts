@@ -30,7 +30,7 @@ export interface ChatTokenizer {
   encodeContinuation(prompt: string, completion: string): Promise<Turn>;
   /** Ids of the text as it is, no special tokens added. */
   encode(text: string): Promise<number[]>;
-  /** Ids of a text that stands alone: before it what the tokenizer begins texts with by itself (Llama's BOS; most have nothing). */
+  /** Ids of a text that stands alone: before it what the tokenizer begins texts with (Llama's BOS; most have nothing). */
   encodeDocument(text: string): Promise<number[]>;
   /** Text of the ids, special tokens left out. */
   decode(ids: readonly number[]): string;

@@ -4,9 +4,9 @@
  *
  * Letters as in types.ts; Q = H·Dh, K = K·Dh of a token.
  */
-import { projectionShape, tensorShapes } from './config';
-import { matrixLayout } from './matrixLayout';
-import { PROJECTIONS, type CacheDtype, type ModelConfig, type WeightDtype } from './types';
+import { projectionShape } from './config';
+import { PROJECTIONS, type CacheDtype, type ModelConfig } from './types';
+import { stackRows } from './weightBuffers';
 
 /** Bytes of buffers by name; a buffer of 0 bytes is not made. */
 export type Sizes<Name extends string = string> = Record<Name, number>;
@@ -27,6 +27,11 @@ export const COPY_WORDS = 4;
 export const TRACK_WORDS = 8;
 /** 32-bit words of one entry of the step list of `adamw`: slot, clip, step size, √bias2, decay, three unused. */
 export const STEP_WORDS = 8;
+/**
+ * Most tokens that GPUs' kernels for few tokens are used for. A block of 8 columns reaches about two thirds of what the tiled kernel does
+ * with 64 tokens, which computes 64 however few there are.
+ */
+export const FEW_TOKENS = 32;
 /** Outputs of a matrix from which on a sum over them is split over workgroups: few tokens have too few of those otherwise. */
 export const SPLIT_OUTPUTS = 16384;
 /** Into how many. */
@@ -39,16 +44,6 @@ export const NORM_CHUNKS = 1024;
 /** What a device allocates for so many bytes. */
 export function bufferBytes(bytes: number): number {
   return Math.max(4, Math.ceil(bytes / 4) * 4);
-}
-
-/** Frozen weights by the names of their tensors. @throws RequestError when the format cannot pack a width */
-export function weightSizes(config: ModelConfig, dtype: WeightDtype): Sizes {
-  const sizes: Sizes = {};
-  for (const [name, shape] of tensorShapes(config)) {
-    const [rows, columns] = shape as [number, number?];
-    sizes[name] = columns === undefined ? rows * 4 : matrixLayout(dtype, rows, columns).bytes;
-  }
-  return sizes;
 }
 
 /** Rank that adapters are given room for: a multiple of 4, so that rows of B load as vec4. */
@@ -107,12 +102,31 @@ function keyBytes({ numKvHeads, headDim }: ModelConfig, cache: CacheDtype): numb
   return numKvHeads * headDim * (cache === 'f16' ? 2 : 4);
 }
 
+/** Keys of a token that one workgroup takes in decoding, SEGMENT in fragments/segments.wgsl. */
+export const ATTENTION_SEGMENT = 256;
+
+/** Segments that so many keys are split in; 0 where one workgroup takes them. A power of two, so that few programs are recorded. */
+export function segmentsOf(keys: number): number {
+  return keys <= ATTENTION_SEGMENT ? 0 : 2 ** Math.ceil(Math.log2(keys / ATTENTION_SEGMENT));
+}
+
+/** Workgroups that a line of a large vocabulary is cut for on a GPU, SLICES in fragments/slices.wgsl. */
+export const SAMPLING_SLICES = 32;
+
+/** Whether it is: by the vocabulary alone, since what a row draws must not depend on how many rows there are. */
+export function sampledInSlices(vocabulary: number): boolean {
+  return vocabulary >= 16_384;
+}
+
 /** What a decoder keeps beside the cache and the activations. */
 export function decoderBufferSizes(config: ModelConfig, sizes: DecoderSizes) {
   const { maxRows, tokens, logitsRows } = sizes;
   const { hiddenSize: D, vocabSize: V } = config;
   const rows = maxRows + 1;
   const lines = padRows(maxRows);
+  const few = Math.min(lines, FEW_TOKENS);
+  // At least one, so that there is something to bind.
+  const segments = Math.max(1, segmentsOf(sizes.maxLength));
   const elements = {
     ids: tokens,
     row: tokens,
@@ -127,6 +141,9 @@ export function decoderBufferSizes(config: ModelConfig, sizes: DecoderSizes) {
     'logits (maxRows)': logitsRows * V,
     'log-probabilities': logitsRows,
     'sampling weights (maxRows)': lines * V,
+    'sums of segments': few * segments * config.numHeads * config.headDim,
+    'softmax of segments': few * segments * config.numHeads * 2,
+    'parts of sampling': lines * (sampledInSlices(V) ? 8 * SAMPLING_SLICES : 4),
     'sampling settings': rows * SETTINGS_WORDS,
     'slots of rows': rows,
     'row states': rows * STATE_WORDS,
@@ -162,7 +179,10 @@ export function sharedActivationSizes(config: ModelConfig, rank: number, tokens:
     up: F,
     act: F,
   };
-  return times(elements, 4 * tokens);
+  // What few tokens take in place of q, k and v raw, and of xa.
+  const few = Math.min(tokens, FEW_TOKENS);
+  const stacked = { 'q, k, v': few * stackRows(config, 'qkv'), 'xa of a stack': few * 3 * R };
+  return { ...times(elements, 4 * tokens), ...times(stacked, 4) };
 }
 
 /** The intermediates of one layer that its backward pass reads; `xa` once for every projection. */

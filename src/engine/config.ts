@@ -132,6 +132,14 @@ export function projectionName(layer: number, projection: Projection, part: 'wei
 }
 
 /** Names of the embedding and of an untied head in a Hugging Face checkpoint. */
+/** Projections that read the same hidden states: their matrices are kept as one. */
+export const STACKS = {
+  qkv: ['q_proj', 'k_proj', 'v_proj'],
+  gateUp: ['gate_proj', 'up_proj'],
+} as const satisfies Record<string, readonly Projection[]>;
+export type StackName = keyof typeof STACKS;
+export const STACK_NAMES = Object.keys(STACKS) as StackName[];
+
 export const EMBEDDING_NAME = 'model.embed_tokens.weight';
 export const HEAD_NAME = 'lm_head.weight';
 

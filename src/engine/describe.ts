@@ -21,7 +21,7 @@ export function describeEngine({ kind, device, arithmetic, cache }: Omit<EngineI
 }
 
 /** Version of the GPU kernels' and of PyTorch's arithmetic. */
-const OTHER_ARITHMETIC = 1;
+const OTHER_ARITHMETIC = 2;
 
 /** Version of an engine's arithmetic, for logs: a higher one may give other bits for the same calls. */
 export function arithmeticOf({ kind }: Pick<EngineInfo, 'kind'>): number {

@@ -7,6 +7,21 @@ export const GROUP = 32;
 /** Bits of a packed weight, its share of the scale aside. */
 export const PACKED_BITS = { f16: 16, int8: 8, int4: 4 } as const;
 
+/** Rows of which a part of a stack begins at a multiple: whatever the format, its first byte may then begin a binding. */
+export const STACK_ROWS = 64;
+
+/** First rows of parts with these rows that are stacked, then the rows of all. */
+export function stackedRows(rows: readonly number[]): number[] {
+  const firsts = [0];
+  let next = 0;
+  rows.forEach((count, i) => {
+    next += count;
+    if (i < rows.length - 1) next = Math.ceil(next / STACK_ROWS) * STACK_ROWS;
+    firsts.push(next);
+  });
+  return firsts;
+}
+
 /** Where the numbers of a matrix lie in its buffer. */
 export interface MatrixLayout {
   dtype: WeightDtype;

@@ -136,7 +136,6 @@ export function passedOn<N extends CallName>(names: readonly N[], pass: PassOn<N
 }
 
 /** The same as a base class: the named calls all go through the method `pass` of the class. */
-
 export function passingBase<N extends CallName>(names: readonly N[]) {
   abstract class Base {
     constructor() {

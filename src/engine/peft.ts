@@ -25,6 +25,8 @@ export function adapterTensorName(layer: number, projection: Projection, matrix:
   return `base_model.model.model.layers.${layer}.${projectionPath(projection)}.lora_${matrix}.weight`;
 }
 
+const LORA_TENSOR = /^base_model\.model\.model\.layers\.\d+\.(\w+\.\w+)\.lora_([AB])\.weight$/;
+
 /** Name of an adapter's head [1, D]: what a model for classification of sequences with one label calls its score. */
 export const HEAD_TENSOR = 'base_model.model.score.weight';
 
@@ -75,6 +77,27 @@ export function checkAdapter(model: ModelConfig, weights: AdapterWeights, what =
       throw new AdapterError(
         `${what}: tensor ${name} belongs to no target projection of the model and is no head of this adapter`,
       );
+  }
+}
+
+/** As far as an adapter can be checked without its model. @throws AdapterError */
+function checkAlone({ config, tensors }: AdapterWeights, what: string): void {
+  const paths = config.targets.map((target) => projectionPath(target));
+  const refuse = (name: string, problem: string): never => {
+    throw new AdapterError(`${what}: tensor ${name} ${problem}`);
+  };
+  for (const [name, { shape, data }] of tensors) {
+    const [, path = '', matrix] = LORA_TENSOR.exec(name) ?? [];
+    const isHead = name === HEAD_TENSOR && config.head === true;
+    if (!isHead && !paths.includes(path))
+      refuse(name, 'belongs to no target projection and is no head of this adapter');
+    const wanted = isHead ? 1 : config.rank;
+    if (shape.length !== 2 || shape[matrix === 'B' ? 1 : 0] !== wanted)
+      refuse(name, `has shape [${shape.join(', ')}], which does not fit the rank ${config.rank}`);
+    const other = name.replace(/lora_([AB])/, (_, one) => (one === 'A' ? 'lora_B' : 'lora_A'));
+    if (!tensors.has(other)) refuse(other, 'is missing');
+    const at = firstNonFinite(data);
+    if (at >= 0) refuse(name, `is ${data[at]} at element ${at}`);
   }
 }
 
@@ -168,13 +191,14 @@ export async function loadAdapter(source: FileSource, model: ModelConfig): Promi
 /**
  * Reads the two files of an adapter directory and checks them against the model.
  *
+ * @param model null: it is not at hand, and only names, shapes of A and B and numbers are checked
  * @param name the directory, for messages
  * @throws ConfigError (adapter_config.json is not JSON), AdapterError, SafetensorsError, WeightValueError
  */
 export function parseAdapter(
   configBytes: Uint8Array,
   weightBytes: Uint8Array,
-  model: ModelConfig,
+  model: ModelConfig | null,
   name: string,
 ): AdapterWeights {
   const source = { name } as FileSource;
@@ -190,7 +214,8 @@ export function parseAdapter(
     if (tensors.has(plain)) throw new AdapterError(`${weightsFile}: tensor ${plain} is there twice, once as ${key}`);
     tensors.set(plain, { shape: tensor.shape, data: tensor.data.slice() });
   }
-  checkAdapter(model, { config, tensors }, weightsFile);
+  if (model) checkAdapter(model, { config, tensors }, weightsFile);
+  else checkAlone({ config, tensors }, weightsFile);
   return { config, tensors };
 }
 

@@ -61,7 +61,7 @@ export function readAdapterConfig(read: JsonFile, file: string): AdapterConfig {
     refuse(`peft_type ${shown(fields.peft_type ?? null)} is not supported (only "LORA")`);
   checkKeys(fields, read, file);
   asAdapterError(() => refuseNonFinite(read, fields, (key) => !Object.hasOwn(HARMLESS_ADAPTER_KEYS, key), file));
-  if ((fields.bias ?? 'none') !== 'none') {
+  if (fields.bias !== undefined && fields.bias !== 'none') {
     refuse(`bias ${shown(fields.bias)} is not supported (only "none"); train the adapter without it`);
   }
   const rslora = fields.use_rslora ?? false;
@@ -109,7 +109,7 @@ function checkKeys(fields: Fields, { lines }: JsonFile, file: string): void {
 }
 
 function number(fields: Fields, key: string, fallback: number, file: string): number {
-  const value = fields[key] ?? fallback;
+  const value = fields[key] === undefined ? fallback : fields[key];
   if (typeof value === 'number') return value;
   const advice = typeof value === 'string' ? ', not a number; write it without quotes' : ', not a number';
   throw new AdapterError(`${file}: "${key}" is ${shown(value)}${advice}`);

@@ -23,7 +23,7 @@ export function windowsOf(ids: readonly number[], size: number): number[][] {
 /**
  * Perplexity of a text: exp of the mean −log p of every token but the first, each predicted from those before it in its window.
  *
- * @param ids of the whole text, at least two. As it is usually measured, with the BOS where the tokenizer puts one before a text by itself
+ * @param ids of the whole text, at least two. As it is usually measured, with the BOS where the tokenizer puts one before a text
  *   (`encodeDocument`): then the text's own first token is predicted too. Later windows begin with the last token of the one before.
  * @param window tokens of a window at most
  * @throws what `Engine.score` throws

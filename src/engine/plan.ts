@@ -22,14 +22,17 @@ import {
   stepSizes,
   trainingActivationSizes,
   turnsBytes,
-  weightSizes,
   type Sizes,
   type TrainingSize,
 } from './buffers';
 import { resolveMaxLength } from './requests';
 import type { CacheDtype, EngineOptions, MemoryPlan, ModelConfig, WeightDtype } from './types';
+import { weightSizes } from './weightBuffers';
 
 export type { TrainingSize } from './buffers';
+
+/** Bytes that a binding may have on every WebGPU device; some phones and software drivers allow no more. */
+export const LEAST_BINDING = 128 << 20;
 
 const DEFAULT_MAX_ROWS = 64;
 const DEFAULT_MAX_ADAPTERS = 16;
@@ -87,6 +90,7 @@ export function engineRoom(config: ModelConfig, options: EngineOptions): EngineR
 /**
  * What an engine allocates: without `training` until its first training job, with it when a job of that size has run. Where the
  * device is known, `options.cache` should be what it takes (`cacheDtype`); `auto` is planned as f32.
+ * @param limit bytes of a binding; what lies in several because of it changes the largest buffer alone
  * @throws RequestError for an impossible maxLength, or when a format cannot pack a width of the model
  */
 export function planModel(
@@ -94,13 +98,14 @@ export function planModel(
   options: EngineOptions,
   training?: TrainingSize,
   memory: TrainMemory = DEFAULT_MEMORY,
+  limit = Infinity,
 ): ModelPlan {
   const room = engineRoom(config, options);
   const rank = allocatedRank(room.maxRank);
   const sizes = decoderSizes(config, room.maxRows, room.maxLength, room.cache);
   const adapters = adapterSizes(config, room.maxAdapters, room.maxRank);
   const sum = new Sum();
-  sum.add('weights', 'weights of', weightSizes(config, room.dtype));
+  sum.add('weights', 'weights of', weightSizes(config, room.dtype, limit));
   const cache = cacheBytes(config, sizes);
   sum.add('kvCache', 'keys, values of a layer:', { keys: cache, values: cache }, config.numLayers);
   sum.add('activations', 'generation:', sharedActivationSizes(config, rank, sizes.tokens));
@@ -114,6 +119,30 @@ export function planModel(
     addTraining(sum, config, rank, training, memory);
   }
   return sum.plan();
+}
+
+/**
+ * Why a device whose bindings hold `limit` bytes at most refuses an engine, however few or short its rows; null when it does not. An
+ * embedding that is too large for a binding lies in several.
+ */
+export function tooLargeFor(
+  limit: number,
+  config: ModelConfig,
+  { dtype, maxAdapters, maxRank }: Pick<EngineRoom, 'dtype' | 'maxAdapters' | 'maxRank'>,
+): string | null {
+  const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;
+  const most = `this device's buffers hold ${mebibytes(limit)} at most`;
+  for (const [name, bytes] of Object.entries(weightSizes(config, dtype, limit))) {
+    if (bytes <= limit) continue;
+    const advice = dtype === 'int4' ? 'choose a smaller model' : 'choose int4 (dtype) or a smaller model';
+    return `${name} takes ${mebibytes(bytes)} as ${dtype}, ${most}; ${advice}`;
+  }
+  const { pool } = adapterSizes(config, maxAdapters, maxRank);
+  if (pool <= limit) return null;
+  return (
+    `${maxAdapters} adapters of rank ${maxRank} take ${mebibytes(pool)}, ${most}; choose fewer agents (maxAdapters) or a smaller ` +
+    'rank (maxRank)'
+  );
 }
 
 /** Bytes of all parts, and the largest. */

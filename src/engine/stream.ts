@@ -148,7 +148,7 @@ function tensorRoom(name: string, shape: number[], config: ModelConfig): Float32
     const all = [...tensorShapes(config).values()].reduce((sum, sizes) => sum + sizes.reduce((a, b) => a * b, 1), 0);
     throw new MemoryPlanError(
       `there is no memory for ${name}: without WebGPU all ${Math.ceil((4 * all) / 2 ** 20)} MiB of the weights must be in ` +
-        'memory as f32; choose a smaller model, or a browser with WebGPU',
+        'memory as f32; choose int4 weights, a smaller model, or a browser with WebGPU',
       { cause },
     );
   }

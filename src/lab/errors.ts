@@ -25,5 +25,23 @@ export class EngineReplacedError extends PolylogueError {}
 /** The engine worker is gone, and what was asked of it is not to be asked again. */
 export class EngineGoneError extends PolylogueError {}
 
+/** A run names a site that nobody has allowed in this visit. */
+export class EndpointNotAllowedError extends PolylogueError {
+  constructor(readonly origin: string) {
+    super(
+      `Some agents need ${origin}, and it was not allowed in this visit. Allow it beside the seats in the settings, or beside Resume.`,
+    );
+  }
+}
+
 /** A command came before the lab was connected to its engine, or for a run that it cannot be done to. */
 export class LabStateError extends PolylogueError {}
+
+/** A run is to be repeated or checked with other weights than it was made with. */
+export class OtherModelError extends PolylogueError {
+  constructor(name: string, hash: string, wanted: string) {
+    super(
+      `The model ${name} is another one here: its weights have the sha-256 ${hash}, and the run was made with ${wanted}. Get that model, or start a new run.`,
+    );
+  }
+}

@@ -1,33 +1,44 @@
 /**
  * The lab worker's side of `LabApi`: one experiment at a time, on the engine worker's device, with its log in the store.
  */
-import type { MemoryPlan } from '../engine/types';
 import { folderAddress } from '../models/address';
 import type { ModelFolder } from '../models/folder';
+import type { ChunkStore } from '../models/store';
+import type { EpisodeKey } from '../events';
 import type { RunConfig } from '../recipes/config';
+import type { Shown } from '../recipes/human';
 import { checkConfig } from '../recipes/resolve';
 import type { KeepAdapters } from '../store/keep';
 import { requireNewestFormat } from '../store/readBack';
-import type { RunRecord, RunStore } from '../store/types';
+import type { Repeated, RunRecord, RunStore } from '../store/types';
 import { NO_PULSE, type Pulse } from '../supervision';
 import { EngineLink, type EngineEnd } from './host/engineLink';
-import { EngineGoneError, EngineReplacedError, LabBusyError, LabStateError } from './errors';
+import { EndpointNotAllowedError, EngineGoneError, EngineReplacedError, LabBusyError, LabStateError } from './errors';
 import { LabModels } from './setup/loadedModels';
 import type { ModelSources } from './setup/parts';
+import { otherMemory } from './setup/otherMemory';
 import { Neighbours } from './run/neighbours';
 import { Outbox } from './run/outbox';
 import { readyTask, requireProblems } from './setup/problems';
 import { createRun } from './run/runner';
 import { described, resumedOn } from './setup/engineOptions';
+import { checkStored, requireModel } from './stored/checkRun';
+import type { VoiceOpeners } from './setup/voices';
+import { importRun } from './stored/import';
+import { repeatedRun } from './stored/repeated';
 import { StoredLab } from './stored/storedLab';
 import type {
+  CheckReport,
+  CheckRequest,
   DeviceSpeed,
   EngineChoice,
   EngineSummary,
+  ImportedRun,
   LabApi,
   LabMessage,
   ModelCheck,
   ModelCheckRequest,
+  RunMemory,
   StepUnit,
 } from './types';
 import { Work, type WorkParts } from './run/work';
@@ -41,6 +52,10 @@ export interface LabParts extends ModelSources {
   channel: BroadcastChannel | null;
   /** Is told of all that gets done. */
   pulse?: Pulse;
+  /** How runtimes beside the engine are opened; absent = there are none. @param base the page's address */
+  voices?: (base: string) => Omit<VoiceOpeners, 'keyOf'>;
+  /** Where models of other runtimes are kept. */
+  openChunks?(): Promise<ChunkStore>;
 }
 
 export class Lab extends StoredLab implements LabApi {
@@ -51,6 +66,11 @@ export class Lab extends StoredLab implements LabApi {
   #outbox: Outbox | null = null;
   #work: Work | null = null;
   #pace = 0;
+  /** Name of the run that is being checked. */
+  #checking: string | null = null;
+  #base = '';
+  /** Keys of the servers that may be asked, by origin. They leave this memory in requests to the server alone. */
+  readonly #keys = new Map<string, string | null>();
 
   constructor(parts: LabParts) {
     super(parts.openStore);
@@ -87,6 +107,7 @@ export class Lab extends StoredLab implements LabApi {
       this.#outbox?.now({ type: 'notice', runId: this.#work?.record.id ?? null, notice });
     });
     this.#models = new LabModels(this.#parts, this.#link, base);
+    this.#base = base;
     this.#outbox = new Outbox((batch, own) => {
       messages.postMessage(batch);
       if (own) this.#neighbours.tell(batch);
@@ -114,12 +135,21 @@ export class Lab extends StoredLab implements LabApi {
     return models.measure(config, choice, () => readyTask(store, config));
   }
 
-  async start(config: RunConfig, engine: EngineChoice, keep?: KeepAdapters): Promise<RunRecord> {
+  async start(config: RunConfig, engine: EngineChoice, keep?: KeepAdapters, repeats?: Repeated): Promise<RunRecord> {
     const checked = checkConfig(config);
     return this.#begin(engine, async (store) => {
       await requireProblems(store, checked);
-      return createRun(store, checked, undefined, keep);
+      return createRun(store, checked, undefined, keep, repeats);
     });
+  }
+
+  async runAgain(runId: string, engine: EngineChoice): Promise<RunRecord> {
+    this.#requireIdle();
+    const store = await this.openStore();
+    const record = await store.run(runId);
+    requireNewestFormat(record, (await store.lines(runId, 0, 1))[0]);
+    const repeats = await repeatedRun(store, record);
+    return this.start(record.config, resumedOn(record.engine, engine), record.keepAdapters, repeats);
   }
 
   async resume(runId: string, engine: EngineChoice): Promise<RunRecord> {
@@ -150,6 +180,10 @@ export class Lab extends StoredLab implements LabApi {
     this.#work?.control.setPace(milliseconds);
   }
 
+  async pick(at: EpisodeKey, shown: Shown): Promise<void> {
+    this.#work?.pick(at, shown);
+  }
+
   async stop(): Promise<void> {
     const work = this.#work;
     work?.stop();
@@ -160,10 +194,19 @@ export class Lab extends StoredLab implements LabApi {
     await this.#work?.flush();
   }
 
-  async plan(config: RunConfig): Promise<MemoryPlan> {
+  async importRun(file: string, bytes: Uint8Array): Promise<ImportedRun> {
+    const { models } = this.#connected();
+    const imported = await importRun(await this.openStore(), file, bytes, (config) => models.configOf(config));
+    this.tell({ type: 'run', run: imported.run });
+    return imported;
+  }
+
+  async plan(config: RunConfig): Promise<RunMemory> {
     const checked = checkConfig(config);
     const ready = await readyTask(await this.openStore(), checked);
-    return this.#connected().models.plan(checked, ready);
+    const plan = await this.#connected().models.plan(checked, ready);
+    const others = await otherMemory(checked, this.#parts, this.#base);
+    return others.length > 0 ? { ...plan, others } : plan;
   }
 
   async checkModel(request: ModelCheckRequest, port: MessagePort): Promise<ModelCheck> {
@@ -176,6 +219,24 @@ export class Lab extends StoredLab implements LabApi {
     }
   }
 
+  async checkRun(request: CheckRequest, port: MessagePort): Promise<CheckReport> {
+    const { models } = this.#connected();
+    this.#requireIdle();
+    const store = await this.openStore();
+    const record = await store.run(request.runId);
+    this.#checking = record.name;
+    try {
+      const pulse = this.#parts.pulse ?? NO_PULSE;
+      const report = await checkStored(store, record, request, models, (progress) => port.postMessage(progress), pulse);
+      const checked = { mode: report.mode, holds: report.holds, at: Date.now() };
+      this.tell({ type: 'run', run: await store.update(record.id, { checked }) });
+      return report;
+    } finally {
+      this.#checking = null;
+      port.close();
+    }
+  }
+
   async addFolder(folder: ModelFolder): Promise<string> {
     const { models } = this.#connected();
     const address = folderAddress(folder.name);
@@ -184,6 +245,10 @@ export class Lab extends StoredLab implements LabApi {
       throw new LabBusyError(`The run ${record.name} is at work with a folder of this name. Stop it first.`);
     }
     return models.addFolder(folder);
+  }
+
+  async allowEndpoint(origin: string, key: string | null): Promise<void> {
+    this.#keys.set(new URL(origin).origin, key);
   }
 
   /** Takes the lock, finds or makes the run, and sets to work without waiting for the end. */
@@ -257,12 +322,24 @@ export class Lab extends StoredLab implements LabApi {
     const { config } = work.record;
     const ready = await readyTask(store, config);
     const opened = await this.#connected().models.open(config, choice, ready, (bytes) => work.loading(bytes));
-    return { store, task: ready.task, problems: ready.problems, ...opened };
+    const wanted = work.record.repeats?.modelHash ?? null;
+    if (wanted !== null) requireModel({ model: { name: config.model, hash: wanted } }, opened.engine.modelHash);
+    const voices = { ...this.#parts.voices?.(this.#base), keyOf: (origin: string) => this.#keyOf(origin) };
+    return { store, task: ready.task, problems: ready.problems, ...opened, voices };
+  }
+
+  /** @throws EndpointNotAllowedError */
+  #keyOf(origin: string): string | null {
+    const key = this.#keys.get(origin);
+    if (key === undefined) throw new EndpointNotAllowedError(origin);
+    return key;
   }
 
   /** @throws LabBusyError */
   #requireIdle(): void {
     if (this.#work) throw new LabBusyError(`The run ${this.#work.record.name} is at work. Stop it first.`);
+    if (this.#checking !== null)
+      throw new LabBusyError(`The run ${this.#checking} is being checked. Wait until that is done.`);
   }
 
   #connected(): { models: LabModels; outbox: Outbox } {

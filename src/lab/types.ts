@@ -3,13 +3,17 @@
  * back on a message port (`LabMessage`): batches of log events, which are the run, and status and partial text, which
  * are passing and never stored.
  */
-import type { RunEvent } from '../events';
+import type { EpisodeKey, RunEvent } from '../events';
 import type { ModelFolder } from '../models/folder';
 import type { RunConfig } from '../recipes/config';
+import type { Shown } from '../recipes/human';
+import type { RunCheck } from '../share/claims';
+import type { ExportKind } from '../share/exports/kinds';
+import type { RunVerdict } from '../share/verdict';
 import type { KeepAdapters } from '../store/keep';
-import type { ProblemsEntry, RunCondition, RunRecord } from '../store/types';
+import type { ProblemsEntry, Repeated, RunChecked, RunCondition, RunRecord } from '../store/types';
 import type { EngineNotice } from '../engine/resilient';
-import type { EngineInfo, EngineReport, MemoryPlan, WeightDtype } from '../engine/types';
+import type { AdapterWeights, EngineInfo, EngineReport, MemoryPlan, WeightDtype } from '../engine/types';
 import type { Problem, Split } from '../tasks/types';
 import type { LoadProgress } from './host/engineHost';
 import type { EngineEnd } from './host/engineLink';
@@ -57,6 +61,15 @@ export type Activity =
     }
   | { kind: 'finetune'; iteration: number; step: number; totalSteps: number; adapters: string[] };
 
+/** Two answers of which a person is to pick the better one. */
+export interface AskedPair {
+  /** Episode that the pick belongs to. */
+  at: EpisodeKey;
+  question: string;
+  /** A, and B. */
+  shown: [a: string, b: string];
+}
+
 export interface LabStatus {
   state: LabState;
   runId: string | null;
@@ -65,9 +78,13 @@ export interface LabStatus {
   progress: number;
   /** Seconds left at the present speed; null while not known. */
   secondsLeft: number | null;
+  /** The same at the fastest and the slowest speed of late; null or absent while too little is done. */
+  secondsRange?: [number, number] | null;
   engine: EngineSummary | null;
   /** Stage that is at work, or was when the run was held; null or absent while nothing is computed. */
   phase?: StageId | null;
+  /** The run waits for a person's pick. Absent or null: it does not. */
+  asking?: AskedPair | null;
 }
 
 /** The engine in use, for people. */
@@ -76,9 +93,11 @@ export interface EngineSummary {
   device: string;
   /** Why the exact engine is used and not WebGPU; null where WebGPU has a GPU, or an engine was asked for. */
   fallbackReason: string | null;
+  /** There is a GPU: a short trial of the small model gave the reason. */
+  measured?: boolean;
   /** WebGPU is played by the processor: a software driver stands in for a GPU. */
   software: boolean;
-  /** Of products with packed weights, and with it by itself the format of keys and values; absent = f32. */
+  /** Of products with packed weights, and with it the format of keys and values; absent = f32. */
   arithmetic?: 'f32' | 'f16';
 }
 
@@ -91,6 +110,8 @@ export interface PartialDebate {
   problem: number;
   /** 1.. */
   round: number;
+  /** Id of an agent who speaks in the round. */
+  agent?: string;
   texts: string[];
   /** Of the rounds before, in full: earlier[m][n]. */
   earlier?: string[][];
@@ -112,6 +133,19 @@ export type LabMessage =
   | { type: 'error'; runId: string | null; name: string; message: string };
 
 /** How fast this device is with a model. */
+/** Memory of the device that a run takes: the engine's, and that of runtimes that compute on it beside the engine. */
+export interface RunMemory extends MemoryPlan {
+  /** Absent = nobody else computes there. */
+  others?: OtherMemory[];
+}
+
+export interface OtherMemory {
+  /** As the setting `seats` names the runtime. */
+  name: string;
+  /** Bytes of its weights; null while nobody knows. Keys, values and activations come on top. */
+  bytes: number | null;
+}
+
 export interface DeviceSpeed {
   kind: EngineInfo['kind'];
   secondsPerGeneratedToken: number;
@@ -183,6 +217,60 @@ export interface ProblemsSummary {
   example: Problem | null;
 }
 
+/** What is made of a run for other programs. */
+export type ExportRequest =
+  | { kind: Exclude<ExportKind, 'page'> }
+  /** `template`: text of the site's file; `site`: address of the page, before the run's link. */
+  | { kind: 'page'; template: string; site: string };
+
+export interface ExportedFile {
+  name: string;
+  /** Media type. */
+  type: string;
+  bytes: Uint8Array;
+}
+
+/** A run that came from a file. */
+export interface ImportedRun {
+  run: RunRecord;
+  /** What is not as it was, in sentences. */
+  notes: string[];
+}
+
+export type CheckMode = RunChecked['mode'];
+
+/** What is to be checked of a stored run. */
+export interface CheckRequest {
+  runId: string;
+  mode: CheckMode;
+  engine: EngineChoice;
+  /** Answers that a spot check does again; a training job more for every ten, at least one. */
+  units: number;
+  /** Seed of the choice of units. */
+  draw: number;
+}
+
+/** How far a check is. */
+export type CheckProgress = { bytes: LoadProgress } | { done: number; of: number };
+
+export interface CheckReport {
+  mode: CheckMode;
+  /** Nothing that was looked at is other than claimed. */
+  holds: boolean;
+  checks: RunCheck[];
+}
+
+/** How far a run repeats another one. */
+export interface RepeatVerdict {
+  /** Both logs, or receipts where the other log is not here. */
+  by: 'log' | 'receipt';
+  /** Of what it repeats. */
+  name: string;
+  /** What makes it another experiment, in words; then there is no verdict. */
+  different: string | null;
+  run: RunVerdict | null;
+}
+
 /** Commands to the lab worker. Each rejects with a typed error whose message is for people. */
 export interface LabApi {
   /**
@@ -201,8 +289,10 @@ export interface LabApi {
   probe(): Promise<EngineSummary>;
   /** This device's speed with the configuration's model: a few seconds once a session. Rejects when a run is started meanwhile. */
   measure(config: RunConfig, engine: EngineChoice): Promise<DeviceSpeed>;
-  /** Starts a run and resolves with its record as soon as it is stored; the work goes on. `keep`: which adapters stay, default all. */
-  start(config: RunConfig, engine: EngineChoice, keep?: KeepAdapters): Promise<RunRecord>;
+  /** Starts a run and resolves with its record as soon as it is stored; the work goes on. `keep`: which adapters stay, default all. `repeats`: what it is compared with. */
+  start(config: RunConfig, engine: EngineChoice, keep?: KeepAdapters, repeats?: Repeated): Promise<RunRecord>;
+  /** Starts a run that repeats a finished one, on the engine that its log names where nothing else is chosen. */
+  runAgain(runId: string, engine: EngineChoice): Promise<RunRecord>;
   /** Goes on with an interrupted, stopped, paused or failed run. */
   resume(runId: string, engine: EngineChoice): Promise<RunRecord>;
   /** Holds before the next operation on the device. */
@@ -212,6 +302,8 @@ export interface LabApi {
   /** How long each part of the loop stays on show, for this run and later ones; 0 = full speed. Never changes a log. */
   setPace(milliseconds: number): Promise<void>;
   /** Ends after aborting the operation in progress; the run can be resumed. */
+  /** A person's pick of the pair on show; one of another pair counts for nothing. */
+  pick(at: EpisodeKey, shown: Shown): Promise<void>;
   stop(): Promise<void>;
   /** All stored runs. */
   runs(): Promise<StoredRuns>;
@@ -223,6 +315,8 @@ export interface LabApi {
   /** Stores what is not stored yet of the run at work: the page may be about to be closed or frozen. */
   flush(): Promise<void>;
   delete(runId: string): Promise<void>;
+  /** An adapter as it was after an iteration. Rejects with a reason for people where it was not kept. */
+  adapter(runId: string, iteration: number, name: string): Promise<AdapterWeights>;
   /** What a run takes in the store, measured, and whether its log is damaged. */
   condition(runId: string): Promise<RunCondition>;
   /** Deletes the adapters that the choice does not keep, for good; an unfinished run keeps what it needs to go on. */
@@ -246,14 +340,35 @@ export interface LabApi {
    * Bytes that a run of the configuration takes on a device, by the model's config.json; no weights are read. Rejects when the
    * model is not there or cannot play the task.
    */
-  plan(config: RunConfig): Promise<MemoryPlan>;
+  plan(config: RunConfig): Promise<RunMemory>;
   /**
    * Loads a model and says how it does on this device. Rejects while a run is at work.
-   * @param port is told of the loading (`LoadProgress`)
+   * @param port hears of the loading (`LoadProgress`)
    */
   checkModel(request: ModelCheckRequest, port: MessagePort): Promise<ModelCheck>;
   /** Makes a folder that the visitor chose usable in this visit; resolves with what `config.model` calls it. */
   addFolder(folder: ModelFolder): Promise<string>;
+  /**
+   * A server may be asked, until the page is closed. Without it no endpoint is.
+   * @param key sent to it; kept in memory only; null = none
+   */
+  allowEndpoint(origin: string, key: string | null): Promise<void>;
   /** The run as a zip: run.json, log.jsonl, results.json and its adapters as PEFT directories. */
   bundle(runId: string): Promise<Uint8Array>;
+  /** The run for other programs, as one file. Rejects with `ExportError` where it has nothing of the kind. */
+  exported(runId: string, request: ExportRequest): Promise<ExportedFile>;
+  /**
+   * Stores a run from a file: a bundle, or a log alone. Rejects with `FileError`; nothing is stored then.
+   * @param file its name
+   */
+  importRun(file: string, bytes: Uint8Array): Promise<ImportedRun>;
+  /**
+   * Checks a finished run; its record then says how it came out. Rejects while a run is at work, and where model or adapters are missing.
+   * @param port hears of the progress (`CheckProgress`)
+   */
+  checkRun(request: CheckRequest, port: MessagePort): Promise<CheckReport>;
+  /** How far a finished run repeats what it was started to repeat. */
+  verdict(runId: string): Promise<RepeatVerdict>;
+  /** The fragment of the run's link, `#` included; with what came out where it is finished. Rejects with `LinkTooLongError`. */
+  link(runId: string): Promise<string>;
 }

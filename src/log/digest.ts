@@ -89,7 +89,7 @@ export function discreteOf(event: RunEvent): object | null {
         iteration,
         job,
         adapter,
-        examples: examples.map(({ weight: _, ...members }) => members),
+        examples: examples.map(({ weight: _, tokens: __, ...members }) => members),
       };
     }
     default:
@@ -98,8 +98,9 @@ export function discreteOf(event: RunEvent): object | null {
 }
 
 /**
- * sha-256 of an adapter: its configuration as canonical JSON (targets sorted, switches only where they are on) and a zero byte, then for every tensor in name order its name, a zero byte,
- * its shape as canonical JSON, a zero byte and its f32 values, little-endian (as every platform with WebGPU is).
+ * sha-256 of an adapter. First come its configuration as canonical JSON (targets sorted, switches only where they are on) and a zero
+ * byte. Every tensor follows, in the order of names: its name, a zero byte, its shape as canonical JSON, a zero byte and its f32 values,
+ * little-endian (as every platform with WebGPU is).
  */
 export function hashAdapter(adapter: AdapterWeights): string {
   const hash = sha256.create();

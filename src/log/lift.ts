@@ -27,7 +27,7 @@ export class Lift {
     this.#config = config;
   }
 
-  /** @param event of format 1, checked by `validate.ts` */
+  /** @param event of format 1, checked by `schema.ts` */
   event(event: one.Event1): RunEvent {
     switch (event.type) {
       case 'run-started':
@@ -68,6 +68,11 @@ function settingsOf(config: RunConfig | null): Settings1 {
   return (config ?? { agents: 1, rounds: 1, singleAgentBaseline: false }) as unknown as Settings1;
 }
 
+/** Responses of a debate, and the summaries that the base model wrote before each round but the first. */
+function debateCallsOf({ agents, rounds, summary }: Settings1): number {
+  return agents * rounds + (summary === 'base-model' ? agents * (rounds - 1) : 0);
+}
+
 /** One training job an iteration trained everybody. */
 function jobOf(iteration: number): string {
   return `finetune/${iteration}`;
@@ -90,7 +95,8 @@ function started({ config, model, engine }: one.RunStarted): RunStarted {
 }
 
 /** Who took part in multiagent finetuning when logs had format 1. */
-export function castOf({ agents: count, rounds, singleAgentBaseline }: Settings1): Cast {
+export function castOf(settings: Settings1): Cast {
+  const { agents: count, rounds, singleAgentBaseline } = settings;
   const seats = Array.from({ length: count }, (_, seat) => seat);
   const letter = (seat: number) => String.fromCharCode(65 + seat);
   const agent = (role: string) => (seat: number) => ({
@@ -105,7 +111,7 @@ export function castOf({ agents: count, rounds, singleAgentBaseline }: Settings1
   const base = { id: 'base', label: 'untouched model', role: 'untouched model', seat: null, adapter: null };
   const single = { id: 'single', label: 'single model', role: 'single model', seat: null, adapter: 'single' };
   const trained = [...generators, ...critics];
-  const debateCalls = count * rounds;
+  const debateCalls = debateCallsOf(settings);
   const ways = (learner: string, names: [key: string, label: string][]) =>
     names.map(([key, label], way) => ({
       key,
@@ -257,7 +263,7 @@ function evaluation(event: one.EvaluationDone, settings: Settings1): EvaluationD
     scores: [
       score('single', 1, [0]),
       score('majority', agents, round(1)),
-      score('debate', agents * rounds, round(rounds)),
+      score('debate', debateCallsOf(settings), round(rounds)),
     ],
     layers: perAgent.map((seats, m) => ({
       seats,

@@ -1,15 +1,13 @@
 /** Reads log lines of every format, strictly: what is not known is refused, with the event's number and the field. */
 import * as v from 'valibot';
-import type { EvaluationDone, RunEvent } from '../events';
+import { LOG_FORMAT, type EvaluationDone, type RunEvent } from '../events';
 import type { RunConfig } from '../recipes/config';
+import { nestsTooDeep } from './depth';
 import { LogError } from './errors';
 import type { Event1 } from './format1';
 import { Lift } from './lift';
 import { isPlainEpisode } from './plainEpisode';
 import { EVENT_SCHEMAS, EVENT_SCHEMAS_1 } from './schema';
-
-/** The newest format that can be read. */
-const NEWEST = 2;
 
 /** Reads a log event by event: the first says in which format the others are. */
 export class LogReader {
@@ -30,6 +28,7 @@ export class LogReader {
 
   /** @throws LogError */
   line(line: string): RunEvent {
+    if (nestsTooDeep(line)) throw this.#refused('is nested too deeply');
     let value: unknown;
     try {
       value = JSON.parse(line);
@@ -54,11 +53,11 @@ export class LogReader {
   #begin(type: unknown, value: object): void {
     if (type !== 'run-started') throw this.#refused('is not the start of a run');
     const { format } = value as { format?: unknown };
-    if (typeof format === 'number' && format > NEWEST)
+    if (typeof format === 'number' && format > LOG_FORMAT)
       throw this.#refused(
-        `has format ${format}; this version reads formats 1 to ${NEWEST}. Open it with a newer Polylogue`,
+        `has format ${format}; this version reads formats 1 to ${LOG_FORMAT}. Open it with a newer Polylogue`,
       );
-    if (format !== 1 && format !== NEWEST) throw this.#refused(`has format ${JSON.stringify(format)}`);
+    if (format !== 1 && format !== LOG_FORMAT) throw this.#refused(`has format ${shown(format)}`);
     this.format = format;
     if (format === 1) this.#lift = new Lift();
   }
@@ -82,12 +81,17 @@ export function readEvaluation(config: RunConfig, value: object): EvaluationDone
   return first ? (new Lift(config).event(value as Event1) as EvaluationDone) : (value as EvaluationDone);
 }
 
+/** A value from outside, for messages. */
+function shown(value: unknown): string {
+  return (JSON.stringify(value) ?? 'undefined').slice(0, 100);
+}
+
 /** What is wrong with an event, or null. */
 function checked(schemas: Readonly<Record<string, v.GenericSchema>>, value: object): string | null {
   const { type } = value as { type?: unknown };
   if (schemas === EVENT_SCHEMAS && isPlainEpisode(value)) return null;
   const schema = typeof type === 'string' && Object.hasOwn(schemas, type) ? schemas[type] : undefined;
-  if (!schema) return `has the type ${JSON.stringify(type) ?? 'undefined'}, which this version does not know`;
+  if (!schema) return `has the type ${shown(type)}, which this version does not know`;
   const result = v.safeParse(schema, value, { abortEarly: true });
   return result.success ? null : wrongIn(result.issues[0]);
 }

@@ -3,6 +3,7 @@ import type {
   Cast,
   DatasetBuilt,
   EvaluationDone,
+  Measured,
   Method,
   MethodScore,
   PseudoLabels,
@@ -10,15 +11,19 @@ import type {
   RunStarted,
 } from '../events';
 import { standing } from './superseded';
-import { binomialStandardError, pairedComparison, wilsonInterval, type PairedComparison } from '../society/statistics';
+import {
+  pairedComparison,
+  recoveredGap,
+  wilsonInterval,
+  type PairedComparison,
+  type RecoveredGap,
+} from '../society/statistics';
 
 export interface Score {
   right: number;
   n: number;
   /** right / n */
   accuracy: number;
-  /** Binomial. */
-  standardError: number;
   /** 95 %, Wilson. */
   interval: [number, number];
   /** Problems without a readable answer; they count as wrong. */
@@ -56,6 +61,10 @@ export interface IterationResults {
   /** By method key. */
   methods: Partial<Record<string, Score>>;
   comparisons: ({ first: string; second: string } & PairedComparison)[];
+  /** Of the cast's triples that were evaluated: how much of the gap the student recovers. */
+  recovered?: ({ weak: string; student: string; ceiling: string } & RecoveredGap)[];
+  /** What the recipe measured of its own work; absent where it measures nothing. */
+  measures?: Pick<Measured, 'learner' | 'name' | 'values'>[];
   datasets: DatasetSize[];
   /** By learner. */
   pseudoLabels: Partial<Record<string, LabelQuality>>;
@@ -102,6 +111,9 @@ export function resultsOf(events: Iterable<RunEvent>): RunResults {
     } else if (event.type === 'evaluation') {
       at(event.iteration).diversity[event.learner] = diversityOf(event);
       evaluations.set(`${event.learner} ${event.iteration}`, event);
+    } else if (event.type === 'measured') {
+      const { learner, name, values } = event;
+      (at(event.iteration).measures ??= []).push({ learner, name, values });
     } else if (event.type === 'run-finished') {
       results.finished = true;
     }
@@ -110,13 +122,26 @@ export function resultsOf(events: Iterable<RunEvent>): RunResults {
   return results;
 }
 
+/**
+ * What a cast compares, in the order in which results are read: first the headline's method against what else was finetuned, since that
+ * is what the method claims; then all others in the cast's order.
+ */
+export function comparisonsOf(cast: Pick<Cast, 'learners' | 'methods' | 'compare'>): Cast['compare'] {
+  const headline = cast.compare[0]?.[0];
+  const base = baseLearnerOf(cast);
+  const learnt = new Set(cast.methods.filter(({ learner }) => learner !== base).map(({ key }) => key));
+  const first = cast.compare.filter(([one, other]) => one === headline && learnt.has(one) && learnt.has(other));
+  return [...first, ...cast.compare.filter((pair) => !first.includes(pair))];
+}
+
 /** Key of the learner that plays before anything was learnt. */
 export function baseLearnerOf({ learners }: Pick<Cast, 'learners'>): string {
   return learners[0]?.key ?? '';
 }
 
 /**
- * A method's score after an iteration. Before anything was learnt it is that of the base's method which answers alike.
+ * A method's score after an iteration. Before anything was learnt it is that of the base's method which answers alike, unless agents started
+ * apart and were tested as they were then.
  * @param evaluation by learner and iteration
  */
 export function scoreOf(
@@ -126,7 +151,7 @@ export function scoreOf(
   evaluation: (learner: string, iteration: number) => EvaluationDone | undefined,
 ): EvaluationDone['scores'][number] | undefined {
   const base = baseLearnerOf(cast);
-  const before = learner === base || iteration === 0;
+  const before = learner === base || (iteration === 0 && !evaluation(learner, 0));
   const wanted = before ? cast.methods.find((one) => one.learner === base && one.answer === answer)?.key : key;
   const scores = before ? evaluation(base, 0)?.scores : evaluation(learner, iteration)?.scores;
   return scores?.find(({ method }) => method === wanted);
@@ -141,15 +166,28 @@ function addScores(results: IterationResults, evaluations: ReadonlyMap<string, E
     results.methods[method.key] = toScore(score);
   }
   if (results.iteration === 0) return;
-  for (const [first, second] of cast.compare) {
+  for (const [first, second] of comparisonsOf(cast)) {
     const a = raw.get(first);
     const b = raw.get(second);
     if (a && b) results.comparisons.push({ first, second, ...pairedComparison(a.correct, b.correct) });
   }
+  for (const [weak, student, ceiling] of cast.recovered ?? []) {
+    const [a, b, c] = [raw.get(weak), raw.get(student), raw.get(ceiling)];
+    if (a && b && c)
+      (results.recovered ??= []).push({ weak, student, ceiling, ...recoveredGap(a.correct, b.correct, c.correct) });
+  }
 }
 
 function emptyIteration(iteration: number): IterationResults {
-  return { iteration, methods: {}, comparisons: [], datasets: [], pseudoLabels: {}, diversity: {}, losses: [] };
+  return {
+    iteration,
+    methods: {},
+    comparisons: [],
+    datasets: [],
+    pseudoLabels: {},
+    diversity: {},
+    losses: [],
+  };
 }
 
 function toScore({ right, n, unreadable }: MethodScore): Score {
@@ -157,7 +195,6 @@ function toScore({ right, n, unreadable }: MethodScore): Score {
     right,
     n,
     accuracy: right / n,
-    standardError: binomialStandardError(right, n),
     interval: wilsonInterval(right, n),
     unreadable,
   };

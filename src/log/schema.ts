@@ -7,6 +7,8 @@ const finite = v.pipe(v.number(), v.finite());
 const share = v.pipe(finite, v.minValue(0), v.maxValue(1));
 const text = v.string();
 const name = v.pipe(v.string(), v.minLength(1), v.maxLength(200));
+/** As the setting `seats` has it: an address may be long. */
+const runtimeName = v.pipe(v.string(), v.minLength(1), v.maxLength(300));
 const hex = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'is not a sha-256 in hexadecimal'));
 const packed = v.pipe(v.string(), v.regex(/^[A-Za-z0-9+/]*$/, 'is not a packed column'));
 const split = v.picklist(['train', 'evaluation']);
@@ -19,7 +21,14 @@ const revision = v.strictObject({ id: name, revision: count });
 
 export const castSchema = {
   agents: v.array(
-    v.strictObject({ id: name, label: name, role: name, seat: v.nullable(count), adapter: v.nullable(name) }),
+    v.strictObject({
+      id: name,
+      label: name,
+      role: name,
+      seat: v.nullable(count),
+      adapter: v.nullable(name),
+      runtime: v.optional(runtimeName),
+    }),
   ),
   learners: v.pipe(
     v.array(v.strictObject({ key: name, label: name, name, agents: v.array(name) })),
@@ -27,13 +36,25 @@ export const castSchema = {
   ),
   methods: v.array(v.strictObject({ key: name, label: name, learner: name, answer: name, calls: count })),
   compare: v.array(v.tuple([name, name])),
+  recovered: v.optional(v.array(v.tuple([name, name, name]))),
 };
 
 /** Settings are checked by the recipe's own table (`checkConfig`). */
 const config = v.looseObject({ recipe: name, preset: name, model: name, task: name, seed: count });
 const model = v.strictObject({ name, hash: text });
 
-const problems = v.array(v.strictObject({ id: count, question: text, gold: text }));
+const runtime = v.strictObject({
+  name: runtimeName,
+  engine: text,
+  model,
+  files: v.optional(text),
+  fingerprint: v.optional(text),
+  dtype: v.optional(text),
+  device: v.optional(text),
+  gives: v.array(name),
+});
+
+const problems = v.array(v.strictObject({ id: count, question: text, gold: v.optional(text) }));
 const shortened = v.strictObject({ others: v.array(count), own: count });
 
 const turn = v.strictObject({
@@ -51,6 +72,8 @@ const turn = v.strictObject({
   logprobs: v.optional(packed),
   margins: v.optional(packed),
   shortened: v.optional(shortened),
+  runtime: v.optional(runtimeName),
+  seed: v.optional(count),
   right: v.optional(v.boolean()),
 });
 
@@ -73,6 +96,7 @@ const example = v.strictObject({
   ...turnRef,
   kind: name,
   weight: v.optional(finite),
+  tokens: v.optional(packed),
   rejected: v.optional(v.strictObject(turnRef)),
   prompt: v.optional(count),
 });
@@ -81,7 +105,7 @@ const track = v.strictObject({ adapter: name, loss: finite, gradNorm: finite, lr
 
 const origin = v.union([
   v.strictObject({ job: name, steps: count }),
-  v.strictObject({ merge: v.array(name), rule: name }),
+  v.strictObject({ merge: v.array(name), rule: name, lost: v.optional(share) }),
   v.strictObject({ imported: name }),
 ]);
 
@@ -100,6 +124,7 @@ export const EVENT_SCHEMAS = {
     model,
     engine: text,
     arithmetic: count,
+    runtimes: v.optional(v.array(runtime)),
     build: text,
     ...castSchema,
   }),
@@ -164,6 +189,21 @@ export const EVENT_SCHEMAS = {
     byVotes: v.array(v.strictObject({ votes: count, problems: count, right: count })),
     accepted: count,
     acceptedRight: count,
+  }),
+  judged: v.strictObject({
+    type: v.literal('judged'),
+    iteration: count,
+    by: name,
+    from: v.strictObject(groupKey),
+    turns: v.array(v.strictObject({ problem: count, turn: count })),
+    scores: v.array(finite),
+  }),
+  measured: v.strictObject({
+    type: v.literal('measured'),
+    iteration: count,
+    learner: name,
+    name,
+    values: v.array(v.strictObject({ label: name, value: finite, of: v.optional(count) })),
   }),
   'run-finished': v.strictObject({ type: v.literal('run-finished'), iterations: count }),
 } as const satisfies Record<RunEvent['type'], v.GenericSchema>;

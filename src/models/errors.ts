@@ -84,7 +84,7 @@ export class UnsupportedModelError extends PolylogueError {
 /** The hub's answer lacks something or is not what its interface promises. */
 export class HubAnswerError extends PolylogueError {}
 
-/** The server asks to wait longer than a page should wait by itself, or again and again. */
+/** The server asks to wait longer than a page should wait unasked, or again and again. */
 export class RateLimitError extends PolylogueError {
   constructor(
     host: string,
@@ -108,10 +108,7 @@ export class TransferError extends PolylogueError {
     readonly problem: string,
     options?: ErrorOptions,
   ) {
-    super(
-      `${file}: ${problem}, several times in a row. Try again later; a download that was begun goes on from what is stored.`,
-      options,
-    );
+    super(`${file}: ${problem}, several times in a row. Try again later; what was downloaded so far is kept.`, options);
   }
 }
 

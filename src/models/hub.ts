@@ -8,7 +8,7 @@ import { readBody } from './body';
 import { HubAnswerError, ModelAccessError, ModelNameError, OfflineError, TransferError } from './errors';
 import { expectedHash, fileHash } from './hash';
 import { checkNames, isRepoName } from './hubName';
-import { CHUNK_BYTES, isSmallFile, type ModelFile, type ModelManifest } from './manifest';
+import { CHUNK_BYTES, isSmallFile, ROOT_OR_ONNX, type ModelFile, type ModelManifest } from './manifest';
 import { checkConfig, neededFiles, noModel } from './neededFiles';
 import { refusal } from './refusal';
 import { Pacer, Transient, withinTime, type RetryOptions } from './retry';
@@ -63,6 +63,30 @@ export async function resolveHubModel(
  *   OfflineError, RateLimitError, TransferError, HubAnswerError
  */
 export async function inspectHubModel(asked: string, revision = 'main', options: HubOptions = {}): Promise<HubModel> {
+  let config: ModelConfig | undefined;
+  const manifest = await hubFiles(asked, revision, options, async (found, read) => {
+    const { repo, files } = found;
+    if (!files.some(({ path }) => path === 'config.json')) throw noModel(repo, files);
+    const { ignore = [] } = options;
+    config = checkConfig(await read('config.json'), repo, { ignore });
+    if (config.ignored) found.ignore = [...config.ignored];
+    return neededFiles(repo, files, read);
+  });
+  return { manifest, config: config as ModelConfig };
+}
+
+/**
+ * A repository's commit, and those of its files that are chosen.
+ *
+ * @param choose gets all that the hub lists with size and hash, in the root and in `onnx`; what it throws is passed on
+ * @throws as `inspectHubModel`
+ */
+export async function hubFiles(
+  asked: string,
+  revision: string,
+  options: HubOptions,
+  choose: (found: ModelManifest, read: (path: string) => Promise<Uint8Array>) => Promise<ModelFile[]>,
+): Promise<ModelManifest> {
   checkNames(asked, revision);
   const access = hubAccess(options);
   const pacer = new Pacer(options);
@@ -88,13 +112,10 @@ export async function inspectHubModel(asked: string, revision = 'main', options:
     files,
   };
   const transport = hubTransport(options);
-  const read = (path: string) => ask(`${repo}/${path}`, (signal) => readSmall(path, manifest, transport, signal));
-  if (!files.some(({ path }) => path === 'config.json')) throw noModel(repo, files);
-  const { ignore = [] } = options;
-  const config = checkConfig(await read('config.json'), repo, { ignore });
-  if (config.ignored) manifest.ignore = [...config.ignored];
-  manifest.files = await neededFiles(repo, files, read);
-  return { manifest, config };
+  manifest.files = await choose(manifest, (path) =>
+    ask(`${repo}/${path}`, (signal) => readSmall(path, manifest, transport, signal)),
+  );
+  return manifest;
 }
 
 /** Content of files on the hub, at the manifest's commit. */
@@ -106,7 +127,7 @@ export function hubTransport(options: HubOptions = {}): Transport {
       if (manifest.endpoint !== access.endpoint) Object.assign(access, { endpoint: manifest.endpoint, token: null });
       const { repo, revision } = manifest;
       const name = `${repo}/${file.path}`;
-      const url = `${access.endpoint}/${repo}/resolve/${revision}/${encodeURIComponent(file.path)}`;
+      const url = `${access.endpoint}/${repo}/resolve/${revision}/${file.path.split('/').map(encodeURIComponent).join('/')}`;
       // In this form a range needs no preflight, which the content network would refuse.
       const headers = range && { range: `bytes=${range.from}-${range.to - 1}` };
       const response = await request(access, url, signal, headers ?? {});
@@ -209,7 +230,7 @@ async function fetchJson(
 }
 
 /**
- * Name, commit and files in the repository's root, as `?blobs=true` lists them.
+ * Name, commit and files in the repository's root and its folder `onnx`, as `?blobs=true` lists them.
  *
  * @throws ModelAccessError for a gated repository that is asked for without a token, or whose files the hub keeps to itself
  */
@@ -229,7 +250,7 @@ function readInfo(
   const files: ModelFile[] = [];
   for (const sibling of siblings as Record<string, unknown>[]) {
     const path = sibling?.rfilename;
-    if (typeof path !== 'string' || path.includes('/') || path.includes('\\')) continue;
+    if (typeof path !== 'string' || !ROOT_OR_ONNX.test(path)) continue;
     const file = readFile(path, sibling);
     if (file && file.size > HUB_LIMITS.fileBytes.max) {
       throw overLimit(`${repo}/${path}`, file.size, HUB_LIMITS.fileBytes);

@@ -3,7 +3,7 @@ import { HUB_LIMITS } from '../engine/limits';
 import { StoredModelError } from './errors';
 
 export interface ModelFile {
-  /** Name in the repository; always in its root. */
+  /** Name in the repository: in its root, or in its folder `onnx`. */
   path: string;
   /** Bytes. */
   size: number;
@@ -34,10 +34,15 @@ export interface ModelManifest {
   files: ModelFile[];
   /** Keys of config.json that the visitor chose to ignore; absent when there are none. */
   ignore?: string[];
+  /** Files for another runtime than the engine, which cannot run them: which one, and what a seat named. Absent = the engine's. */
+  seat?: { runtime: string; name: string };
 }
 
 /** 4 MiB: small enough that a reload loses little, large enough that a gigabyte is a few hundred files. */
 export const CHUNK_BYTES = 4 * 2 ** 20;
+
+/** Where the files of a model lie. */
+export const ROOT_OR_ONNX = /^(onnx\/)?[^/\\]+$/;
 
 /** A chunk is held in memory. */
 const MOST_CHUNK_BYTES = 64 * 2 ** 20;
@@ -107,7 +112,8 @@ function isManifest(json: unknown): json is ModelManifest {
     value.files.every(isModelFile) &&
     value.files.every((file) => chunkCount(file, value.chunkBytes as number) <= HUB_LIMITS.chunks.max) &&
     (value.ignore === undefined ||
-      (Array.isArray(value.ignore) && value.ignore.every((key) => typeof key === 'string')))
+      (Array.isArray(value.ignore) && value.ignore.every((key) => typeof key === 'string'))) &&
+    (value.seat === undefined || (typeof value.seat?.runtime === 'string' && typeof value.seat.name === 'string'))
   );
 }
 
@@ -117,7 +123,7 @@ function isModelFile(value: unknown): value is ModelFile {
     typeof file === 'object' &&
     file !== null &&
     typeof file.path === 'string' &&
-    !file.path.includes('/') &&
+    ROOT_OR_ONNX.test(file.path) &&
     isCount(file.size) &&
     isHash(file.sha256, 64) &&
     isHash(file.gitSha1, 40) &&

@@ -50,7 +50,10 @@ export async function neededFiles(
   const missing = [...weights, 'tokenizer.json', 'tokenizer_config.json'].filter((path) => !paths.has(path));
   if (missing.length > 0) {
     const advice = missing.some((path) => path.startsWith('tokenizer')) ? ' Choose a copy of it with these files.' : '';
-    throw new UnsupportedModelError(model, `${missing.join(' and ')} is missing.${advice}`);
+    throw new UnsupportedModelError(
+      model,
+      `${missing.join(' and ')} ${missing.length === 1 ? 'is' : 'are'} missing.${advice}`,
+    );
   }
   return files
     .filter(({ path }) => weights.has(path) || isSmallFile(path))

@@ -53,7 +53,7 @@ export interface RetryOptions {
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_BACKOFF_MS = 30_000;
-/** The hub counts requests in windows of five minutes; a page that waits longer by itself looks broken. */
+/** The hub counts requests in windows of five minutes; a page that waits longer unasked looks broken. */
 const LONGEST_RETRY_AFTER_MS = 300_000;
 /**
  * Waits after a 429 that does not say how long, as every 429 of the hub looks to a page: CORS keeps RateLimit and

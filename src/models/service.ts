@@ -60,7 +60,7 @@ export interface ModelServiceApi {
   ask(repo: string, revision: string, login: HubLogin, ignore?: readonly string[]): Promise<Answer>;
   /**
    * Downloads what is missing of a model; a message on the port cancels.
-   * @param port is told of the progress (`TransferMessage`)
+   * @param port hears of the progress (`TransferMessage`)
    * @returns whether it is complete; false = cancelled
    */
   download(manifest: ModelManifest, login: HubLogin, port: MessagePort): Promise<boolean>;

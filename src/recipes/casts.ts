@@ -1,5 +1,6 @@
 /** Who takes part in a run, where recipes share it. */
 import type { Agent, Learner, Method } from '../events';
+import { callsOfSociety, type SocietySize } from './societyCalls';
 
 /** A, B, C, … of a seat. */
 export function letter(seat: number): string {
@@ -25,7 +26,7 @@ export function singleLearner(): Learner {
 }
 
 /**
- * A learner's three ways of answering: one sample, the majority of N, and a debate of M rounds.
+ * A learner's three ways of answering: one sample, the majority of N, and a debate of M rounds with its summaries.
  * @param keys of the methods by way: single, majority, debate
  * @param words before each label, and the labels by way
  */
@@ -33,9 +34,9 @@ export function methodsOf(
   learner: string,
   keys: Readonly<Record<string, string>> = {},
   [prefix, labels]: [string, Record<string, string>] = ['', {}],
-  { agents, rounds }: { agents: number; rounds: number },
+  size: SocietySize,
 ): Method[] {
-  const calls: Record<string, number> = { single: 1, majority: agents, debate: agents * rounds };
+  const calls: Record<string, number> = { single: 1, majority: size.agents, debate: callsOfSociety(size) };
   return Object.entries(keys).map(([answer, key]) => ({
     key,
     label: `${prefix}${labels[answer] ?? answer}`,

@@ -1,6 +1,6 @@
 /**
  * Multiagent debate of the untouched model (Du et al. 2023, arXiv 2305.14325), beside the majority of as many samples as the debate has
- * responses: what reading the others adds to a vote at equal calls. Nothing is learnt: settings of training and the number of
+ * responses and summaries: what reading the others adds to a vote at equal calls. Nothing is learnt: settings of training and the number of
  * iterations change nothing.
  *
  * Names of draws: those of every evaluation (stream `evaluate`, iteration 0). The majority at equal calls takes the draws of further
@@ -13,8 +13,10 @@ import { UNUSED, type Fate } from '../society/fate';
 import { baseAgent, baseLearner, methodsOf } from './casts';
 import type { ConfigOf } from './config';
 import { presetsFor } from './presets';
-import { choice, integer } from './readers';
+import { integer } from './readers';
+import { summaryRow } from './rows';
 import { steps, type SettingTable } from './settings';
+import { callsOfSociety, summariesOf } from './societyCalls';
 import { untrainedDebateStages } from './stages';
 import { evaluation, everySeat, holdDebates } from './steps';
 import type { Draft, Need, Recipe, RunContext } from './types';
@@ -38,19 +40,11 @@ const SETTINGS = {
     section: 'main',
     paper: 2,
   },
-  summary: {
-    reader: choice('concatenate', 'base-model'),
-    label: 'What agents read of the others',
-    line: 'A summary by the model, or the responses as they are.',
-    steps: [
-      { value: 'base-model', label: 'a summary of them' },
-      { value: 'concatenate', label: 'the responses as they are' },
-    ],
-    section: 'expert',
-    paper: 'concatenate',
-    chat: true,
-    absent: null,
-  },
+  summary: summaryRow(
+    'What agents read of the others',
+    'A summary by the model, or the responses as they are.',
+    'concatenate',
+  ),
 } as const satisfies SettingTable;
 
 type Config = ConfigOf<typeof SETTINGS>;
@@ -66,17 +60,15 @@ const PRESETS = presetsFor<Config>('debate', (_, inWords) => ({
 const SAMPLES = 'samples';
 const BASE = { agent: 'base', adapter: null };
 
-function cast({ agents, rounds }: Config): Cast {
-  const calls = agents * rounds;
+function cast(config: Config): Cast {
+  const { agents } = config;
+  const calls = callsOfSociety(config);
   const words = { single: 'Single sample', majority: `Majority of ${agents}`, debate: 'Debate' };
   return {
     agents: [baseAgent()],
     learners: [baseLearner()],
     methods: [
-      ...methodsOf('base', { single: 'single', majority: 'majority', debate: 'debate' }, ['', words], {
-        agents,
-        rounds,
-      }),
+      ...methodsOf('base', { single: 'single', majority: 'majority', debate: 'debate' }, ['', words], config),
       { key: 'majorityEqualCalls', label: `Majority of ${calls}`, learner: 'base', answer: 'majority-equal', calls },
     ],
     compare: [
@@ -93,16 +85,25 @@ function fate({ turns }: Episode): Fate[] {
 
 function cost(config: Config): Need {
   const { agents, rounds, evaluationProblems, chunk, adapter } = config;
-  const summaries = config.summary === 'base-model' ? agents * (rounds - 1) : 0;
-  const calls = evaluationProblems * (2 * agents * rounds + summaries);
+  const samples = callsOfSociety(config);
+  const calls = evaluationProblems * 2 * samples;
   return {
-    rows: Math.min(chunk, evaluationProblems) * agents * rounds,
-    seats: agents * rounds,
-    quotes: { others: rounds > 1 ? agents - 1 : 0, summarised: summaries > 0 },
+    rows: Math.min(chunk, evaluationProblems) * samples,
+    seats: samples,
+    quotes: { others: rounds > 1 ? agents - 1 : 0, summarised: summariesOf(config) > 0 },
     adapters: 1,
     rank: adapter.rank,
     tracks: { solve: 1, revise: 0 },
-    work: [{ kind: 'episodes', iteration: 0, purpose: 'evaluation', problems: 2 * evaluationProblems, calls }],
+    work: [
+      {
+        kind: 'episodes',
+        iteration: 0,
+        purpose: 'evaluation',
+        problems: 2 * evaluationProblems,
+        calls,
+        table: calls / 2,
+      },
+    ],
   };
 }
 
@@ -118,8 +119,9 @@ async function* run(context: RunContext<Config>): AsyncGenerator<Draft, void, vo
 
   const debated = { ...step, rounds, summaries: summary === 'base-model' };
   const debates = yield* holdDebates(context, players(agents), debated);
-  // As many samples as the debate has responses, and their majority.
-  const sampled = yield* holdDebates(context, players(agents * rounds), { ...step, rounds: 1, part: SAMPLES });
+  // As many samples as the debate has responses and summaries, and their majority.
+  const samples = players(callsOfSociety(context.config));
+  const sampled = yield* holdDebates(context, samples, { ...step, rounds: 1, part: SAMPLES });
   yield evaluation(debates, 0, { single: 'single', majority: 'majority', debate: 'debate' }, [
     { method: 'majorityEqualCalls', episodes: sampled },
   ]);

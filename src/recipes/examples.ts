@@ -1,6 +1,6 @@
 /** The texts behind the examples of a data set, rebuilt from the log. */
 import type { Episode, ExampleRef, TurnRef } from '../events';
-import { unpackNumbers } from '../pack';
+import { TOKEN_WEIGHT_SCALE, unpackNumbers } from '../pack';
 import type { FinetuneExample } from '../runtimes/types';
 import { promptOf } from '../society/prompts';
 import type { Task, Ungraded } from '../tasks/types';
@@ -34,7 +34,12 @@ export function examplesOf(
     const chosen = find(reference, reference.prompt);
     const rejected = reference.rejected ? find(reference.rejected, reference.prompt) : null;
     if (!chosen || (reference.rejected && !rejected)) continue;
-    examples.push(reference.weight === undefined ? chosen : { ...chosen, weight: reference.weight });
+    const { weight, tokens } = reference;
+    examples.push({
+      ...chosen,
+      ...(weight !== undefined && { weight }),
+      ...(tokens !== undefined && { tokenWeights: unpackNumbers(tokens, TOKEN_WEIGHT_SCALE) }),
+    });
     if (rejected) pairs.push({ chosen: examples.length - 1, rejected: examples.push(rejected) - 1 });
   }
   return references.some(({ rejected }) => rejected) ? { examples, pairs } : { examples };
@@ -55,7 +60,9 @@ export function finder(
     const asked = episode?.turns[prompt];
     if (!episode || !problem || !turn || !asked) return null;
     const { messages } = promptOf(task, problem, episode, asked);
-    const ids = turn.ids === undefined ? {} : { ids: unpackNumbers(turn.ids) };
+    // Ids of another runtime are those of its own tokenizer: its text is learnt.
+    const own = turn.ids !== undefined && turn.runtime === undefined;
+    const ids = own ? { ids: unpackNumbers(turn.ids as string) } : {};
     return { messages, completion: turn.text, ...ids, ...(turn.finish === 'length' && { cut: true as const }) };
   };
 }

@@ -6,6 +6,7 @@ export const goldLabels = societyRecipe({
   title: 'True labels',
   description: 'Multiagent finetuning with the true answer in place of the vote: an upper bound.',
   paper: 'control for arXiv 2501.05707',
+  learner: 'True labels',
   name: 'the society with true labels',
   adapter: (role, seat) => `${role}-${seat}`,
   data: 'own',

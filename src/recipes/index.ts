@@ -1,9 +1,17 @@
 /** Every recipe by name. Adding one is a file here and a line in this list. */
 import { debate } from './debate';
+import { distil } from './distil';
+import { equalSteps } from './equalSteps';
+import { ensemW2S } from './ensemW2S';
 import { ConfigurationError } from './errors';
 import { goldLabels } from './goldLabels';
+import { isolated } from './isolated';
+import { majority } from './majority';
+import { malt } from './malt';
 import { majorityFinetuning } from './majorityFinetuning';
+import { merge } from './merge';
 import { multiagentFinetuning } from './multiagentFinetuning';
+import { preferenceLoop } from './preferenceLoop';
 import { randomSplit } from './randomSplit';
 import { sharedPair } from './sharedPair';
 import { star } from './star';
@@ -15,11 +23,19 @@ const known = [
   multiagentFinetuning,
   majorityFinetuning,
   star,
+  malt,
   union,
   sharedPair,
   randomSplit,
+  isolated,
+  equalSteps,
   goldLabels,
   debate,
+  majority,
+  ensemW2S,
+  distil,
+  merge,
+  preferenceLoop,
 ] as unknown as readonly Recipe[];
 
 const registry = new Map(known.map((recipe) => [recipe.id, recipe]));

@@ -17,11 +17,13 @@ import type { Ungraded } from '../tasks/types';
 import { baseAgent, baseLearner, methodsOf, singleAgent, singleLearner } from './casts';
 import type { ConfigOf } from './config';
 import { ConfigurationError } from './errors';
+import { loopWork } from './need';
 import { presetsFor } from './presets';
-import { choice, integer } from './readers';
+import { integer } from './readers';
+import { minimumVotesRow, startFromRow } from './rows';
 import { steps, type SettingTable } from './settings';
 import { SAMPLING_STAGES } from './stages';
-import { createAdapters, evaluation, everySeat, finetune, holdDebates, labelsOf } from './steps';
+import { beginIteration, createAdapters, evaluation, everySeat, finetune, holdDebates, labelsOf } from './steps';
 import type { Draft, Need, Recipe, RunContext } from './types';
 
 const SETTINGS = {
@@ -34,25 +36,8 @@ const SETTINGS = {
     section: 'main',
     paper: 32,
   },
-  minimumVotes: {
-    reader: integer(1, RUN_LIMITS.agents.max),
-    label: 'Votes a label needs',
-    line: 'With fewer agreeing samples the model does not learn from the problem.',
-    steps: steps(1, 2, 3, 4, 5, 6),
-    section: 'expert',
-    paper: 1,
-  },
-  startFrom: {
-    reader: choice('current', 'base'),
-    label: 'Finetuning starts from',
-    line: 'The model as it is now, or the untouched model again.',
-    steps: [
-      { value: 'current', label: 'the current model' },
-      { value: 'base', label: 'the untouched model' },
-    ],
-    section: 'expert',
-    paper: 'current',
-  },
+  minimumVotes: minimumVotesRow('With fewer agreeing samples the model does not learn from the problem.'),
+  startFrom: startFromRow('model', 'The model as it is now, or the untouched model again.', 'current'),
 } as const satisfies SettingTable;
 
 export type Config = ConfigOf<typeof SETTINGS>;
@@ -109,14 +94,8 @@ function fate(episode: Episode, { minimumVotes }: Pick<Config, 'minimumVotes'>, 
 }
 
 function cost({ samples, iterations, trainProblems, evaluationProblems, chunk, adapter }: Config): Need {
-  const test = (iteration: number) =>
-    ({
-      kind: 'episodes',
-      iteration,
-      purpose: 'evaluation',
-      problems: evaluationProblems,
-      calls: evaluationProblems * samples,
-    }) as const;
+  const test = { problems: evaluationProblems, calls: evaluationProblems * samples };
+  const answered = { problems: trainProblems, calls: trainProblems * samples };
   return {
     rows: Math.min(chunk, Math.max(trainProblems, evaluationProblems)) * samples,
     seats: samples,
@@ -124,42 +103,31 @@ function cost({ samples, iterations, trainProblems, evaluationProblems, chunk, a
     adapters: 1,
     rank: adapter.rank,
     tracks: { solve: 1, revise: 0 },
-    work: [
-      test(0),
-      ...Array.from({ length: iterations }, (_, l) => l + 1).flatMap((iteration): Need['work'] => [
-        { kind: 'episodes', iteration, purpose: 'train', problems: trainProblems, calls: trainProblems * samples },
-        { kind: 'train', iteration, solve: (trainProblems * samples) / 2, revise: 0 },
-        test(iteration),
-      ]),
-    ],
+    work: loopWork(iterations, answered, { solve: answered.calls / 2, revise: 0 }, () => test),
   };
 }
 
 async function* run(context: RunContext<Config>): AsyncGenerator<Draft, void, void> {
   const { config, runtime, task } = context;
+  const { minimumVotes, startFrom } = config;
   const heldOut = yield* context.problems('evaluation', config.evaluationProblems, 0, 0);
   yield* evaluate(context, 'base', heldOut, 0);
   await createAdapters(runtime, config, [LEARNING]);
 
-  let problems: Ungraded[] = [];
+  let problems: readonly Ungraded[] = [];
   for (let iteration = 1; iteration <= config.iterations; iteration++) {
-    yield { type: 'iteration-started', iteration };
-    const drawn = config.problems === 'fresh' ? iteration : 0;
-    if (iteration === 1 || drawn > 0)
-      problems = yield* context.problems('train', config.trainProblems, iteration, drawn);
+    problems = yield* beginIteration(context, iteration, problems);
 
     // K samples of every problem, and their majority.
     const sampling = { purpose: 'train', iteration, problems, rounds: 1, stream: STREAMS.baselineSample } as const;
     const episodes = yield* holdDebates(context, playersOf('single', config), sampling);
-    yield labelsOf(episodes, iteration, config.minimumVotes);
+    yield labelsOf(episodes, iteration, minimumVotes);
 
     // The samples that gave the majority's answer, and finetuning on them.
     const fates = episodes.map((episode) => fate(episode, config, task.equal));
     const selection = select(episodes, fates, LEARNING.adapter, ['M']);
     const datasets = [{ ...LEARNING, selection, episodes }];
-    yield* finetune(context, { job: `finetune/${iteration}`, iteration, datasets, problems }, async () => {
-      if (config.startFrom === 'base') await createAdapters(runtime, config, [LEARNING]);
-    });
+    yield* finetune(context, { job: `finetune/${iteration}`, iteration, datasets, problems, startFrom });
 
     yield* evaluate(context, 'single', heldOut, iteration);
   }

@@ -6,6 +6,7 @@ export const multiagentFinetuning = societyRecipe({
   title: 'Multiagent finetuning',
   description: 'A society debates and votes; every agent is finetuned on its own part of the debate.',
   paper: 'arXiv 2501.05707',
+  learner: 'Society finetuning',
   name: 'the society',
   adapter: (role, seat) => `${role}-${seat}`,
   data: 'own',

@@ -3,8 +3,21 @@ import { PROJECTIONS } from '../engine/types';
 import type { RunConfig } from './config';
 import type { Preset } from './types';
 
-/** Folder of the model that comes with the lab. It speaks the compact dialect only. */
+/** Folder of the default model that comes with the lab. */
 export const EMBEDDED_MODEL = 'arithmetic-0.4m';
+/** Folder of the model of sums by strategies. */
+export const STRATEGIES_MODEL = 'strategies-0.25m';
+
+/** The models that come with the lab. Each speaks the compact dialect of one task only. */
+export const EMBEDDED_MODELS: readonly { folder: string; label: string; task: string }[] = [
+  { folder: EMBEDDED_MODEL, label: 'Arithmetic 0.4M', task: 'arithmetic' },
+  { folder: STRATEGIES_MODEL, label: 'Strategies 0.25M', task: 'strategies' },
+];
+
+/** The embedded model of this name; undefined for models from elsewhere. */
+export function embeddedModel(name: string): (typeof EMBEDDED_MODELS)[number] | undefined {
+  return EMBEDDED_MODELS.find(({ folder }) => folder === name);
+}
 
 type Shared = Omit<RunConfig, 'recipe' | 'preset'>;
 
@@ -28,6 +41,22 @@ const compact: Shared = {
 
 /** With few problems an iteration has few steps: they must be larger to be seen. */
 const fewSteps: Shared['finetune'] = { ...compact.finetune, lr: 3e-3 };
+
+/**
+ * The experiment in which the question is open: do agents specialise? Sizes from a trial on a like model: 200 new problems an iteration, one
+ * round of answers, some twenty steps of 16. New problems, because an agent that repeats the same ones learns them by heart.
+ */
+const strategies: Shared = {
+  ...compact,
+  model: STRATEGIES_MODEL,
+  task: 'strategies',
+  iterations: 8,
+  trainProblems: 200,
+  evaluationProblems: 400,
+  problems: 'fresh',
+  sampling: { ...compact.sampling, maxTokens: 24 },
+  finetune: { ...compact.finetune, lr: 2e-3, epochs: 3 },
+};
 
 /**
  * The paper's experiment for instruct models of about half a billion parameters. From the paper: the number of problems (section 3), one
@@ -66,7 +95,7 @@ const arithmeticChat = {
 const SHARED_PRESETS = {
   'arithmetic-tiny': {
     title: 'Arithmetic, tiny',
-    description: 'Every step of the method once, in about a minute; too few problems to show a gain.',
+    description: 'Every step of the method once; too few problems to show a gain.',
     config: { ...compact, iterations: 1, trainProblems: 24, evaluationProblems: 24, finetune: fewSteps, chunk: 12 },
   },
   'arithmetic-quick': {
@@ -78,6 +107,21 @@ const SHARED_PRESETS = {
     title: 'Arithmetic',
     description: "The paper's size: 500 training and 500 held-out problems, 5 iterations.",
     config: compact,
+  },
+  'strategies-tiny': {
+    title: 'Strategies, tiny',
+    description: 'Every step of the method once on sums by three strategies; too few problems to show anything.',
+    config: { ...strategies, iterations: 1, trainProblems: 24, evaluationProblems: 24, chunk: 12 },
+  },
+  'strategies-quick': {
+    title: 'Strategies, quick',
+    description: 'Sums by three strategies, three iterations of 100 new problems, all agents alike at the start.',
+    config: { ...strategies, iterations: 3, trainProblems: 100, evaluationProblems: 100 },
+  },
+  strategies: {
+    title: 'Strategies',
+    description: 'Sums by three strategies, eight iterations of 200 new problems, all agents alike at the start.',
+    config: strategies,
   },
   'arithmetic-chat-quick': {
     title: 'Arithmetic in words, quick',

@@ -6,6 +6,7 @@ export const randomSplit = societyRecipe({
   title: 'Random split',
   description: 'Every agent learns from a random part of all agents’ data instead of its own.',
   paper: 'control for arXiv 2501.05707',
+  learner: 'Random split',
   name: 'the randomly split society',
   adapter: (role, seat) => `${role}-${seat}`,
   data: 'dealt',

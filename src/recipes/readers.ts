@@ -111,16 +111,21 @@ export function orNone(reader: Reader<number>): Reader<number | null> {
 }
 
 export function projections(): Reader<Projection[]> {
+  return some(PROJECTIONS);
+}
+
+/** Some of a few words, at least one, as a list or as text with commas. */
+export function some<const T extends string>(of: readonly T[]): Reader<T[]> {
   return {
-    accepts: { type: 'list', of: PROJECTIONS },
+    accepts: { type: 'list', of },
     read(key, value) {
       const names: unknown[] = typeof value === 'string' ? value.split(',') : Array.isArray(value) ? value : [];
-      const wrong = names.find((name) => !PROJECTIONS.includes(name as Projection));
+      const wrong = names.find((name) => !of.includes(name as T));
       if (names.length === 0 || wrong !== undefined) {
-        throw new ConfigurationError(key, `${show(wrong ?? value)} is not one of ${PROJECTIONS.join(', ')}`);
+        throw new ConfigurationError(key, `${show(wrong ?? value)} is not one of ${of.join(', ')}`);
       }
       // The order is fixed, so that equal sets give equal logs.
-      return PROJECTIONS.filter((name) => names.includes(name));
+      return of.filter((name) => names.includes(name));
     },
   };
 }

@@ -1,9 +1,11 @@
 /** Configurations from a preset and overrides, and the check of a whole configuration: all by the recipe's table of settings. */
 import { checkLimit, RUN_LIMITS } from '../engine/limits';
 import { isFileTask, taskNamed } from '../tasks';
+import { checkSeats } from './abilities';
 import type { RunConfig } from './config';
 import { ConfigurationError } from './errors';
-import { DEFAULT_RECIPE, recipeNamed } from './index';
+import { DEFAULT_RECIPE, recipeNamed, recipes } from './index';
+import { EMBEDDED_MODELS, embeddedModel } from './presets';
 import { text } from './readers';
 import type { Scalar, Setting, SettingTable } from './settings';
 import { SHARED_SETTINGS } from './sharedSettings';
@@ -75,6 +77,9 @@ export function resolveConfig(
       else put(config, key, value);
     }
   }
+  // A model that comes with the lab knows one task; with another task of its kind comes another model.
+  const own = EMBEDDED_MODELS.find((model) => model.task === config.task);
+  if (own && embeddedModel(config.model) && !Object.hasOwn(overrides, 'model')) config.model = own.folder;
   leaveOutAbsent(table, config);
   checkTogether(recipe, table, config);
   return config;
@@ -140,6 +145,7 @@ function leaveOutAbsent(table: SettingTable, config: RunConfig): void {
 function checkTogether(recipe: Recipe, table: SettingTable, config: RunConfig): void {
   recipe.check?.(config);
   checkSize(recipe, config);
+  checkSeats(recipe, config);
   const { task, data } = config;
   const inWords = speaksChat(config);
   for (const [key, setting] of Object.entries(table)) {
@@ -153,6 +159,17 @@ function checkTogether(recipe: Recipe, table: SettingTable, config: RunConfig): 
       const choices = accepts.type === 'choice' ? accepts.choices.join(' or ') : 'a value';
       throw new ConfigurationError(key, `is missing: ${task} needs ${choices}`);
     }
+  }
+  if (taskNamed(task).ungraded && !recipe.ungraded) {
+    const able = recipes().flatMap(({ id, ungraded }) => (ungraded ? [id] : []));
+    throw new ConfigurationError(
+      'task',
+      `${task} has no true answers, and ${recipe.id} is evaluated by them; choose the recipe ${able.join(' or ')}, or a task with answers`,
+    );
+  }
+  const own = embeddedModel(config.model);
+  if (own && !inWords && own.task !== task) {
+    throw new ConfigurationError('model', `${own.folder} knows task ${own.task} only; choose another for task ${task}`);
   }
   const reads = isFileTask(taskNamed(task));
   if (reads && data === undefined) {

@@ -45,10 +45,12 @@ export async function checkRoom(
     task.revisePrompt(problem, '.', '.'),
   );
   if (revision < context) return;
+  // Recipes whose roles always read each other have no rounds to leave out.
+  const rounds = 'rounds' in config;
   throw new ConfigurationError(
-    'rounds',
+    rounds ? 'rounds' : 'model',
     `the shortest prompt of a revision takes ${revision} tokens without any response in it, and ${model} reads ${context}; ` +
-      'choose rounds=1, a model with a longer context or shorter problems',
+      `choose ${rounds ? 'rounds=1, ' : ''}a model with a longer context or shorter problems`,
   );
 }
 

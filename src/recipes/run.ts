@@ -8,18 +8,23 @@ import { groupName, LOG_FORMAT } from '../events';
 import type { Runtime } from '../runtimes/types';
 import { gradeEpisode, gradeLabels, scoreAnswers, scoreLayers } from '../society/grading';
 import type { Problem, Split, Task, Ungraded } from '../tasks/types';
+import { castOf, frozenAdapters } from './abilities';
 import type { RunConfig } from './config';
+import { STOPPED } from './guards';
+import type { HumanJudge } from './human';
 import type { Draft, Recipe } from './types';
 
 export interface RunParts {
   runtime: Runtime;
   task: Task;
   config: RunConfig;
+  /** Whom recipes ask that ask a person. */
+  human?: HumanJudge | undefined;
 }
 
 /** Runs an experiment and yields its log. Errors: what the runtime throws; DivergenceError when training left the finite numbers. */
 export async function* runRecipe(recipe: Recipe, parts: RunParts): AsyncGenerator<RunEvent, void, void> {
-  const { runtime, task, config } = parts;
+  const { runtime, task, config, human } = parts;
   const grader = new Grader(task);
   yield {
     type: 'run-started',
@@ -30,14 +35,24 @@ export async function* runRecipe(recipe: Recipe, parts: RunParts): AsyncGenerato
     config,
     ...runtime.describe(),
     build: BUILD,
-    ...recipe.cast(config),
+    ...castOf(recipe, config),
   };
   const problems = (split: Split, count: number, iteration: number, drawn: number) =>
     drawProblems(task, config.seed, split, count, iteration, drawn);
-  const gold = recipe.usesGold ? { gold: grader.gold } : {};
-  for await (const draft of recipe.run({ config, runtime, task, problems, ...gold }))
+  const gold = usesGold(recipe, config) ? { gold: grader.gold } : {};
+  const frozen = frozenAdapters(config, recipe.cast(config));
+  const beside = { ...gold, ...(human && { human }), ...(frozen.size > 0 && { frozen }) };
+  let { iterations } = config;
+  for await (const draft of recipe.run({ config, runtime, task, problems, ...beside })) {
+    if (draft.type === 'measured' && draft.name === STOPPED) iterations = draft.iteration;
     yield grader.graded(draft, recipe, config);
-  yield { type: 'run-finished', iterations: config.iterations };
+  }
+  yield { type: 'run-finished', iterations };
+}
+
+/** Does a recipe's loop look at true answers with these settings? */
+export function usesGold({ usesGold: uses }: Pick<Recipe, 'usesGold'>, config: RunConfig): boolean {
+  return typeof uses === 'function' ? uses(config) : uses === true;
 }
 
 async function* drawProblems(
@@ -82,7 +97,9 @@ class Grader {
         this.#groups.delete(groupName(group));
         const problems = episodes.map(({ problem }) => problem);
         const known = new Map(recipe.cast(config).methods.map(({ key, calls }) => [key, calls]));
-        const scores = methods.map(({ method, turns, answers }) => ({
+        // Where nobody knows a true answer no method has a score.
+        const graded = problems.some((problem) => this.gold.has(problem)) || problems.length === 0 ? methods : [];
+        const scores = graded.map(({ method, turns, answers }) => ({
           method,
           calls: known.get(method) ?? 0,
           turns,
@@ -96,7 +113,7 @@ class Grader {
   }
 
   #learn({ id, gold }: Problem): void {
-    this.gold.set(id, gold);
+    if (gold !== undefined) this.gold.set(id, gold);
   }
 
   #keep(episode: Episode): void {

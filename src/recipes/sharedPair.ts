@@ -6,6 +6,7 @@ export const sharedPair = societyRecipe({
   title: 'One shared pair',
   description: 'All agents share one generator and one critic, each trained on the data of all seats.',
   paper: 'control for arXiv 2501.05707',
+  learner: 'One shared pair',
   name: 'the shared pair',
   adapter: (role) => role,
   data: 'own',

@@ -3,9 +3,10 @@ import { RUN_LIMITS } from '../engine/limits';
 import { CACHE_DTYPES, WEIGHT_DTYPES } from '../engine/types';
 import { TASKS } from '../tasks';
 import { choice, integer, names, number, orNone, projections, sha256, text } from './readers';
+import { seatList } from './seats';
 import { steps, type SettingTable } from './settings';
 
-const PROBLEMS = steps(1, 3, 6, 12, 24, 50, 100, 200, 500, 1000);
+const PROBLEMS = steps(1, 3, 6, 12, 24, 50, 80, 100, 200, 400, 500, 1000);
 
 export const SHARED_SETTINGS = {
   model: { reader: text(), label: 'Model', line: 'Folder, repository or embedded model that plays the agents.' },
@@ -38,6 +39,12 @@ export const SHARED_SETTINGS = {
   task: { reader: choice(...TASKS.map((task) => task.name)), label: 'Task', line: 'What the problems are.' },
   'data.name': { reader: text(), label: 'File of problems', line: 'Base name of the file.', absent: null },
   'data.sha256': { reader: sha256(), label: 'Hash of the file', line: 'The sha-256 of its bytes.', absent: null },
+  seats: {
+    reader: seatList(),
+    label: 'Other runtimes',
+    line: 'Who is played by another runtime than the engine: 2=transformers:MODEL, 3=web-llm:ID, 4=endpoint:ADDRESS#MODEL.',
+    absent: null,
+  },
   seed: {
     reader: integer(0, Number.MAX_SAFE_INTEGER),
     label: 'Seed',
@@ -83,7 +90,7 @@ export const SHARED_SETTINGS = {
     reader: number(0, 100),
     label: 'Temperature',
     line: 'Chance in the answers. Without it all agents would say the same.',
-    steps: steps(0.3, 0.5, 0.7, 1, 1.3),
+    steps: steps(0.3, 0.5, 0.7, 1, 1.3, 2),
     section: 'expert',
     paper: 1,
   },
@@ -130,7 +137,7 @@ export const SHARED_SETTINGS = {
     reader: number(0, 10),
     label: 'Learning rate',
     line: 'The paper finetunes all weights (about 1e−5); LoRA needs far more.',
-    steps: steps(0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01),
+    steps: steps(0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.01),
     section: 'expert',
   },
   'finetune.schedule': {

@@ -1,11 +1,17 @@
 /** Settings and presets of the society's recipes. */
 import { RUN_LIMITS } from '../engine/limits';
-import type { ConfigOf } from './config';
+import type { ConfigOf, RunConfig } from './config';
 import { ConfigurationError } from './errors';
-import { presetsFor } from './presets';
+import { presetsFor, type PresetName } from './presets';
+import { checkGuards, DATA_GUARDS, STOP_GUARD } from './guards';
 import { choice, flag, integer, number } from './readers';
+import { minimumVotesRow, startFromRow, summaryRow } from './rows';
 import { steps, type SettingTable } from './settings';
+import { QUESTIONS } from './societyQuestions';
+import { checkStart, START_SETTINGS } from './startSettings';
+import type { Preset } from './types';
 import { UPDATE_RULES } from './updateRules';
+import { checkWording, WORDING } from './wordingSettings';
 
 const EVALUATIONS = [
   { value: 'every', label: 'after every iteration' },
@@ -18,7 +24,7 @@ export const SETTINGS = {
     label: 'Agents',
     symbol: 'N',
     line: 'Who debate. Each gets a generator and a critic of its own.',
-    steps: steps(2, 3, 4, 5, 6),
+    steps: steps(2, 3, 4, 5, 6, 10),
     section: 'main',
     paper: 3,
   },
@@ -27,31 +33,16 @@ export const SETTINGS = {
     label: 'Debate rounds',
     symbol: 'M',
     line: 'From round 2 on, agents read the others and revise.',
-    steps: steps(1, 2, 3, 4),
+    steps: steps(1, 2, 3, 4, 10),
     section: 'main',
     paper: 2,
   },
-  summary: {
-    reader: choice('concatenate', 'base-model'),
-    label: 'What critics read of the others',
-    line: 'The paper lets the untouched model summarise. As they are is quicker, and longer to read.',
-    steps: [
-      { value: 'base-model', label: 'a summary of them' },
-      { value: 'concatenate', label: 'the responses as they are' },
-    ],
-    section: 'expert',
-    paper: 'base-model',
-    chat: true,
-    absent: null,
-  },
-  minimumVotes: {
-    reader: integer(1, RUN_LIMITS.agents.max),
-    label: 'Votes a label needs',
-    line: 'With fewer agreeing agents nobody learns from the problem.',
-    steps: steps(1, 2, 3, 4, 5, 6),
-    section: 'expert',
-    paper: 1,
-  },
+  summary: summaryRow(
+    'What critics read of the others',
+    'The paper lets the untouched model summarise. As they are is quicker, and longer to read.',
+    'base-model',
+  ),
+  minimumVotes: minimumVotesRow('With fewer agreeing agents nobody learns from the problem.'),
   criticShare: {
     reader: number(0, 1),
     label: 'Share of corrections',
@@ -66,17 +57,8 @@ export const SETTINGS = {
     ],
     section: 'expert',
   },
-  startFrom: {
-    reader: choice('current', 'base'),
-    label: 'Finetuning starts from',
-    line: 'The agent as it is now, or the untouched model again.',
-    steps: [
-      { value: 'current', label: 'the current agent' },
-      { value: 'base', label: 'the untouched model' },
-    ],
-    section: 'expert',
-    paper: 'current',
-  },
+  startFrom: startFromRow('agent', 'The agent as it is now, or the untouched model again.', 'current'),
+  ...START_SETTINGS,
   singleAgentBaseline: {
     reader: flag(),
     label: 'Compare with one model',
@@ -84,6 +66,23 @@ export const SETTINGS = {
     section: 'expert',
     paper: true,
   },
+  'single.steps': {
+    reader: integer(0, RUN_LIMITS.agents.max),
+    label: 'Steps of the one model',
+    line: 'How many times the optimiser steps of one generator it takes. 0 = as many as its examples give.',
+    steps: [
+      { value: 0, label: 'as many as its examples give' },
+      { value: 1, label: 'those of one agent' },
+      { value: 3, label: 'three times those' },
+    ],
+    section: 'expert',
+    paper: 0,
+    absent: 0,
+  },
+  ...QUESTIONS,
+  ...WORDING,
+  ...DATA_GUARDS,
+  ...STOP_GUARD,
   'update.rule': {
     reader: choice(...UPDATE_RULES),
     label: 'Update rule',
@@ -128,31 +127,111 @@ export const SETTINGS = {
 
 export type Config = ConfigOf<typeof SETTINGS>;
 
+const { 'guard.stop': _g, ...withoutStop } = SETTINGS;
+/** Of recipes that make something of the society after its last iteration. */
+export const SETTINGS_TO_THE_END = withoutStop;
+
+const { labels: _, ...goldSettings } = SETTINGS;
+/** Of a society whose labels are true answers. */
+export const GOLD_SETTINGS: SettingTable = goldSettings;
+
+const { critics: _c, reads: _w, labels: _l, ...aloneSettings } = SETTINGS;
+const { 'saboteur.seats': _s, 'saboteur.says': _a, ...withoutSaboteurs } = aloneSettings;
+/** Of agents that learn alone: nobody reads anybody, so there is one round and nothing to ask of a debate. */
+export const ALONE_SETTINGS: SettingTable = {
+  ...withoutSaboteurs,
+  rounds: {
+    ...SETTINGS.rounds,
+    reader: integer(1, 1),
+    line: 'Agents that learn alone read nobody: they answer once and vote.',
+    steps: steps(1),
+    section: 'expert',
+  },
+};
+
 /**
  * Labels need two agreeing agents instead of any winner, because with a base this small the winner of a 1-1-1 tie is wrong more often
  * than right; w = 1/2 (the paper does not give its value); N, M from the paper, and in words summaries by the base model.
+ * @param own settings of a variant
  */
-export const presets = (id: string) =>
-  presetsFor<Config>(
-    id,
-    (preset, inWords) => ({
-      agents: 3,
-      rounds: 2,
-      criticShare: 0.5,
-      minimumVotes: 2,
-      startFrom: 'current',
-      singleAgentBaseline: !(inWords && preset.endsWith('quick')),
-      ...(inWords ? { summary: 'base-model' } : preset !== 'arithmetic' && { evaluate: { single: 'last' } }),
+export const presets = (id: string, own: Partial<Config> = {}): Record<string, Preset<Config>> => {
+  const shared = presetsFor<Config>(id, (preset, inWords) => ({ ...ownSettings(preset, inWords), ...own }), {
+    'arithmetic-tiny': 2,
+    'arithmetic-quick': 2,
+  });
+  return { ...shared, ...startingApart(shared), ...collapsing(shared) };
+};
+
+/**
+ * How a society agrees itself into one strategy and its mistakes: any winner of a vote is a label, steps are large, and all agents are alike.
+ * `guard.stop` ends it near its best. Of the seeds that were tried, seed 1 shows it best (docs/what-replicates.md).
+ */
+function collapsing({ strategies: { config } }: Record<PresetName, Preset<Config>>): Record<string, Preset<Config>> {
+  const preset = 'strategies-collapse';
+  const few = {
+    seed: 1,
+    trainProblems: 80,
+    evaluationProblems: 100,
+    singleAgentBaseline: false,
+    reading: 'written' as const,
+  };
+  return {
+    [preset]: {
+      title: 'Strategies, collapse',
+      description: 'Agents that agree ever more and are right ever less: any winner is a label. A guard can end it.',
+      revision: 1,
+      config: { ...config, preset, ...few, finetune: { ...config.finetune, lr: 4e-3 } },
+    },
+  };
+}
+
+/** The presets of strategies once more, with agents that start apart. */
+function startingApart(shared: Record<PresetName, Preset<Config>>): Record<string, Preset<Config>> {
+  const names = ['strategies-tiny', 'strategies-quick', 'strategies'] as const;
+  return Object.fromEntries(
+    names.map((name): [string, Preset<Config>] => {
+      const { title, description, config } = shared[name];
+      const preset = name.replace('strategies', 'strategies-apart');
+      const start = { diversity: 0.9, ...(name === 'strategies-tiny' && { problems: 24, steps: 10 }) };
+      return [
+        preset,
+        {
+          title: title.replace('Strategies', 'Strategies, apart'),
+          description: description.replace('all agents alike at the start', 'each agent with a strategy of its own'),
+          revision: 1,
+          config: { ...config, preset, start },
+        },
+      ];
     }),
-    { 'arithmetic-tiny': 2, 'arithmetic-quick': 2 },
   );
+}
+
+/** A preset's values of the society's settings. */
+export function ownSettings(preset: PresetName, inWords: boolean): Omit<Config, keyof RunConfig> {
+  return {
+    agents: 3,
+    // Strategies differ in first answers; critics read answers alone, which do not show them.
+    rounds: preset.startsWith('strategies') ? 1 : 2,
+    criticShare: 0.5,
+    minimumVotes: 2,
+    startFrom: 'current',
+    singleAgentBaseline: !(inWords && preset.endsWith('quick')),
+    ...(inWords ? { summary: 'base-model' } : preset !== 'arithmetic' && { evaluate: { single: 'last' } }),
+  };
+}
 
 /** @throws ConfigurationError for settings that do not go together */
-export function check({ agents, rounds, minimumVotes }: Config): void {
+export function check(config: Config): void {
+  const { agents, rounds, minimumVotes, saboteur } = config;
+  checkStart(config);
+  checkGuards(config);
+  checkWording(config);
   if (agents === 1 && rounds > 1) {
     throw new ConfigurationError('agents', 'one agent has nobody to debate with; use at least 2, or rounds=1');
   }
   if (minimumVotes > agents) {
     throw new ConfigurationError('minimumVotes', `${minimumVotes} of ${agents} agents can never agree`);
   }
+  if ((saboteur?.seats ?? 0) >= agents)
+    throw new ConfigurationError('saboteur.seats', `${saboteur?.seats} of ${agents} agents leave nobody to learn`);
 }

@@ -152,6 +152,53 @@ export const SAMPLING_STAGES: readonly Stage[] = [
   }),
 ];
 
+/** Stages of agents that learn alone and vote together in the end. */
+export const ALONE_STAGES: readonly Stage[] = SAMPLING_STAGES.map((stage): Stage => {
+  const own: Readonly<Record<string, Pick<Stage, 'what' | 'why'>>> = {
+    ask: {
+      what: 'One agent after another gets the same problem several times.',
+      why: 'Agents never see each other’s answers, so each must find its label alone.',
+    },
+    answer: {
+      what: 'The agent samples several answers, each with its own draws.',
+      why: 'Its samples differ where it is unsure. A mistake that it always makes is the same in all of them.',
+    },
+    vote: {
+      what: 'The answer that most of the agent’s own samples give becomes its label.',
+      why: 'Nobody outvotes an agent, so it keeps what makes it different, its mistakes included.',
+    },
+    data: {
+      what: 'Each agent keeps those of its samples that gave its own majority’s answer.',
+      why: 'It learns from what it says most often. The rest is dropped.',
+    },
+    finetune: {
+      what: 'Every adapter is trained on its own samples only.',
+      why: 'All agents share one frozen model. What a society gains beyond this comes from its common label.',
+    },
+    evaluate: {
+      what: 'The agents answer problems that they never learn from, and vote together.',
+      why: 'The untouched model answers the same problems. Their true answers are looked up now.',
+    },
+  };
+  return { ...stage, ...own[stage.id] };
+});
+
+/** Stages of a recipe in which one model is sampled and votes, and nobody learns. */
+export const UNTRAINED_SAMPLING_STAGES: readonly Stage[] = SAMPLING_STAGES.filter(
+  ({ id }) => id !== 'data' && id !== 'finetune',
+).map((stage) => {
+  if (stage.id === 'ask') return { ...stage, why: 'As many samples as a society spends generations cost the same.' };
+  if (stage.id === 'vote')
+    return {
+      ...stage,
+      what: 'The answer that most samples give is the answer.',
+      why: 'Samples that slip in different places seldom agree on the same wrong answer.',
+    };
+  return stage.id === 'evaluate'
+    ? { ...stage, what: 'The true answers are looked up.', why: 'A society is worth its calls when it beats this.' }
+    : stage;
+});
+
 /** Stages of STaR: one answer, and where it is wrong another with the true answer as a hint. */
 export const STAR_STAGES: readonly Stage[] = [
   {
@@ -181,4 +228,44 @@ export const STAR_STAGES: readonly Stage[] = [
   ...SAMPLING_STAGES.filter(({ id }) => ['data', 'finetune', 'evaluate'].includes(id)).map((stage): Stage =>
     stage.id === 'data' ? { ...stage, what: 'Right answers become examples.', why: 'The rest is dropped.' } : stage,
   ),
+];
+
+/** Stages of the preference loop: samples, two judges, pairs, two finetunings. */
+export const PREFERENCE_STAGES: readonly Stage[] = [
+  {
+    id: 'answer',
+    moment: 'answer',
+    kinds: ['answer'],
+    title: 'Sample',
+    what: 'The policy answers each problem several times.',
+    why: 'A pair needs a better and a worse answer to the same problem, so the samples must differ.',
+  },
+  {
+    id: 'screen',
+    moment: 'verdict',
+    title: 'Screen and re-score',
+    what: 'The student scores all answers. The teacher scores the student’s best and worst, and may turn them round.',
+    why: 'The student is cheap and sees everything. The teacher is dear and sees two answers. Where it finds them equal there is no pair.',
+  },
+  {
+    id: 'data',
+    moment: 'data',
+    title: 'Build pairs',
+    what: 'Each pair is one answer and a worse one to the same problem.',
+    why: 'Policy and student learn from the same pairs.',
+  },
+  {
+    id: 'finetune',
+    moment: 'train',
+    title: 'Learn',
+    what: 'The policy learns to prefer the better answers (DPO). Then the student learns to score them higher.',
+    why: 'The student must follow the policy: answers change, and an old judge would no longer tell them apart.',
+  },
+  {
+    id: 'evaluate',
+    moment: 'evaluate',
+    title: 'Evaluate',
+    what: 'The policy answers held-out problems. A judge compares its answers with the untouched model’s.',
+    why: 'The judge is neither the teacher nor the student: whoever taught the policy would find its own taste in it.',
+  },
 ];

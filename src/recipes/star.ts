@@ -17,11 +17,13 @@ import { select } from '../society/selection';
 import type { Ungraded } from '../tasks/types';
 import { baseAgent, baseLearner, singleAgent } from './casts';
 import type { ConfigOf } from './config';
+import { loopWork } from './need';
 import { presetsFor } from './presets';
-import { choice, flag } from './readers';
+import { flag } from './readers';
+import { startFromRow } from './rows';
 import type { SettingTable } from './settings';
 import { STAR_STAGES } from './stages';
-import { createAdapters, evaluation, everySeat, finetune, holdDebates } from './steps';
+import { beginIteration, chunksOf, createAdapters, evaluation, everySeat, finetune, holdDebates } from './steps';
 import type { Draft, Need, Recipe, RunContext } from './types';
 
 const SETTINGS = {
@@ -39,17 +41,7 @@ const SETTINGS = {
     section: 'expert',
     paper: true,
   },
-  startFrom: {
-    reader: choice('current', 'base'),
-    label: 'Finetuning starts from',
-    line: 'The untouched model again, or the model as it is now.',
-    steps: [
-      { value: 'base', label: 'the untouched model' },
-      { value: 'current', label: 'the current model' },
-    ],
-    section: 'expert',
-    paper: 'base',
-  },
+  startFrom: startFromRow('model', 'The untouched model again, or the model as it is now.', 'base'),
 } as const satisfies SettingTable;
 
 export type Config = ConfigOf<typeof SETTINGS>;
@@ -94,14 +86,7 @@ function fate(episode: Episode): Fate[] {
 }
 
 function cost({ iterations, trainProblems, evaluationProblems, hints, chunk, adapter }: Config): Need {
-  const test = (iteration: number) =>
-    ({
-      kind: 'episodes',
-      iteration,
-      purpose: 'evaluation',
-      problems: evaluationProblems,
-      calls: evaluationProblems,
-    }) as const;
+  const test = { problems: evaluationProblems, calls: evaluationProblems };
   // Half of the problems are asked again, and half of those end up right.
   const calls = Math.round(trainProblems * (hints ? 1.5 : 1));
   return {
@@ -111,29 +96,20 @@ function cost({ iterations, trainProblems, evaluationProblems, hints, chunk, ada
     adapters: 1,
     rank: adapter.rank,
     tracks: { solve: 1, revise: 0 },
-    work: [
-      test(0),
-      ...Array.from({ length: iterations }, (_, l) => l + 1).flatMap((iteration): Need['work'] => [
-        { kind: 'episodes', iteration, purpose: 'train', problems: trainProblems, calls },
-        { kind: 'train', iteration, solve: calls / 2, revise: 0 },
-        test(iteration),
-      ]),
-    ],
+    work: loopWork(iterations, { problems: trainProblems, calls }, { solve: calls / 2, revise: 0 }, () => test),
   };
 }
 
 async function* run(context: RunContext<Config>): AsyncGenerator<Draft, void, void> {
   const { config, runtime } = context;
+  const { startFrom } = config;
   const heldOut = yield* context.problems('evaluation', config.evaluationProblems, 0, 0);
   yield* evaluate(context, 'base', heldOut, 0);
   await createAdapters(runtime, config, [LEARNING]);
 
-  let problems: Ungraded[] = [];
+  let problems: readonly Ungraded[] = [];
   for (let iteration = 1; iteration <= config.iterations; iteration++) {
-    yield { type: 'iteration-started', iteration };
-    const drawn = config.problems === 'fresh' ? iteration : 0;
-    if (iteration === 1 || drawn > 0)
-      problems = yield* context.problems('train', config.trainProblems, iteration, drawn);
+    problems = yield* beginIteration(context, iteration, problems);
 
     // "Generate rationales; keep those with the right answer; rationalise the others; keep those that arrive at it."
     const episodes = yield* rationales(context, problems, iteration);
@@ -141,9 +117,7 @@ async function* run(context: RunContext<Config>): AsyncGenerator<Draft, void, vo
 
     // "Finetune the original model on what was kept."
     const datasets = [{ ...LEARNING, selection, episodes }];
-    yield* finetune(context, { job: `finetune/${iteration}`, iteration, datasets, problems }, async () => {
-      if (config.startFrom === 'base') await createAdapters(runtime, config, [LEARNING]);
-    });
+    yield* finetune(context, { job: `finetune/${iteration}`, iteration, datasets, problems, startFrom });
 
     yield* evaluate(context, 'star', heldOut, iteration);
   }
@@ -169,8 +143,7 @@ async function* rationales(
     ...sampling,
   });
   const held: Episode[] = [];
-  for (let start = 0; start < problems.length; start += config.chunk) {
-    const chunk = problems.slice(start, start + config.chunk);
+  for (const chunk of chunksOf(problems, config.chunk)) {
     const episodes = openEpisodes(group, chunk);
     const truth = ({ problem }: Episode) => gold.get(problem) ?? '';
     await speak(runtime, task, chunk, episodes, (episode) => [turn('answer', 0)(episode)]);

@@ -1,11 +1,12 @@
 /** Steps that recipes share: debates in chunks, votes as labels, data sets from fates, finetuning, evaluation. */
 import { DEFAULT_OPTIMISER, type OptimiserSettings } from '../engine/types';
 import type { DatasetBuilt, Episode, GroupKey, ObjectiveName } from '../events';
-import { drawUint, STREAMS } from '../random';
-import { makeBatches } from '../society/batches';
-import { debate, type Player, type Players } from '../society/debate';
+import { drawUint, STREAMS, type DrawName } from '../random';
+import { makeBatches, makeSteps } from '../society/batches';
+import { debate, type DebateSettings, type Player, type Players } from '../society/debate';
 import { answersOf, lastVote, layersOf } from '../society/episode';
-import { pseudoLabel, type Selection } from '../society/selection';
+import { majorityVote } from '../society/vote';
+import { pseudoLabel, type LabelSource, type Selection } from '../society/selection';
 import type { Split, Ungraded } from '../tasks/types';
 import type { FinetuneExample, FinetuneTrack, Runtime } from '../runtimes/types';
 import type { RunConfig } from './config';
@@ -18,6 +19,8 @@ export interface Learning {
   adapter: string;
   role: number;
   slot: number;
+  /** It is a reward model: it carries a head. */
+  head?: true;
 }
 
 /** Fresh adapters (B = 0 is a copy of the base), each from a seed of its own. */
@@ -26,11 +29,11 @@ export async function createAdapters(
   { seed, adapter: config }: RunConfig,
   learning: readonly Learning[],
 ): Promise<void> {
-  for (const { adapter, role, slot } of learning) {
+  for (const { adapter, role, slot, head } of learning) {
     const name = { seed, stream: STREAMS.adapterInit, agent: slot, round: role };
     // 53 bits of a draw of its own, so adapters differ and adding agents changes none of the others.
     const own = drawUint(name, 0) + (drawUint(name, 1) >>> 11) * 2 ** 32;
-    await runtime.createAdapter(adapter, config, own);
+    await runtime.createAdapter(adapter, head ? { ...config, head } : config, own);
   }
 }
 
@@ -48,8 +51,16 @@ export interface DebateStep {
   stream: number;
   /** The base model summarises before every round ≥ 2. */
   summaries?: boolean;
+  /** Stream of their draws in training; default: that of all debates in training. */
+  summaryStream?: number;
+  /** Whom a seat reads before it revises. */
+  reads?: DebateSettings['reads'];
+  /** Ties as the authors' code breaks them, and agents in turn where a model summarises (`readings.ts`). */
+  released?: boolean;
   /** Tells the group from another one of the same learner and iteration. */
   part?: string;
+  /** Seats are samples of agent n of N alone: sample k has the draws of agent n + N·k, so the first is what n says in a society. */
+  alone?: { agent: number; of: number };
 }
 
 /**
@@ -61,21 +72,34 @@ export interface DebateStep {
 export async function* holdDebates(
   { runtime, task, config }: RunContext,
   players: Players,
-  { purpose, iteration, problems, rounds, stream, summaries, part }: DebateStep,
+  {
+    purpose,
+    iteration,
+    problems,
+    rounds,
+    stream,
+    summaries,
+    summaryStream = STREAMS.summarise,
+    reads,
+    released,
+    part,
+    alone,
+  }: DebateStep,
   judge: (episode: Episode) => void = () => {},
 ): AsyncGenerator<Draft, Episode[], void> {
   const testing = purpose === 'evaluation';
-  const draws = testing ? { stream: STREAMS.evaluate, iteration: 0 } : { stream, iteration };
+  const own = alone && { agentOf: (sample: number) => alone.agent + alone.of * sample };
+  const draws = testing ? TEST_DRAWS : { stream, iteration, ...own };
   const settings = {
     rounds,
     draws,
-    tieBreak: { seed: config.seed, stream: STREAMS.tieBreak, iteration: draws.iteration, agent: draws.stream },
-    ...(summaries && { summaries: { stream: testing ? STREAMS.summariseEvaluation : STREAMS.summarise } }),
+    ...(released ? { tieBreak: 'last' as const, inTurn: true } : { tieBreak: tieBreakOf(config, draws) }),
+    ...(reads && { reads }),
+    ...(summaries && { summaries: { stream: testing ? STREAMS.summariseEvaluation : summaryStream } }),
   };
   const group: GroupKey = { purpose, learner: players.learner, iteration, ...(part !== undefined && { part }) };
   const held: Episode[] = [];
-  for (let start = 0; start < problems.length; start += config.chunk) {
-    const chunk = problems.slice(start, start + config.chunk);
+  for (const chunk of chunksOf(problems, config.chunk)) {
     for (const episode of await debate(runtime, task, group, chunk, players, settings)) {
       judge(episode);
       held.push(episode);
@@ -85,12 +109,58 @@ export async function* holdDebates(
   return held;
 }
 
+/** Draws of all tests. */
+export const TEST_DRAWS = { stream: STREAMS.evaluate, iteration: 0 } as const;
+
+/** Name of the draws that break ties among answers with these draws; problem and round are filled in. */
+export function tieBreakOf(
+  { seed }: RunConfig,
+  { stream, iteration }: { stream: number; iteration: number },
+): DrawName {
+  return { seed, stream: STREAMS.tieBreak, iteration, agent: stream };
+}
+
+/**
+ * The majority of the first `count` first answers, as `holdDebates` would have voted on them alone: ties have the same draws.
+ * @param episodes of held-out problems
+ */
+export function majorityOfFirst(
+  { task, config }: Pick<RunContext, 'task' | 'config'>,
+  method: string,
+  episodes: readonly Episode[],
+  count: number,
+): AnsweredMethod {
+  const turnsOf = (episode: Episode) => answersOf(episode, 0).slice(0, count);
+  const answers = episodes.map((episode) => {
+    const said = turnsOf(episode).map((at) => episode.turns[at]?.answer ?? null);
+    const name = { ...tieBreakOf(config, TEST_DRAWS), problem: episode.problem, round: 1 };
+    return majorityVote(said, task.equal, name).answer;
+  });
+  return { method, turns: episodes[0] ? turnsOf(episodes[0]) : [], answers };
+}
+
+/** Parts of at most `size` problems, in order. */
+export function* chunksOf(problems: readonly Ungraded[], size: number): Generator<Ungraded[], void, void> {
+  for (let start = 0; start < problems.length; start += size) yield problems.slice(start, start + size);
+}
+
+/** An iteration begins: its training problems, which are those of the one before unless the run draws fresh ones. */
+export async function* beginIteration(
+  { config, problems }: RunContext,
+  iteration: number,
+  before: readonly Ungraded[],
+): AsyncGenerator<Draft, readonly Ungraded[], void> {
+  yield { type: 'iteration-started', iteration };
+  const drawn = config.problems === 'fresh' ? iteration : 0;
+  return iteration === 1 || drawn > 0 ? yield* problems('train', config.trainProblems, iteration, drawn) : before;
+}
+
 /** The last votes as labels, for the diagnostic of their precision. */
 export function labelsOf(
   episodes: readonly Episode[],
   iteration: number,
   minimumVotes: number,
-  by: 'vote' | 'gold' = 'vote',
+  by: LabelSource = 'vote',
 ): Draft {
   const first = episodes[0];
   return {
@@ -113,8 +183,10 @@ export interface BuiltDataset extends Learning {
   selection: Selection;
   /** Those that its examples refer to, of one group. */
   episodes: readonly Episode[];
-  /** Preferences: adapter that is the reference; absent = the base. */
+  /** Preferences: adapter that is the reference; absent = the base, its own name = itself as the job begins. */
   reference?: string;
+  /** Exactly so many optimiser steps; absent = the configured epochs. */
+  steps?: number;
 }
 
 export interface FinetuneStep {
@@ -127,6 +199,8 @@ export interface FinetuneStep {
   objective?: ObjectiveName;
   /** Adapters whose longest track sets the number of warm-up steps; default all. */
   warmupOver?: readonly string[];
+  /** Weights that the adapters begin with; default: those they have. */
+  startFrom?: 'current' | 'base';
 }
 
 /**
@@ -135,21 +209,24 @@ export interface FinetuneStep {
  */
 export async function* finetune(
   context: RunContext,
-  { job, iteration, datasets, problems, objective = { kind: 'sft' }, warmupOver }: FinetuneStep,
-  beforeTraining: () => Promise<void> = async () => {},
+  { job, iteration, datasets, problems, objective = { kind: 'sft' }, warmupOver, startFrom }: FinetuneStep,
 ): AsyncGenerator<Draft, void, void> {
-  const { runtime, task, config } = context;
-  for (const { adapter, selection, episodes } of datasets) {
+  const { runtime, task, config, frozen } = context;
+  const built = datasets.map((one) => ({ ...one, selection: withoutFrozen(one, frozen) }));
+  for (const { adapter, selection, episodes } of built) {
     yield datasetEvent(job, iteration, adapter, objective, selection, episodes);
   }
-  await beforeTraining();
+  const learning = built.filter(({ adapter }) => !frozen?.has(adapter));
+  if (startFrom === 'base') await createAdapters(runtime, config, learning);
   const { epochs, batchSize } = config.finetune;
-  const tracks = datasets.map(({ adapter, role, slot, selection, episodes, reference }): FinetuneTrack => {
+  const tracks = learning.map(({ adapter, role, slot, selection, episodes, reference, steps }): FinetuneTrack => {
     const built = examplesOf(task, selection.examples, episodes, problems);
     const { pairs } = built;
     const examples = objective.kind === 'kto' ? built.examples.map(asDesirable) : built.examples;
     const name = { seed: config.seed, stream: STREAMS.shuffle, iteration, agent: slot, problem: role };
-    const batches = makeBatches(pairs?.length ?? examples.length, epochs, batchSize, name);
+    const count = pairs?.length ?? examples.length;
+    const batches =
+      steps === undefined ? makeBatches(count, epochs, batchSize, name) : makeSteps(count, steps, batchSize, name);
     return { adapter, examples, batches, ...(pairs && { pairs }), ...(reference !== undefined && { reference }) };
   });
   const counted = tracks.filter(({ adapter }) => warmupOver?.includes(adapter) ?? true);
@@ -168,6 +245,14 @@ export async function* finetune(
     const hash = await runtime.adapterHash(adapter, job);
     yield { type: 'adapter', iteration, adapter, hash, from: { job, steps: batches.length } };
   }
+}
+
+/** An agent that another runtime plays learns nothing: its data set says why, and how many examples that concerns. */
+function withoutFrozen({ adapter, selection }: BuiltDataset, frozen: RunContext['frozen']): Selection {
+  const reason = frozen?.get(adapter);
+  if (reason === undefined) return selection;
+  const { examples, available, dropped } = selection;
+  return { examples: [], available, dropped: [...dropped, { reason, count: examples.length }] };
 }
 
 /** KTO reads whether a text is wanted, and weighs all alike. */

@@ -9,16 +9,17 @@ import type {
   GroupKey,
   IterationStarted,
   AdapterVersion,
-  JobSuperseded,
+  Judged,
+  Measured,
   ProblemsDrawn,
-  RunEvent,
   TrainingStep,
 } from '../events';
-import type { Runtime } from '../runtimes/types';
+import type { Runtime, RuntimeCapabilities } from '../runtimes/types';
 import type { Fate } from '../society/fate';
 import type { Equal } from '../society/vote';
 import type { Split, Task, Ungraded } from '../tasks/types';
 import type { RunConfig } from './config';
+import type { HumanJudge } from './human';
 import type { SettingTable } from './settings';
 
 /** A complete configuration to start from. */
@@ -77,7 +78,10 @@ export type Work =
       iteration: number;
       purpose: Split;
       problems: number;
-      /** Responses and summaries in all. */ calls: number;
+      /** Responses and summaries in all. */
+      calls: number;
+      /** Of those, the ones for a seat at the table, where another runtime may sit; absent = all. */
+      table?: number;
     }
   | {
       kind: 'train';
@@ -119,8 +123,9 @@ export type Draft =
   | Episode
   | DatasetBuilt
   | TrainingStep
-  | JobSuperseded
   | AdapterVersion
+  | Measured
+  | Judged
   | { type: 'evaluate'; iteration: number; learner: string; group: GroupKey; methods: AnsweredMethod[] }
   | {
       type: 'labels';
@@ -135,10 +140,14 @@ export type Draft =
 export interface RunContext<C extends RunConfig = RunConfig> {
   config: C;
   runtime: Runtime;
+  /** Adapters that are not made and learn nothing, with the reason: another runtime plays their agents. Absent: none. */
+  frozen?: ReadonlyMap<string, string>;
   /** Prompts and reading of answers; its problems come through `problems`. */
   task: Task;
   /** The true answers of problems that were drawn, by id. Present for recipes that say `usesGold`. */
   gold?: ReadonlyMap<number, string>;
+  /** A person who compares answers. Present for recipes that say `asksHuman`. */
+  human?: HumanJudge;
   /** Draws problems and yields their event. What it returns has no gold. @param drawn 0 = the same problems in every iteration */
   problems(split: Split, count: number, iteration: number, drawn: number): AsyncGenerator<Draft, Ungraded[], void>;
 }
@@ -151,21 +160,27 @@ export interface Recipe<C extends RunConfig = RunConfig> {
   description: string;
   /** Where it is from. */
   paper: string;
-  /** Its loop learns from true answers. Absent: it never sees one. */
-  usesGold?: true;
+  /** Its loop looks at true answers, with all settings or with these. Absent: it never sees one. */
+  usesGold?: true | ((config: C) => boolean);
+  /** A person is asked with these settings. */
+  asksHuman?(config: C): boolean;
+  /** It makes sense of problems without true answers. Absent: it is evaluated by them, and refuses a task that has none. */
+  ungraded?: true;
   /** Its own settings, beside the shared ones. */
   settings: SettingTable;
   presets: Readonly<Record<string, Preset<C>>>;
+  /** What is asked of agents, by id, beside responses: another runtime that cannot give it may not play them. */
+  needs?(config: C): Readonly<Record<string, readonly (keyof RuntimeCapabilities)[]>>;
   /** Settings that do not go together. @throws ConfigurationError */
   check?(config: C): void;
   cast(config: C): Cast;
   stages(config: C): Stage[];
   cost(config: C): Need;
+  /** Preferences compare an adapter with itself as its job begins. Absent or false: with the base. */
+  ownReference?(config: C): boolean;
   /** What its agents learn from, in the order in which it is drawn. Absent: the kinds that data sets and fates name. */
   examples?: readonly ExampleKind[];
   /** One fate a turn, in their order. @param equal do two answers mean the same? For logs that do not say which turns a vote joined. */
   fate?(episode: Episode, config: C, equal: Equal): Fate[];
   run(context: RunContext<C>): AsyncGenerator<Draft, void, void>;
 }
-
-export type { RunEvent };

@@ -6,6 +6,7 @@ export const union = societyRecipe({
   title: 'One model on all data',
   description: 'One model plays every seat and learns from the data of all of them.',
   paper: 'control for arXiv 2501.05707',
+  learner: 'One model on all data',
   name: 'the one model',
   adapter: () => 'everybody',
   data: 'own',

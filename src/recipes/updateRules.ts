@@ -8,7 +8,7 @@
  */
 import type { Episode, ExampleRef, ObjectiveName } from '../events';
 import { answersOf, joins, layersOf } from '../society/episode';
-import { DROPPED, pseudoLabel, type Selection } from '../society/selection';
+import { DROPPED, pseudoLabel, type LabelSource, type Selection } from '../society/selection';
 import type { Equal } from '../society/vote';
 
 export const UPDATE_RULES = ['sft', 'dpo', 'kto', 'advantage'] as const;
@@ -25,7 +25,7 @@ export interface Learnt {
   /** Whose turns. */
   seat: number;
   minimumVotes: number;
-  label: 'vote' | 'gold';
+  label: LabelSource;
   equal: Equal;
 }
 

@@ -2,9 +2,11 @@
 import type { ChatTokenizer, Turn as TokenizedTurn } from '../backends/tokenizer';
 import { arithmeticOf, describeEngine } from '../engine/describe';
 import { RequestError } from '../engine/errors';
+import { mergeAdapters } from '../engine/merge/rules';
 import { resolveMaxLength } from '../engine/requests';
 import type {
   AdapterConfig,
+  AdapterWeights,
   Engine,
   GenerateOptions,
   GenerateRequest,
@@ -19,11 +21,14 @@ import { hashAdapter } from '../log/digest';
 import { accumulationFor } from './accumulation';
 import { endTokens, responseText } from './endTokens';
 import { fitPrompt } from './fitting';
+import { readGiven } from './given';
 import { trainExample } from './trainExample';
 import type {
   Answer,
   FinetuneExample,
   FinetuneTrack,
+  MergedAdapter,
+  MergeJob,
   Question,
   Runtime,
   RuntimeCapabilities,
@@ -60,6 +65,14 @@ interface Asked {
   shortened: Shortened | undefined;
 }
 
+/** Prompt and completion of each text as one sequence. */
+function requestsOf(
+  questions: readonly ScoreQuestion[],
+  examples: readonly TrainExample[],
+): { ids: ArrayLike<number>; adapter: string | null }[] {
+  return examples.map(({ ids }, index) => ({ ids, adapter: questions[index]?.adapter ?? null }));
+}
+
 /** Stands for a response to a question that leaves no room for one: a long run does not end over one text. */
 const UNASKED: Readonly<Answer> = { text: '', finish: 'length', tokens: 0, ids: [], logprobs: [], margins: [] };
 
@@ -74,6 +87,7 @@ export class EngineRuntime implements Runtime {
     embeddings: true,
     rewards: true,
     mixtures: true,
+    merging: true,
     repeats: true,
   };
   private readonly stopIds: number[];
@@ -99,6 +113,32 @@ export class EngineRuntime implements Runtime {
    * is not asked: its response is empty, with 0 tokens.
    */
   async ask(questions: Question[]): Promise<Answer[]> {
+    const read = await this.read(questions.filter(({ given }) => given !== undefined));
+    if (read.length === questions.length) return read;
+    const sampled = await this.sample(questions.filter(({ given }) => given === undefined));
+    const [given, rest] = [read.values(), sampled.values()];
+    return questions.map((question) => (question.given === undefined ? rest : given).next().value as Answer);
+  }
+
+  /** Responses that are given: what each token's probability is. */
+  private async read(questions: Question[]): Promise<Answer[]> {
+    const { engine, tokenizer, config, onResponse, signal } = this.options;
+    const asked = await Promise.all(
+      questions.map(async ({ messages, given = '', adapter, mixture, draw }) => {
+        if (mixture) throw new RequestError('a given response is read by one adapter at a time; ask once for each');
+        const prompt = await tokenizer.encodeChat(messages, true);
+        const { completion } = await tokenizer.encodeTurn(messages, given);
+        const ids = [...prompt, ...completion, this.eosId].slice(0, this.maxLength);
+        const cut = ids.length < prompt.length + completion.length + 1;
+        return { ids, start: prompt.length, cut, text: given, adapter, key: { seed: config.seed, ...draw } };
+      }),
+    );
+    const answers = await readGiven(engine, asked, signal);
+    answers.forEach((answer, at) => onResponse?.(questions[at] as Question, answer));
+    return answers;
+  }
+
+  private async sample(questions: Question[]): Promise<Answer[]> {
     const { engine, signal, onText, onResponse, onTokens } = this.options;
     const fitted = await Promise.all(questions.map((question) => this.fit(question)));
     const asked = fitted.filter((one) => one !== null);
@@ -132,6 +172,7 @@ export class EngineRuntime implements Runtime {
     const trained = tracks.filter((track) => track.batches.length > 0);
     if (trained.length === 0) return;
     const rendered = await Promise.all(trained.map((track) => this.track(track)));
+    for (const track of rendered) await this.fixReference(track);
     const { trainTokens, engine, signal } = this.options;
     const parts = trainTokens === undefined || objective.kind !== 'sft' ? 1 : accumulationFor(rendered, trainTokens);
     yield* engine.train({
@@ -152,24 +193,32 @@ export class EngineRuntime implements Runtime {
     return hashAdapter(await this.options.engine.exportAdapter(name));
   }
 
+  async merge({ name, adapters, rule }: MergeJob): Promise<MergedAdapter> {
+    const { engine } = this.options;
+    const parts: AdapterWeights[] = [];
+    for (const adapter of adapters) parts.push(await engine.exportAdapter(adapter));
+    const { adapter: merged, lost } = mergeAdapters(parts, rule);
+    if (engine.adapters().includes(name)) await engine.deleteAdapter(name);
+    await engine.importAdapter(name, merged);
+    return { hash: await this.adapterHash(name), lost };
+  }
+
   async score(questions: ScoreQuestion[]): Promise<number[]> {
-    const examples = await Promise.all(questions.map((question) => this.example(question)));
-    const scored = await this.options.engine.score(await this.requests(questions));
+    const examples = await this.examples(questions);
+    const scored = await this.options.engine.score(requestsOf(questions, examples));
     return scored.map((logprobs, index) => sumOf(logprobs, examples[index] as TrainExample));
   }
 
   async embed(questions: ScoreQuestion[]): Promise<Float32Array[]> {
-    return this.options.engine.embed(await this.requests(questions));
+    return this.options.engine.embed(requestsOf(questions, await this.examples(questions)));
   }
 
   async reward(questions: ScoreQuestion[]): Promise<number[]> {
-    return [...(await this.options.engine.reward(await this.requests(questions)))];
+    return [...(await this.options.engine.reward(requestsOf(questions, await this.examples(questions))))];
   }
 
-  /** Prompt and completion of each text as one sequence. */
-  private async requests(questions: ScoreQuestion[]): Promise<{ ids: ArrayLike<number>; adapter: string | null }[]> {
-    const examples = await Promise.all(questions.map((question) => this.example(question)));
-    return examples.map(({ ids }, index) => ({ ids, adapter: questions[index]?.adapter ?? null }));
+  private examples(texts: readonly FinetuneExample[]): Promise<TrainExample[]> {
+    return Promise.all(texts.map((text) => this.example(text)));
   }
 
   describe(): RuntimeIdentity {
@@ -203,22 +252,37 @@ export class EngineRuntime implements Runtime {
   private async track({ adapter, examples, batches, pairs, reference }: FinetuneTrack): Promise<TrainTrack> {
     return {
       adapter,
-      examples: await Promise.all(examples.map((example) => this.example(example))),
+      examples: await this.examples(examples),
       batches,
       ...(pairs && { pairs }),
       ...(reference !== undefined && { reference }),
     };
   }
 
+  /** Where an adapter is its own reference: the log-probabilities that its examples have before the job. */
+  private async fixReference(track: TrainTrack): Promise<void> {
+    const { adapter, examples } = track;
+    if (track.reference !== adapter) return;
+    const scored = await this.options.engine.score(examples.map(({ ids }) => ({ ids, adapter })));
+    track.examples = examples.map((example, index) => ({
+      ...example,
+      reference: sumOf(scored[index] as Float32Array, example),
+    }));
+    delete track.reference;
+  }
+
   /** As it is learnt: the sampled ids behind their own prompt, or the ids that the turn has in the template. */
-  private async example({ messages, completion, ids, cut, weight, desirable }: FinetuneExample): Promise<TrainExample> {
+  private async example(example: FinetuneExample): Promise<TrainExample> {
+    const { messages, completion, ids, cut, weight = 1, tokenWeights, desirable } = example;
     const { tokenizer } = this.options;
     const sampled = ids && ids.length > 0;
     const turn: TokenizedTurn = sampled
       ? { prompt: await tokenizer.encodeChat(messages, true), completion: ids }
       : await tokenizer.encodeTurn(messages, completion);
     const learnt = trainExample(turn, sampled || cut ? null : this.eosId, this.maxLength);
-    const weights = weight === undefined ? learnt.weights : Array.from(learnt.weights, (one) => one * weight);
+    const weights = Array.from(learnt.weights, (one) => one * weight);
+    if (tokenWeights)
+      weighTokens(weights, learnt.ids.length - Math.min(turn.prompt.length, learnt.ids.length), tokenWeights);
     return { ids: learnt.ids, weights, ...(desirable !== undefined && { desirable }) };
   }
 }
@@ -236,9 +300,22 @@ function engineObjective({ kind, beta = 0.1, margin = 0 }: ObjectiveName): Objec
   }
 }
 
-/** Σ log p over the tokens that count; logprobs[t] is that of ids[t + 1]. */
+/** Multiplies the weights of a sequence's last tokens, those of the response, in place. @throws RequestError */
+function weighTokens(weights: number[], response: number, tokenWeights: readonly number[]): void {
+  if (tokenWeights.length !== response)
+    throw new RequestError(
+      `an example has ${tokenWeights.length} weights of tokens, and its response has ${response} tokens`,
+    );
+  tokenWeights.forEach((weight, at) => {
+    const place = weights.length - response + at;
+    weights[place] = (weights[place] as number) * weight;
+  });
+}
+
+/** Σ w · log p over the tokens that count; logprobs[t] is that of ids[t + 1]. */
 function sumOf(logprobs: ArrayLike<number>, { weights }: TrainExample): number {
   let sum = 0;
-  for (let t = 1; t < weights.length; t++) if (weights[t] !== 0) sum += logprobs[t - 1] as number;
+  for (let t = 1; t < weights.length; t++)
+    if (weights[t] !== 0) sum += (weights[t] as number) * (logprobs[t - 1] as number);
   return sum;
 }

@@ -1,15 +1,26 @@
 /**
  * The log of an interrupted run, as a runtime. It answers by the *name* of a call, and a training job by the name of the job; what the
- * log does not hold it asks of the runtime behind it. So resuming a run = running its recipe again over this one.
+ * log does not hold it asks of the runtime behind it. Scores of turns come from the verdicts that they became. So resuming a run = running
+ * its recipe again over this one.
  *
  * A job that the log holds in part is trained anew from its start. Where the runtime behind repeats itself, the steps come out as they
  * were, and whoever keeps the log compares them. Where it does not, `superseded` tells of the steps that no longer count.
  */
 import type { AdapterConfig, TrainStepEvent } from '../engine/types';
-import { callName, type AdapterVersion, type RunEvent, type TrainingStep, type Turn } from '../events';
+import {
+  callName,
+  MERGED,
+  type AdapterVersion,
+  type EpisodeKey,
+  type RunEvent,
+  type TrainingStep,
+  type Turn,
+} from '../events';
 import { LOGPROB_SCALE, MARGIN_SCALE, unpackNumbers } from '../pack';
 import type {
   Answer,
+  MergedAdapter,
+  MergeJob,
   Question,
   Runtime,
   RuntimeCapabilities,
@@ -22,7 +33,11 @@ import type {
 export type RestoreAdapter = (adapter: string, iteration: number, job: string) => Promise<void>;
 
 /** Where an adapter's weights come from, once they are needed. */
-type Origin = { created: [config: AdapterConfig, seed: number] } | { trained: { iteration: number; job: string } };
+export type Origin =
+  { created: [config: AdapterConfig, seed: number] } | { trained: { iteration: number; job: string } };
+
+/** What is asked of texts that are there. */
+const OF_TEXTS = { score: 'scores', embed: 'embeddings', reward: 'rewards' } as const;
 
 /** What the log says of a training job. */
 interface RecordedJob {
@@ -33,6 +48,10 @@ interface RecordedJob {
 export class RecordedRuntime implements Runtime {
   private readonly turns = new Map<string, Turn>();
   private readonly jobs = new Map<string, RecordedJob>();
+  /** By iteration and name. */
+  private readonly merged = new Map<string, AdapterVersion>();
+  /** Scores of turns, by the turn and who gave them. */
+  private readonly scores = new Map<string, number>();
   /** Adapters whose weights the runtime behind does not hold yet. */
   private readonly origins = new Map<string, Origin>();
   private live = false;
@@ -100,10 +119,31 @@ export class RecordedRuntime implements Runtime {
     return this.behind.adapterHash(name, job);
   }
 
-  async score(questions: ScoreQuestion[]): Promise<number[]> {
+  async merge(job: MergeJob): Promise<MergedAdapter> {
+    const { name, iteration } = job;
+    const recorded = this.merged.get(`${iteration} ${name}`);
+    if (recorded) {
+      if (this.live) await this.restore(name, iteration, MERGED);
+      else this.origins.set(name, { trained: { iteration, job: MERGED } });
+      return { hash: recorded.hash, lost: ('merge' in recorded.from && recorded.from.lost) || 0 };
+    }
     await this.goLive();
-    if (!this.behind.score) throw new Error('this runtime gives no scores');
-    return this.behind.score(questions);
+    if (!this.behind.merge) throw new Error('this runtime merges no adapters');
+    return this.behind.merge(job);
+  }
+
+  /** What became a verdict is read from the log. */
+  async score(questions: ScoreQuestion[]): Promise<number[]> {
+    return this.scored(questions, 'score');
+  }
+
+  /** What became a verdict is read from the log. */
+  async reward(questions: ScoreQuestion[]): Promise<number[]> {
+    return this.scored(questions, 'reward');
+  }
+
+  async embed(questions: ScoreQuestion[]): Promise<Float32Array[]> {
+    return (await this.behindWith('embed'))(questions);
   }
 
   describe(): RuntimeIdentity {
@@ -111,9 +151,20 @@ export class RecordedRuntime implements Runtime {
   }
 
   private record(event: RunEvent): void {
-    if (event.type === 'episode') for (const turn of event.turns) this.turns.set(callName(event, turn.call), turn);
+    if (event.type === 'episode') {
+      for (const turn of event.turns) this.turns.set(callName(event, turn.call), turn);
+      for (const { by, of, scores = [] } of event.verdicts)
+        scores.forEach((score, index) => this.scores.set(scoreName(event, of[index] ?? -1, by), score));
+    }
+    if (event.type === 'judged') {
+      event.turns.forEach(({ problem, turn }, index) =>
+        this.scores.set(scoreName({ ...event.from, problem }, turn, event.by), event.scores[index] as number),
+      );
+    }
     if (event.type === 'job-superseded') this.jobs.delete(event.job);
     if (event.type === 'training-step') this.jobOf(event.job).steps.push(event);
+    if (event.type === 'adapter' && 'merge' in event.from)
+      this.merged.set(`${event.iteration} ${event.adapter}`, event);
     if (event.type === 'adapter' && 'job' in event.from) this.jobOf(event.from.job).versions.set(event.adapter, event);
   }
 
@@ -121,6 +172,22 @@ export class RecordedRuntime implements Runtime {
     let known = this.jobs.get(job);
     if (!known) this.jobs.set(job, (known = { steps: [], versions: new Map() }));
     return known;
+  }
+
+  private async scored(questions: ScoreQuestion[], operation: 'score' | 'reward'): Promise<number[]> {
+    const found = questions.map(({ of }) => of && this.scores.get(scoreName(of.at, of.turn, of.by)));
+    const missing = questions.filter((_, index) => found[index] === undefined);
+    const asked = missing.length > 0 ? await (await this.behindWith(operation))(missing) : [];
+    const scores = asked.values();
+    return found.map((score) => score ?? (scores.next().value as number));
+  }
+
+  /** An operation of the runtime behind, which is at work from now on. @throws Error where it has none: `can` says so */
+  private async behindWith<K extends keyof typeof OF_TEXTS>(operation: K): Promise<NonNullable<Runtime[K]>> {
+    await this.goLive();
+    const found = this.behind[operation]?.bind(this.behind);
+    if (!found) throw new Error(`this runtime gives no ${OF_TEXTS[operation]}`);
+    return found as NonNullable<Runtime[K]>;
   }
 
   /** Something is asked that the log does not hold: gives the runtime behind the adapters as they are at this point. */
@@ -134,8 +201,12 @@ export class RecordedRuntime implements Runtime {
   }
 }
 
+function scoreName(at: EpisodeKey, turn: number, by: string): string {
+  return `${callName(at, String(turn))} ${by}`;
+}
+
 /** The answer that became a turn. Its numbers are rounded as the log rounds them, and rounding again changes nothing. */
-function answerOf({ text, finish, tokens, ids, logprobs, margins, shortened }: Turn): Answer {
+function answerOf({ text, finish, tokens, ids, logprobs, margins, shortened, runtime, seed }: Turn): Answer {
   return {
     text,
     finish,
@@ -144,5 +215,7 @@ function answerOf({ text, finish, tokens, ids, logprobs, margins, shortened }: T
     ...(logprobs !== undefined && { logprobs: unpackNumbers(logprobs, LOGPROB_SCALE) }),
     ...(margins !== undefined && { margins: unpackNumbers(margins, MARGIN_SCALE) }),
     ...(shortened && { shortened }),
+    ...(runtime !== undefined && { runtime }),
+    ...(seed !== undefined && { seed }),
   };
 }

@@ -2,8 +2,9 @@
  * What answers a call: an engine with a tokenizer, the log of an interrupted run, another runtime, a script of the tests. Recipes see
  * nothing else of the world. No GPU, DOM or database here.
  */
+import type { MergeRule } from '../engine/merge/rules';
 import type { AdapterConfig, OptimiserSettings, TrainStepEvent } from '../engine/types';
-import type { EpisodeKey, ObjectiveName, Shortened } from '../events';
+import type { EpisodeKey, ObjectiveName, RuntimeRecord, Shortened } from '../events';
 import type { ChatMessage } from '../tasks/types';
 
 /** What a runtime can give. What it cannot give is left out of answers, never made up. */
@@ -18,7 +19,7 @@ export interface RuntimeCapabilities {
   adapters: boolean;
   /** Training of adapters. */
   training: boolean;
-  /** Log-probabilities of given texts. */
+  /** Log-probabilities of given texts, as sums (`score`) and token by token (`Question.given`). */
   scores: boolean;
   /** Embeddings of given texts. */
   embeddings: boolean;
@@ -26,6 +27,8 @@ export interface RuntimeCapabilities {
   rewards: boolean;
   /** Answers by several adapters, each token from the mixture of their probabilities. */
   mixtures: boolean;
+  /** Adapters as one. */
+  merging: boolean;
   /** The same answer to the same call, bit by bit. */
   repeats: boolean;
 }
@@ -64,13 +67,25 @@ export interface Question {
   /** Adapter that answers, null = the base model. */
   adapter: string | null;
   /** Several adapters instead, with weights above 0; `adapter` is null then. */
-  mixture?: { adapter: string | null; weight: number }[];
+  mixture?: MixtureShare[];
   messages: ChatMessage[];
+  /**
+   * The response, given instead of sampled (teacher forcing): the answer is this text with its ids, the log-probability of each of its
+   * tokens, and margins of the given token against the most probable one: 0 where it is that one, below 0 elsewhere. The token that ends
+   * a response is part of it. By one adapter at a time, and only where `can.scores`.
+   */
+  given?: string;
   draw: DrawWords;
   /** What differs from the run's sampling. */
   sampling?: Partial<Sampling>;
   /** Texts of agents that the messages hold and that may be cut if there is no room; absent where there are none. */
   quotes?: QuotedTexts;
+}
+
+/** An adapter of an ensemble (null: the base) and its weight, a number above 0. */
+export interface MixtureShare {
+  adapter: string | null;
+  weight: number;
 }
 
 export interface QuotedTexts {
@@ -93,6 +108,10 @@ export interface Answer {
   margins?: number[];
   /** Present where the question's quotes were cut. */
   shortened?: Shortened;
+  /** Name of the runtime that answered; absent = the engine. */
+  runtime?: string;
+  /** The seed that it was sent. */
+  seed?: number;
 }
 
 /** One text to learn: its loss is on the completion only, and on the end after it. */
@@ -105,6 +124,8 @@ export interface FinetuneExample {
   cut?: true;
   /** Weight of the completion's tokens; absent = 1. */
   weight?: number;
+  /** Weight of each of the completion's tokens, the end token included, beside `weight`; absent = 1 for all. */
+  tokenWeights?: number[];
   /** KTO only. */
   desirable?: boolean;
 }
@@ -116,7 +137,7 @@ export interface FinetuneTrack {
   batches: number[][];
   /** Preferences: indices of examples. */
   pairs?: { chosen: number; rejected: number }[];
-  /** DPO and KTO: adapter that is the reference; absent or null = the base. */
+  /** DPO and KTO: adapter that is the reference; absent or null = the base, its own name = itself as the job begins. */
   reference?: string | null;
 }
 
@@ -129,12 +150,28 @@ export interface TrainingJob {
   optimiser: OptimiserSettings;
 }
 
-/** A text whose log-probability is asked for. */
+/** A text whose log-probability, embedding or reward is asked for. */
 export interface ScoreQuestion {
   adapter: string | null;
   messages: ChatMessage[];
   completion: string;
   ids?: number[];
+  /** The turn that it is, and under whose name what is found becomes a verdict: a resumed run reads it in the log. */
+  of?: { at: EpisodeKey; turn: number; by: string };
+}
+
+/** An adapter that is made of others, as they are now. */
+export interface MergeJob {
+  name: string;
+  iteration: number;
+  adapters: string[];
+  rule: MergeRule;
+}
+
+export interface MergedAdapter {
+  hash: string;
+  /** Share of the norm that the adapter's rank cannot hold, 0..1. */
+  lost: number;
 }
 
 export interface RuntimeIdentity {
@@ -143,6 +180,8 @@ export interface RuntimeIdentity {
   engine: string;
   /** Version of its arithmetic. */
   arithmetic: number;
+  /** Those that play some of the seats beside it. */
+  runtimes?: RuntimeRecord[];
 }
 
 export interface Runtime {
@@ -161,5 +200,37 @@ export interface Runtime {
   embed?(questions: ScoreQuestion[]): Promise<Float32Array[]>;
   /** Reward of each text by the head of its adapter. Absent where `can.rewards` is false. */
   reward?(questions: ScoreQuestion[]): Promise<number[]>;
+  /** New adapter made of others, which replaces one of that name. Absent where `can.merging` is false. */
+  merge?(job: MergeJob): Promise<MergedAdapter>;
   describe(): RuntimeIdentity;
+}
+
+/** What plays agents that do not learn, beside the engine. */
+export interface Voice {
+  readonly can: RuntimeCapabilities;
+  /** Answers in the order of the questions. @throws VoiceError and its kinds */
+  ask(questions: Question[]): Promise<Answer[]>;
+  describe(): RuntimeRecord;
+  /** Lets go of what it holds. */
+  close(): Promise<void>;
+}
+
+/** A runtime that gives texts alone. */
+export const NOTHING_GIVEN: Readonly<RuntimeCapabilities> = {
+  ids: false,
+  logprobs: false,
+  margins: false,
+  adapters: false,
+  training: false,
+  scores: false,
+  embeddings: false,
+  rewards: false,
+  mixtures: false,
+  merging: false,
+  repeats: false,
+};
+
+/** Names of what a runtime gives, for the log. */
+export function givenNames(can: RuntimeCapabilities): string[] {
+  return Object.entries(can).flatMap(([name, gives]) => (gives ? [name] : []));
 }

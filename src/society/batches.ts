@@ -15,3 +15,14 @@ export function makeBatches(examples: number, epochs: number, batchSize: number,
   }
   return batches;
 }
+
+/**
+ * Indices of the examples of exactly so many optimiser steps: epochs as in `makeBatches`, as many as it takes, the last one cut off.
+ * Without examples there are no steps.
+ * @param draw as in `makeBatches`
+ */
+export function makeSteps(examples: number, steps: number, batchSize: number, draw: DrawName): number[][] {
+  if (examples === 0) return [];
+  const epochs = Math.ceil(steps / Math.ceil(examples / batchSize));
+  return makeBatches(examples, epochs, batchSize, draw).slice(0, steps);
+}

@@ -3,10 +3,10 @@
  * reads what the *others* said in the previous round, never what they say in this one.
  */
 import type { Episode, GroupKey } from '../events';
-import type { DrawName } from '../random';
 import type { Runtime } from '../runtimes/types';
 import type { Task, Ungraded } from '../tasks/types';
-import { answersOf, openEpisodes, speak, vote } from './episode';
+import { answersOf, openEpisodes, speak, vote, type PlannedTurn } from './episode';
+import type { TieBreak } from './vote';
 
 /** Who plays a seat. */
 export interface Player {
@@ -14,6 +14,8 @@ export interface Player {
   agent: string;
   /** null = the base model. */
   adapter: string | null;
+  /** What it says whatever is asked; absent = it answers. */
+  given?: string;
 }
 
 /** Who sits at the N seats: seat n is played by first[n] in round 1 and by later[n] from round 2 on. */
@@ -29,12 +31,16 @@ export interface Players {
 export interface DebateSettings {
   /** M */
   rounds: number;
-  /** Names of the samples: stream and iteration; agent, problem and round are filled in. */
-  draws: { stream: number; iteration: number };
+  /** Names of the samples: stream and iteration; agent (the seat, or what it says of a seat), problem and round are filled in. */
+  draws: { stream: number; iteration: number; agentOf?: (seat: number) => number };
   /** Let the base model summarise the others' responses before every round ≥ 2, with draws of this stream. */
   summaries?: { stream: number };
-  /** Name of the tie-breaking draws; problem and round are filled in. */
-  tieBreak: DrawName;
+  /** Whom a seat reads before it revises: all others, the next one only, or nobody. Default all. */
+  reads?: 'all' | 'one' | 'none';
+  /** Name of the tie-breaking draws; problem and round are filled in. Or the rule without draws. */
+  tieBreak: TieBreak;
+  /** With summaries: agents speak one after another, and read what others said last, in the same round too. */
+  inTurn?: boolean;
 }
 
 /**
@@ -48,56 +54,75 @@ export async function debate(
   group: GroupKey,
   problems: readonly Ungraded[],
   players: Players,
-  { rounds, draws, summaries, tieBreak }: DebateSettings,
+  { rounds, draws, summaries, reads = 'all', tieBreak, inTurn = false }: DebateSettings,
 ): Promise<Episode[]> {
   const episodes = openEpisodes(group, problems);
+  const { stream, iteration, agentOf = (seat) => seat } = draws;
   for (let round = 1; round <= rounds; round++) {
     const layer = round - 1;
+    const summarises = round > 1 && summaries !== undefined && reads !== 'none';
     // The un-finetuned base writes the summaries (as the paper's code does), so what a critic learns to read does not drift.
-    const summarised =
-      round > 1 && summaries
-        ? await speak(runtime, task, problems, episodes, (episode) => {
+    const summary = (seat: number, parents: number[], { problem }: Episode): PlannedTurn => ({
+      call: `summary-${round}-${seat}`,
+      kind: 'summary',
+      agent: 'base',
+      adapter: null,
+      seat,
+      layer,
+      parents,
+      draw: { stream: summaries?.stream ?? 0, iteration, agent: agentOf(seat), problem, round },
+    });
+    const response = (player: Player, seat: number, parents: number[], { problem }: Episode): PlannedTurn => ({
+      call: round === 1 ? `answer-${seat}` : `revision-${round}-${seat}`,
+      kind: round === 1 ? 'answer' : 'revision',
+      ...player,
+      seat,
+      layer,
+      parents,
+      draw: { stream, iteration, agent: agentOf(seat), problem, round },
+    });
+    const ask = (plan: (episode: Episode, at: number) => PlannedTurn[]) =>
+      speak(runtime, task, problems, episodes, plan);
+    const seated = round === 1 ? players.first : players.later;
+    if (summarises && inTurn) {
+      for (const [seat, player] of seated.entries()) {
+        const latest = (episode: Episode) => {
+          const [before, now] = [answersOf(episode, layer - 1), answersOf(episode, layer)];
+          return before.map((at, other) => now[other] ?? at);
+        };
+        const read = await ask((episode) => [summary(seat, othersOf(seat, latest(episode), reads), episode)]);
+        await ask((episode, at) => {
+          const own = answersOf(episode, layer - 1)[seat] as number;
+          return [response(player, seat, [own, ...(read[at] as number[])], episode)];
+        });
+      }
+    } else {
+      const summarised = summarises
+        ? await ask((episode) => {
             const before = answersOf(episode, layer - 1);
-            return before.map((_, seat) => ({
-              call: `summary-${round}-${seat}`,
-              kind: 'summary',
-              agent: 'base',
-              adapter: null,
-              seat,
-              layer,
-              parents: before.filter((_, other) => other !== seat),
-              draw: {
-                stream: summaries.stream,
-                iteration: draws.iteration,
-                agent: seat,
-                problem: episode.problem,
-                round,
-              },
-            }));
+            return before.map((_, seat) => summary(seat, othersOf(seat, before, reads), episode));
           })
         : null;
-    const spoken = await speak(runtime, task, problems, episodes, (episode, at) => {
-      const before = answersOf(episode, layer - 1);
-      const read = summarised?.[at];
-      return (round === 1 ? players.first : players.later).map((player, seat) => ({
-        call: round === 1 ? `answer-${seat}` : `revision-${round}-${seat}`,
-        kind: round === 1 ? 'answer' : 'revision',
-        ...player,
-        seat,
-        layer,
-        parents: round === 1 ? [] : [before[seat] as number, ...readBy(seat, before, read)],
-        draw: { ...draws, agent: seat, problem: episode.problem, round },
-      }));
-    });
-    episodes.forEach((episode, at) =>
-      vote(episode, spoken[at] as number[], task.equal, { ...tieBreak, problem: episode.problem, round }),
-    );
+      await ask((episode, at) => {
+        const before = answersOf(episode, layer - 1);
+        const read = summarised?.[at];
+        return seated.map((player, seat) => {
+          const others = read?.[seat] === undefined ? othersOf(seat, before, reads) : [read[seat]];
+          return response(player, seat, round === 1 ? [] : [before[seat] as number, ...others], episode);
+        });
+      });
+    }
+    for (const episode of episodes) {
+      const tie = tieBreak === 'last' ? tieBreak : { ...tieBreak, problem: episode.problem, round };
+      vote(episode, answersOf(episode, layer), task.equal, tie);
+    }
   }
   return episodes;
 }
 
-/** What a seat reads beside its own turn: the summary that was written for it, else all others' turns. */
-function readBy(seat: number, before: readonly number[], summaries: readonly number[] | undefined): number[] {
-  const summary = summaries?.[seat];
-  return summary === undefined ? before.filter((_, other) => other !== seat) : [summary];
+/** Whose turns a seat reads, or a summary of them, beside its own. */
+function othersOf(seat: number, before: readonly number[], reads: NonNullable<DebateSettings['reads']>): number[] {
+  if (reads === 'none') return [];
+  if (reads === 'all') return before.filter((_, other) => other !== seat);
+  return before.length < 2 ? [] : [before[(seat + 1) % before.length] as number];
 }

@@ -1,17 +1,21 @@
 /** Episodes as they grow: agents speak, turns are voted on. Everything that a recipe does with a problem is made of these two. */
 import type { Episode, GroupKey, Turn, Verdict } from '../events';
 import { LOGPROB_SCALE, MARGIN_SCALE, packNumbers } from '../pack';
-import type { DrawName } from '../random';
-import type { Answer, DrawWords, Question, Runtime, Sampling } from '../runtimes/types';
+import { drawInt, type DrawName } from '../random';
+import type { Answer, DrawWords, MixtureShare, Question, Runtime, Sampling } from '../runtimes/types';
 import type { Task, Ungraded } from '../tasks/types';
 import { asksForAnswer, CHECKER, promptOf } from './prompts';
-import { clusterAnswers, majorityVote, type Equal } from './vote';
+import { clusterAnswers, majorityVote, type Equal, type TieBreak } from './vote';
 
 /** A turn before it is spoken. */
 export interface PlannedTurn extends Pick<Turn, 'call' | 'kind' | 'agent' | 'seat' | 'layer' | 'parents'> {
   adapter: string | null;
+  /** Several adapters instead; `adapter` is null then. */
+  mixture?: MixtureShare[];
   draw: DrawWords;
   sampling?: Partial<Sampling>;
+  /** The response, given instead of sampled. */
+  given?: string;
 }
 
 /** Episodes in which nobody has spoken yet, one a problem. */
@@ -46,15 +50,13 @@ export async function speak(
 /**
  * The majority of some turns, added to the episode's verdicts.
  * @param of indices of turns
- * @param name of the tie-breaking draw
+ * @param tie how ties are broken
  */
-export function vote(episode: Episode, of: number[], equal: Equal, name: DrawName): Verdict {
+export function vote(episode: Episode, of: number[], equal: Equal, tie: TieBreak): Verdict {
   const answers = of.map((at) => episode.turns[at]?.answer ?? null);
-  const { answer, count, tied } = majorityVote(answers, equal, name);
-  const joined = episode.turns.flatMap((turn, at) =>
-    answer !== null && typeof turn.answer === 'string' && equal(answer, turn.answer) ? [at] : [],
-  );
-  const verdict = { by: 'vote', of, answer, count, tied, distinct: clusterAnswers(answers, equal).length, joined };
+  const { answer, count, tied } = majorityVote(answers, equal, tie);
+  const distinct = clusterAnswers(answers, equal).length;
+  const verdict = { by: 'vote', of, answer, count, tied, distinct, joined: joined(episode, answer, equal) };
   episode.verdicts.push(verdict);
   return verdict;
 }
@@ -65,6 +67,28 @@ export function checked(episode: Episode, of: number[], gold: string, equal: Equ
   const verdict = { by: CHECKER, of, answer: gold, scores: of.map((at) => (right(episode.turns[at]?.answer) ? 1 : 0)) };
   episode.verdicts.push(verdict);
   return verdict;
+}
+
+/** Who settles on an answer by chance. */
+export const DRAW = 'draw';
+
+/**
+ * The answer of one of some turns, drawn among those that can be read, added to the episode's verdicts.
+ * @param name of the draw
+ */
+export function drawn(episode: Episode, of: number[], equal: Equal, name: DrawName): Verdict {
+  const readable = of.flatMap((at) => episode.turns[at]?.answer ?? []);
+  const answer = readable[drawInt(name, 0, readable.length)] ?? null;
+  const verdict = { by: DRAW, of, answer, joined: joined(episode, answer, equal) };
+  episode.verdicts.push(verdict);
+  return verdict;
+}
+
+/** All turns so far with this answer. */
+function joined({ turns }: Episode, answer: string | null, equal: Equal): number[] {
+  return turns.flatMap((turn, at) =>
+    answer !== null && typeof turn.answer === 'string' && equal(answer, turn.answer) ? [at] : [],
+  );
 }
 
 /** The last vote of an episode. */
@@ -96,7 +120,7 @@ function asked(
   problems: readonly Ungraded[],
   episodes: readonly Episode[],
   at: number,
-  { call, kind, agent, seat, layer, parents, adapter, draw, sampling }: PlannedTurn,
+  { call, kind, agent, seat, layer, parents, adapter, mixture, draw, sampling, given }: PlannedTurn,
 ): Question {
   const episode = episodes[at] as Episode;
   const { purpose, learner, iteration, part, problem } = episode;
@@ -110,12 +134,14 @@ function asked(
     adapter,
     draw,
     ...promptOf(task, problems[at] as Ungraded, episode, { kind, seat, parents }),
+    ...(mixture && { mixture }),
     ...(sampling && { sampling }),
+    ...(given !== undefined && { given }),
   };
 }
 
 function spoken(task: Task, { call, kind, agent, seat, layer, parents }: PlannedTurn, answer: Answer): Turn {
-  const { text, finish, tokens, ids, logprobs, margins, shortened } = answer;
+  const { text, finish, tokens, ids, logprobs, margins, shortened, runtime, seed } = answer;
   return {
     call,
     kind,
@@ -132,6 +158,8 @@ function spoken(task: Task, { call, kind, agent, seat, layer, parents }: Planned
     ...(logprobs && { logprobs: packNumbers(logprobs, LOGPROB_SCALE) }),
     ...(margins && { margins: packNumbers(margins, MARGIN_SCALE) }),
     ...(shortened && { shortened }),
+    ...(runtime !== undefined && { runtime }),
+    ...(seed !== undefined && { seed }),
   };
 }
 

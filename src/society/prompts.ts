@@ -47,6 +47,11 @@ const KINDS: Readonly<Record<string, Kind>> = {
     answers: true,
     prompt: (task, problem) => ({ quotes: null, messages: () => task.solvePrompt(problem) }),
   },
+  /** A given response to the problem alone, read token by token: nobody answers. */
+  reading: {
+    answers: false,
+    prompt: (task, problem) => ({ quotes: null, messages: () => task.solvePrompt(problem) }),
+  },
   /** The base model's summary of what the turns say that it read. */
   summary: {
     answers: false,
@@ -74,6 +79,28 @@ const KINDS: Readonly<Record<string, Kind>> = {
       },
     }),
   },
+  /** The problem and the answer that is checked. */
+  critique: {
+    answers: false,
+    prompt: (task, problem, { turns }, { parents: [checked] }) => ({
+      quotes: { others: [], own: readOf(task, turns, checked) },
+      messages: ({ own }) => {
+        if (!task.verifyPrompt) throw new TaskError(`task "${task.name}": has no prompt that checks an answer`);
+        return task.verifyPrompt(problem, own);
+      },
+    }),
+  },
+  /** The problem, the answer that was checked and what was found: in the compact dialect the answer that the check arrived at. */
+  refinement: {
+    answers: true,
+    prompt: (task, problem, { turns }, { parents: [checked, critique] }) => ({
+      quotes: { others: [readOf(task, turns, critique)], own: readOf(task, turns, checked) },
+      messages: ({ own, others: [found = null] }) => {
+        if (!task.refinePrompt) throw new TaskError(`task "${task.name}": has no prompt that improves an answer`);
+        return task.refinePrompt(problem, own, found);
+      },
+    }),
+  },
   /** The problem, the first parent (the seat's own turn before) and the other parents: other seats' turns, or one summary of them. */
   revision: {
     answers: true,
@@ -94,6 +121,14 @@ const KINDS: Readonly<Record<string, Kind>> = {
   },
 };
 
+/** A turn as others quote it: its final answer in the compact dialect, also where none was asked for; else its text. */
+function readOf(task: Task, turns: readonly Spoken[], at = -1): string | null {
+  const turn = turns[at];
+  if (!turn) return null;
+  if (task.dialect === 'chat') return turn.text;
+  return turn.answer === undefined ? task.extractAnswer(turn.text) : turn.answer;
+}
+
 /** Is a final answer read from turns of this kind? @throws TaskError for an unknown kind */
 export function asksForAnswer(kind: string): boolean {
   return kindOf(kind).answers;
@@ -106,7 +141,11 @@ export function asksForAnswer(kind: string): boolean {
  * @throws TaskError for an unknown kind, and for a kind that the task has no words for
  */
 export function promptOf(task: Task, problem: Ungraded, said: Said, turn: Asked): Prompt {
-  const { quotes, messages } = kindOf(turn.kind).prompt(task, problem, said, turn);
+  const kind = kindOf(turn.kind);
+  const { quotes, messages: bare } = kind.prompt(task, problem, said, turn);
+  const { introduction } = task;
+  const messages =
+    introduction && kind.answers ? (shown: Quotes) => introduced(bare(shown), introduction(turn.seat)) : bare;
   if (!quotes) return { messages: messages(NO_QUOTES) };
   const shown = turn.shortened ? shortenQuotes(quotes, turn.shortened) : quotes;
   // Final answers, what the compact dialect quotes, mean nothing when they are cut.
@@ -119,6 +158,11 @@ export function promptOf(task: Task, problem: Ungraded, said: Said, turn: Asked)
       messages: (kept) => messages(shortenQuotes(quotes, kept)),
     },
   };
+}
+
+/** What is asked first begins with who is asked. */
+function introduced([first, ...others]: ChatMessage[], who: string): ChatMessage[] {
+  return first ? [{ ...first, content: `${who}\n\n${first.content}` }, ...others] : others;
 }
 
 function kindOf(kind: string): Kind {

@@ -4,9 +4,12 @@
  */
 import type { DatasetBuilt, Episode, ExampleRef, Verdict } from '../events';
 import { drawUint, shuffled, type DrawName } from '../random';
-import { lastVote } from './episode';
+import { DRAW, lastVote } from './episode';
 import type { Fate } from './fate';
 import { CHECKER } from './prompts';
+
+/** Where a label comes from: the last vote, the true answer, or an agent drawn at random. */
+export type LabelSource = 'vote' | 'gold' | 'random';
 
 export type Selection = Pick<DatasetBuilt, 'examples' | 'available' | 'dropped'>;
 
@@ -24,16 +27,20 @@ export const DROPPED = {
 /**
  * ŷ of an episode, or the reason why there is none to learn from. The paper accepts the winner of any vote
  * (minimumVotes = 1); a weak base then learns from the winners of 1-1-1 ties.
- * @param by gold: the true answer that a checker gave is the label
+ * @param by gold: the true answer that a checker gave is the label; random: the answer that was drawn, whatever the votes
  */
 export function pseudoLabel(
   episode: Episode,
   minimumVotes: number,
-  by: 'vote' | 'gold' = 'vote',
+  by: LabelSource = 'vote',
 ): { label: Verdict } | { rejected: string } {
   if (by === 'gold') {
     const truth = episode.verdicts.findLast((verdict) => verdict.by === CHECKER);
     return truth ? { label: truth } : { rejected: DROPPED.noVote };
+  }
+  if (by === 'random') {
+    const draw = episode.verdicts.findLast((verdict) => verdict.by === DRAW);
+    return typeof draw?.answer === 'string' ? { label: draw } : { rejected: DROPPED.noVote };
   }
   const vote = lastVote(episode);
   if (!vote || vote.answer === null || vote.answer === undefined) return { rejected: DROPPED.noVote };

@@ -7,6 +7,9 @@ export interface Cluster {
   count: number;
 }
 
+/** How ties are broken: by a named draw, or by taking the last one in lexicographic order. */
+export type TieBreak = DrawName | 'last';
+
 /** What a vote came to. */
 export interface Majority {
   /** null when no response was readable. */
@@ -36,13 +39,16 @@ export function clusterAnswers(answers: readonly (string | null)[], equal: Equal
  * The largest cluster wins; among several of that size a draw chooses uniformly ("one potential answer is chosen at
  * random"; the paper's code takes the lexicographically largest string instead).
  * @param answers one per agent, null = unreadable. Unreadable answers never win: all unreadable gives answer null, count 0.
- * @param name of the tie-breaking draw; it is only used in a tie, and using it shifts no other draw.
+ * @param tie name of the tie-breaking draw, which is only used in a tie and shifts no other draw; or that code's rule
  */
-export function majorityVote(answers: readonly (string | null)[], equal: Equal, name: DrawName): Majority {
+export function majorityVote(answers: readonly (string | null)[], equal: Equal, tie: TieBreak): Majority {
   const clusters = clusterAnswers(answers, equal);
   const count = Math.max(0, ...clusters.map((cluster) => cluster.count));
   const leaders = clusters.filter((cluster) => cluster.count === count);
   if (leaders.length === 0) return { answer: null, count: 0, tied: false };
-  const winner = leaders.length === 1 ? leaders[0] : leaders[drawInt(name, 0, leaders.length)];
+  const winner =
+    tie === 'last'
+      ? leaders.reduce((best, one) => (one.answer > best.answer ? one : best), leaders[0] as Cluster)
+      : leaders[leaders.length === 1 ? 0 : drawInt(tie, 0, leaders.length)];
   return { answer: winner?.answer ?? null, count, tied: leaders.length > 1 };
 }

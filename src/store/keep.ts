@@ -2,7 +2,7 @@
  * Which adapters of a run are kept. A choice about disk space and no part of a run's identity: log and digest are the same
  * whatever is kept, and a finished run replays from its log alone.
  */
-import type { AdapterOrigin, RunEvent } from '../events';
+import { MERGED, type AdapterOrigin, type RunEvent } from '../events';
 import { standing } from '../log/superseded';
 import type { Checkpoint, RunRecord, RunStore } from './types';
 
@@ -21,12 +21,17 @@ export interface AdapterName {
 /** What an adapter came out of, as its stored version is called. */
 export function jobOf(from: AdapterOrigin): string {
   if ('job' in from) return from.job;
-  return 'merge' in from ? 'merged' : 'imported';
+  return 'merge' in from ? MERGED : 'imported';
 }
 
 /** Key of an adapter in a store, beside its run and iteration. */
 export function adapterKey({ job, name }: Pick<AdapterName, 'job' | 'name'>): string {
   return job === '' ? name : `${job}/${name}`;
+}
+
+/** Key of one version of an adapter within its run. */
+export function versionKey({ iteration, ...version }: AdapterName): string {
+  return `${iteration} ${adapterKey(version)}`;
 }
 
 /** @param key `adapterKey`; names of adapters have no slash */
@@ -63,7 +68,7 @@ export async function thinRun(store: RunStore, runId: string, keep: KeepAdapters
 
 /** Adapters that the log announces and the store does not hold. */
 export function missingAdapters(events: readonly RunEvent[], adapters: readonly AdapterName[]): AdapterName[] {
-  const held = new Set(adapters.map(({ iteration, ...version }) => `${iteration} ${adapterKey(version)}`));
+  const held = new Set(adapters.map(versionKey));
   return versionsOf(events).filter(
     ({ name, iteration, job }) => !held.has(`${iteration} ${job}/${name}`) && !held.has(`${iteration} ${name}`),
   );

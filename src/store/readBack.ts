@@ -26,19 +26,28 @@ export function readableEvents(
   return { events, damage: null };
 }
 
+/** As `readableEvents`, of a whole stored log: it is damaged too where events are missing or too many. */
+export function readWhole(
+  record: Pick<RunRecord, 'events'>,
+  lines: readonly string[],
+): { events: RunEvent[]; damage: string | null } {
+  const { events, damage } = readableEvents(lines);
+  return { events, damage: damage ?? otherCount(record, lines.length) };
+}
+
+/** What is wrong with a log of which so many lines were found, or null. */
+export function otherCount({ events }: Pick<RunRecord, 'events'>, found: number): string | null {
+  return found === events ? null : `${events} events were stored and ${found} can be found in a row`;
+}
+
 /** What is wrong with a whole stored log, or null. */
 export function damageOf(record: Pick<RunRecord, 'events'>, lines: readonly string[]): string | null {
-  const { damage } = readableEvents(lines);
-  if (damage !== null) return damage;
-  if (lines.length !== record.events)
-    return `${record.events} events were stored and ${lines.length} can be found in a row`;
-  return null;
+  return readWhole(record, lines).damage;
 }
 
 /** The events of a whole stored log. @throws DamagedLogError */
 export function readLog(record: Pick<RunRecord, 'name' | 'events'>, lines: readonly string[]): RunEvent[] {
-  const damage = damageOf(record, lines);
-  const { events } = readableEvents(lines);
+  const { events, damage } = readWhole(record, lines);
   if (damage !== null) throw new DamagedLogError(record.name, events.length, damage);
   return events;
 }

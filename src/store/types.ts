@@ -6,11 +6,33 @@
  */
 import type { AdapterWeights } from '../engine/types';
 import type { EvaluationDone, RunEvent } from '../events';
+import type { Receipt } from '../log/receipt';
 import type { RunConfig } from '../recipes/config';
 import type { AdapterName, KeepAdapters } from './keep';
 
 /** `running` with nobody at work on it means: interrupted (the tab was closed or crashed). */
 export type RunStatus = 'running' | 'paused' | 'stopped' | 'finished' | 'failed';
+
+/** What a run repeats, so that it can be compared when it is finished. */
+export interface Repeated {
+  /** Id of the run in this store; null for an experiment that came by link. */
+  run: string | null;
+  /** For people. */
+  name: string;
+  /** sha-256 of the weights that it was made with, hex; null where it is not known. */
+  modelHash: string | null;
+  /** What it claims. */
+  receipt: Receipt;
+}
+
+/** The last check of a run that this browser made. */
+export interface RunChecked {
+  mode: 'replay' | 'spot-check';
+  /** Everything that was looked at is as the run claims. */
+  holds: boolean;
+  /** Milliseconds since 1970. */
+  at: number;
+}
 
 /** What a list of runs shows, kept beside the log. */
 export interface RunRecord {
@@ -35,6 +57,10 @@ export interface RunRecord {
   engine: string;
   /** Which adapters are kept; absent = all. No part of the log. */
   keepAdapters?: KeepAdapters;
+  /** It came from a file: what it claims was computed elsewhere. */
+  imported?: true;
+  repeats?: Repeated;
+  checked?: RunChecked;
 }
 
 /** An adapter as it was after the training job (or merge) that its event names. */
@@ -108,7 +134,7 @@ export interface ProblemsEntry {
 }
 
 /** The parts of a run record that change without an event. */
-export type RunPatch = Partial<Pick<RunRecord, 'name' | 'status' | 'error' | 'progress' | 'engine'>>;
+export type RunPatch = Partial<Pick<RunRecord, 'name' | 'status' | 'error' | 'progress' | 'engine' | 'checked'>>;
 
 /**
  * All methods reject with the errors of ./errors: `RunNotFoundError` for an unknown id, `StorageFullError` when there

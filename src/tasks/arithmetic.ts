@@ -4,10 +4,16 @@
  *
  *   solve   7+3*4+5-6*7          ->  3*4=12;6*7=42;12+7=19;19+5=24;24-42=-18#-18
  *   revise  7+3*4+5-6*7@12~-18,x ->  a fresh chain; own previous answer after @, the others' after ~, x = unreadable
+ *   verify  7+3*4+5-6*7@12       ->  a fresh chain: it checks the answer after @ by working the problem out again
+ *   refine  7+3*4+5-6*7@12~-18   ->  a fresh chain; the answer after @, what the check arrived at after ~
+ *
+ * The embedded model was pretrained on solve and revise. It was never shown a verify prompt; a refine prompt looks like a revise prompt
+ * with one other agent.
  */
 import { STREAMS, drawInt } from '../random';
 import type { Problem, Split, Task } from './types';
 import { TaskError } from './errors';
+import { arithmeticDifficulty, nearMiss, workedSteps, type WorkedStep } from './worked';
 
 /** Operands are 0..OPERANDS − 1. */
 export const OPERANDS = 10;
@@ -68,12 +74,17 @@ function drawProblems(split: Split, count: number, seed: number, iteration = 0):
 }
 
 /** The integer after the last `#` in canonical form (no leading zeros, no −0), or null. */
-function extractAnswer(completion: string): string | null {
+export function answerBehindHash(completion: string): string | null {
   const mark = completion.lastIndexOf('#');
   if (mark < 0) return null;
   const tail = completion.slice(mark + 1).trim();
   // More digits than any chain of one-digit operands can need are a runaway, not a number.
   return /^-?\d{1,9}$/.test(tail) ? String(Number(tail)) : null;
+}
+
+function written(steps: readonly WorkedStep[], answer: string): string {
+  const shown = steps.map(({ left, operator, right, result }) => `${left}${operator}${right}=${result}`);
+  return `${shown.join(';')}#${answer}`;
 }
 
 export const arithmetic: Task = {
@@ -90,7 +101,16 @@ export const arithmetic: Task = {
   ],
   // The model reads answers in one form only: here all of them are the true one.
   hintPrompt: ({ question }, answer) => [{ role: 'user', content: `${question}@${answer}~${answer},${answer}` }],
-  extractAnswer,
+  verifyPrompt: ({ question }, own) => [{ role: 'user', content: `${question}@${own ?? UNREADABLE}` }],
+  refinePrompt: ({ question }, own, critique) => [
+    { role: 'user', content: `${question}@${own ?? UNREADABLE}~${critique ?? UNREADABLE}` },
+  ],
+  difficulty: arithmeticDifficulty,
+  solution: ({ question, gold }) => written(workedSteps(question), gold),
+  stated: (answer) => `#${answer}`,
+  // The last step is done in the head: with it the answer would only be copied, without the others it is a guess.
+  candidates: (problem) => nearMiss(problem, (answer) => written(workedSteps(problem.question).slice(0, -1), answer)),
+  extractAnswer: answerBehindHash,
   exact: true,
   equal: (a, b) => a === b,
 };

@@ -8,6 +8,7 @@ import { residue } from './arithmetic';
 import { chatPrompts } from './chatPrompts';
 import { readNumber, sameNumber } from './numbers';
 import type { Problem, Split, Task } from './types';
+import { arithmeticDifficulty, nearMiss, workedSteps, type WorkedStep } from './worked';
 
 /** Operands are 0..PAPER_OPERANDS − 1; 30⁶ problems, so an id fits 32 bits. */
 export const PAPER_OPERANDS = 30;
@@ -49,6 +50,11 @@ export function numericAnswer(completion: string): string | null {
   return null;
 }
 
+function written(steps: readonly WorkedStep[], answer: string): string {
+  const shown = steps.map(({ left, operator, right, result }) => `${left} ${operator} ${right} = ${result}`);
+  return [...shown, `The answer is \\boxed{${answer}}.`].join('\n');
+}
+
 export const arithmeticChat: Task = {
   name: 'arithmetic-chat',
   // 2: variables and units count, and other rules of docs/grading.md.
@@ -58,6 +64,10 @@ export const arithmeticChat: Task = {
   dialect: 'chat',
   problems: drawProblems,
   ...chatPrompts('a single number'),
+  difficulty: arithmeticDifficulty,
+  solution: ({ question, gold }) => written(workedSteps(question), gold),
+  // The last step is done in the head: with it the answer would only be copied, without the others it is a guess.
+  candidates: (problem) => nearMiss(problem, (answer) => written(workedSteps(problem.question).slice(0, -1), answer)),
   extractAnswer: numericAnswer,
   equal: sameNumber,
 };

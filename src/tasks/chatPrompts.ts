@@ -11,7 +11,19 @@ const NOTHING = '(no response)';
 export function chatPrompts(
   answerForm: string,
 ): Required<
-  Pick<Task, 'solvePrompt' | 'summarise' | 'summarisePrompt' | 'revisePrompt' | 'judgePrompt' | 'hintPrompt'>
+  Pick<
+    Task,
+    | 'solvePrompt'
+    | 'summarise'
+    | 'summarisePrompt'
+    | 'revisePrompt'
+    | 'cooperatePrompt'
+    | 'judgePrompt'
+    | 'hintPrompt'
+    | 'verifyPrompt'
+    | 'refinePrompt'
+    | 'stated'
+  >
 > {
   const box = `End with the final answer, ${answerForm}, in the form \\boxed{answer}.`;
   const solvePrompt = ({ question }: Ungraded): ChatMessage[] => [
@@ -37,12 +49,37 @@ export function chatPrompts(
           `updated reasoning in short steps, one on each line. ${box}`,
       ),
     ],
+    cooperatePrompt: (problem, own, summary) => [
+      ...solvePrompt(problem),
+      { role: 'assistant', content: own?.trim() ? own : NOTHING },
+      user(
+        `You work on this problem together with other agents. This is what they have so far:\n\n${summary}\n\n` +
+          `The problem again:\n\n${problem.question}\n\n` +
+          'Put their work and yours together: keep every step that helps, add what is missing, and give the solution that all of ' +
+          `you would stand by, in short steps, one on each line. ${box}`,
+      ),
+    ],
     hintPrompt: (problem, answer) => [
       user(
         `Solve this problem.\n\n${problem.question}\n\nThe right answer is ${answer}. Give the reasoning that leads to it in short ` +
           `steps, one on each line. ${box}`,
       ),
     ],
+    verifyPrompt: ({ question }, own) => [
+      user(
+        `Check a solution of this problem.\n\n${question}\n\n${fenced('Solution', own)}\n\n` +
+          'Go through it step by step. Name the first step that is wrong and say what is right there, or say that every step ' +
+          'holds.',
+      ),
+    ],
+    refinePrompt: ({ question }, own, critique) => [
+      user(
+        `Improve a solution of this problem.\n\n${question}\n\n${fenced('Solution', own)}\n\n${fenced('Check', critique)}\n\n` +
+          'Take the check as advice: correct what is wrong and keep what is right. Give your reasoning in short steps, one on ' +
+          `each line. ${box}`,
+      ),
+    ],
+    stated: (answer) => `\\boxed{${answer}}`,
     judgePrompt: ({ question }, responses) => [
       user(
         `Several agents answered this problem:\n\n${question}\n\n${listed('Agent', responses)}\n\n` +
@@ -54,15 +91,16 @@ export function chatPrompts(
 
 /** Texts under numbered titles in fences that no text can close. */
 function listed(title: string, texts: readonly (string | null)[]): string {
-  return texts
-    .map((text, index) => {
-      const content = text?.trim() ? text.trim() : NOTHING;
-      let longest = 2;
-      for (const [run] of content.matchAll(/`+/g)) longest = Math.max(longest, run.length);
-      const fence = '`'.repeat(longest + 1);
-      return `${title} ${index + 1}:\n${fence}\n${content}\n${fence}`;
-    })
-    .join('\n\n');
+  return texts.map((text, index) => fenced(`${title} ${index + 1}`, text)).join('\n\n');
+}
+
+/** A text under a title, in a fence that it cannot close. */
+function fenced(title: string, text: string | null): string {
+  const content = text?.trim() ? text.trim() : NOTHING;
+  let longest = 2;
+  for (const [run] of content.matchAll(/`+/g)) longest = Math.max(longest, run.length);
+  const fence = '`'.repeat(longest + 1);
+  return `${title}:\n${fence}\n${content}\n${fence}`;
 }
 
 function user(content: string): ChatMessage {

@@ -2,9 +2,12 @@
 import { afterHashes } from './answers';
 import { numericAnswer } from './arithmeticChat';
 import { chatPrompts } from './chatPrompts';
+import { nearMiss } from './worked';
 import { numberText, textField, withoutProblems } from './fileTask';
 import { readNumber, sameNumber } from './numbers';
 import type { FileTask } from './types';
+
+const prompts = chatPrompts('a single number');
 
 export const gsm8k: FileTask = {
   name: 'gsm8k',
@@ -31,7 +34,8 @@ export const gsm8k: FileTask = {
     return { question: textField(record, 'question'), gold };
   },
   problems: withoutProblems('gsm8k'),
-  ...chatPrompts('a single number'),
+  ...prompts,
+  candidates: (problem) => nearMiss(problem, prompts.stated),
   extractAnswer: numericAnswer,
   equal: sameNumber,
 };

@@ -14,7 +14,7 @@ import type { FileTask, Problem, ProblemFile, Task } from './types';
  * @throws ProblemFileError naming file and line; nothing is skipped silently.
  */
 export function importProblems(task: FileTask, file: string, bytes: Uint8Array): ProblemFile {
-  const known = new Map<string, { line: number; gold: string }>();
+  const known = new Map<string, { line: number; gold: string | undefined }>();
   const ids = new Set<number>();
   const problems: Problem[] = [];
   let repeated = 0;
@@ -22,7 +22,7 @@ export function importProblems(task: FileTask, file: string, bytes: Uint8Array):
     const { line } = record;
     const { question, gold } = readProblem(task, file, record);
     const earlier = known.get(question);
-    if (earlier && !task.equal(earlier.gold, gold)) {
+    if (earlier?.gold !== undefined && gold !== undefined && !task.equal(earlier.gold, gold)) {
       throw new ProblemFileError(
         file,
         line,
@@ -36,7 +36,7 @@ export function importProblems(task: FileTask, file: string, bytes: Uint8Array):
     const tooMany = (problem: string) => new ProblemFileError(file, line, problem);
     checkLimit(problems.length + 1, PROBLEM_LIMITS.problems, tooMany);
     known.set(question, { line, gold });
-    problems.push({ id: freeId(question, ids), question, gold });
+    problems.push({ id: freeId(question, ids), question, ...(gold !== undefined && { gold }) });
   }
   if (problems.length === 0) throw new ProblemFileError(file, null, `holds no problems; a line is ${task.lineFormat}`);
   const name = file.split(/[/\\]/).at(-1) ?? file;

@@ -6,9 +6,20 @@ import { bindProblems } from './fileTask';
 import { gsm8k } from './gsm8k';
 import { jsonl } from './jsonl';
 import { multipleChoice } from './multipleChoice';
+import { prompts } from './prompts';
+import { strategies } from './strategies';
+import { variantOf, type TaskVariant } from './wording';
 import type { FileTask, ProblemFile, Task } from './types';
 
-export const TASKS: readonly (Task | FileTask)[] = [arithmetic, arithmeticChat, gsm8k, multipleChoice, jsonl];
+export const TASKS: readonly (Task | FileTask)[] = [
+  arithmetic,
+  strategies,
+  arithmeticChat,
+  gsm8k,
+  multipleChoice,
+  jsonl,
+  prompts,
+];
 
 /**
  * A task as it is without any file: a file task of this kind renders prompts and grades, but has no problems.
@@ -26,7 +37,7 @@ export function isFileTask(task: Task | FileTask): task is FileTask {
 }
 
 /** What of a configuration decides about its task. */
-interface TaskChoice {
+interface TaskChoice extends TaskVariant {
   task: string;
   trainProblems: number;
   evaluationProblems: number;
@@ -39,8 +50,10 @@ interface TaskChoice {
  */
 export function taskFor(config: TaskChoice, file?: ProblemFile): Task {
   const task = taskNamed(config.task);
-  if (!isFileTask(task)) return task;
-  const { data, trainProblems, evaluationProblems } = config;
+  if (!isFileTask(task)) return variantOf(task, config);
+  const { data, evaluationProblems } = config;
+  const elsewhere = learnsElsewhere(config);
+  const trainProblems = elsewhere ? 0 : config.trainProblems;
   if (!file) throw new TaskError(`task "${task.name}": needs its file of problems${data ? `, ${data.name}` : ''}`);
   if (data && data.sha256 !== file.sha256) {
     throw new TaskError(`${file.name}: is not the ${data.name} of this run; its sha-256 differs`);
@@ -51,5 +64,16 @@ export function taskFor(config: TaskChoice, file?: ProblemFile): Task {
         `${evaluationProblems} for evaluation are asked for; lower trainProblems or evaluationProblems`,
     );
   }
-  return bindProblems(task, file, evaluationProblems);
+  const bound = bindProblems(task, file, evaluationProblems);
+  return variantOf(bound, config, elsewhere ? new Set(file.problems.map(({ id }) => id)) : undefined);
+}
+
+/** Training problems are those of another task, so none of the file's are needed for them. */
+export function learnsElsewhere({ transfer }: Pick<TaskChoice, 'task'> & TaskVariant): boolean {
+  return transfer?.from !== undefined && transfer.from !== 'none';
+}
+
+/** The task of a configuration with its words, as prompts and grading need it: a file task has no problems here. @throws TaskError */
+export function wordsOf(config: Pick<TaskChoice, 'task'> & TaskVariant): Task {
+  return variantOf(taskNamed(config.task), config);
 }

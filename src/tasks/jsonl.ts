@@ -7,7 +7,7 @@ import { chatPrompts } from './chatPrompts';
 import { numberText, textField, withoutProblems } from './fileTask';
 import { Budget, OutOfSteps } from './math/budget';
 import { sameFormula } from './math/equal';
-import { halfWidth, readNumber } from './numbers';
+import { halfWidth, mayBeUnit, readNumber } from './numbers';
 import type { FileTask } from './types';
 import { sameAmount, unitOf } from './units';
 
@@ -33,10 +33,10 @@ export function canonicalAnswer(given: string): string | null {
     .replace(/^ ?\\[([](.*)\\[)\]] ?$/, '$1')
     .replace(/\\(?:left|right)(?![a-zA-Z])(?!\s?\.)|\\displaystyle(?![a-zA-Z])/g, '')
     .replace(/\\[dt]frac(?![a-zA-Z])/g, '\\frac')
-    .replace(/\\[;: ]|\\,(?!\d)/g, ' ')
+    .replace(/(?<!\\)\\(?:[;: ]|,(?!\d))/g, ' ')
     .replace(
-      /(?<=[\d})]) ?\\(?:text|textnormal|mbox|mathrm) ?\{ ?(?!and\b|or\b|if\b|for\b|mod\b)[\p{L}. ]{2,30}\} ?(?:\^\{?[23]\}? ?)?$/u,
-      '',
+      /(?<=[\d})]) ?\\(?:text|textnormal|mbox|mathrm) ?\{ ?(?!and\b|or\b|if\b|for\b|mod\b)([\p{L}. ]{2,30})\} ?(?:\^\{?[23]\}? ?)?$/u,
+      (_, words: string) => (mayBeUnit(words) ? '' : ` ${words}`),
     )
     .replace(/^ ?\\(?:text|textbf|textnormal|textrm|mathrm|mbox) ?\{([^{}]*)\} ?$/, '$1')
     .replace(/^ ?\*\*|\*\* ?$/g, '')
@@ -108,7 +108,16 @@ function sameWords(a: string, b: string, budget: Budget): boolean {
 
 /** LaTeX without what is written in several ways and says nothing. */
 function written(text: string): string {
-  return text.replace(/ *([^\w\s\\]) */g, '$1').trim();
+  return text
+    .replace(/\\\\ ?\[-?\d*\.?\d*(?:pt|em|ex|mm|cm|in)\]/g, '\\\\')
+    .replace(/\\(le|ge|ne)(?:q|qslant)?(?![a-zA-Z])/g, '\\$1 ')
+    .replace(/\\[lc]?dots(?![a-zA-Z])|…/g, '...')
+    .replace(/(\\[a-zA-Z]+) +(?![a-zA-Z ])/g, '$1')
+    .replace(/ +(?=\\)| *([^\w\s\\]) */g, '$1')
+    .replace(/\\\\ +/g, '\\\\')
+    .replace(/,?&(?:\\text\{ ?(?:if|for|when) ?\})?/g, '&')
+    .replace(/\\\\(?=\\end)/g, '')
+    .trim();
 }
 
 function isParts(text: string): boolean {

@@ -29,6 +29,18 @@ function readProblem(record: Fields) {
   return { question: [stem, ...texts.map((text, index) => `${LETTERS[index]}) ${text}`)].join('\n'), gold };
 }
 
+/** Letters of the choices that a question ends with (`readProblem`): the last line that begins with A), and those after it, in their order. */
+function letteredChoices(question: string): string[] {
+  const lines = question.split('\n');
+  const first = lines.findLastIndex((line) => line.startsWith('A) '));
+  const letters: string[] = [];
+  for (const line of first < 0 ? [] : lines.slice(first)) {
+    const letter = LETTERS.charAt(letters.length);
+    if (letter !== '' && line.startsWith(`${letter}) `)) letters.push(letter);
+  }
+  return letters;
+}
+
 function readChoices(value: unknown): Choices {
   if (isFields(value)) {
     // {"label": [...], "text": [...]}
@@ -110,6 +122,8 @@ function isTexts(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((item) => typeof item === 'string' && item.trim() !== '');
 }
 
+const prompts = chatPrompts('the letter of one choice');
+
 export const multipleChoice: FileTask = {
   name: 'multiple-choice',
   // 2: variables and units count, and other rules of docs/grading.md.
@@ -132,7 +146,8 @@ export const multipleChoice: FileTask = {
   },
   readProblem,
   problems: withoutProblems('multiple-choice'),
-  ...chatPrompts('the letter of one choice'),
+  ...prompts,
+  candidates: ({ question }) => letteredChoices(question).map((answer) => ({ answer, text: prompts.stated(answer) })),
   extractAnswer: chosenLetter,
   exact: true,
   equal: (a, b) => a === b,

@@ -42,6 +42,12 @@ const SCALES: ReadonlyMap<string, bigint> = new Map([
 /** Words that make of a number a list, a range, a calculation, a time of day or a part: not one number. */
 const NOT_UNITS =
   /\b(?:and|or|to|plus|minus|times|over|not|than|through|equals?|squared|cubed|factorial|power|root|mod|modulo|half|halves|thirds?|fourths?|fifths?|[ap]\.?m|bce?|ad|north|south|east|west)\b|[半分点點成折又和或至到]之?/iu;
+
+/** Whether words behind a number may be a unit: hours, but not half or AM. */
+export function mayBeUnit(words: string): boolean {
+  return !NOT_UNITS.test(words);
+}
+
 /** Letters right behind the digits are variables (5x, 2xy) unless they are one of these; one letter always is (5m). */
 const ATTACHED_UNITS = /^(?:km|cm|mm|kg|mg|ml|mL|min|mins|hr|hrs|sec|ft|in|lb|lbs|oz|mph|mi|yd|th|st|nd|rd)\b/;
 /** Counter words and units of scripts that have no variables may stand right behind the digits: 12个, 12명. */

@@ -56,10 +56,33 @@ const UNITS: ReadonlyMap<string, Unit> = new Map(
   ),
 );
 
+/** Words behind a number that turn its sense: 5 more is not 5 less, and 20 °C are not 20 °F. */
+const SENSES: ReadonlyMap<string, Unit> = new Map(
+  Object.entries({
+    up: 'increase increased profit gain gained surplus more higher faster later older heavier longer taller up above',
+    down: 'decrease decreased loss lost deficit less fewer lower slower earlier younger lighter shorter down below',
+    celsius: 'celsius',
+    fahrenheit: 'fahrenheit',
+  }).flatMap(([sense, words]) =>
+    words
+      .split(' ')
+      .map((symbol): [string, Unit] => [symbol, { symbol, quantity: `sense ${sense}`, size: 1n, per: 1n }]),
+  ),
+);
+
+/** @param text as it was written @param plain the same without LaTeX's clothing and degree signs */
+function senseOf(text: string, plain: string): Unit | null {
+  const scale = /(?:°|\\circ\}?|\\degree)\s*(?:\\(?:text|mathrm)\s*\{\s*)?(C|F)\s*\}?\s*\$?\s*$/.exec(text)?.[1];
+  const word = scale === undefined ? /\d[^\d]*?(\p{L}+)$/u.exec(plain)?.[1] : { C: 'celsius', F: 'fahrenheit' }[scale];
+  return SENSES.get(word?.toLowerCase() ?? '') ?? null;
+}
+
 /** The unit that stands with a number, or null where there is none, or none that is known. */
 export function unitOf(text: string): Unit | null {
   if (text.length > 400) return null;
   const plain = plainText(text.replace(/^\s*\$([^$]*)\$\s*$/, '$1'));
+  const sense = senseOf(text, plain);
+  if (sense) return sense;
   const sign = /^[+-]?\s*([$€£¥₹])/.exec(plain)?.[1] ?? /(?<=\d\s*)([$€£¥¢₹%])\s*$/.exec(plain)?.[1];
   if (sign !== undefined) return UNITS.get(sign) ?? null;
   const tail = /\d\s*(\p{L}[\p{L}.^{}²³23\s/]*)$/u.exec(plain)?.[1];
@@ -106,6 +129,8 @@ export function sameAmount(a: string, b: string): boolean | null {
   if (!left || !right) return null;
   const [x, y] = [parseNumber(a), parseNumber(b)];
   if (!x || !y) return null;
+  const senses = [left, right].filter(({ quantity }) => quantity.startsWith('sense ')).length;
+  if (senses === 1) return null;
   if (left.quantity !== right.quantity) return false;
   return same(times(x, left), times(y, right));
 }

@@ -1,6 +1,6 @@
 /** Numbers and states in words. */
 import type { LoadProgress } from '../lab/host/engineHost';
-import type { Activity, EngineSummary, LabStatus } from '../lab/types';
+import type { Activity, EngineChoice, EngineSummary, LabStatus } from '../lab/types';
 import type { RunConfig } from '../recipes/config';
 import type { Recipe } from '../recipes/types';
 import { settingOf } from '../recipes/resolve';
@@ -27,6 +27,23 @@ export function duration(seconds: number): string {
   if (whole < 60) return `${whole} s`;
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}
+
+/** Times are rough, and look it: 63 → "65 s", 3000 → "50 min". */
+export function roughTime(seconds: number): string {
+  if (seconds < 90) return `${Math.max(5, Math.round(seconds / 5) * 5)} s`;
+  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${Number((seconds / 3600).toPrecision(2))} h`;
+}
+
+/** Ends of a range that differ by less are one time. */
+const ONE_TIME = 1.4;
+
+/** "about 4 min left", or a range until it is known; '' while nothing can be said. */
+export function remainingText({ secondsRange }: Pick<LabStatus, 'secondsRange'>): string {
+  if (!secondsRange) return '';
+  const [low, high] = secondsRange;
+  const [from, to] = [roughTime(low), roughTime(high)];
+  return from === to || high < ONE_TIME * low ? `about ${roughTime((low + high) / 2)} left` : `${from} to ${to} left`;
 }
 
 /** A true minus sign, as the rest of the page has. */
@@ -78,6 +95,25 @@ export function engineText(engine: EngineSummary): string {
   return engine.software ? `WebGPU without a GPU (${engine.device})` : `WebGPU (${engine.device})`;
 }
 
+/** What a run that starts now is computed by, in a few words. @param known what is known of the device; null = nothing yet */
+export function engineName(choice: EngineChoice, known: EngineSummary | null): string {
+  const names = { webgpu: 'WebGPU', exact: 'the exact engine', reference: 'the reference engine' };
+  if (choice !== 'auto') return names[choice];
+  if (known?.kind === 'webgpu' && !known.software) return names.webgpu;
+  return known?.kind === 'exact' && known.fallbackReason !== null ? names.exact : 'WebGPU or the exact engine';
+}
+
+/** Why a run that starts now is computed by that engine: a sentence or two. */
+export function engineReason(choice: EngineChoice, known: EngineSummary | null): string {
+  if (choice === 'exact') return 'You chose it. It computes on every core of the processor.';
+  if (choice !== 'auto') return 'You chose it.';
+  if (known?.kind === 'webgpu' && !known.software) {
+    return `WebGPU has the GPU ${known.device}. A small model is tried on both, and the faster engine computes it.`;
+  }
+  if (known?.kind !== 'exact' || known.fallbackReason === null) return 'It is chosen when the run starts.';
+  return `Here the exact engine: ${known.fallbackReason}.`;
+}
+
 /** "Multiagent finetuning · Arithmetic, quick · 3 agents · 2 debate rounds · 3 iterations · 100 training and 100 held-out problems · seed 7" */
 export function settingsText(config: RunConfig): string {
   const { preset, seed, iterations, trainProblems, evaluationProblems } = config;
@@ -97,7 +133,10 @@ function ownSettings(config: RunConfig, recipe: Recipe): string[] {
   return fieldsOf(recipe)
     .filter(({ key, section }) => section === 'main' && Object.hasOwn(recipe.settings, key))
     .flatMap(({ key, label, accepts, options }) => {
+      const absent = recipe.settings[key]?.absent;
       const value = settingOf(config, key);
+      // What need not be set is said where it was.
+      if (value === absent) return [];
       const noun = inSentence(label);
       if (value === undefined || value === null) return [];
       if (accepts.type === 'integer') return [counted(Number(value), noun.replace(/s$/, ''))];

@@ -1,5 +1,5 @@
 /**
- * Asks the browser not to clear this page's storage by itself when disk space runs low. Never wait for it with something else: Firefox asks
+ * Asks the browser not to clear this page's storage unasked when disk space runs low. Never wait for it with something else: Firefox asks
  * the visitor, who may not answer for as long as the page lives. Call it after they chose to keep something.
  *
  * @returns whether it promised; null where it cannot be asked (in old browsers)

@@ -1,16 +1,35 @@
 /** The page's end of the lab: starts the workers and sends commands. What comes back is kept as state (`LabNews`). */
 import { transfer } from 'comlink';
-import type { DeviceSpeed, EngineChoice, ModelCheck, ModelCheckRequest, ProblemsSummary, StepUnit } from '../lab/types';
-import type { MemoryPlan } from '../engine/types';
+import type {
+  CheckProgress,
+  CheckReport,
+  CheckRequest,
+  DeviceSpeed,
+  EngineChoice,
+  ExportRequest,
+  ModelCheck,
+  ModelCheckRequest,
+  ProblemsSummary,
+  RepeatVerdict,
+  StepUnit,
+  RunMemory,
+} from '../lab/types';
+import type { AdapterWeights } from '../engine/types';
 import type { LoadProgress } from '../lab/host/engineHost';
 import { LabKeeper } from '../lab/host/labKeeper';
 import type { ModelFolder } from '../models/folder';
+import type { EpisodeKey } from '../events';
 import type { RunConfig } from '../recipes/config';
+import { serversOf, type Contact } from '../recipes/seats';
+import { PAGE_TEMPLATE, type ExportKind } from '../share/exports/kinds';
+import { fileName } from '../share/exports/names';
+import type { Shown } from '../recipes/human';
 import type { KeepAdapters } from '../store/keep';
-import type { ProblemsEntry, RunCondition, RunRecord } from '../store/types';
+import type { ProblemsEntry, Repeated, RunCondition, RunRecord } from '../store/types';
 import { download } from './download';
 import { keepStorage } from './keepStorage';
 import { LabNews } from './labNews.svelte';
+import { RecordedRuns } from './recorded/runs.svelte';
 import { RunView } from './runView.svelte';
 import { pageFolder, startEngineWorker, startLabWorker } from './workers';
 
@@ -18,9 +37,21 @@ export class LabClient extends LabNews {
   /** Whether the browser promised to keep the stored runs; null before it was asked. */
   persisted = $state.raw<boolean | null>(null);
 
+  /** Runs that come with the site. */
+  readonly recorded: RecordedRuns;
+
+  /** Origins that the visitor allowed in this visit: those of servers and of files. */
+  allowed = $state.raw<readonly string[]>([]);
+  /** Of those, the ones that get prompts. */
+  prompted = $state.raw<readonly string[]>([]);
+
+  /** Seed of every run that is started here, fixed by a lesson; null = as the settings have it. */
+  fixedSeed = $state<number | null>(null);
+
   readonly #lab: LabKeeper;
 
   constructor() {
+    const recorded = new RecordedRuns(pageFolder());
     const keeper = new LabKeeper({
       startEngine: startEngineWorker,
       startLab: startLabWorker,
@@ -29,19 +60,48 @@ export class LabClient extends LabNews {
     });
     super({
       runs: () => keeper.read((lab) => lab.runs()),
-      run: (id) => keeper.read((lab) => lab.run(id)),
-      lines: (id, from, to) => keeper.read((lab) => lab.lines(id, from, to)),
+      run: (id) => (recorded.has(id) ? recorded.run(id) : keeper.read((lab) => lab.run(id))),
+      lines: (id, from, to) =>
+        recorded.has(id) ? recorded.lines(id, from, to) : keeper.read((lab) => lab.lines(id, from, to)),
     });
+    this.recorded = recorded;
     this.#lab = keeper;
     void this.#look();
   }
 
-  start(config: RunConfig, engine: EngineChoice, keep: KeepAdapters): Promise<void> {
+  /** @param repeats what the run is compared with when it is finished */
+  start(config: RunConfig, engine: EngineChoice, keep: KeepAdapters, repeats?: Repeated): Promise<void> {
     return this.#attempt(async () => {
       this.#keepStorage();
-      const record = await this.#lab.start(config, engine, keep);
+      const seeded = this.fixedSeed === null || repeats ? config : { ...config, seed: this.fixedSeed };
+      const record = await this.#lab.start(seeded, engine, keep, repeats);
       this.follow(new RunView(record));
     });
+  }
+
+  /** Starts a run that repeats a finished one. */
+  runAgain(runId: string, engine: EngineChoice): Promise<void> {
+    return this.#attempt(async () => {
+      this.#keepStorage();
+      const record = await this.#lab.runAgain(runId, engine);
+      this.follow(new RunView(record));
+    });
+  }
+
+  /** Checks a finished run. Rejects with a reason for people. */
+  async checkRun(request: CheckRequest, onProgress: (progress: CheckProgress) => void): Promise<CheckReport> {
+    const { port1: port, port2 } = new MessageChannel();
+    port.onmessage = (event: MessageEvent<CheckProgress>) => onProgress(event.data);
+    try {
+      return await this.#lab.call((lab) => lab.checkRun(request, transfer(port2, [port2])));
+    } finally {
+      port.close();
+    }
+  }
+
+  /** How far a finished run repeats another one. Rejects with a reason for people. */
+  async verdictOn(runId: string): Promise<RepeatVerdict> {
+    return this.#lab.read((lab) => lab.verdict(runId));
   }
 
   /** Goes on with a paused run, or one that was interrupted, stopped or failed. */
@@ -56,6 +116,20 @@ export class LabClient extends LabNews {
       await this.#lab.resume(runId, engine);
       this.follow(view);
     });
+  }
+
+  /** A site may be asked in this visit. @param key kept in memory only */
+  allowEndpoint(origin: string, key: string | null, gets: Contact['gets']): Promise<void> {
+    return this.#attempt(async () => {
+      await this.#lab.allowEndpoint(origin, key);
+      if (gets === 'prompts' && !this.prompted.includes(origin)) this.prompted = [...this.prompted, origin];
+      if (!this.allowed.includes(origin)) this.allowed = [...this.allowed, origin];
+    });
+  }
+
+  /** Origins of a configuration's servers that were not allowed in this visit. */
+  unasked(config: RunConfig): string[] {
+    return serversOf(config).filter((origin) => !this.allowed.includes(origin));
   }
 
   pause(): Promise<void> {
@@ -101,6 +175,11 @@ export class LabClient extends LabNews {
     return this.#attempt(() => this.#lab.setPace(milliseconds));
   }
 
+  /** A person's pick of the pair on show. */
+  pick(at: EpisodeKey, shown: Shown): Promise<void> {
+    return this.#attempt(() => this.#lab.call((lab) => lab.pick(at, shown)));
+  }
+
   stop(): Promise<void> {
     return this.#attempt(() => this.#lab.stop());
   }
@@ -121,7 +200,7 @@ export class LabClient extends LabNews {
   }
 
   /** Bytes that a run takes on a device. Rejects with a reason for people. */
-  async plan(config: RunConfig): Promise<MemoryPlan> {
+  async plan(config: RunConfig): Promise<RunMemory> {
     return this.#lab.read((lab) => lab.plan(config));
   }
 
@@ -155,6 +234,11 @@ export class LabClient extends LabNews {
     return this.#attempt(() => this.#lab.call((lab) => lab.delete(runId)));
   }
 
+  /** An adapter as it was after an iteration. Rejects with a reason for people. */
+  async adapter(runId: string, iteration: number, name: string): Promise<AdapterWeights> {
+    return this.#lab.read((lab) => lab.adapter(runId, iteration, name));
+  }
+
   /** What a stored run takes, measured. Rejects with a reason for people. */
   async condition(runId: string): Promise<RunCondition> {
     return this.#lab.read((lab) => lab.condition(runId));
@@ -165,13 +249,45 @@ export class LabClient extends LabNews {
     return this.#lab.call((lab) => lab.thin(runId, keep));
   }
 
+  /** Stores a run from a file and puts it on show. Resolves with what is not as it was; rejects with a reason for people. */
+  async importRun(file: File): Promise<string[]> {
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    const { run, notes } = await this.#lab.call((lab) => lab.importRun(file.name, transfer(bytes, [bytes.buffer])));
+    this.putRecord(run);
+    await this.open(run.id);
+    return notes;
+  }
+
+  /** Stores a copy of a recorded run, and puts it on show. */
+  keepRecorded(id: string): Promise<void> {
+    return this.#attempt(async () => void (await this.importRun(await this.recorded.file(id))));
+  }
+
+  /** The fragment of a run's link; null where no link holds a recorded run. Rejects with a reason for people. */
+  async linkOf(runId: string): Promise<string | null> {
+    if (!this.recorded.has(runId)) return this.#lab.read((lab) => lab.link(runId));
+    const [{ linkOfRun }, { record, events }] = await Promise.all([
+      import('../share/runLink'),
+      this.recorded.view(runId),
+    ]);
+    return linkOfRun(events, { digest: record.digest });
+  }
+
   /** Offers the run's zip as a download. */
   download(run: RunRecord): Promise<void> {
     return this.#attempt(async () => {
       const bytes = await this.#lab.call((lab) => lab.bundle(run.id));
       const blob = new Blob([bytes as Uint8Array<ArrayBuffer>], { type: 'application/zip' });
-      download(`polylogue-${run.name.replaceAll(' ', '-')}.zip`, blob);
+      download(fileName(`polylogue ${run.name}`, 'zip'), blob);
     });
+  }
+
+  /** Offers the run for other programs as a download. Rejects with a reason for people. */
+  async export(run: RunRecord, kind: ExportKind): Promise<void> {
+    const request: ExportRequest =
+      kind === 'page' ? { kind, template: await pageTemplate(), site: pageFolder() } : { kind };
+    const { name, type, bytes } = await this.#lab.call((lab) => lab.exported(run.id, request));
+    download(name, new Blob([bytes as Uint8Array<ArrayBuffer>], { type }));
   }
 
   /** Looks at what is stored, and at the device. */
@@ -197,4 +313,13 @@ export class LabClient extends LabNews {
       this.fail(error);
     }
   }
+}
+
+/** The page of one run, without the run. @throws Error with a reason for people */
+async function pageTemplate(): Promise<string> {
+  const response = await fetch(`${pageFolder()}${PAGE_TEMPLATE}`).catch(() => null);
+  if (response?.ok) return response.text();
+  throw new Error(
+    `The page cannot be written: this site's file ${PAGE_TEMPLATE} ${response ? `was answered with ${response.status}` : 'cannot be loaded'}. Try again.`,
+  );
 }

@@ -26,6 +26,8 @@ export class LabNews {
   elsewhere = $state.raw<LabStatus | null>(null);
   engine = $state.raw<EngineSummary | null>(null);
   runs = $state.raw<RunRecord[]>([]);
+  /** The stored runs have been read. */
+  listed = $state(false);
   scores = $state.raw<StoredRuns['scores']>({});
   /** Ids of runs that were at work when their tab was closed. */
   interrupted = $state.raw<string[]>([]);
@@ -49,6 +51,16 @@ export class LabNews {
     this.views = new RunViews(new RunReader(source));
   }
 
+  /** Run that was just started or resumed on this page, until somebody has looked. */
+  #fresh: string | null = null;
+
+  /** Was this run just started here? True once. */
+  fresh(runId: string): boolean {
+    const is = this.#fresh === runId;
+    if (is) this.#fresh = null;
+    return is;
+  }
+
   /** Something is at work or paused, in this tab or in another one. */
   get busy(): boolean {
     return this.status.state !== 'idle' || this.elsewhere !== null;
@@ -62,6 +74,11 @@ export class LabNews {
   /** Share of the log that is read of the run being opened, 0..1; null when none is. */
   get opening(): number | null {
     return this.views.opening;
+  }
+
+  /** Id of a run that was asked for and is not on show yet. */
+  get awaited(): string | null {
+    return this.views.awaited;
   }
 
   /** A run whose curves lie faintly under those of the run on show. */
@@ -89,6 +106,11 @@ export class LabNews {
     return this.damaged[runId] ?? this.views.damageOf(runId);
   }
 
+  /** Takes the run off show; at work it goes on. */
+  leave(): void {
+    this.views.leave();
+  }
+
   dismissError(): void {
     this.error = null;
   }
@@ -106,6 +128,7 @@ export class LabNews {
     const endings = this.#endings;
     const { runs, interrupted, damaged, elsewhere, scores } = await this.#source.runs();
     this.runs = runs;
+    this.listed = true;
     this.interrupted = interrupted;
     this.damaged = damaged;
     this.scores = scores;
@@ -116,6 +139,7 @@ export class LabNews {
 
   /** A run was started or goes on here: it is put on show. */
   follow(view: RunView): void {
+    this.#fresh = view.record.id;
     this.views.follow(view);
     this.interrupted = this.interrupted.filter((id) => id !== view.record.id);
     const early = this.#early;

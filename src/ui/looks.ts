@@ -29,6 +29,14 @@ const WAYS: Readonly<Record<string, Way>> = {
     dash: '6 4',
     line: 'dashed',
   },
+  'majority-equal': {
+    label: 'majority at equal calls',
+    noun: null,
+    how: 'by the majority of as many samples as a debate costs',
+    shape: 'hexagon',
+    dash: '8 3 2 3',
+    line: 'dashed and dotted',
+  },
   debate: { label: 'debate', noun: 'debate', how: 'after a debate', shape: 'triangle', dash: '', line: 'solid' },
 };
 
@@ -113,11 +121,6 @@ export function methodLooks(cast: Cast): MethodLook[] {
     const { shape, dash } = wayOf(method.answer);
     return { ...method, color: learnerLook(cast, method.learner).color, shape, dash };
   });
-}
-
-/** A method's label; its key where the cast does not know it. */
-export function methodLabel({ methods }: Pick<Cast, 'methods'>, key: string): string {
-  return methods.find((method) => method.key === key)?.label ?? key;
 }
 
 export interface AdapterLook {

@@ -1,23 +1,18 @@
 /** What the page does for long work beyond drawing it: its title, the screen, and storing before it may be closed. */
 import type { LabStatus } from '../lab/types';
-import { percent } from './format';
+import { percent, remainingText } from './format';
 
 /** "62 % · iteration 2/3 · 4 min left", for the tab's title; '' when nothing is at work. */
 export function progressTitle(status: LabStatus, iterations: number | null): string {
   if (status.state === 'idle') return '';
   const parts = [percent(status.progress, 0)];
   if (status.state === 'paused') parts.push('paused');
-  const { activity, secondsLeft } = status;
+  const { activity } = status;
   if (activity && activity.kind !== 'preparing' && iterations !== null)
     parts.push(`iteration ${activity.iteration}/${iterations}`);
-  if (secondsLeft !== null) parts.push(`${roughly(secondsLeft)} left`);
+  const left = remainingText(status);
+  if (left !== '') parts.push(left);
   return parts.join(' · ');
-}
-
-function roughly(seconds: number): string {
-  if (seconds < 60) return 'under a minute';
-  const minutes = Math.round(seconds / 60);
-  return minutes < 90 ? `${minutes} min` : `${(minutes / 60).toFixed(1)} h`;
 }
 
 /**

@@ -1,12 +1,12 @@
 /** Bytes that the run as set would take on a device, asked of the lab a moment after the last change. */
-import type { MemoryPlan } from '../engine/types';
+import type { RunMemory } from '../lab/types';
 import type { RunConfig } from '../recipes/config';
 
 /** Milliseconds without a change before the lab is asked. */
 const PAUSE = 250;
 
 export class RunPlan {
-  bytes = $state.raw<MemoryPlan | null>(null);
+  bytes = $state.raw<RunMemory | null>(null);
   /** Why there is none, for people. */
   problem = $state.raw<string | null>(null);
 
@@ -14,7 +14,7 @@ export class RunPlan {
   #about: string | null = null;
 
   /** @param config what is set now; null = nothing that could run */
-  constructor(config: () => RunConfig | null, ask: (config: RunConfig) => Promise<MemoryPlan>) {
+  constructor(config: () => RunConfig | null, ask: (config: RunConfig) => Promise<RunMemory>) {
     $effect(() => {
       const wanted = config();
       const about = wanted && `${wanted.model} ${wanted.dtype}`;

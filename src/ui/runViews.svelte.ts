@@ -8,6 +8,8 @@ export class RunViews {
   shown = $state.raw<RunView | null>(null);
   /** Share of the log that is read of the run being opened, 0..1; null when none is. */
   opening = $state.raw<number | null>(null);
+  /** Id of the run that was asked for, until the first of it is on show or it turns out that there is none; null = none is. */
+  awaited = $state.raw<string | null>(null);
   /** Its curves lie faintly under those of the run on show. */
   pinned = $state.raw<RunView | null>(null);
   /** On show beside each other. */
@@ -31,8 +33,17 @@ export class RunViews {
   follow(view: RunView): void {
     this.#turn++;
     this.opening = null;
+    this.awaited = null;
     this.#working = view;
     this.shown = view;
+  }
+
+  /** Nothing is on show any more; a run at work goes on. */
+  leave(): void {
+    this.#turn++;
+    this.opening = null;
+    this.awaited = null;
+    this.shown = null;
   }
 
   /** Nothing is at work in this tab; what is on show stays. */
@@ -52,13 +63,17 @@ export class RunViews {
   /** Puts a run on show; a stored log is read in slices and drawn as far as it is read. */
   async open(runId: string): Promise<void> {
     const turn = ++this.#turn;
+    this.awaited = runId;
     await this.read(runId, (view) => {
       // Another run was opened meanwhile: this one is read for whoever asked for it.
       if (turn !== this.#turn) return;
       this.shown = view;
+      this.awaited = null;
       this.opening = view.damage === null && view.length < view.record.events ? view.length / view.record.events : null;
     }).finally(() => {
-      if (turn === this.#turn) this.opening = null;
+      if (turn !== this.#turn) return;
+      this.opening = null;
+      this.awaited = null;
     });
   }
 

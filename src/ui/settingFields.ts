@@ -94,7 +94,7 @@ export function lineOf({ line, options, paper, accepts }: SettingField): string 
   return `${line} The paper: ${accepts.type === 'flag' ? (paper ? 'yes' : 'no') : String(paper)}.`;
 }
 
-/** Bytes of JSON per sampled token in a log: its text, id, log-probability and margin (13.1 in arithmetic-quick, seed 7). */
+/** Bytes of JSON per sampled token in a log: its text, id, log-probability and margin. */
 const LOG_BYTES_PER_TOKEN = 13;
 
 export function logSizeText(generatedTokens: number): string {

@@ -1,14 +1,15 @@
 /** The settings of the next run. A run at work has its own copy, so changing these never disturbs it. */
-import type { EngineChoice, ProblemsSummary } from '../lab/types';
+import type { EngineChoice, EngineSummary, ProblemsSummary } from '../lab/types';
 import type { RunConfig } from '../recipes/config';
-import { DEFAULT_RECIPE, recipeNamed } from '../recipes';
-import { EMBEDDED_MODEL } from '../recipes/presets';
+import { DEFAULT_RECIPE, recipeNamed, recipes } from '../recipes';
+import { EMBEDDED_MODEL, embeddedModel } from '../recipes/presets';
 import { resolveConfig, speaksChat } from '../recipes/resolve';
 import type { Preset, Recipe } from '../recipes/types';
-import { isFileTask, taskNamed } from '../tasks';
+import { isFileTask, learnsElsewhere, taskNamed } from '../tasks';
 import { firstPreset, presetForTask } from './data/taskPresets';
 import type { KeepAdapters } from '../store/keep';
 import { modelChoices } from './models/choices.svelte';
+import { keptSettings, type Kept } from './keptSettings';
 import { carriedOver, fieldsOf, valuesOf, type SettingField, type SettingValue } from './settingFields';
 
 export class Settings {
@@ -26,12 +27,36 @@ export class Settings {
   seed = $state<number | null>(1);
   /** By dotted key. */
   values = $state<Record<string, SettingValue>>({});
+  /** Who is played by another runtime, as the setting has it. */
+  seats = $state.raw<readonly string[]>([]);
   engine = $state<EngineChoice>('auto');
   /** Which adapters the run leaves in this browser; no part of its configuration. */
   keepAdapters = $state<KeepAdapters>('all');
 
+  /** What a preset could not keep of the visitor's choices, and why; null = nothing. */
+  note = $state<string | null>(null);
+
   constructor() {
     this.usePreset(this.#firstPreset(false));
+    this.#restore();
+  }
+
+  /** What the form holds, for a reload of this tab. */
+  get kept(): Kept {
+    const { recipe, preset, model, ignoreConfig, task, problems, seed, values, engine, keepAdapters } = this;
+    return { recipe, preset, model, ignoreConfig, task, problems, seed, values, engine, keepAdapters };
+  }
+
+  /** As the form was before the page was loaded again; what this version does not take is left as the preset has it. */
+  #restore(): void {
+    const kept = keptSettings();
+    if (!kept || !recipes().some(({ id }) => id === kept.recipe)) return;
+    const before = this.kept;
+    this.recipe = kept.recipe;
+    if (!Object.hasOwn(this.known.presets, kept.preset)) return void Object.assign(this, before);
+    Object.assign(this, kept);
+    const { config } = this;
+    if (config.ok === null && !config.todo) Object.assign(this, before);
   }
 
   /** What the recipe says of itself. */
@@ -67,16 +92,53 @@ export class Settings {
   usePreset(name: string): void {
     const config = this.known.presets[name]?.config;
     if (!config) return;
+    const { model, task } = this;
     this.preset = name;
     if (!speaksChat(config)) this.#takeModel(config.model, []);
     this.task = config.task;
+    this.values = valuesOf(this.known, config);
+    this.note = this.#lost(model, task);
+  }
+
+  /** What was chosen before and cannot stay. */
+  #lost(model: string, task: string): string | null {
+    const lost = [
+      ...(model !== this.model && !embeddedModel(model)
+        ? ['The model that you chose answers in words; this preset is played by the one that comes along.']
+        : []),
+      ...(task !== this.task && this.problems[task]
+        ? [`Your file ${this.problems[task].name} stays with the task ${taskNamed(task).title}.`]
+        : []),
+    ];
+    return lost.length > 0 ? lost.join(' ') : null;
+  }
+
+  /**
+   * Before anything was chosen: the smallest preset where the quick one would take minutes. The exact engine plays the quick one in well
+   * under a minute on two idle cores.
+   */
+  fitTo(engine: Pick<EngineSummary, 'kind' | 'software'>, cores: number): void {
+    const slow = engine.kind === 'exact' ? cores < 2 : engine.kind !== 'webgpu' || engine.software;
+    const tiny = this.preset.replace(/-quick$/, '-tiny');
+    if (slow && Object.hasOwn(this.known.presets, tiny)) this.usePreset(tiny);
+  }
+
+  /** Takes over a whole configuration. Its file of problems has to be given, where this browser does not have it. */
+  useConfig(config: RunConfig): void {
+    this.recipe = config.recipe;
+    this.usePreset(config.preset);
+    this.#takeModel(config.model, config.ignoreConfig ?? []);
+    this.task = config.task;
+    this.seed = config.seed;
+    this.seats = config.seats ?? [];
     this.values = valuesOf(this.known, config);
   }
 
   /** Takes another model, and where it does not speak the preset's dialect also a preset that it does. */
   useModel(model: string, ignore?: readonly string[]): void {
-    const own = model === EMBEDDED_MODEL;
-    if (this.start && speaksChat(this.start.config) === own) this.usePreset(this.#firstPreset(!own));
+    const own = embeddedModel(model);
+    if (own && own.task !== this.task) this.useTask(own.task);
+    else if (!own && this.start && !speaksChat(this.start.config)) this.usePreset(this.#firstPreset(true));
     this.#takeModel(model, ignore ?? modelChoices.others.find(({ address }) => address === model)?.ignore ?? []);
   }
 
@@ -136,6 +198,7 @@ export class Settings {
         task,
         ...(ignoreConfig.length > 0 && { ignoreConfig: ignoreConfig.join(',') }),
         ...(reads && data && { 'data.name': data.name, 'data.sha256': data.sha256 }),
+        ...(this.seats.length > 0 && { seats: this.seats.join(',') }),
         seed: seed ?? '',
       };
       const ok = resolveConfig(this.preset, overrides, recipe);
@@ -147,18 +210,21 @@ export class Settings {
   }
 
   /** What the recipe cannot know: how much the file holds, and what the embedded model speaks. */
-  #wrongTogether({ trainProblems, evaluationProblems, model, data }: RunConfig): string | null {
+  #wrongTogether(config: RunConfig): string | null {
+    const { evaluationProblems, model, data } = config;
     const held = this.data?.problems ?? 0;
+    const trainProblems = learnsElsewhere(config) ? 0 : config.trainProblems;
     if (data && trainProblems + evaluationProblems > held) {
       return (
         `${data.name} holds ${held.toLocaleString('en')} problems; ${trainProblems} for training and ${evaluationProblems} ` +
         'held out are more. Lower one of them.'
       );
     }
-    if (this.inWords && model === EMBEDDED_MODEL) {
+    const own = embeddedModel(model);
+    if (own && this.inWords) {
       return (
         'This task is asked in words, and the embedded model knows only the signs of its own arithmetic. Choose an instruct ' +
-        'model under Models, or the task Arithmetic.'
+        `model under Models, or the task ${taskNamed(own.task).title}.`
       );
     }
     return null;

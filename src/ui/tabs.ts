@@ -2,15 +2,17 @@
 import type { Component } from 'svelte';
 import type { RunEvent } from '../events';
 
-export type TabKey = 'lab' | 'results' | 'debates' | 'votes' | 'datasets' | 'models' | 'runs';
+export type TabKey = 'lab' | 'course' | 'results' | 'debates' | 'votes' | 'datasets' | 'models' | 'bench' | 'runs';
 
 export const TABS: readonly { key: TabKey; label: string }[] = [
   { key: 'lab', label: 'Lab' },
+  { key: 'course', label: 'Course' },
   { key: 'results', label: 'Results' },
   { key: 'debates', label: 'Debates' },
   { key: 'votes', label: 'Votes' },
   { key: 'datasets', label: 'Data sets' },
   { key: 'models', label: 'Models' },
+  { key: 'bench', label: 'Bench' },
   { key: 'runs', label: 'Runs' },
 ];
 
@@ -23,10 +25,17 @@ export const EMPTY: Readonly<Partial<Record<TabKey, string>>> = {
 };
 
 /** Views of one log. */
-export type LogView = Component<{ events: readonly RunEvent[]; runName?: string }>;
+export type LogView = Component<{
+  events: readonly RunEvent[];
+  runName?: string;
+  /** What of the run is looked at, as the address says it. */
+  detail?: string | null;
+  /** The visitor looks at something else. */
+  ondetail?: (detail: string | null) => void;
+}>;
 
 export const LOG_VIEWS: Readonly<
-  Record<Exclude<TabKey, 'lab' | 'models' | 'runs'>, () => Promise<{ default: LogView }>>
+  Record<Exclude<TabKey, 'lab' | 'course' | 'models' | 'bench' | 'runs'>, () => Promise<{ default: LogView }>>
 > = {
   results: () => import('./views/Results.svelte'),
   debates: () => import('./views/Debates.svelte'),

@@ -1,4 +1,5 @@
 /** Starts the lab's workers. Their addresses stand here literally, so that the bundler finds them. */
+import benchAddress from '../../workers/bench.ts?worker&url';
 import engineAddress from '../../workers/engine.ts?worker&url';
 import gradingAddress from '../../workers/grading.ts?worker&url';
 import labAddress from '../../workers/lab.ts?worker&url';
@@ -9,6 +10,11 @@ import { workerAddress } from '../supervision/trusted';
 /** The worker that owns the device. */
 export function startEngineWorker(): Body {
   return start(engineAddress, 'engine');
+}
+
+/** The worker that measures this device; started when the Bench view is asked to. */
+export function startBenchWorker(): Body {
+  return start(benchAddress, 'bench');
 }
 
 /** The worker that runs the recipe. */

@@ -10,7 +10,7 @@ export const SMOL_LM_2 = read('smollm2');
 export const TINY_LLAMA = read('tinyllama');
 export const LLAMA_3 = read('llama3');
 
-/** Less the parts about tools. */
+/** Less the parts about tools, which the small template `tools` of rendered.json has in other words. */
 export const LLAMA_3_2 = `{{- bos_token }}
 {%- if not date_string is defined %}
     {%- if strftime_now is defined %}

@@ -19,7 +19,7 @@ it('is written as that of a stopped run when the thread was ended in the middle'
   const desk = new Desk();
   const { id } = await createRun(desk.store, config);
   const out = join(scratch, 'run.zip');
-  desk.begun(id, out);
+  await desk.begun(id, out);
   // The thread gets stuck and never comes back.
   const stuck = new Promise<void>((hung) => {
     const runtime = new ScriptedRuntime({ hangAt: 20, hung });
@@ -43,6 +43,6 @@ it('is written as that of a stopped run when the thread was ended in the middle'
 it('says why the file cannot be written', async () => {
   const desk = new Desk();
   const { id } = await createRun(desk.store, sampleConfig());
-  desk.begun(id, join(scratch, 'nowhere', 'run.zip'));
+  await desk.begun(id, join(scratch, 'nowhere', 'run.zip'));
   expect(await desk.keepStopped()).toBe('no such file');
 });

@@ -44,6 +44,13 @@ describe('readTrainingData', () => {
     ]);
   });
 
+  it('refuses a key that could change what is learnt, and passes over what a line says of itself', async () => {
+    const line = { prompt: 'Hi', completion: 'Ho' };
+    expect(await read(JSON.stringify({ ...line, id: 7, kind: 'C-' }))).toEqual(await read(JSON.stringify(line)));
+    for (const key of ['weight', 'rejected', 'messages', 'label', '__proto__x'])
+      await expect(read(JSON.stringify({ ...line, [key]: 1 }))).rejects.toThrow(`line 1: has the key "${key}"`);
+  });
+
   it('learns no end where the page says that a response was cut', async () => {
     const messages = [{ role: 'user' as const, content: 'Hi' }];
     const lines = toJsonl([

@@ -1,6 +1,6 @@
 /** A real Chromium with WebGPU, and the built lab on a local server. */
 import { existsSync, readdirSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { cp, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, type Browser } from 'playwright';
@@ -60,11 +60,27 @@ export function launch(webgpu = true): Promise<Browser> {
   });
 }
 
-/** Builds the lab and serves it from a sub-path, as a static host would. */
-export async function serveLab(): Promise<{ url: string; close: () => Promise<void> }> {
-  // A folder of its own: another test run beside this one must not build over what is being served.
+/** The variable that names a folder with the built lab; a test run sets it. */
+export const BUILT = 'POLYLOGUE_BUILT';
+
+/** Builds the lab into a folder of its own: another test run beside this one must not build over what is being served. */
+export async function buildLab(): Promise<string> {
   const outDir = join(process.cwd(), OUT, `e2e-dist-${process.pid}`);
   await build({ build: { outDir, emptyOutDir: true }, logLevel: 'error' });
+  return outDir;
+}
+
+/** Puts the built lab into a folder that the caller may change. */
+export async function builtInto(directory: string): Promise<void> {
+  const built = process.env[BUILT];
+  if (built === undefined) await build({ build: { outDir: directory, emptyOutDir: true }, logLevel: 'error' });
+  else await cp(built, directory, { recursive: true });
+}
+
+/** Serves the built lab from a sub-path, as a static host would. Builds it where the test run has not. */
+export async function serveLab(): Promise<{ url: string; close: () => Promise<void> }> {
+  const built = process.env[BUILT];
+  const outDir = built ?? (await buildLab());
   const server: PreviewServer = await preview({
     base: '/some/where/',
     build: { outDir },
@@ -77,7 +93,7 @@ export async function serveLab(): Promise<{ url: string; close: () => Promise<vo
     url: `http://127.0.0.1:${address.port}/some/where/`,
     async close() {
       await server.close();
-      await rm(outDir, { recursive: true, force: true });
+      if (built === undefined) await rm(outDir, { recursive: true, force: true });
     },
   };
 }

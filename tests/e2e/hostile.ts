@@ -31,7 +31,7 @@ function withHostileAnswers({ record, events: given }: Recorded): Recorded {
     if (event.type === 'run-started') return { ...event, config: { ...event.config, task: 'jsonl' } };
     if (event.type === 'problems') {
       const gold = (text: string) => (Number(text) % 3 === 0 ? `${text}+x` : hostile(text));
-      return { ...event, problems: event.problems.map((problem) => ({ ...problem, gold: gold(problem.gold) })) };
+      return { ...event, problems: event.problems.map((problem) => ({ ...problem, gold: gold(problem.gold ?? '') })) };
     }
     if (event.type !== 'episode') return event;
     const changed = <T extends { answer?: string | null }>(one: T): T =>

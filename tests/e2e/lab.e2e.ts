@@ -37,7 +37,10 @@ describe('the lab', () => {
     // A software driver stands in for a GPU here, so the processor computes.
     await page.getByTestId('engine').filter({ hasText: 'the exact engine' }).waitFor();
     await expect.poll(() => page.getByRole('heading', { level: 1 }).innerText()).toBe('Polylogue');
-    expect(loaded.filter((path) => /models\/|tokenizer|\.wasm|Results|Debates|Stage/.test(path))).toEqual([]);
+    // The first screen replays a recorded run, which needs the stage and its record, and neither a model nor another view.
+    await expect.poll(() => loaded.some((path) => /ReplayStage/.test(path))).toBe(true);
+    await page.waitForLoadState('networkidle');
+    expect(loaded.filter((path) => /models\/|tokenizer|\.wasm|Results|Debates|runtimes\//.test(path))).toEqual([]);
     await visit.shot('open');
     for (const width of [360, 768]) {
       await page.setViewportSize({ width, height: 800 });

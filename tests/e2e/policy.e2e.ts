@@ -1,16 +1,17 @@
-/** The content policy, as a static host would send it: a visit breaks none of its rules, in the page or in a worker. */
+/** The content policy and isolation, as a static host would send them: a visit breaks none of its rules, in the page or in a worker. */
 import { readFile, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join } from 'node:path';
 import type { Browser, Page } from 'playwright';
-import { build, createServer as createViteServer } from 'vite';
+import { createServer as createViteServer } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ISOLATION_HEADERS } from '../../src/site/headers';
 import { HEADER_POLICY } from '../../tools/build/policy';
 import { HubServer } from '../models/hubServer';
 import { COMMIT } from '../models/samples';
 import { tinyFiles, tinyWeights } from '../tasks/tinyChatModel';
-import { launch, OUT } from './browser';
+import { builtInto, launch, OUT } from './browser';
 import { Visit } from './visit';
 
 const FOLDER = '/any/folder/of a host/';
@@ -35,7 +36,7 @@ let browser: Browser;
 
 /** The built site with the header of docs/hosting.md on every file, workers included, and a place for reports. */
 async function serve(): Promise<void> {
-  await build({ build: { outDir, emptyOutDir: true }, logLevel: 'error' });
+  await builtInto(outDir);
   server = createServer(async (request, response) => {
     const path = decodeURIComponent(new URL(request.url as string, 'http://host').pathname);
     if (path === '/reports') {
@@ -51,6 +52,7 @@ async function serve(): Promise<void> {
     response.writeHead(200, {
       'content-type': TYPES[extname(file)] ?? 'application/octet-stream',
       'content-security-policy': `${HEADER_POLICY}; report-uri /reports`,
+      ...ISOLATION_HEADERS,
     });
     response.end(bytes);
   });
@@ -90,6 +92,8 @@ describe('the content policy', () => {
   it('is broken nowhere by a run, its views, a download and the model manager, and is in force', async () => {
     const visit = await begin(address);
     const { page } = visit;
+    // Isolated pages are held to more: everything below has to go on under it.
+    expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
     await visit.fillSettings(3, 'webgpu', { training: 3, heldOut: 3 });
     await visit.start();
     await visit.untilState('finished');

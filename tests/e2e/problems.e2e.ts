@@ -120,7 +120,7 @@ describe('problems from a file', () => {
     await page.locator('input[webkitdirectory]').setInputFiles(model);
     await page.getByText(/tiny-chat.* can be used/).waitFor();
     await visit.tab('Runs').click();
-    await page.getByRole('button', { name: /^Open / }).click();
+    await page.getByRole('button', { name: /^Open (?!a run from)/ }).click();
     await visit.run.getByText('are not in this browser').waitFor();
     const resume = visit.run.getByRole('button', { name: 'Resume' });
     await expect.poll(() => resume.isDisabled()).toBe(true);

@@ -53,8 +53,9 @@ export async function recordedRun(
   name: string,
   settings: Record<string, string | number | boolean>,
   age = 0,
+  preset = 'arithmetic-tiny',
 ): Promise<Recorded> {
-  const config: RunConfig = resolveConfig('arithmetic-tiny', settings);
+  const config: RunConfig = resolveConfig(preset, settings);
   const events = await logOf(new ChattyRuntime(), config);
   const digest = new LogDigest();
   for (const event of events) digest.add(event);

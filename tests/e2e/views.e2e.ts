@@ -8,7 +8,7 @@ import { launch, OUT, serveLab } from './browser';
 import { recordedRun, store, type Recorded } from './recorded';
 import { Visit } from './visit';
 
-const PARTS = ['Lab', 'Results', 'Debates', 'Votes', 'Data sets', 'Models', 'Runs'];
+const PARTS = ['Lab', 'Results', 'Debates', 'Votes', 'Data sets', 'Models', 'Bench', 'Runs'];
 const LONGEST_TASK = 100;
 const SMALL = { iterations: 2, trainProblems: 30, evaluationProblems: 40 };
 
@@ -102,6 +102,7 @@ describe('by keyboard alone', () => {
     await expect.poll(() => chosen.getAttribute('aria-posinset')).not.toBe('1');
     await visit.press(page.getByRole('checkbox', { name: 'show true answers' }), 'Space');
     await page
+      .getByRole('tabpanel')
       .getByText(/✓|✗|right|wrong/)
       .first()
       .waitFor();

@@ -29,6 +29,9 @@ interface TraceEvent {
   args: { name?: string };
 }
 
+/** What Playwright says in a page where it keeps out service workers. */
+const SWITCHED_OFF = 'Service Worker registration blocked by Playwright';
+
 const threadOf = ({ pid, tid }: TraceEvent) => `${pid} ${tid}`;
 
 export class Visit {
@@ -41,6 +44,7 @@ export class Visit {
   private constructor(page: Page) {
     this.page = page;
     page.on('console', (message) => {
+      if (message.text() === SWITCHED_OFF) return;
       if (message.type() === 'error' || message.type() === 'warning') this.complaints.push(message.text());
     });
     page.on('pageerror', (error) => this.complaints.push(String(error)));
@@ -51,8 +55,10 @@ export class Visit {
     });
   }
 
+  /** Without a service worker, so that tests see every request; `offline.e2e.ts` has visits with it. */
   static async begin(browser: Browser, options: BrowserContextOptions = {}): Promise<Visit> {
-    return Visit.inContext(await browser.newContext({ viewport: { width: 1360, height: 900 }, ...options }));
+    const usual = { viewport: { width: 1360, height: 900 }, serviceWorkers: 'block' } as const;
+    return Visit.inContext(await browser.newContext({ ...usual, ...options }));
   }
 
   /** Another tab of the same browser. */

@@ -2,110 +2,44 @@
  * more workgroups than every WebGPU device has, no buffer may have more elements than a u32 counts. */
 
 import { beforeEach, describe, expect, it } from 'vitest';
-import { allocatedRank, decoderSizes } from '../../src/engine/buffers';
+import { adapterSizes, allocatedRank, decoderSizes } from '../../src/engine/buffers';
 import { OPERATIONS_PER_SUBMISSION } from '../../src/engine/gpu/commands';
-import { kernelCode, type KernelConstants } from '../../src/engine/gpu/compile';
+import { Tally } from '../../src/engine/gpu/count/countingGpu';
+import { countDecodeStep, countedParts, type DecodeShape } from '../../src/engine/gpu/count/decodeStep';
 import { Decoder } from '../../src/engine/gpu/decoder';
-import type { Gpu } from '../../src/engine/gpu/device';
 import type { ForwardParts } from '../../src/engine/gpu/forward';
-import type { KernelName } from '../../src/engine/gpu/kernels';
-import { AdapterLayout } from '../../src/engine/gpu/layout';
 import { TrainDevice } from '../../src/engine/gpu/trainDevice';
-import { makeRoom } from '../../src/engine/gpu/weights';
 import { shapeConfig } from '../../src/engine/shapes';
 import { DEFAULT_OPTIMISER, PROJECTIONS, type TrainExample } from '../../src/engine/types';
+import { weightSizes } from '../../src/engine/weightBuffers';
 
 const MOST_GROUPS = 65535;
 const ALL = new Set(PROJECTIONS);
 
-/** Kernel and workgroups of every dispatch since the test began. */
-let dispatches: [kernel: string, groups: number[]][];
-let largest: number;
-let submissions: number;
+const tally = new Tally();
 beforeEach(() => {
-  dispatches = [];
-  largest = 0;
-  submissions = 0;
+  tally.clear();
+  tally.largest = 0;
 });
 
-/** A device that records and computes nothing. */
-function countingGpu(isCpu: boolean): Gpu {
-  const buffer = (label: string, size: number): object => {
-    largest = Math.max(largest, size);
-    return { label, size, destroy: () => {} };
-  };
-  let kernel = '';
-  const pass = {
-    setPipeline: (name: string) => (kernel = name),
-    setBindGroup: () => {},
-    dispatchWorkgroups: (...groups: number[]) => dispatches.push([kernel, groups]),
-    end: () => {},
-  };
-  const encoder = {
-    beginComputePass: () => pass,
-    clearBuffer: () => {},
-    copyBufferToBuffer: () => {},
-    finish: () => null,
-  };
-  const device = {
-    // More than the default, so that what is too much is seen here and not refused.
-    limits: { maxComputeWorkgroupsPerDimension: Infinity },
-    queue: { submit: () => submissions++ },
-    createCommandEncoder: () => encoder,
-    createBindGroup: () => null,
-  };
-  const gpu = {
-    device,
-    isCpu,
-    arithmetic: isCpu ? 'f32' : 'f16',
-    bufferLimit: Infinity,
-    bytesAllocated: 0,
-    buffer,
-    upload: (label: string, data: ArrayBufferView) => buffer(label, data.byteLength),
-    uniforms: (label: string, data: Uint32Array) => buffer(label, data.byteLength),
-    destroyBuffer: () => {},
-    destroyUniforms: () => {},
-    write: () => {},
-    read: async (_: object, __: number, bytes: number) => new ArrayBuffer(bytes),
-    allocate: async (make: () => void) => {
-      make();
-      return null;
-    },
-    kernel: (name: KernelName, constants: KernelConstants) => ({
-      pipeline: name,
-      layout: null,
-      storageBindings: kernelCode(name, constants).match(/var<storage/g)?.length,
-    }),
-  };
-  return gpu as unknown as Gpu;
-}
-
-function partsOf(gpu: Gpu, shape: string, rank: number): ForwardParts {
-  const config = shapeConfig(shape);
-  const { weights } = makeRoom(gpu, config, 'int4');
-  const layout = new AdapterLayout(config, allocatedRank(rank));
-  const adapters = {
-    layout,
-    weights: gpu.buffer('pool', 13 * layout.slotElements * 4),
-    scale: gpu.buffer('scale', 52),
-  };
-  return { gpu, config, weights, adapters, turns: gpu.buffer('turns', 4), saturated: gpu.buffer('saturated', 4) };
+function partsOf(isCpu: boolean, shape: string, rank: number): ForwardParts {
+  return countedParts(tally, shapeConfig(shape), { dtype: 'int4', rank: allocatedRank(rank), isCpu, adapters: 13 });
 }
 
 function check(kernels: string[]): void {
-  for (const [kernel, groups] of dispatches) {
+  for (const { kernel, groups } of tally.dispatches) {
     expect(Math.max(...groups), `${kernel} ${groups.join(' × ')}`).toBeLessThanOrEqual(MOST_GROUPS);
   }
-  const used = new Set(dispatches.map(([kernel]) => kernel));
+  const used = new Set(tally.dispatches.map(({ kernel }) => kernel as string));
   expect(kernels.filter((kernel) => !used.has(kernel))).toEqual([]);
-  expect(largest / 4).toBeLessThan(2 ** 32);
+  expect(tally.largest / 4).toBeLessThan(2 ** 32);
 }
 
 const SHAPES = ['SmolLM2-135M', 'Qwen2.5-0.5B', 'Qwen3-0.6B', 'Llama-3.2-1B'];
 
 describe.each([true, false])('software driver: %s', (isCpu) => {
   it.each(SHAPES)('%s answers: 128 rows of 4096 tokens', async (shape) => {
-    const parts = partsOf(countingGpu(isCpu), shape, 64);
+    const parts = partsOf(isCpu, shape, 64);
     const sizes = decoderSizes(parts.config, 128, 4096, isCpu ? 'f32' : 'f16');
     const decoder = new Decoder(parts, sizes, 8);
     const rows = Array.from({ length: 128 }, (_, row) => row);
@@ -115,15 +49,16 @@ describe.each([true, false])('software driver: %s', (isCpu) => {
     // Products alone: no part of them may keep the device busy for long.
     const { hiddenSize, intermediateSize, numHeads, numKvHeads, headDim, numLayers } = parts.config;
     const weights = hiddenSize * (3 * intermediateSize + 2 * (numHeads + numKvHeads) * headDim) * numLayers;
-    expect(submissions).toBeGreaterThanOrEqual((2 * weights * sizes.tokens) / OPERATIONS_PER_SUBMISSION);
+    expect(tally.submissions).toBeGreaterThanOrEqual((2 * weights * sizes.tokens) / OPERATIONS_PER_SUBMISSION);
     await decoder.sample(rows, rows);
-    await decoder.decode(rows, 8, ALL);
+    decoder.decode(rows, 8, ALL, 4096);
+    await decoder.sampledInSteps(128, 8);
     await decoder.score(rows.slice(0, sizes.logitsRows), rows.slice(0, sizes.logitsRows));
     check(isCpu ? ['sample_tokens', 'linear_forward_packed'] : ['sample_tokens_wide', 'linear_forward_tiled_half']);
   });
 
   it.each(SHAPES)('%s learns: 6 × 4 sequences of 512 tokens, rank 64', async (shape) => {
-    const parts = partsOf(countingGpu(isCpu), shape, 64);
+    const parts = partsOf(isCpu, shape, 64);
     const trainer = await TrainDevice.create(parts);
     const ids = Array.from({ length: 512 }, (_, i) => i);
     const example: TrainExample = { ids, weights: ids.map(() => 1) };
@@ -139,5 +74,89 @@ describe.each([true, false])('software driver: %s', (isCpu) => {
       DEFAULT_OPTIMISER,
     );
     check(['adamw', 'cross_entropy', 'attention_backward_stats', 'rope_backward']);
+  });
+});
+
+describe('a decode step of Qwen2.5-0.5B in int4', () => {
+  const config = shapeConfig('Qwen2.5-0.5B');
+  const count = (rows: number, adapters: number, given: Partial<DecodeShape> = {}) =>
+    countDecodeStep(config, {
+      dtype: 'int4',
+      cache: 'f16',
+      rows,
+      adapters,
+      rank: 8,
+      keys: 128,
+      isCpu: false,
+      ...given,
+    });
+
+  it.each([
+    [0, 199],
+    [6, 247],
+  ])('with %s adapters is few dispatches', async (adapters, most) => {
+    expect((await count(8, adapters)).dispatches).toBeLessThanOrEqual(most);
+    expect((await count(24, adapters)).dispatches).toBeLessThanOrEqual(most);
+  });
+
+  it('splits its keys from 256 on, in one dispatch more a layer', async () => {
+    const [few, many] = [await count(1, 0, { keys: 256 }), await count(1, 0, { keys: 2000 })];
+    expect(few.kernels.attention_merge).toBeUndefined();
+    expect(many.kernels.attention_merge).toBe(config.numLayers);
+    expect(many.dispatches - few.dispatches).toBe(config.numLayers);
+    // Each key is still read once.
+    expect(many.bytes.cache / few.bytes.cache).toBeCloseTo(2001 / 257, 6);
+  });
+
+  it('is a submission, and one in eight to read', async () => {
+    expect(await count(1, 0)).toMatchObject({ submissions: 9, steps: 8 });
+    expect(await count(1, 0, { isCpu: true })).toMatchObject({ submissions: 2, steps: 8 });
+  });
+
+  it.each([1, 8, 16])('reads every weight once for %s rows', async (rows) => {
+    const matrices = Object.values(weightSizes(config, 'int4')).reduce((sum, bytes) => sum + bytes, 0);
+    const { weights } = (await count(rows, 0)).bytes;
+    expect(Math.abs(weights / matrices - 1)).toBeLessThan(0.001);
+  });
+
+  it.each([
+    [1, 0],
+    [1, 1],
+    [4, 1],
+    [8, 1],
+    [8, 6],
+    [16, 1],
+    [16, 6],
+  ])(
+    'of %s rows with %s adapters moves at most a tenth more than weights, adapters, keys and values',
+    async (rows, adapters) => {
+      const { weights, cache, adapters: ofAdapters } = (await count(rows, adapters)).bytes;
+      const matrices = Object.values(weightSizes(config, 'int4')).reduce((sum, bytes) => sum + bytes, 0);
+      const stored = 2 * config.numLayers * rows * config.numKvHeads * config.headDim * 2 * 129;
+      const least = matrices + adapters * adapterSizes(config, 1, 8).pool + stored;
+      expect((weights + ofAdapters + cache) / least).toBeGreaterThanOrEqual(0.999);
+      expect((weights + ofAdapters + cache) / least).toBeLessThan(1.1);
+    },
+  );
+
+  it('counts keys, values and operations by hand', async () => {
+    const { numLayers, numKvHeads, headDim, numHeads, hiddenSize: D, vocabSize } = config;
+    const step = await count(2, 2);
+    // Read once by all the heads that share them; a token's own are stored.
+    expect(step.bytes.cache).toBe(2 * numLayers * 2 * numKvHeads * headDim * 2 * (128 + 1));
+    const projections = 24 * (2 * D * D + 2 * D * 128 + 3 * D * 4864);
+    const adapters = 24 * 8 * (2 * (D + D) + 2 * (D + 128) + 3 * (D + 4864));
+    const products = 4 * (projections + D * vocabSize + adapters) + 2 * numLayers * 4 * 128 * numHeads * headDim;
+    expect(step.operations / products).toBeGreaterThan(1);
+    expect(step.operations / products).toBeLessThan(1.002);
+  });
+
+  it('knows every kernel for software drivers too, and every shape', async () => {
+    for (const shape of SHAPES)
+      for (const isCpu of [false, true])
+        for (const dtype of ['f32', 'int8'] as const) {
+          const given = { dtype, cache: 'f32', rows: 4, adapters: 2, rank: 8, keys: 16, isCpu } as const;
+          expect((await countDecodeStep(shapeConfig(shape), given)).bytes.total).toBeGreaterThan(0);
+        }
   });
 });

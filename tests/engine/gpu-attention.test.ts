@@ -4,7 +4,7 @@
  */
 
 import { beforeAll, describe, expect, it } from 'vitest';
-import { encodeAttention, wideShape, type HeadShape } from '../../src/engine/gpu/attention';
+import { encodeAttention, hasWide, wideShape, type HeadShape, type SplitKeys } from '../../src/engine/gpu/attention';
 import type { Gpu } from '../../src/engine/gpu/device';
 import { Program } from '../../src/engine/gpu/program';
 import { quantiseValues } from '../../src/engine/reference/quantise';
@@ -24,6 +24,10 @@ const TOKENS = [
   { row: 1, pos: 64 },
   { row: 2, pos: 5 },
   { row: 0, pos: 130 },
+  // The last of a segment, and the first of the next.
+  { row: 2, pos: 255 },
+  { row: 2, pos: 256 },
+  { row: 1, pos: 513 },
 ];
 
 interface Attention {
@@ -58,7 +62,7 @@ describe.each(['cpu', 'gpu'] as const)('attention of tokens of several rows, %s 
       const upload = (numbers: Float32Array): GPUBuffer =>
         gpu.upload('cache', cache === 'f16' ? halves(numbers) : numbers);
       const [keys, values] = [upload(k), upload(v)];
-      const attend = async (tokens: number[]): Promise<Attention> => {
+      const attend = async (tokens: number[], segments = 0): Promise<Attention> => {
         const queries = tokens.flatMap((t) => [...q.subarray(t * H * D, (t + 1) * H * D)]);
         const list = (numbers: number[]): GPUBuffer => gpu.upload('list', Uint32Array.from(numbers));
         const positions = {
@@ -76,7 +80,8 @@ describe.each(['cpu', 'gpu'] as const)('attention of tokens of several rows, %s 
           lse: gpu.buffer('lse', tokens.length * H * 4),
         };
         const program = new Program(gpu, 'test');
-        encodeAttention({ gpu, config: configOf(shape) }, program, positions, acts);
+        const split = segments === 0 ? null : splitKeys(gpu, tokens.length * H * segments, D, segments);
+        encodeAttention({ gpu, config: configOf(shape) }, program, positions, acts, H * D, split);
         program.submit();
         return { out: await readF32(gpu, acts.attn), lse: await readF32(gpu, acts.lse) };
       };
@@ -93,6 +98,17 @@ describe.each(['cpu', 'gpu'] as const)('attention of tokens of several rows, %s 
         expect(alone.out, `token ${t}`).toEqual(together.out.slice(t * H * D, (t + 1) * H * D));
         expect(alone.lse, `lse ${t}`).toEqual(together.lse.slice(t * H, (t + 1) * H));
       }
+      // Keys split over workgroups, with room for more segments than there are.
+      if (hasWide(gpu, D)) {
+        for (const segments of [3, 4])
+          expect(
+            await attend(
+              TOKENS.map((_, t) => t),
+              segments,
+            ),
+          ).toEqual(together);
+        expect((await attend([4], 1)).out).toEqual(together.out.slice(4 * H * D, 5 * H * D));
+      }
       for (const buffer of [keys, values]) gpu.destroyBuffer(buffer);
     });
   });
@@ -108,6 +124,14 @@ it('takes the largest groups of heads that fit in 16 KiB', () => {
     { group: 1, splits: 16 },
   ]);
 });
+
+function splitKeys(gpu: Gpu, parts: number, headDim: number, segments: number): SplitKeys {
+  return {
+    segments,
+    sums: gpu.buffer('sums', parts * headDim * 4),
+    softmax: gpu.buffer('softmax', parts * 8),
+  };
+}
 
 /** What a cache in this format keeps. */
 function kept(numbers: Float32Array, cache: CacheDtype): Float32Array {

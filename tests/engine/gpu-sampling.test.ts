@@ -1,6 +1,7 @@
 /** The sampling kernels alone: their draws, distribution and ties, at small and large vocabularies; and the scoring kernel. */
 
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { sampledInSlices, SAMPLING_SLICES } from '../../src/engine/buffers';
 import type { Gpu } from '../../src/engine/gpu/device';
 import { Program } from '../../src/engine/gpu/program';
 import { encodeScore } from '../../src/engine/gpu/vocabulary';
@@ -26,8 +27,8 @@ interface Draw {
   index: number;
 }
 
-/** Lanes of `sample_tokens`, or the kernel made for GPUs. */
-type Variant = 8 | 64 | 256 | 'wide';
+/** Lanes of `sample_tokens`, or the kernel made for GPUs; number by number where vectors would do. */
+type Variant = 8 | 64 | 256 | 'wide' | 'wide by number';
 let variant: Variant = 8;
 
 /** Samples `lines` rows with the same logits and settings; row n is problem n, completion token `token`. */
@@ -51,20 +52,24 @@ async function sample(logits: Float32Array, settings: Settings, lines: number, t
   const results = gpu.buffer('results', lines * 16);
   const states = gpu.upload('state', state);
   const program = new Program(gpu, 'test');
-  program.add(
-    variant === 'wide' ? 'sample_tokens_wide' : 'sample_tokens',
-    variant === 'wide' ? {} : { V, LANES: variant },
-    [
-      gpu.upload('logits', repeated),
-      rows,
-      gpu.upload('settings', words),
-      states,
-      gpu.buffer('weights', lines * V * 4),
-      results,
-    ],
-    variant === 'wide' ? [V, 128] : [lines],
-    [lines],
-  );
+  const bindings = [
+    gpu.upload('logits', repeated),
+    rows,
+    gpu.upload('settings', words),
+    states,
+    gpu.buffer('weights', lines * V * 4),
+    results,
+  ];
+  if (typeof variant === 'number') program.add('sample_tokens', { V, LANES: variant }, bindings, [lines], [lines]);
+  else {
+    const LINE = variant === 'wide' && V % 4 === 0 ? 'vector' : 'scalar';
+    const SLICED = sampledInSlices(V);
+    const parts = gpu.buffer('parts', lines * SAMPLING_SLICES * 32);
+    if (SLICED)
+      for (const part of ['sample_scan', 'sample_weigh'] as const)
+        program.add(part, { LINE }, [...bindings, parts], [V, 128, SAMPLING_SLICES], [SAMPLING_SLICES, lines]);
+    program.add('sample_tokens_wide', { LINE, SLICED }, [...bindings, parts], [V, 128, SAMPLING_SLICES], [lines]);
+  }
   program.submit();
   const ints = new Uint32Array(await gpu.read(results));
   const values = new Float32Array(ints.buffer);
@@ -234,6 +239,46 @@ describe.each([8, 64, 256, 'wide'] as const)('a vocabulary of 151,936, variant %
       expect(u).toBeLessThan(cumulative[id + 1]! + 1e-5);
     });
     expect(new Set(draws.map(({ id }) => id)).size).toBeGreaterThan(20);
+  });
+});
+
+describe('the kernel for GPUs', () => {
+  const SETTINGS = [
+    { temperature: 0, topK: 0, topP: 1 },
+    { temperature: 0.8, topK: 0, topP: 1 },
+    { temperature: 1.2, topK: 50, topP: 1 },
+    { temperature: 1, topK: 0, topP: 0.9 },
+    { temperature: 3, topK: 1000, topP: 0.999 },
+    { temperature: 1e-3, topK: 0, topP: 0.5 },
+  ];
+
+  it.each([4, 8, 1000, 32_768])('has the same bits by vectors and by number, V = %s', async (V) => {
+    const logits = randomLogits(V, 12);
+    for (const settings of SETTINGS) {
+      const found = [];
+      for (const one of ['wide', 'wide by number'] as const) {
+        variant = one;
+        found.push(await sample(logits, settings, 9, 3));
+      }
+      expect(found[0], JSON.stringify(settings)).toEqual(found[1]);
+    }
+  });
+
+  it.each([1, 2, 3, 5, 31, 257, 1023, 4097, 32_771, 151_937])('draws what the reference draws, V = %s', async (V) => {
+    variant = 'wide';
+    // Of many weights of one size f32 sums tell no neighbours apart.
+    for (const spread of V > 5000 ? [2000] : [2, 30]) {
+      const logits = randomLogits(V, spread);
+      for (const settings of SETTINGS) {
+        const sampling = { ...settings, maxTokens: 1, stopIds: [] };
+        const draws = await sample(logits, settings, 6, 4);
+        const wanted = draws.map((_, n) => sampleToken(logits, 0, V, sampling, name(n), 4).id);
+        expect(
+          draws.map(({ id }) => id),
+          `${JSON.stringify(settings)}, spread ${spread}`,
+        ).toEqual(wanted);
+      }
+    }
   });
 });
 

@@ -17,7 +17,7 @@ export async function openTestGpu(options: GpuOptions = {}): Promise<Gpu> {
 
 /** A frozen f32 matrix [rows, columns]. */
 export function f32Matrix(gpu: Gpu, data: Float32Array, rows: number, columns: number): WeightMatrix {
-  return { ...matrixLayout('f32', rows, columns), buffer: gpu.upload('w', data) };
+  return { ...matrixLayout('f32', rows, columns), buffer: gpu.upload('w', data), offset: 0 };
 }
 
 /** A model on the device, as f32. */

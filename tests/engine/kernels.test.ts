@@ -27,10 +27,14 @@ const heads = HEADS.map((shape) => ({ HEADS: shape.numHeads, KV_HEADS: shape.num
 const attentionTiles = heads.map((shape) => ({ ...shape, LANES: 8 }));
 const lora = [{ LORA: false }, { LORA: true }];
 const expand = [{ EXPAND: false }, { EXPAND: true }];
+const columns = [1, 8, 12, 16].flatMap((COLUMNS) => ['plain', 'swiglu'].map((OUTPUTS) => ({ COLUMNS, OUTPUTS })));
 const norms = [
   { LANES: 32, LINES: 4 },
   { LANES: 128, LINES: 1 },
 ];
+
+/** What a kernel may do at once with others: with whole numbers alone. */
+const ATOMIC = ['atomic', 'atomicAdd', 'atomicLoad', 'atomicMax', 'atomicStore'];
 
 /** Constants that the engine gives each kernel, but for those of VARIANTS. A kernel that has none is compiled once. */
 const CONSTANTS: Partial<Record<KernelName, KernelConstants[]>> = {
@@ -40,7 +44,10 @@ const CONSTANTS: Partial<Record<KernelName, KernelConstants[]>> = {
   attention_backward_query_wide: heads,
   attention_backward_stats: [{ HEAD_DIM: 64 }],
   attention_forward: heads.map((shape) => ({ ...shape, GROUP: 1, LANES: 64 })),
-  attention_forward_wide: HEADS.map((shape, i) => ({ ...heads[i], GROUP: wideShape(shape).group })),
+  attention_forward_wide: HEADS.flatMap((shape, i) =>
+    [false, true].map((SPLIT) => ({ ...heads[i], GROUP: wideShape(shape).group, SPLIT })),
+  ),
+  attention_merge: [{ HEADS: 14, HEAD_DIM: 64 }],
   cache_copy: [{ WIDTH: 128, STEP: 8 }],
   cache_store: [{ PAIRS: 64 }],
   cross_entropy: [
@@ -51,8 +58,13 @@ const CONSTANTS: Partial<Record<KernelName, KernelConstants[]>> = {
   gather_rows: [{ WIDTH: 896 }],
   linear_backward_input_tiled: [{ VECTOR: true }, { VECTOR: false }],
   linear_forward: lora,
-  linear_forward_columns: [{ COLUMNS: 1 }, { COLUMNS: 8 }],
-  linear_forward_columns_half: [{ COLUMNS: 1 }, { COLUMNS: 8 }],
+  linear_forward_columns: columns,
+  norm_shrink: [
+    { NORM_LANES: 32, TOKENS: 1 },
+    { NORM_LANES: 128, TOKENS: 4 },
+  ],
+  linear_forward_columns_half: columns,
+  sample_tokens_wide: [{ SLICED: false }, { SLICED: true }],
   linear_forward_packed: [...lora, { TOKENS: 1 }, { TOKENS: 4 }],
   linear_forward_scalar: lora,
   lora_backward_weights: expand,
@@ -73,6 +85,7 @@ const CONSTANTS: Partial<Record<KernelName, KernelConstants[]>> = {
     { HEADS: 14, HEAD_DIM: 64, CACHED: false },
     { HEADS: 14, HEAD_DIM: 64, CACHED: true },
   ],
+  rope_store: heads.flatMap((shape) => [true, false].map((NORM) => ({ ...shape, NORM }))),
   sample_tokens: [{ V, LANES: 8 }],
   score_tokens: [
     { V, LANES: 8, STRIDED: false },
@@ -113,10 +126,7 @@ describe('a kernel', () => {
     const code = kernelCode(name, constants);
     expect(code.match(/^(enable|requires)\b.*/gm) ?? []).toEqual(isHalf(name) ? ['enable f16;'] : []);
     // Floats are added in a fixed order; the sum and the largest of whole numbers are the same in any, and no others are atomic.
-    expect(
-      code.match(/atomic\w*/g)?.filter((word) => !['atomic', 'atomicAdd', 'atomicLoad', 'atomicMax'].includes(word)) ??
-        [],
-    ).toEqual([]);
+    expect((code.match(/atomic\w*/g) ?? []).filter((word) => !ATOMIC.includes(word))).toEqual([]);
     expect(code).not.toMatch(/^\/\/@/m);
     if (isHalf(name) && !gpu.hasF16) return;
     const module = gpu.device.createShaderModule({ label: name, code });

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { deltasOf, factorise, type Delta } from '../../src/engine/merge/deltas';
 import { mergeLinear } from '../../src/engine/merge/linear';
+import { mergeAdapters } from '../../src/engine/merge/rules';
 import { emrOf, mergeEmr, mergeTies, tiesOf } from '../../src/engine/merge/signs';
 import { HEAD_TENSOR } from '../../src/engine/peft';
 import type { AdapterWeights } from '../../src/engine/types';
@@ -189,5 +190,43 @@ describe('EMR', () => {
     const { unified, agents } = mergeEmr([one], 2);
     expectNear(numbers(unified.adapter, V), numbers(one, V));
     expectNear(numbers(agents[0]!.adapter, V), numbers(one, V));
+  });
+});
+
+describe('rules by name', () => {
+  // ΔW of the first is [3 0; 0 1], of the second [1 0; 0 −2].
+  const diagonal = (x: number, y: number) =>
+    adapterOf(
+      'q_proj',
+      [
+        [1, 0],
+        [0, 1],
+      ],
+      [
+        [x, 0],
+        [0, y],
+      ],
+    );
+  const parts = [diagonal(3, 1), diagonal(1, -2)];
+
+  it('give what the rules give', () => {
+    const linear = mergeAdapters(parts, { kind: 'task-arithmetic', scale: 0.5 });
+    expectNear(numbers(linear.adapter, Q), [2, 0, 0, -0.5]);
+    expect(linear.lost).toBe(0);
+    // Signs + and −: the mean of 3 and 1, and −2 alone; times 0.5.
+    const ties = mergeAdapters(parts, { kind: 'ties', density: 1, scale: 0.5, rank: 2 });
+    expectNear(numbers(ties.adapter, Q), [1, 0, 0, -1]);
+    // Unified [3 0; 0 −2]. The second agrees with both: its mass 3 over 5. The first agrees with the 3 alone: 4 over 3.
+    const [first, second] = [0, 1].map((of) => mergeAdapters(parts, { kind: 'emr', of, rank: 2 }));
+    expectNear(numbers(first!.adapter, Q), [4, 0, 0, 0]);
+    expectNear(numbers(second!.adapter, Q), [1.8, 0, 0, -1.2]);
+  });
+
+  it('say what a rank cannot hold, and refuse what is not there', () => {
+    // Of [1 0; 0 −1] rank 1 holds one of two equal singular values: 1/√2 of the norm is lost.
+    const { lost } = mergeAdapters(parts, { kind: 'ties', density: 1, scale: 0.5, rank: 1 });
+    expect(lost).toBeCloseTo(Math.SQRT1_2, 6);
+    expect(() => mergeAdapters(parts, { kind: 'emr', of: 2, rank: 1 })).toThrow(/no adapter 3 among the 2/);
+    expect(() => mergeAdapters([], { kind: 'task-arithmetic', scale: 1 })).toThrow(/no adapter to merge/);
   });
 });

@@ -55,7 +55,7 @@ function bigTensors(dtypes: FileTensor['dtype'][] = ['BF16', 'F16', 'F32']): Map
     const attention = 'model.layers.0.self_attn';
     if (i === 3)
       tensors.set(`${attention}.rotary_emb.inv_freq`, { dtype: 'F32', shape: [3], bytes: noise(3, 'F32', 99) });
-    if (i === 4) tensors.set(`${attention}.masked_bias`, { dtype: 'I64', shape: [1, 6], bytes: new Uint8Array(48) });
+    if (i === 4) tensors.set('model.rotary_emb.inv_freq', { dtype: 'I64', shape: [1, 6], bytes: new Uint8Array(48) });
   }
   return tensors;
 }

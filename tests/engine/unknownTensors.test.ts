@@ -92,14 +92,17 @@ describe('a tensor that config.json does not announce', () => {
   });
 
   it('passes when it is a buffer of older versions', async () => {
-    const buffers = [
-      'model.layers.1.self_attn.rotary_emb.inv_freq',
-      'model.rotary_emb.inv_freq',
-      `${attention}.masked_bias`,
-    ];
+    const buffers = ['model.layers.1.self_attn.rotary_emb.inv_freq', 'model.rotary_emb.inv_freq'];
     const read = await load(CONFIG, with_(...buffers.map((name): [string, HostTensor] => [name, tensor([4])])));
     expect(read.sort()).toEqual([...tensorsOf(CONFIG).keys()].sort());
   });
+
+  it.each(['masked_bias', 'rotary_emb.cos_cached', 'rotary_emb.inv_freq.weight', 'rotary_emb.original_inv_freq'])(
+    '%s is no buffer of which a source says that it is computed',
+    async (name) => {
+      await expect(load(CONFIG, with_([`${attention}.${name}`, tensor([4])]))).rejects.toThrow(name);
+    },
+  );
 
   it('is named with its prefix where all names have another one', async () => {
     const moved = new Map([...tensorsOf(CONFIG)].map(([name, t]) => [`language_${name}`, t]));

@@ -33,7 +33,8 @@ export function launchFirefox(): Promise<Browser> {
 export class FirefoxVisit {
   /** What went wrong in the page or its console. */
   readonly complaints: string[] = [];
-  private readonly patience = 180_000;
+  /** Milliseconds. */
+  patience = 180_000;
 
   private constructor(readonly page: Page) {
     page.on('console', (message) => {

@@ -8,6 +8,8 @@ import { tinyFiles, tinyWeights } from '../tasks/tinyChatModel';
 import { FirefoxVisit, launchFirefox } from './firefox';
 
 const REPO = 'tiny/chat';
+/** Of this model; the site's own models have such buttons too. */
+const USE = /^Use in the next run\s*: tiny\/chat/;
 
 const hub = new HubServer();
 let lab: Awaited<ReturnType<typeof serveLab>>;
@@ -52,10 +54,10 @@ describe('in Firefox', () => {
     await visit.fill(/^Any other/, `${REPO}@main`);
     await visit.press('Look up', 'form button[type=submit]');
     await visit.press(/^Download/);
-    await visit.see('button', /^Use in the next run/);
+    await visit.see('button', USE);
     await visit.page.reload();
     await visit.press(/^Models/, '[role=tab]');
-    await visit.press(/^Use in the next run/);
+    await visit.press(USE);
     await visit.choose(/^Agents/, '2');
     await visit.press(/^More settings/, 'summary');
     await visit.choose(/^Longest response/, '64');

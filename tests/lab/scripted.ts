@@ -8,10 +8,13 @@ import { hashAdapter } from '../../src/log/digest';
 import { drawUint } from '../../src/random';
 import type {
   Answer,
+  MergedAdapter,
+  MergeJob,
   Question,
   Runtime,
   RuntimeCapabilities,
   RuntimeIdentity,
+  ScoreQuestion,
   TrainingJob,
 } from '../../src/runtimes/types';
 
@@ -45,10 +48,11 @@ export class ScriptedRuntime implements Runtime {
       margins: true,
       adapters: true,
       training: true,
-      scores: false,
+      scores: true,
       embeddings: false,
-      rewards: false,
+      rewards: true,
       mixtures: false,
+      merging: true,
       repeats,
     };
   }
@@ -62,6 +66,18 @@ export class ScriptedRuntime implements Runtime {
     await this.#operation();
     this.asked.push(...questions.map(({ at, call }) => callName(at, call)));
     return questions.map((question) => this.#answer(question));
+  }
+
+  /** Rewards, as answers do, depend on all that the adapter was finetuned on. */
+  async reward(questions: ScoreQuestion[]): Promise<number[]> {
+    await this.#operation();
+    return questions.map(
+      ({ adapter, completion }) => mix(this.#state(adapter ?? '') + this.#salt, completion) / 2 ** 31 - 1,
+    );
+  }
+
+  async score(questions: ScoreQuestion[]): Promise<number[]> {
+    return (await this.reward(questions)).map((reward) => reward - 1);
   }
 
   async *train({ job, tracks }: TrainingJob): AsyncGenerator<TrainStepEvent, void, void> {
@@ -91,6 +107,17 @@ export class ScriptedRuntime implements Runtime {
 
   async adapterHash(name: string): Promise<string> {
     return hashAdapter(await this.exportAdapter(name));
+  }
+
+  async merge({ name, adapters, rule }: MergeJob): Promise<MergedAdapter> {
+    this.#adapters.set(
+      name,
+      mix(
+        adapters.reduce((sum, one) => sum + this.#state(one), 0),
+        JSON.stringify(rule),
+      ),
+    );
+    return { hash: await this.adapterHash(name), lost: 0.25 };
   }
 
   async exportAdapter(name: string): Promise<AdapterWeights> {

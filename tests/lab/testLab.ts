@@ -69,8 +69,12 @@ export function openLab(host: EngineHost, base: string, hear: (message: LabMessa
   return { lab, messages, until };
 }
 
-/** A lab on the reference engine. @param onLoad called for each model that is loaded */
-export function referenceLab(base: string, onLoad: () => void = () => {}): TestLab {
+/** A lab on the reference engine. @param onLoad called for each model that is loaded; @param hear as of `openLab` */
+export function referenceLab(
+  base: string,
+  onLoad: () => void = () => {},
+  hear?: (message: LabMessage) => void,
+): TestLab {
   const host = createEngineHost(
     async () => ({ kind: 'reference', device: 'test', software: false, fallbackReason: null }),
     async ({ model, options }) => {
@@ -79,5 +83,5 @@ export function referenceLab(base: string, onLoad: () => void = () => {}): TestL
       return { engine: await ReferenceEngine.create(weights, options), hash, fallbackReason: null };
     },
   );
-  return openLab(host, base);
+  return openLab(host, base, hear);
 }

@@ -215,7 +215,7 @@ describe('downloadModel', () => {
       await expect(attempt).rejects.toThrow(error);
       await expect(attempt).rejects.toThrow(message);
     };
-    await fails({ kind: 'status', status: 500 }, TransferError, /HTTP 500.*goes on from what is stored/);
+    await fails({ kind: 'status', status: 500 }, TransferError, /HTTP 500.*what was downloaded so far is kept/);
     await fails({ kind: 'short', by: 1 }, TransferError, /the server sen(ds|t)/);
     await fails({ kind: 'status', status: 429 }, RateLimitError, /limits requests/);
     failing({ kind: 'status', status: 500 }, 0);

@@ -149,8 +149,8 @@ export class HubServer {
   private onHub(request: IncomingMessage, response: ServerResponse): void {
     const url = new URL(request.url as string, this.endpoint);
     const api = /^\/api\/models\/(.+)\/revision\/(.+)$/.exec(url.pathname);
-    const cached = /^\/api\/resolve-cache\/models\/(.+)\/([^/]+)\/([^/]+)$/.exec(url.pathname);
-    const file = /^\/(.+)\/resolve\/([^/]+)\/([^/]+)$/.exec(url.pathname);
+    const cached = /^\/api\/resolve-cache\/models\/([^/]+\/[^/]+)\/([^/]+)\/(.+)$/.exec(url.pathname);
+    const file = /^\/([^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(url.pathname);
     const [, name = '', revision = '', path = ''] = (api ?? cached ?? file ?? []) as string[];
     const now = this.renamed.get(name);
     if (now !== undefined) {
@@ -191,7 +191,8 @@ export class HubServer {
   }
 
   private onCdn(request: IncomingMessage, response: ServerResponse): void {
-    const [, name = '', path = ''] = /^\/(.+)\/([^/]+)$/.exec(new URL(request.url as string, this.cdn).pathname) ?? [];
+    const [, name = '', path = ''] =
+      /^\/([^/]+\/[^/]+)\/(.+)$/.exec(new URL(request.url as string, this.cdn).pathname) ?? [];
     const seen = this.note(request, 'cdn', path);
     const fault = this.fault(seen);
     if (fault && answersAnything(response, fault)) return;

@@ -4,6 +4,7 @@
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { DatasetBuilt, RunEvent } from '../../src/events';
+import { makeBatches, makeSteps } from '../../src/society/batches';
 import { learntFrom } from '../../src/recipes/updateRules';
 import { CHECKER } from '../../src/society/prompts';
 import { DROPPED } from '../../src/society/selection';
@@ -148,5 +149,36 @@ describe('update rules on the same transcripts', () => {
     if (rule === 'kto')
       expect(new Set(track?.examples.map(({ desirable }) => desirable))).toEqual(new Set([true, false]));
     if (rule === 'advantage') expect(track?.examples.some(({ weight = 1 }) => weight < 0)).toBe(true);
+  });
+});
+
+describe('equal-steps', () => {
+  it.each([1, 3])('gives the single model %d times the mean steps of a generator', async (times) => {
+    const config = smallConfig({ ...ONE, 'single.steps': times }, 'equal-steps');
+    const runtime = new FakeRuntime();
+    const sets = of(await logOf(runtime, config), 'dataset');
+    const { epochs, batchSize } = config.finetune;
+    const steps = sets
+      .filter(({ adapter }) => adapter.startsWith('generator'))
+      .map(({ examples }) => epochs * Math.ceil(examples.length / batchSize));
+    expect(steps).toHaveLength(3);
+    const [job] = runtime.trained;
+    const single = job?.tracks.find(({ adapter }) => adapter === 'single');
+    expect(single?.batches).toHaveLength(Math.round((times * (steps[0]! + steps[1]! + steps[2]!)) / 3));
+    // The examples are those of the single model without the limit.
+    const free = new FakeRuntime();
+    await logOf(free, smallConfig({ ...ONE, 'single.steps': 0 }, 'equal-steps'));
+    const own = free.trained[0]?.tracks.find(({ adapter }) => adapter === 'single');
+    expect(single?.examples).toEqual(own?.examples);
+    expect(own?.batches.length).not.toBe(single?.batches.length);
+  });
+
+  it('takes 5 examples in batches of 2 for 7 steps through two epochs and a part of a third', () => {
+    const name = { seed: 1, stream: 6 };
+    const batches = makeSteps(5, 7, 2, name);
+    expect(batches.map(({ length }) => length)).toEqual([2, 2, 1, 2, 2, 1, 2]);
+    expect(batches).toEqual(makeBatches(5, 3, 2, name).slice(0, 7));
+    expect(makeSteps(0, 7, 2, name)).toEqual([]);
+    expect(makeSteps(5, 0, 2, name)).toEqual([]);
   });
 });

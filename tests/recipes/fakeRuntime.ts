@@ -11,7 +11,16 @@ import { DEFAULT_RECIPE, recipeNamed } from '../../src/recipes';
 import type { RunConfig } from '../../src/recipes/config';
 import { resolveConfig } from '../../src/recipes/resolve';
 import { runRecipe } from '../../src/recipes/run';
-import type { Answer, Question, Runtime, RuntimeCapabilities, TrainingJob } from '../../src/runtimes/types';
+import type {
+  Answer,
+  MergedAdapter,
+  MergeJob,
+  Question,
+  Runtime,
+  RuntimeCapabilities,
+  ScoreQuestion,
+  TrainingJob,
+} from '../../src/runtimes/types';
 import { arithmetic } from '../../src/tasks/arithmetic';
 import type { Task } from '../../src/tasks/types';
 
@@ -22,16 +31,19 @@ export class FakeRuntime implements Runtime {
     margins: true,
     adapters: true,
     training: true,
-    scores: false,
+    scores: true,
     embeddings: false,
-    rewards: false,
-    mixtures: false,
+    rewards: true,
+    mixtures: true,
+    merging: true,
     repeats: true,
   };
   /** State of each adapter; a fresh one answers like the base. */
   readonly states = new Map<string, string>();
   readonly asked: Question[][] = [];
   readonly trained: TrainingJob[] = [];
+  readonly merged: Pick<MergeJob, 'name' | 'adapters' | 'rule'>[] = [];
+  readonly rewarded: ScoreQuestion[][] = [];
   readonly created: [name: string, seed: number][] = [];
   /** What a step reports as loss; NaN to diverge. */
   loss = (adapter: string, step: number): number => 1 / (1 + step) + adapter.length / 100;
@@ -71,6 +83,22 @@ export class FakeRuntime implements Runtime {
     return hash(this.state(name));
   }
 
+  async merge({ name, adapters, rule }: MergeJob): Promise<MergedAdapter> {
+    this.merged.push(structuredClone({ name, adapters, rule }));
+    const states = adapters.map((adapter) => this.state(adapter));
+    this.states.set(name, `trained ${hash(JSON.stringify([states, rule]))}`);
+    return { hash: await this.adapterHash(name), lost: rule.kind === 'ties' ? 0.12345 : 0 };
+  }
+
+  /** By the adapter's state and the text; a fresh one gives 0, as an engine's does. */
+  async reward(questions: ScoreQuestion[]): Promise<number[]> {
+    this.rewarded.push(questions);
+    return questions.map(({ adapter, completion }) => {
+      const state = this.state(adapter ?? '');
+      return state.startsWith('trained') ? parseInt(hash(`${state} ${completion}`).slice(0, 8), 16) / 2 ** 31 - 1 : 0;
+    });
+  }
+
   describe() {
     return { model: { name: 'fake', hash: '00' }, engine: 'fake: none', arithmetic: 1 };
   }
@@ -81,8 +109,34 @@ export class FakeRuntime implements Runtime {
     return state;
   }
 
-  protected answer({ adapter, messages, draw }: Question): Answer {
-    const state = adapter === null ? 'fresh' : this.state(adapter);
+  /** State of what answers: an adapter's, or for a mixture one made of all parts'. */
+  private voice({ adapter, mixture }: Question): string {
+    const state = (name: string | null) => (name === null ? 'fresh' : this.state(name));
+    if (!mixture) return state(adapter);
+    return `trained ${hash(mixture.map((part) => `${state(part.adapter)} ${part.weight}`).join(' '))}`;
+  }
+
+  /** A given text, one token a character and one for its end; now and then another token was more probable. */
+  protected reading(question: Question): Answer {
+    const { given = '', messages } = question;
+    const state = this.voice(question);
+    const ids = [...Array.from(given, (character) => character.charCodeAt(0)), 0];
+    const name = { seed: parseInt(hash(`${state} ${messages[0]?.content} ${given}`).slice(0, 8), 16), stream: 99 };
+    const luck = ids.map((_, at) => drawUniform(name, at));
+    return {
+      text: given,
+      finish: 'stop',
+      tokens: ids.length,
+      ids,
+      logprobs: luck.map((one) => -2 * one),
+      margins: luck.map((one) => (one > (state.startsWith('trained') ? 0.9 : 0.8) ? -one : 0)),
+    };
+  }
+
+  protected answer(question: Question): Answer {
+    const { messages, draw, given } = question;
+    if (given !== undefined) return this.reading(question);
+    const state = this.voice(question);
     const trained = state.startsWith('trained');
     const [, a, b, c, d, e, f] = (/^(\d)\+(\d)\*(\d)\+(\d)-(\d)\*(\d)/.exec(messages[0]?.content ?? '') ?? []).map(
       Number,

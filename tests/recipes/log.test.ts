@@ -123,7 +123,9 @@ describe('results', () => {
     for (const { methods } of results.iterations) expect(methods['debate']?.right).toBe(base?.right);
     expect(results.iterations[0]?.methods['societyDebate']).toEqual(results.iterations[0]?.methods['debate']);
     expect(results.iterations[0]?.comparisons).toEqual([]);
-    expect(last?.comparisons[0]).toEqual({
+    // First what the method claims: the society against one model that learns alone.
+    expect(last?.comparisons[0]).toMatchObject({ first: 'societyDebate', second: 'singleAgentDebate' });
+    expect(last?.comparisons[1]).toEqual({
       first: 'societyDebate',
       second: 'debate',
       ...pairedComparison(society?.correct ?? '', base?.correct ?? ''),

@@ -157,7 +157,7 @@ describe('multiagent finetuning', () => {
       }
       return { runtime, events };
     };
-    const real = await run(({ gold }) => gold);
+    const real = await run(({ gold = '' }) => gold);
     const lied = await run(() => '123456');
     expect([...readers]).toEqual(['recipes/run']);
     expect(lied.runtime.asked).toEqual(real.runtime.asked);

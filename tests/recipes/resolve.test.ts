@@ -108,7 +108,8 @@ describe('resolveConfig', () => {
     expect(() => resolveConfig('arithmetic', Object.fromEntries([[key, value]]))).toThrow(new RegExp(`^${key}: `));
   });
 
-  it.each(Object.keys(PRESETS))("adopts the other dialect's settings when the task of %s is changed", (preset) => {
+  const alike = Object.keys(PRESETS).filter((preset) => !preset.startsWith('strategies-apart'));
+  it.each(alike)("adopts the other dialect's settings when the task of %s is changed", (preset) => {
     const chat = speaksChat(resolvedTask(preset));
     const config = resolveConfig(preset, { task: chat ? 'arithmetic' : 'arithmetic-chat' });
     expect(config).toMatchObject(
@@ -198,6 +199,11 @@ describe('the tables of settings', () => {
 });
 
 describe('estimateWork', () => {
+  it('counts the short chains of strategies, not the steps of arithmetic', () => {
+    const { calls, generatedTokens } = estimateWork(resolveConfig('strategies'));
+    expect(generatedTokens).toBe(10 * calls);
+  });
+
   it('counts responses exactly', () => {
     // evaluation: 24·6·(1 + 2·1); training: 24·(6 + 3)
     expect(estimateWork(resolveConfig('arithmetic-tiny')).calls).toBe(24 * 6 * 3 + 24 * 9);

@@ -65,6 +65,11 @@ describe('checkRoom', () => {
     expect(error?.key).toBe('rounds');
     expect(error?.message).toContain('rounds=1');
     expect(await refusal(least, { 'sampling.maxTokens': 1, rounds: 1 })).toBe(null);
+    // A recipe whose roles always read each other has no setting that would leave it out.
+    const config = resolveConfig('arithmetic-chat', { ...SETTINGS, 'sampling.maxTokens': 1 }, 'malt');
+    await expect(checkRoom(config, taskFor(config), tokenizer, least, 'tiny')).rejects.toThrow(
+      /^model: the shortest prompt of a revision .*; choose a model with a longer context/,
+    );
   });
 
   it('looks at new problems where every iteration draws some, and leaves the compact dialect alone', async () => {

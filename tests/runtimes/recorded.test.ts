@@ -1,9 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import type { RunEvent } from '../../src/events';
+import type { AdapterVersion, RunEvent } from '../../src/events';
 import { digestOf } from '../../src/log/digest';
 import { drawInt } from '../../src/random';
 import { RecordedRuntime } from '../../src/runtimes/recorded';
 import { FakeRuntime, logOf, smallConfig } from '../recipes/fakeRuntime';
+
+/** An adapter may be trained by several jobs of an iteration. */
+function versionOf({ adapter, from }: AdapterVersion): string {
+  return `${adapter} ${'job' in from ? from.job : ''}`;
+}
 
 /** An undisturbed run and the adapter states behind each adapter event. */
 async function undisturbed(overrides: Record<string, string | number>, recipe?: string) {
@@ -11,8 +16,7 @@ async function undisturbed(overrides: Record<string, string | number>, recipe?: 
   const states = new Map<string, string>();
   const config = smallConfig(overrides, recipe);
   const events = await logOf(runtime, config, undefined, (event) => {
-    if (event.type === 'adapter')
-      states.set(`${event.adapter} ${event.iteration}`, runtime.states.get(event.adapter) as string);
+    if (event.type === 'adapter') states.set(versionOf(event), runtime.states.get(event.adapter) as string);
   });
   return { config, events, states, asked: runtime.asked.length };
 }
@@ -20,12 +24,10 @@ async function undisturbed(overrides: Record<string, string | number>, recipe?: 
 async function resumed(run: Awaited<ReturnType<typeof undisturbed>>, cut: number) {
   // As a store gives it back.
   const recorded = JSON.parse(JSON.stringify(run.events.slice(0, cut))) as RunEvent[];
-  const stored = new Set(
-    recorded.flatMap((event) => (event.type === 'adapter' ? [`${event.adapter} ${event.iteration}`] : [])),
-  );
+  const stored = new Set(recorded.flatMap((event) => (event.type === 'adapter' ? [versionOf(event)] : [])));
   const behind = new FakeRuntime();
-  const replaying = new RecordedRuntime(behind, recorded, (adapter, iteration) => {
-    const key = `${adapter} ${iteration}`;
+  const replaying = new RecordedRuntime(behind, recorded, (adapter, _, job) => {
+    const key = `${adapter} ${job}`;
     expect(stored).toContain(key);
     behind.states.set(adapter, run.states.get(key) as string);
     return Promise.resolve();
@@ -42,6 +44,11 @@ describe('resuming', () => {
     ['without baseline, three rounds', { singleAgentBaseline: 'false', rounds: 3 }, 'multiagent-finetuning'],
     ['majority finetuning', {}, 'majority-finetuning'],
     ['STaR', {}, 'star'],
+    ['EnsemW2S', { iterations: 1, labels: 'soft' }, 'ensem-w2s'],
+    ['EnsemW2S, choice', { iterations: 1, branch: 'choice' }, 'ensem-w2s'],
+    ['the preference loop', {}, 'preference-loop'],
+    ['MALT: two jobs an iteration', { branches: 2 }, 'malt'],
+    ['MALT on chains', { credit: 'chain' }, 'malt'],
   ])('gives the log of an undisturbed run wherever it was cut (%s)', async (_, overrides, recipe) => {
     const run = await undisturbed(overrides as Record<string, string | number>, recipe);
     const digest = digestOf(run.events);
@@ -105,11 +112,68 @@ describe('resuming', () => {
     const behind = new FakeRuntime();
     behind.can.repeats = false;
     const told: unknown[][] = [];
-    const restore = async (adapter: string, iteration: number) =>
-      void behind.states.set(adapter, run.states.get(`${adapter} ${iteration}`) as string);
+    const restore = async (adapter: string, _: number, job: string) =>
+      void behind.states.set(adapter, run.states.get(`${adapter} ${job}`) as string);
     const recorded = run.events.slice(0, step + 1);
     const runtime = new RecordedRuntime(behind, recorded, restore, (...args) => told.push(args));
     await logOf(runtime, run.config);
     expect(told).toEqual([['finetune/2', 2, 2]]);
+  });
+});
+
+describe('texts that are there', () => {
+  const at = { purpose: 'train', learner: 'one', iteration: 1, problem: 7 } as const;
+  const question = (turn: number, by: string) => ({
+    adapter: 'judge',
+    messages: [],
+    completion: String(turn),
+    of: { at, turn, by },
+  });
+  const turn = { kind: 'answer', agent: 'a', seat: 0, layer: 0, text: '', tokens: 1 } as const;
+  const recorded: RunEvent[] = [
+    {
+      type: 'episode',
+      ...at,
+      turns: [0, 1].map((n) => ({ ...turn, parents: [], call: `answer-${n}`, finish: 'stop' as const })),
+      verdicts: [{ by: 'student', of: [1, 0], scores: [0.25, -3] }],
+    },
+    {
+      type: 'judged',
+      iteration: 1,
+      by: 'later',
+      from: { purpose: 'train', learner: 'one', iteration: 1 },
+      turns: [{ problem: 7, turn: 1 }],
+      scores: [8],
+    },
+  ];
+  const behind = () =>
+    Object.assign(new FakeRuntime(), {
+      score: async (questions: unknown[]) => questions.map(() => -1),
+      embed: async (questions: unknown[]) => questions.map(() => new Float32Array([2])),
+      reward: async (questions: { completion: string }[]) =>
+        questions.map(({ completion }) => 100 + Number(completion)),
+    });
+  const over = (runtime: FakeRuntime) => new RecordedRuntime(runtime, recorded, () => Promise.resolve());
+
+  it('have the rewards that became verdicts, and nobody else is asked for these', async () => {
+    const runtime = over(new FakeRuntime());
+    const questions = [question(0, 'student'), question(1, 'student'), question(1, 'later')];
+    expect(await runtime.reward(questions)).toEqual([-3, 0.25, 8]);
+    expect(runtime.replaying).toBe(true);
+  });
+
+  it('are given to the runtime behind where the log holds no verdict', async () => {
+    const runtime = over(behind());
+    const unnamed = { adapter: 'judge', messages: [], completion: '5' };
+    expect(await runtime.reward([question(0, 'student'), question(0, 'later'), unnamed])).toEqual([-3, 100, 105]);
+    expect(await runtime.score([question(0, 'student'), unnamed])).toEqual([-3, -1]);
+    expect(await runtime.embed([question(0, 'student')])).toEqual([new Float32Array([2])]);
+    expect(runtime.replaying).toBe(false);
+  });
+
+  it('are refused in words where the runtime behind has no such operation', async () => {
+    const runtime = over(Object.assign(new FakeRuntime(), { reward: undefined }) as unknown as FakeRuntime);
+    await expect(runtime.embed([])).rejects.toThrow('this runtime gives no embeddings');
+    await expect(runtime.reward([question(0, 'nobody')])).rejects.toThrow('this runtime gives no rewards');
   });
 });

@@ -5,7 +5,7 @@ import { strFromU8, unzipSync } from 'fflate';
 import { beforeEach, expect, it } from 'vitest';
 import { DamageCheck } from '../../src/lab/stored/damage';
 import { storedRuns } from '../../src/lab/stored/runs';
-import { bundleRun } from '../../src/store/bundle';
+import { bundleRun } from '../../src/share/writeBundle';
 import { openDatabase, type Database } from '../../src/store/database';
 import { IndexedRunStore } from '../../src/store/indexed';
 import { sampleEvents, sampleRecord } from './samples';

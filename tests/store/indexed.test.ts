@@ -12,7 +12,7 @@ import { digestOf } from '../../src/log/digest';
 import { readEvents } from '../../src/log/read';
 import type { RunResults } from '../../src/log/results';
 import { recipeNamed } from '../../src/recipes';
-import { bundleRun } from '../../src/store/bundle';
+import { bundleRun } from '../../src/share/writeBundle';
 import { DATABASE_VERSION, openDatabase } from '../../src/store/database';
 import { OldFormatError, StorageFullError, StoreUnavailableError } from '../../src/store/errors';
 import { IndexedRunStore } from '../../src/store/indexed';

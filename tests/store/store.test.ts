@@ -4,7 +4,7 @@ import { IDBFactory } from 'fake-indexeddb';
 import { strFromU8, unzipSync } from 'fflate';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { readSafetensors } from '../../src/engine/safetensors';
-import { bundleRun } from '../../src/store/bundle';
+import { bundleRun } from '../../src/share/writeBundle';
 import { LogConflictError, ProblemsMissingError, RunNotFoundError, StoredRunError } from '../../src/store/errors';
 import { IndexedRunStore } from '../../src/store/indexed';
 import { versionsOf } from '../../src/store/keep';

@@ -180,7 +180,7 @@ describe('splitting', () => {
     const data = { name: 'other.jsonl', sha256: '0'.repeat(64) };
     expect(() => taskFor({ ...wanted, data }, file)).toThrow(/data\.jsonl: is not the other\.jsonl of this run/);
     expect(() => taskNamed('gsm8k').problems('train', 1, 1)).toThrow(/its problems are in a file/);
-    expect(TASKS.filter(isFileTask).map(({ name }) => name)).toEqual(['gsm8k', 'multiple-choice', 'jsonl']);
+    expect(TASKS.filter(isFileTask).map(({ name }) => name)).toEqual(['gsm8k', 'multiple-choice', 'jsonl', 'prompts']);
   });
 });
 

@@ -22,12 +22,13 @@ describe('grading', () => {
       const all = cases.filter((one) => one.task === name);
       const texts = all.flatMap((one) => [task.readGold(one.gold, {}), task.extractAnswer(one.response)]);
       const answers = [...new Set(texts)].filter((text) => text !== null);
-      for (const a of answers) {
+      for (const [i, a] of answers.entries()) {
         expect(task.equal(a, a)).toBe(true);
-        for (const b of answers) if (task.equal(a, b) !== task.equal(b, a)) expect([a, b]).toBe('equal both ways');
+        for (const b of answers.slice(i + 1))
+          if (task.equal(a, b) !== task.equal(b, a)) expect([a, b]).toBe('equal both ways');
       }
     }
-  });
+  }, 300_000);
 
   it('is documented as it is', () => {
     const document = readFileSync(DOCUMENT, 'utf8');

@@ -83,7 +83,7 @@ describe('rows of the hub', () => {
     ] as const) {
       const file = await load({ dataset: dataset(id), config, split, most: null });
       const read = readProblemFile(taskNamed('multiple-choice'), file.name, file.bytes);
-      golds.push(...read.problems.map(({ gold }) => gold));
+      golds.push(...read.problems.map(({ gold = '' }) => gold));
     }
     expect(golds).toEqual(['C', 'B']);
   });

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { resolveConfig } from '../../src/recipes/resolve';
-import { activityText, engineText, settingsText } from '../../src/ui/format';
+import { activityText, engineName, engineReason, engineText, settingsText } from '../../src/ui/format';
 
 it('says how far the loading of a model is, and how long it will take once that is known', () => {
   const preparing = { kind: 'preparing', what: 'Loading the model' } as const;
@@ -33,4 +33,17 @@ it('says when a software driver stands in for a GPU', () => {
   const engine = (software: boolean) => ({ kind: 'webgpu', device: 'it', software, fallbackReason: null }) as const;
   expect(engineText(engine(false))).toBe('WebGPU (it)');
   expect(engineText(engine(true))).toBe('WebGPU without a GPU (it)');
+});
+
+it('says which engine computes the next run, and why', () => {
+  const gpu = { kind: 'webgpu', device: 'a GPU', software: false, fallbackReason: null } as const;
+  const none = { kind: 'exact', device: 'it', software: false, fallbackReason: 'this browser has no WebGPU' } as const;
+  expect([engineName('auto', gpu), engineName('auto', none)]).toEqual(['WebGPU', 'the exact engine']);
+  expect(engineReason('auto', gpu)).toMatch(/^WebGPU has the GPU a GPU\. A small model is tried on both/);
+  expect(engineReason('auto', none)).toBe('Here the exact engine: this browser has no WebGPU.');
+  // What an earlier run was computed by says nothing of the next one.
+  expect(engineName('auto', { ...none, fallbackReason: null })).toBe('WebGPU or the exact engine');
+  expect(engineName('auto', { ...gpu, software: true })).toBe('WebGPU or the exact engine');
+  expect(engineName('exact', gpu)).toBe('the exact engine');
+  expect(engineReason('exact', gpu)).toMatch(/^You chose it/);
 });

@@ -79,7 +79,7 @@ describe('comparisons for views', () => {
       debate({ problem: 1, answers, votes: [won('2x', 1), won('x+x', 1)] }),
     ];
     const before = indexLog(events);
-    expect(before.rows[0]?.marks).toBe(MARKS.changed);
+    expect(before.rows[0]?.marks).toBe(MARKS.changed | MARKS.voteWrong);
     expect(isRight(before, before.rows[0]!.problem, { answer: '2x' })).toBe(false);
     const told = arrival(gradings);
     gradings.use(async (_task, pairs) => pairs.map(([a, b]) => jsonl.equal(a, b)));

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { SHAPE_NAMES, shapeConfig } from '../../src/engine/shapes';
 import { errorSummary } from '../../src/ui/models/errors';
 import { modelLabels } from '../../src/ui/models/labels';
-import { deviceNeeds, roughBytes, shapeText } from '../../src/ui/models/needs';
+import { deviceNeeds, roughBytes, shapeText, smallBuffersText } from '../../src/ui/models/needs';
 
 describe('deviceNeeds', () => {
   it('is smallest at four bits, and every model of the catalogue fits a device of six gigabytes there', () => {
@@ -27,6 +27,16 @@ describe('deviceNeeds', () => {
       if (dtype === 'f32') expect(total).toBe(unknown[i]!.total);
       // 22.5 KB a token in place of 45; the rows and an idle one.
       else expect(unknown[i]!.total - total).toBe(31 * 512 * 23040);
+    }
+  });
+
+  it('says what buffers of 128 MiB refuse', () => {
+    const text = (name: (typeof SHAPE_NAMES)[number]) => smallBuffersText(deviceNeeds(shapeConfig(name)));
+    expect(text('SmolLM2-135M')).toBe('Where a buffer holds 128 MiB at most, as on some phones, every format loads.');
+    for (const name of SHAPE_NAMES) {
+      const refused = deviceNeeds(shapeConfig(name)).filter(({ refusal }) => refusal !== null);
+      for (const { refusal } of refused) expect(refusal).toContain('128 MiB at most');
+      expect(text(name).includes('not'), name).toBe(refused.length > 0);
     }
   });
 

@@ -13,9 +13,11 @@ import {
 } from '../../src/ui/readings/diagnostics';
 import { indexLog } from '../../src/ui/readings/logIndex';
 import { lossCurves } from '../../src/ui/readings/losses';
-import { besides, differenceByIteration, headline, pairedToReference } from '../../src/ui/readings/paired';
+import { headline, headlines, leadByIteration } from '../../src/ui/readings/headline';
+import { differenceByIteration, pairedToReference } from '../../src/ui/readings/paired';
 import { accuracyByGenerations, accuracyByIteration } from '../../src/ui/readings/results';
-import { fileName, toCsv, toRecords } from '../../src/ui/readings/table';
+import { fileName } from '../../src/share/exports/names';
+import { toCsv, toRecords } from '../../src/share/exports/table';
 import { LOGPROB_SCALE, MARGIN_SCALE, packNumbers } from '../../src/pack';
 import { describeToken, numbersGiven, splitKnown, tokensOf, type Sampled } from '../../src/ui/readings/tokens';
 import { dataset, debate, evaluation, problems, started, won } from './logs';
@@ -55,7 +57,7 @@ function step(iteration: number, number: number, loss: number): RunEvent {
 describe('results', () => {
   const index = indexLog(evaluated());
 
-  it('draws every method with its standard error, the base as a flat line', () => {
+  it('draws every method with its interval, the base as a line across, and those that answer as the headline does first', () => {
     const { series } = accuracyByIteration(index);
     expect(series.length).toBe(9);
     const society = series.find(({ id }) => id === 'societyDebate');
@@ -63,9 +65,29 @@ describe('results', () => {
       [0, 0.5, '2 of 4'],
       [1, 0.75, '3 of 4'],
     ]);
-    // √(0.75·0.25/4)
-    expect(society?.points[1]?.high).toBeCloseTo(0.75 + 0.2165, 4);
-    expect(series.find(({ id }) => id === 'debate')?.points.map(({ y }) => y)).toEqual([0.5, 0.5, 0.5]);
+    // Wilson, 3 of 4: (0.75 + z²/8 ± z·√(0.75·0.25/4 + z²/64)) / (1 + z²/4).
+    expect(society?.points[1]?.low).toBeCloseTo(0.3006, 4);
+    expect(society?.points[1]?.high).toBeCloseTo(0.9544, 4);
+    const debate = series.find(({ id }) => id === 'debate');
+    expect([debate?.baseline, debate?.points.map(({ x, y }) => [x, y])]).toEqual([true, [[0, 0.5]]]);
+    expect(series.filter(({ further }) => !further).map(({ id }) => id)).toEqual([
+      'debate',
+      'singleAgentDebate',
+      'societyDebate',
+    ]);
+  });
+
+  it('leaves a gap where an iteration was not tested', () => {
+    const log = [
+      ...evaluated().slice(0, 2),
+      ...[1, 2].map((iteration): RunEvent => ({ type: 'iteration-started', iteration })),
+      evaluation('society', 2, ['1100', '1110', '1110']),
+    ];
+    const society = accuracyByIteration(indexLog(log)).series.find(({ id }) => id === 'societyDebate');
+    expect(society?.points.map(({ x, start = false }) => [x, start])).toEqual([
+      [0, false],
+      [2, true],
+    ]);
   });
 
   it('says how to read the curves that there are', () => {
@@ -86,20 +108,24 @@ describe('results', () => {
   it('pairs every method with the base debate', () => {
     const rows = pairedToReference(index);
     const row = rows.find(({ method }) => method === 'societyDebate');
-    // Only the third problem differs: Δ = 1/4, SE = √(1 − 1/4)/4.
+    // Only the third problem differs.
     expect(row).toMatchObject({ onlyFirst: 1, onlySecond: 0, difference: 0.25, p: 1 });
-    expect(row?.standardError).toBeCloseTo(Math.sqrt(0.75) / 4, 10);
     expect(rows.filter(({ iteration }) => iteration === 0).map(({ method }) => method)).toEqual(['single', 'majority']);
-    expect(besides(index, 1)).toMatchObject([{ onlyFirst: 1, onlySecond: 0, equalCalls: true }]);
-    expect(besides(index, 1)[0]?.text).toBe('society finetuning against single-agent finetuning (debate)');
-    expect(besides(index, 2)).toEqual([]);
+    expect(leadByIteration(index)?.series).toMatchObject([
+      { label: 'against single-agent finetuning', points: [{ x: 1, y: 0.25, note: 'p = 1.000' }] },
+    ]);
     expect(differenceByIteration(index).series.map(({ id }) => id)).toEqual(['singleAgentDebate', 'societyDebate']);
   });
 
   it('does not claim more than the interval allows', () => {
-    expect(headline(index)).toContain('right on 3 of 4 held-out problems, without finetuning on 2: +25.0 points');
-    expect(headline(index)).toContain('does not show a difference');
-    // Four of four turned: the interval lies above zero, and by lot that happens once in eight times.
+    // First the claim, society against single-agent finetuning; then against the untouched model.
+    const [claim, gain] = headlines(index);
+    expect(claim).toContain(
+      "the society's debate is right on 3 of 4 held-out problems, single-agent finetuning on 2 at equal calls: +25.0 points",
+    );
+    expect(claim).toContain('does not show a difference');
+    expect(gain).toContain('Without finetuning: 2 of 4 right, a difference of +25.0 points');
+    // Four of four turned: by lot that happens once in eight times.
     const alike = (correct: string): [string, string, string] => [correct, correct, correct];
     const few = (rescued: number) =>
       indexLog([
@@ -107,7 +133,7 @@ describe('results', () => {
         evaluation('base', 0, alike('0'.repeat(rescued) + '1'.repeat(20))),
         evaluation('society', 1, alike('1'.repeat(rescued + 20))),
       ]);
-    expect(pairedToReference(few(4)).find(({ method }) => method === 'societyDebate')?.interval[0]).toBeGreaterThan(0);
+    expect(pairedToReference(few(4)).find(({ method }) => method === 'societyDebate')?.interval[0]).toBeLessThan(0);
     expect(headline(few(4))).toContain('p = 0.125');
     expect(headline(few(4))).toContain('does not show a difference');
     expect(headline(few(12))).toContain('Chance alone seldom does that');

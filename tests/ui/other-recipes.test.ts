@@ -9,13 +9,8 @@ import { outcomeOf, viewOf } from '../../src/ui/readings/episodes';
 import { flowChoices, flowPanels } from '../../src/ui/readings/flowPanels';
 import { indexLog, MARKS } from '../../src/ui/readings/logIndex';
 import { lossCurves } from '../../src/ui/readings/losses';
-import {
-  besides,
-  differenceByIteration,
-  headline,
-  pairedToReference,
-  referenceName,
-} from '../../src/ui/readings/paired';
+import { differenceByIteration, pairedToReference, referenceName } from '../../src/ui/readings/paired';
+import { headline, leadByIteration } from '../../src/ui/readings/headline';
 import { accuracyByGenerations, accuracyByIteration } from '../../src/ui/readings/results';
 import { textPhases } from '../../src/ui/readings/texts';
 import { layerText, promptTo, speakerOf, textsRead, textsUnread } from '../../src/ui/readings/turns';
@@ -71,7 +66,7 @@ function tree(): RunEvent[] {
         turn('propose-0', { agent: 'proposer-a', answer: '4', text: '?#4', right: false }),
         turn('propose-1', { agent: 'proposer-b', seat: 1, answer: '5', text: '?#5', right: true }),
         turn('verify', { kind: 'critique', agent: 'verifier', layer: 1, parents: [0, 1], text: 'B is better' }),
-        turn('refine', { kind: 'refinement', agent: 'refiner', seat: 2, layer: 1, parents: [1, 2], answer: '5', right: true }), // prettier-ignore
+        turn('refine', { kind: 'rewording', agent: 'refiner', seat: 2, layer: 1, parents: [1, 2], answer: '5', right: true }), // prettier-ignore
         turn('note', { kind: 'remark', agent: 'verifier', layer: 1, parents: [3], text: 'done' }),
       ],
       [
@@ -143,13 +138,12 @@ describe('a run of a recipe that this version does not know', () => {
 
   it('is drawn with its own methods, learners and labels', () => {
     expect(index.recipe).toBeNull();
-    const { series, reading, legendColumns } = accuracyByIteration(index);
+    const { series, reading } = accuracyByIteration(index);
     expect(series.map(({ id, colour, points }) => [id, colour, points.map(({ y }) => y)])).toEqual([
-      ['plainBest', 'var(--team-base)', [0.25, 0.25, 0.25]],
+      ['plainBest', 'var(--team-base)', [0.25]],
       ['treeBest', 'var(--team-society)', [0.25, 0.5]],
       ['treeRefined', 'var(--team-society)', [0.75]],
     ]);
-    expect(legendColumns).toBe(2);
     expect(reading).toContain('nobody (grey), the tree (blue)');
     expect(accuracyByGenerations(index, 1).series.map(({ id, points }) => [id, points.map(({ x }) => x)])).toEqual([
       ['plain', [3]],
@@ -163,10 +157,11 @@ describe('a run of a recipe that this version does not know', () => {
       ['treeBest', 0.25],
       ['treeRefined', 0.5],
     ]);
-    expect(besides(index, 1)).toMatchObject([{ text: 'tree, refined against tree, best of 2', equalCalls: false }]);
+    expect(leadByIteration(index)).toMatchObject({ series: [{ label: 'against the tree, best of 2' }] });
     expect(differenceByIteration(index).title).toBe('Difference to the best of 2');
     expect(differenceByIteration(index).series.map(({ id }) => id)).toEqual(['treeRefined']);
-    expect(headline(index)).toContain('“Tree, refined” is right on 3 of 4 held-out problems, the best of 2 on 1');
+    expect(headline(index)).toContain('“Tree, refined” is right on 3 of 4 held-out problems, the tree, best of 2 on 2');
+    expect(headline(index)).toContain('The best of 2: 1 of 4 right, a difference of +50.0 points');
   });
 
   it('leaves out what nobody measured', () => {
@@ -190,7 +185,7 @@ describe('a run of a recipe that this version does not know', () => {
     // The refiner read the second proposal, not its own seat's.
     expect(flowPanels(index, 'train', 'tree', 'answers')[0]?.moves).toMatchObject([{ rightRight: 1, wrongRight: 0 }]);
     expect(layerText(view, 0)).toBe('everybody answers alone');
-    expect(layerText(view, 1)).toBe('refinement');
+    expect(layerText(view, 1)).toBe('rewording');
     expect(speakerOf(index.cast, view, 0, view.responses[0]![1]!)).toBe('Agent B');
     expect(promptTo(index, row!, view.responses[1]![0]!)).toEqual([]);
   });
@@ -214,7 +209,7 @@ describe('a run of a recipe that this version does not know', () => {
         rows: [
           { label: 'first answers', answers: true },
           { label: 'critiques', answers: false },
-          { label: 'refinements', answers: true },
+          { label: 'rewordings', answers: true },
           { label: 'remarks', answers: false },
         ],
       },

@@ -47,11 +47,15 @@ describe("the tab's title", () => {
     activity: { kind: 'finetune', iteration: 2, step: 1, totalSteps: 9, adapters: [] },
     progress: 0.623,
     secondsLeft: 250,
+    secondsRange: [240, 260],
     engine: null,
   };
   it('tells how far the run is, and nothing when none is', () => {
-    expect(progressTitle(status, 3)).toBe('62 % · iteration 2/3 · 4 min left');
-    expect(progressTitle({ ...status, state: 'paused', secondsLeft: null }, 3)).toBe('62 % · paused · iteration 2/3');
+    expect(progressTitle(status, 3)).toBe('62 % · iteration 2/3 · about 4 min left');
+    expect(progressTitle({ ...status, secondsRange: [100, 260] }, 3)).toContain('2 min to 4 min left');
+    expect(progressTitle({ ...status, state: 'paused', secondsLeft: null, secondsRange: null }, 3)).toBe(
+      '62 % · paused · iteration 2/3',
+    );
     expect(progressTitle({ ...status, state: 'idle' }, 3)).toBe('');
   });
 });

@@ -49,7 +49,17 @@ describe.each(all)('the fields of $id', ({ id, recipe, fields }) => {
           minimumVotes: 1,
           ...(key === 'minimumVotes' && { [recipe.settings['samples'] ? 'samples' : 'agents']: 6 }),
         };
-        const config = resolveConfig(chat ? 'arithmetic-chat' : 'arithmetic', { ...voters, [key]: value }, id);
+        // The judge of the preference loop votes among the other samples, of which two samples leave none.
+        const judge = recipe.settings['judge'] && ['samples', 'teacher'].includes(key) && { judge: 'likelihood' };
+        const teacher = recipe.settings['teacher'] &&
+          key === 'judge' && { teacher: value === 'vote' ? 'checker' : 'vote' };
+        // Agents start apart where responses show their strategy.
+        // What is trained on arithmetic in words is tested on another task in words, whose problems are in a file.
+        const elsewhere = key === 'transfer.from';
+        const data = elsewhere && { 'data.name': 'p.jsonl', 'data.sha256': '0'.repeat(64) };
+        const inWords = elsewhere ? 'gsm8k' : 'arithmetic-chat';
+        const preset = chat ? inWords : key.startsWith('start.') ? 'strategies' : 'arithmetic';
+        const config = resolveConfig(preset, { ...data, ...voters, ...judge, ...teacher, [key]: value }, id);
         expect(settingAt(config, key), key).toBe(value);
       }
     }

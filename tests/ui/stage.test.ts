@@ -60,9 +60,9 @@ describe('stageOf', () => {
       vote: null,
     });
     expect(stage.agents.map(({ first }) => first)).toEqual([
-      { text: '2+3=5#5', answer: '5', done: false },
-      { text: '2+', answer: null, done: false },
-      { text: '', answer: null, done: false },
+      { text: '2+3=5#5', answer: '5', done: false, right: null },
+      { text: '2+', answer: null, done: false, right: null },
+      { text: '', answer: null, done: false, right: null },
     ]);
     expect(stage.agents[0]).toMatchObject({ last: null, reads: [], destinations: { first: null, last: null } });
   });
@@ -154,8 +154,8 @@ describe('stageOf', () => {
     expect(stage.adapters[0]).toMatchObject({ name: 'generator-0', losses: [3, 2], version: 1, training: false });
     expect(stage.adapters[1]).toMatchObject({ name: 'generator-1', losses: [], version: 0 });
     expect(stage.scores).toEqual([
-      { iteration: 0, learner: 'base', right: 2, n: 4 },
-      { iteration: 1, learner: 'society', right: 3, n: 4 },
+      { iteration: 0, learner: 'base', right: 2, n: 4, correct: '1100' },
+      { iteration: 1, learner: 'society', right: 3, n: 4, correct: '1110' },
     ]);
     expect(stage.counters).toEqual({ done: 2, problems: config.trainProblems });
   });

@@ -30,7 +30,14 @@ describe('the preset of a task', () => {
     for (const task of TASKS) {
       const data = isFileTask(task) && { 'data.name': 'some.jsonl', 'data.sha256': '0'.repeat(64) };
       const preset = presetForTask(recipe, task.name, 'arithmetic-quick');
-      const config = resolveConfig(preset, { task: task.name, ...data }, recipe.id);
+      // Where nothing is right or wrong, the judges are those that need no true answers.
+      const judged = task.ungraded && recipe.ungraded && { teacher: 'vote', judge: 'likelihood' };
+      const make = () => resolveConfig(preset, { task: task.name, ...data, ...judged }, recipe.id);
+      if (task.ungraded && !recipe.ungraded) {
+        expect(make).toThrow(/has no true answers/);
+        continue;
+      }
+      const config = make();
       expect(config.task).toBe(task.name);
       expect(config.dtype).toBe(task.dialect === 'chat' ? 'int4' : undefined);
     }

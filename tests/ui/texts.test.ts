@@ -3,7 +3,7 @@ import type { RunEvent } from '../../src/events';
 import type { LoggedResponse, LoggedSummary } from '../../src/log/format1';
 import { overSeats, tallyTexts } from '../../src/log/responses';
 import { indexLog } from '../../src/ui/readings/logIndex';
-import { toCsv } from '../../src/ui/readings/table';
+import { toCsv } from '../../src/share/exports/table';
 import { anyTrouble, textPhases, textTable } from '../../src/ui/readings/texts';
 import { textReport } from '../../tools/cli/runReport';
 import { held, response, started } from './logs';

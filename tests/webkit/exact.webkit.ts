@@ -1,14 +1,15 @@
-/** The exact engine in a real WebKitGTK, the engine of Safari: the digest of the command line. */
+/** The exact engine in a real WebKitGTK, the engine of Safari: the digest of the command line, and the verdict on a run that came by link. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { exactDigest } from '../cli/exactDigest';
+import { exactLink } from '../cli/exactLink';
 import { serveLab } from '../e2e/browser';
 import { fill, press, WebKit } from './webkit';
 
 let lab: Awaited<ReturnType<typeof serveLab>>;
 let browser: WebKit;
+let shared: Awaited<ReturnType<typeof exactLink>>;
 
 beforeAll(async () => {
-  lab = await serveLab();
+  [lab, shared] = await Promise.all([serveLab(), exactLink('arithmetic-tiny')]);
   browser = await WebKit.launch();
 });
 afterAll(async () => {
@@ -28,5 +29,16 @@ it('a run without a GPU computes on the exact engine and ends in the digest of t
   const digest = await browser.until<string>(
     `return document.querySelector('[data-testid=digest]')?.innerText.trim() || null;`,
   );
-  expect(digest).toBe(await exactDigest('arithmetic-tiny'));
+  expect(digest).toBe(shared.digest);
+});
+
+it('a link of the command line is run here, the same byte for byte', async () => {
+  // Another fragment alone would load nothing anew.
+  await browser.open('about:blank');
+  await browser.open(`${lab.url}${shared.fragment}`);
+  await browser.until(press('Run it here'));
+  const verdict = await browser.until<string>(
+    `return document.querySelector('[data-testid=verdict]')?.innerText.trim() || null;`,
+  );
+  expect(verdict).toMatch(/Verdict: the same run, byte for byte/);
 });

@@ -1,8 +1,9 @@
 /** What the built site may weigh: plugins that measure it, say so, and fail the build above the budget. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { Plugin } from 'vite';
+import { isOptional, LARGEST_FILE } from './optional';
 
 /** Prints the gzipped size of the entry chunk with all it imports statically, and fails the build above `budget` bytes. */
 export function firstPaint(budget: number): Plugin {
@@ -36,7 +37,7 @@ const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
 
 /**
  * Prints the size of the whole site, static files included, and fails the build above `budget` bytes: what is that heavy was not meant to
- * be there, and static hosts refuse sites with a file above 25 MB.
+ * be there. Runtimes that only some runs load are counted apart. A file that static hosts refuse fails the build too.
  */
 export function wholeSite(budget: number): Plugin {
   let directory = 'dist';
@@ -52,14 +53,46 @@ export function wholeSite(budget: number): Plugin {
         if (error) return;
         const files = readdirSync(directory, { recursive: true, withFileTypes: true })
           .filter((entry) => entry.isFile())
-          .map((entry) => ({ name: entry.name, bytes: statSync(join(entry.parentPath, entry.name)).size }))
+          .map((entry) => join(entry.parentPath, entry.name))
+          .map((path) => ({
+            name: basename(path),
+            bytes: statSync(path).size,
+            optional: isOptional(relative(directory, path).replaceAll('\\', '/')),
+          }))
           .sort((a, b) => b.bytes - a.bytes);
-        const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
-        const heaviest = files.slice(0, 3).map((file) => `${file.name} ${megabytes(file.bytes)}`);
+        const own = files.filter(({ optional }) => !optional);
+        const sum = (some: typeof files): number => some.reduce((total, file) => total + file.bytes, 0);
+        const [bytes, beside] = [sum(own), sum(files) - sum(own)];
+        const largest = files[0];
+        if (largest && largest.bytes > LARGEST_FILE)
+          this.error(
+            `${largest.name} has ${megabytes(largest.bytes)}: static hosts take ${megabytes(LARGEST_FILE)} a file`,
+          );
+        const heaviest = own.slice(0, 3).map((file) => `${file.name} ${megabytes(file.bytes)}`);
         const line = `whole site: ${megabytes(bytes)} of ${megabytes(budget)}`;
         if (bytes > budget) this.error(`${line}: over budget (heaviest: ${heaviest.join(', ')})`);
-        this.info(line);
+        this.info(`${line}; runtimes that some runs load: ${megabytes(beside)}`);
       },
+    },
+  };
+}
+
+/** Prints the size of a folder of static files, and fails the build above `budget` bytes. @param what the files are, for messages */
+export function staticFolder(folder: string, what: string, budget: number): Plugin {
+  let root = 'static';
+  return {
+    name: `static-${folder}`,
+    apply: 'build',
+    configResolved(config) {
+      root = config.publicDir;
+    },
+    writeBundle() {
+      const bytes = readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0);
+      const line = `${what}: ${megabytes(bytes)} of ${megabytes(budget)}`;
+      if (bytes > budget) this.error(`${line}: over budget`);
+      this.info(line);
     },
   };
 }

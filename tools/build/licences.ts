@@ -69,8 +69,11 @@ export function lockedPackages(lockfile: string, shipped: ReadonlySet<string>): 
   );
 }
 
-/** The committed list: a page for people, and what the tests compare. */
-export function licenceList(packages: readonly Package[]): string {
+/**
+ * The committed list: a page for people, and what the tests compare.
+ * @param peers packages of the bench's own lockfile, which the project's does not have
+ */
+export function licenceList(packages: readonly Package[], peers: readonly Package[] = []): string {
   const shipped = packages.filter((one) => one.shipped);
   const rest = packages.filter((one) => !one.shipped);
   const rows = (list: readonly Package[]) =>
@@ -96,6 +99,14 @@ export function licenceList(packages: readonly Package[]): string {
     '| --- | --- | --- |',
     ...rows(rest),
     '',
+    '## For comparisons only',
+    '',
+    'Runtimes that the bench measures beside the engine (`bench/peers`). `npm ci` does not install them, and nothing of these is in the site.',
+    '',
+    '| package | version | licence |',
+    '| --- | --- | --- |',
+    ...rows(peers),
+    '',
   ].join('\n');
 }
 
@@ -119,7 +130,10 @@ export function packageOf(moduleId: string): string | null {
 const BUNDLED_WITHIN: Readonly<Record<string, readonly string[]>> = {};
 
 /** Packages under the MIT licence that come without its text, and whose they are. */
-const HOLDERS: Readonly<Record<string, string>> = {};
+const HOLDERS: Readonly<Record<string, string>> = {
+  'onnxruntime-common': 'Copyright (c) Microsoft Corporation',
+  'onnxruntime-web': 'Copyright (c) Microsoft Corporation',
+};
 
 /** Text of a package's licence, and of its notice where it has one. @throws Error when there is none */
 function licenceText(root: string, name: string): string {

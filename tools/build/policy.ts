@@ -2,7 +2,9 @@
  * The site's Content-Security-Policy: what a page may load, run and talk to. The page carries it in a meta tag. A worker is governed by
  * the header of its own script alone, so the servers of development and preview send it, and docs/hosting.md has it for others.
  */
+import type { ServerResponse } from 'node:http';
 import type { Plugin } from 'vite';
+import { ISOLATION_HEADERS } from '../../src/site/headers';
 
 type Directives = Readonly<Record<string, readonly string[]>>;
 
@@ -40,7 +42,7 @@ export const PAGE_POLICY = written(PAGE);
 export const HEADER_POLICY = written(HEADER);
 const DEVELOPMENT_POLICY = written(DEVELOPMENT);
 
-/** Puts the policy into the page, and into the headers of the development and the preview server. */
+/** Puts the policy into the page, and with isolation into the headers of the development and the preview server. */
 export function contentPolicy(): Plugin {
   let served = false;
   return {
@@ -61,6 +63,7 @@ export function contentPolicy(): Plugin {
     configureServer(server) {
       server.middlewares.use((_request, response, next) => {
         response.setHeader('Content-Security-Policy', DEVELOPMENT_POLICY);
+        isolate(response);
         next();
       });
     },
@@ -68,6 +71,7 @@ export function contentPolicy(): Plugin {
       server.middlewares.use((_request, response, next) => {
         response.setHeader('Content-Security-Policy', HEADER_POLICY);
         response.setHeader('X-Content-Type-Options', 'nosniff');
+        isolate(response);
         next();
       });
     },
@@ -78,6 +82,10 @@ function written(directives: Directives): string {
   return Object.entries(directives)
     .map(([name, values]) => `${name} ${values.join(' ')}`)
     .join('; ');
+}
+
+function isolate(response: ServerResponse): void {
+  for (const [name, value] of Object.entries(ISOLATION_HEADERS)) response.setHeader(name, value);
 }
 
 function without(directives: Directives, ...names: string[]): Directives {

@@ -17,12 +17,18 @@ const HELP = `polylogue: multiagent finetuning on this machine
 
   recipes     list the methods with their settings and presets
   run         run an experiment: a society debates, votes and finetunes itself
+  compare     run several methods on the same problems: one table, one picture, paired tests
   generate    sample from a model, with or without an adapter
   score       log-probability of every token of a sequence, or perplexity of a text
   train       finetune a LoRA adapter on a JSONL file
   plan        bytes that a model takes on a device, before it is loaded
   dequantize  write the weights that a device computes with as F32
   grade       right or wrong for responses in a file, as a run would grade them
+  link        write an experiment into an address, or read one
+  open        what is in a run's bundle, or in a picture that the page exported
+  replay      play a run's log at the terminal, event by event
+  export      a run's bundle for other programs: PEFT, TRL, Python, tables, a page
+  verify      check the claims of a run's bundle: its receipt, some of its units, or the whole run again
   bench       how fast this machine generates and trains, against what its device can do
 
   polylogue COMMAND --help lists the options of a command.

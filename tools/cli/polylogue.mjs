@@ -22,7 +22,13 @@ function withoutRemarks() {
 }
 
 const own = (name) => fileURLToPath(new URL(name, import.meta.url));
-const args = ['--import', 'tsx', '--import', new URL('register.mjs', import.meta.url).href, own('main.ts')];
+const args = [
+  '--import',
+  import.meta.resolve('tsx'),
+  '--import',
+  new URL('register.mjs', import.meta.url).href,
+  own('main.ts'),
+];
 const child = spawn(process.execPath, [...process.execArgv, ...args, ...process.argv.slice(2)], {
   stdio: ['inherit', 'inherit', 'pipe'],
   // Progress is for those who watch; the child's stderr is a pipe.

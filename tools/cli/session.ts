@@ -3,6 +3,7 @@ import { constants, existsSync, statSync } from 'node:fs';
 import { access, readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { DeviceError, FileError, NoWebGpuError } from '../../src/engine/errors';
+import { FasterEngine, isSmall } from '../../src/engine/faster';
 import { folderSource } from '../../src/engine/loader-node';
 import { loadAdapter } from '../../src/engine/peft';
 import { watchedEngine } from '../../src/engine/saturation';
@@ -72,7 +73,8 @@ export async function hashOf({ dir, stream }: OpenedModel): Promise<string> {
 }
 
 /**
- * The engine the user asked for; `auto` is WebGPU where there is a GPU, the exact engine elsewhere.
+ * The engine the user asked for; `auto` is WebGPU where there is a GPU, the exact engine elsewhere. On a GPU a small model gets the faster
+ * of both by a short trial.
  * @param bare without the wrapper that outlives a lost device, which copies adapters to the host after training
  * @throws UsageError, and what reading a model and making an engine throw
  */
@@ -108,16 +110,38 @@ async function anyEngine(
   }
   if (name === 'webgpu') return openWebGpu(model, options, output, bare);
   if (name === 'auto') {
-    const reason = await noGpu();
-    if (reason === null) return openWebGpu(model, options, output, bare);
-    output.note(`No GPU here (${reason}); using the exact engine (WebAssembly).`);
+    const missing = await noGpu();
+    if (missing === null) return openOnGpu(model, options, output, bare);
+    output.note(`No GPU here (${missing}); using the exact engine (WebAssembly).`);
   }
+  if (name !== 'reference') return openExact(model, options, output, workers);
+  try {
+    const { ReferenceEngine } = await import('../../src/engine/reference/engine');
+    return await ReferenceEngine.create(model.stream, options, { onProgress: loading(output) });
+  } finally {
+    output.clearProgress();
+  }
+}
+
+/** A large model on WebGPU; a small one on the engine that a trial says is faster. */
+async function openOnGpu(model: OpenedModel, options: EngineOptions, output: Output, bare: boolean): Promise<Engine> {
+  const webgpu = (): Promise<Engine> => openWebGpu(model, options, output, bare);
+  if (!isSmall(model.config, options)) return webgpu();
+  const { engine, reason } = await new FasterEngine().open(model.dir, webgpu, () =>
+    openExact(model, options, output, null),
+  );
+  if (reason !== null) output.note(`Using the exact engine (WebAssembly): ${reason}.`);
+  return engine;
+}
+
+async function openExact(
+  model: OpenedModel,
+  options: EngineOptions,
+  output: Output,
+  workers: number | null | undefined,
+): Promise<Engine> {
   try {
     const reading = { onProgress: loading(output) };
-    if (name === 'reference') {
-      const { ReferenceEngine } = await import('../../src/engine/reference/engine');
-      return await ReferenceEngine.create(model.stream, options, reading);
-    }
     const [{ ExactEngine }, { nodeWorkers }] = await Promise.all([
       import('../../src/engine/exact/engine'),
       import('./exactLanes'),

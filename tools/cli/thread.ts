@@ -25,8 +25,7 @@ function end(code: number): void {
 
 async function run(): Promise<number> {
   const { main } = await COMMANDS[command]!();
-  await main(args);
-  return 0;
+  return (await main(args)) ?? 0;
 }
 
 run().then(end, (error: unknown) => {

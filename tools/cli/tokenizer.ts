@@ -13,11 +13,12 @@ export function tokenizerThread(): Body {
   return threadBody(worker as unknown as Parameters<typeof threadBody>[0]);
 }
 
-const openIn = tokenizersIn(tokenizerThread);
+/** Opens the tokenizer of any files. Errors: FileError */
+export const tokenizerIn = tokenizersIn(tokenizerThread);
 
 /** Errors: FileError when tokenizer.json or tokenizer_config.json is missing, not a tokenizer, or never ends. */
 export function openTokenizer(dir: string): Promise<ChatTokenizer> {
-  return openIn(folderSource(dir));
+  return tokenizerIn(folderSource(dir));
 }
 
 /**

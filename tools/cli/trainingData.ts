@@ -22,6 +22,10 @@ export interface TrainingModel {
 const LINE =
   '"prompt" (text or messages) and "completion" (text), or "prompt_ids" and "completion_ids" (lists of token ids)';
 
+/** What a line is learnt from, and what it may say of itself. Any other key could mean that it is to be learnt otherwise. */
+const READ = ['prompt', 'completion', 'cut', 'prompt_ids', 'completion_ids'];
+const SAID = ['id', 'problem', 'kind', 'vote', 'iteration', 'agent', 'source'];
+
 /**
  * Reads every line; the loss is on the completion only. Ids are taken as they are. A text prompt is a user message
  * (chat template, when there is one); a prompt of messages is a conversation up to the assistant's turn that is learnt, as the
@@ -61,6 +65,11 @@ async function readFields(
   refuse: Refuse,
 ): Promise<Turn & { end: number | null }> {
   const { completion, cut = false } = fields;
+  const unknown = Object.keys(fields).find((key) => !READ.includes(key) && !SAID.includes(key));
+  if (unknown !== undefined)
+    refuse(
+      `has the key "${clipped(unknown)}", which training does not know; leave it out (read: ${READ.join(', ')}; ignored: ${SAID.join(', ')})`,
+    );
   const { vocabSize } = model.config;
   if (typeof cut !== 'boolean') refuse(`"cut" is ${clipped(JSON.stringify(cut))}, neither true nor false`);
   if (fields['prompt_ids'] !== undefined || fields['completion_ids'] !== undefined) {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 
-const RAW = /\.wgsl\?raw$/;
+const RAW = /\.(wgsl|py)\?raw$/;
 
 export async function resolve(specifier, context, next) {
   if (!RAW.test(specifier)) return next(specifier, context);

@@ -14,7 +14,7 @@ import data  # noqa: E402
 from pretrain import CONFIG  # noqa: E402
 from safetensors_io import load_file, save_file  # noqa: E402
 
-SPECIAL = data.VOCABULARY[:4]
+SPECIAL_TOKENS = 4  # the first of a vocabulary: <pad> <s> </s> <unk>
 
 # <s>question=answer</s>: the "=" opens the answer, as an assistant header does in larger models, so it is the
 # generation prompt.
@@ -29,16 +29,16 @@ CHAT_TEMPLATE = (
 )
 
 
-def tokenizer():
+def tokenizer(vocabulary):
     """tokenizer.json: a BPE without merges, so that every character is a token."""
     return {
         "version": "1.0",
         "truncation": None,
         "padding": None,
         "added_tokens": [
-            {"id": data.ID[token], "content": token, "single_word": False, "lstrip": False, "rstrip": False,
+            {"id": index, "content": token, "single_word": False, "lstrip": False, "rstrip": False,
              "normalized": False, "special": True}
-            for token in SPECIAL
+            for index, token in enumerate(vocabulary[:SPECIAL_TOKENS])
         ],
         "normalizer": None,
         "pre_tokenizer": None,
@@ -47,31 +47,32 @@ def tokenizer():
         "model": {
             "type": "BPE", "dropout": None, "unk_token": "<unk>", "continuing_subword_prefix": None,
             "end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False, "ignore_merges": False,
-            "vocab": data.ID, "merges": [],
+            "vocab": {token: index for index, token in enumerate(vocabulary)}, "merges": [],
         },
     }
 
 
-def tokenizer_config():
+def tokenizer_config(vocabulary, positions):
     return {
         "add_bos_token": False,
         "added_tokens_decoder": {
-            str(data.ID[token]): {"content": token, "lstrip": False, "normalized": False, "rstrip": False,
-                                  "single_word": False, "special": True}
-            for token in SPECIAL
+            str(index): {"content": token, "lstrip": False, "normalized": False, "rstrip": False,
+                         "single_word": False, "special": True}
+            for index, token in enumerate(vocabulary[:SPECIAL_TOKENS])
         },
         "bos_token": "<s>",
         "chat_template": CHAT_TEMPLATE,
         "clean_up_tokenization_spaces": False,
         "eos_token": "</s>",
-        "model_max_length": CONFIG["max_position_embeddings"],
+        "model_max_length": positions,
         "pad_token": "<pad>",
         "tokenizer_class": "PreTrainedTokenizerFast",
         "unk_token": "<unk>",
     }
 
 
-def export(checkpoint, directory):
+def write_repository(directory, config, weights, vocabulary, longest):
+    """Write all files but the card. weights: name to tensor in the stored dtype; longest: max_new_tokens of a generation."""
     os.makedirs(directory, exist_ok=True)
 
     def write(name, fields):
@@ -79,16 +80,21 @@ def export(checkpoint, directory):
             json.dump(fields, file, indent=2, ensure_ascii=False)
             file.write("\n")
 
-    weights = load_file(os.path.join(checkpoint, "model.safetensors"))
-    save_file({name: tensor.float() for name, tensor in weights.items()}, os.path.join(directory, "model.safetensors"))
-    write("config.json", CONFIG)
+    save_file(weights, os.path.join(directory, "model.safetensors"))
+    write("config.json", config)
     write("generation_config.json", {
-        "bos_token_id": data.BOS, "do_sample": True, "eos_token_id": data.EOS, "max_new_tokens": 64,
+        "bos_token_id": data.BOS, "do_sample": True, "eos_token_id": data.EOS, "max_new_tokens": longest,
         "pad_token_id": data.PAD, "temperature": 1.0, "top_k": 0, "top_p": 1.0,
     })
-    write("tokenizer.json", tokenizer())
-    write("tokenizer_config.json", tokenizer_config())
+    write("tokenizer.json", tokenizer(vocabulary))
+    write("tokenizer_config.json", tokenizer_config(vocabulary, config["max_position_embeddings"]))
     write("special_tokens_map.json", {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"})
+
+
+def export(checkpoint, directory):
+    weights = load_file(os.path.join(checkpoint, "model.safetensors"))
+    floats = {name: tensor.float() for name, tensor in weights.items()}
+    write_repository(directory, CONFIG, floats, data.VOCABULARY, longest=64)
 
 
 if __name__ == "__main__":

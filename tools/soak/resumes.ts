@@ -14,7 +14,7 @@ import { engineOptions } from '../../src/lab/setup/engineOptions';
 import { recipeNamed, recipes } from '../../src/recipes';
 import type { RunConfig } from '../../src/recipes/config';
 import { resolveConfig, settingKeys } from '../../src/recipes/resolve';
-import { bundleRun } from '../../src/store/bundle';
+import { bundleRun } from '../../src/share/writeBundle';
 import { MemoryRunStore } from '../../src/store/memory';
 import type { RunRecord, RunStore } from '../../src/store/types';
 import { taskFor } from '../../src/tasks';
@@ -24,7 +24,7 @@ import type { Rng } from './rng';
 
 /** Few of everything; two iterations, so that adapters are restored. */
 const FEW = { iterations: 2, trainProblems: 4, evaluationProblems: 2, chunk: 2, 'finetune.batchSize': 2 };
-const FEWER_SEATS = { agents: 2, samples: 3 };
+const FEWER_OF_ITS_OWN = { agents: 2, samples: 3 };
 
 /** How a run comes to its end before its time. */
 const ENDINGS = ['stopped', 'killed with what was not written', 'resumed from its zip'] as const;
@@ -114,8 +114,8 @@ async function undisturbed(player: Player, seed: number): Promise<Subject[]> {
   const subjects: Subject[] = [];
   for (const recipe of recipes()) {
     const known = settingKeys(recipe);
-    const seats = Object.entries(FEWER_SEATS).filter(([key]) => known.includes(key));
-    const config = resolveConfig('arithmetic-tiny', { ...FEW, ...Object.fromEntries(seats), seed }, recipe.id);
+    const own = Object.entries(FEWER_OF_ITS_OWN).filter(([key]) => known.includes(key));
+    const config = resolveConfig('arithmetic-tiny', { ...FEW, ...Object.fromEntries(own), seed }, recipe.id);
     const store = new MemoryRunStore();
     const { id } = await createRun(store, config);
     subjects.push({ config, expected: await player.play(store, id, config) });

@@ -6,19 +6,13 @@ embeddings of the sequences.
 Reads the models, adapters and sequences that make_fixtures.py wrote and puts `objectives.json` and
 `objectives.safetensors` beside them. As there, float64 from the stored weights, saved as float32.
 """
-import json
 import os
-import sys
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-import torch  # noqa: E402
-
-from make_fixtures import CONSTANT, COSINE, F64, MODELS  # noqa: E402
+from fixture_files import for_every_model, sequences_of, trained, write  # noqa: E402
+from make_fixtures import CONSTANT, COSINE, F64  # noqa: E402
 from model import Decoder, embedding  # noqa: E402
-from safetensors_io import save_file  # noqa: E402
-from training import (  # noqa: E402
-    gradients_of, peft_tensors, read_adapter, reference_scores, step_losses, train,
-)
+from training import read_adapter, reference_scores  # noqa: E402
 
 PAIRS = [{"chosen": c, "rejected": r} for c, r in ((0, 1), (2, 1), (4, 3), (2, 0), (3, 4), (1, 2))]
 DESIRABLE = [True, False, True, False, True]
@@ -54,8 +48,7 @@ def track_of(name, sequences):
 
 
 def make(directory):
-    with open(os.path.join(directory, "golden.json")) as file:
-        sequences = json.load(file)["sequences"]
+    sequences = sequences_of(directory)
     decoder = Decoder.read(directory, F64)
     read = lambda name: read_adapter(os.path.join(directory, name), decoder.config, F64)  # noqa: E731
     fixtures, tensors = {}, {}
@@ -63,41 +56,16 @@ def make(directory):
         objective, track = setting["objective"], track_of(name, sequences)
         reference = setting.get("reference")
         full = {**track, "adapter": read("adapter"), "reference": reference and read(reference)}
-        named = peft_tensors(full["adapter"])
-        for tensor in named.values():
-            tensor.requires_grad_(True)
         references = None if objective == "sft" else reference_scores(decoder, full, objective)
-        losses, _ = step_losses(decoder, [full], objective, 0, [references])
-        for key, gradient in zip(named, gradients_of(losses[0], list(named.values()))):
-            tensors[f"{name}.grad.{key}"] = gradient
-        for tensor in named.values():
-            tensor.requires_grad_(False)
-        steps = [
-            {key: report[0][key] for key in ("loss", "gradNorm", "lr", "tokens")}
-            for report in train(decoder, [full], setting["optimiser"], objective)
-        ]
-        tensors.update({f"{name}.final.{key}": tensor for key, tensor in named.items()})
+        loss, steps = trained(decoder, full, objective, references, setting["optimiser"], tensors, f"{name}.")
         fixtures[name] = {"objective": objective, "optimiser": setting["optimiser"], "reference": reference,
-                          "track": track, "loss": float(losses[0]), "steps": steps}
+                          "track": track, "loss": loss, "steps": steps}
         print(directory, name, [round(step["loss"], 4) for step in steps])
     for suffix, adapter in (("", None), (".adapter", read("adapter"))):
         for index, sequence in enumerate(sequences):
             tensors[f"embedding{suffix}.{index}"] = embedding(decoder, sequence["ids"], adapter)
-    save_file({key: tensor.detach().float().contiguous() for key, tensor in tensors.items()},
-              os.path.join(directory, "objectives.safetensors"))
-    with open(os.path.join(directory, "objectives.json"), "w") as file:
-        json.dump(fixtures, file, indent=1)
-        file.write("\n")
-
-
-def main():
-    here = os.path.dirname(os.path.abspath(__file__))
-    root = sys.argv[1] if len(sys.argv) > 1 else os.path.join(here, "..", "..", "tests", "fixtures", "golden")
-    torch.set_num_threads(1)
-    for name in MODELS:
-        make(os.path.join(root, name))
-        make(os.path.join(root, "int4", name))
+    write(directory, "objectives", fixtures, tensors)
 
 
 if __name__ == "__main__":
-    main()
+    for_every_model(make)

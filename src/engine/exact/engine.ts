@@ -3,13 +3,14 @@
  * those of the reference engine over another arithmetic.
  */
 import type { ModelStream, ReadOptions } from '../stream';
+import { frozenBytes, type FrozenWeights } from '../reference/packedTensor';
 import type { EngineOptions, ModelWeights } from '../types';
 import { EXACT_DEVICE } from './device';
-import { readHostModel } from '../reference/engine';
 import type { Compute, ComputeOptions } from '../reference/compute';
-import { HostEngine, totalBytes } from '../reference/hostEngine';
+import { HostEngine } from '../reference/hostEngine';
 import type { StartLane } from './laneMessages';
 import { LanesCompute } from './lanes';
+import { readExactModel } from './readModel';
 import { modelBytes } from './room';
 import { WasmCompute } from './wasmCompute';
 
@@ -32,14 +33,14 @@ export class ExactEngine extends HostEngine {
     reading: ReadOptions = {},
     workers: Workers | null = null,
   ): Promise<ExactEngine> {
-    const { weights, errors, resolved } = await readHostModel(model, options, reading);
+    const { weights, errors, resolved } = await readExactModel(model, options, reading);
     const { config } = weights;
     return new ExactEngine({
       info: { kind: 'exact', device: EXACT_DEVICE, config, cache: resolved.cache },
       compute: await computeOf(weights, resolved, workers),
       options,
       resolved,
-      weightBytes: totalBytes(weights.tensors),
+      weightBytes: [...weights.tensors.values()].reduce((sum, tensor) => sum + frozenBytes(tensor), 0),
       errors,
     });
   }
@@ -49,7 +50,7 @@ export class ExactEngine extends HostEngine {
 const MOST_BYTES = 2 * 2 ** 30;
 
 /** As many threads as there is memory for. */
-function computeOf(weights: ModelWeights, options: ComputeOptions, workers: Workers | null): Promise<Compute> {
+function computeOf(weights: FrozenWeights, options: ComputeOptions, workers: Workers | null): Promise<Compute> {
   const each = modelBytes(weights, { ...options, maxRows: Math.ceil(options.maxRows / (workers?.count ?? 1)) });
   const count = Math.min(workers?.count ?? 1, Math.floor(MOST_BYTES / each));
   if (workers === null || count <= 1) return WasmCompute.create(weights, options);

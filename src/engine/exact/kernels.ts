@@ -13,6 +13,12 @@ export interface Kernels {
   pack: Kernel;
   /** out, w, K, N */
   packColumns: Kernel;
+  /** c, a, codes, scales, T, K, N, bits, room */
+  productIntegers: Kernel;
+  /** dx, dy, codes, scales, T, N, K, bits, room */
+  productBackIntegers: Kernel;
+  /** out, codes, scales, row, K, bits */
+  rowOfIntegers: Kernel;
   /** out, x, y, n */
   add: Kernel;
   /** y, bias, T, O */
@@ -27,9 +33,9 @@ export interface Kernels {
   rmsnormBackward: Kernel;
   /** x, cos, sin, T, start, heads, half, direction */
   rotate: Kernel;
-  /** act, gate, up, n */
+  /** act, gate, up, sigma or 0, n */
   swigluForward: Kernel;
-  /** dgate, dup, dact, gate, up, n */
+  /** dgate, dup, dact, gate, up, sigma, n */
   swigluBackward: Kernel;
   /** keys, k, T, start, kvHeads, headDim, keyStride */
   storeKeys: Kernel;
@@ -41,6 +47,10 @@ export interface Kernels {
   normalisers: Kernel;
   /** sums, shifted, logits, ids, scales, rows, V */
   crossEntropy: Kernel;
+  /** loops; 12 · 4 multiplications and as many additions each, for benches */
+  multiplyAdds: Kernel;
+  /** to, from, bytes */
+  copyBytes: Kernel;
   heapBase: WebAssembly.Global;
 }
 

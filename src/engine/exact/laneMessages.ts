@@ -2,11 +2,12 @@
 import { MemoryPlanError, NonFiniteError, RequestError, type NonFinitePlace } from '../errors';
 import type { ComputeOptions, GradientWork } from '../reference/compute';
 import type { IndexedRequest } from '../reference/generate';
-import type { AdapterId, AdapterWeights, GenerateResult, ModelWeights, ScoreRequest } from '../types';
+import type { FrozenWeights } from '../reference/packedTensor';
+import type { AdapterId, AdapterWeights, GenerateResult, ScoreRequest } from '../types';
 
 /** What a lane is asked. `call` names the request in the answers. */
 export type LaneRequest =
-  | { kind: 'open'; weights: ModelWeights; options: ComputeOptions }
+  | { kind: 'open'; weights: FrozenWeights; options: ComputeOptions }
   | { kind: 'setAdapter'; id: AdapterId; weights: AdapterWeights }
   | { kind: 'deleteAdapter'; id: AdapterId }
   | { kind: 'generate'; rows: IndexedRequest[]; more: boolean; watched: boolean; parts: number }

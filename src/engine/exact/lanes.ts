@@ -4,6 +4,7 @@
  * order of the batch. A lane that ends is replaced, and what it was asked is asked again.
  */
 import { DeviceError } from '../errors';
+import type { FrozenWeights } from '../reference/packedTensor';
 import { mostParts } from '../mixture';
 import type { Compute, ComputeOptions, GradientWork, UseGradient } from '../reference/compute';
 import type { IndexedRequest } from '../reference/generate';
@@ -13,7 +14,6 @@ import type {
   GenerateOptions,
   GenerateRequest,
   GenerateResult,
-  ModelWeights,
   ScoreRequest,
 } from '../types';
 import { GenerationDesk } from './generationDesk';
@@ -43,7 +43,7 @@ export class LanesCompute implements Compute {
   private constructor(
     private readonly start: StartLane,
     private readonly count: number,
-    private readonly weights: ModelWeights,
+    private readonly weights: FrozenWeights,
     private readonly options: ComputeOptions,
   ) {}
 
@@ -51,7 +51,7 @@ export class LanesCompute implements Compute {
   static async create(
     start: StartLane,
     count: number,
-    weights: ModelWeights,
+    weights: FrozenWeights,
     options: ComputeOptions,
   ): Promise<LanesCompute> {
     const compute = new LanesCompute(start, count, weights, {
@@ -259,7 +259,7 @@ export class LanesCompute implements Compute {
         await (this.lanes[place] as RemoteLane).call(request);
       } catch (error) {
         if (!(error instanceof LaneEndedError)) throw error;
-        // A new lane is told of all adapters when it is opened.
+        // A new lane gets all adapters when it is opened.
         await operation.replace(place);
       }
     });

@@ -1,5 +1,6 @@
 /** How many bytes of an arena a model, its adapters and its passes take; upper bounds. */
-import type { ModelConfig, ModelWeights } from '../types';
+import { isPacked, type FrozenWeights } from '../reference/packedTensor';
+import type { ModelConfig } from '../types';
 import { PROJECTIONS } from '../types';
 import { projectionShape } from '../config';
 import { headBlockRows } from '../reference/forward';
@@ -7,18 +8,26 @@ import type { ComputeOptions } from '../reference/compute';
 import { roomBytes } from './arena';
 import { keyStride, packedNumbers, rowStride } from './wasmArithmetic';
 
-/** Weights as they are and packed both ways, rotary tables, keys and values of all rows. */
-export function modelBytes({ config, tensors }: ModelWeights, { maxRows, maxLength }: ComputeOptions): number {
+/** Weights as they are and in panels both ways (int8 and int4: in panels once), rotary tables, keys and values of all rows. */
+export function modelBytes({ config, tensors }: FrozenWeights, { maxRows, maxLength }: ComputeOptions): number {
   let bytes = 2 * roomBytes((maxLength * config.headDim) / 2);
-  for (const { shape, data } of tensors.values()) {
-    const [rows = 0, columns] = shape;
-    bytes += roomBytes(data.length);
+  for (const tensor of tensors.values()) {
+    const [rows = 0, columns] = tensor.shape;
+    if (isPacked(tensor)) {
+      bytes += roomBytes(tensor.codes.length / 4) + roomBytes(tensor.scales.length);
+      continue;
+    }
+    bytes += roomBytes(tensor.data.length);
     if (columns === undefined) continue;
     bytes += roomBytes(packedNumbers(rows, columns)) + roomBytes(packedNumbers(columns, rows));
   }
-  const width = config.numKvHeads * config.headDim;
-  const perLayer = roomBytes(width * keyStride(maxLength)) + roomBytes(width * maxLength);
-  return bytes + maxRows * config.numLayers * perLayer;
+  return bytes + maxRows * rowBytes(config, maxLength);
+}
+
+/** Keys and values of one row. */
+export function rowBytes({ numLayers, numKvHeads, headDim }: ModelConfig, maxLength: number): number {
+  const width = numKvHeads * headDim;
+  return numLayers * (roomBytes(width * keyStride(maxLength)) + roomBytes(width * maxLength));
 }
 
 /** An adapter on every projection. */
@@ -51,13 +60,15 @@ export function passBytes(config: ModelConfig, { tokens: N, positions, rank: R, 
   const [q, k] = [H * Dh, K * Dh];
   const block = Math.min(N, headBlockRows(V));
   const probs = training ? H * N * rowStride(N) : 4 * rowStride(positions);
-  const layer = N * (4 * D + 2 + 2 * q + 2 * k + H + K + k + q + 3 * F) + probs + (training ? N * 7 * R : 0);
+  const layer = N * (4 * D + 2 + 2 * q + 2 * k + H + K + k + q + 3 * F) + probs + (training ? N * (7 * R + F) : 0);
   const widest = D + F + q + k;
   // The residual stream, a branch, LoRA's hidden and update, keys and values, the last rows, normed and gathered.
   const shared = N * (2 * D + R + widest) + k * (keyStride(N) + N) + N * (3 * D + 8) + block * (D + 1 + V) + V;
+  // Panels of integers, unpacked; made anew for a longer one.
+  const unpacked = 16 * (D + F + q) + (training ? 16 * (D + F + q + k + V) + 5 * 512 : 0);
   const gradients = training ? trainingNumbers(config, N, R, block) : 0;
   const names = 64 + (training ? numLayers * 32 : 32);
-  return 4 * (layer * (training ? numLayers : 1) + shared + gradients) + names * 3 * 64 + (1 << 16);
+  return 4 * (layer * (training ? numLayers : 1) + shared + unpacked + gradients) + names * 3 * 64 + (1 << 16);
 }
 
 function trainingNumbers(config: ModelConfig, N: number, R: number, block: number): number {

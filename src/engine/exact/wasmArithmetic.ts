@@ -1,5 +1,6 @@
 /** The operations of a pass as WebAssembly kernels on arrays of an arena: the bits of the oracle's. */
 import { log32 } from '../math';
+import { isPacked, type FrozenTensor } from '../reference/packedTensor';
 import type { Arithmetic, Matrix, Scratch } from '../reference/arithmetic';
 import type { AttentionShape } from '../reference/attention';
 import type { RopeTable } from '../reference/rope';
@@ -9,13 +10,23 @@ import type { Kernels } from './kernels';
 const f = Math.fround;
 
 /** Rows as in a checkpoint, for the embedding, and panels of 16 outputs for products (assembly/product.ts). */
-interface PackedMatrix extends Matrix {
+interface FloatMatrix extends Matrix {
+  readonly data: Float32Array;
   readonly packed: Float32Array;
   /** Panels of 16 inputs, for gradients. Null of adapters, which change with every step: theirs are narrow. */
   readonly columnsPacked: Float32Array | null;
   /** The latter are made when they are first needed: a model that only answers never touches their memory. */
   hasColumns: boolean;
 }
+
+/** Panels of codes and their scales (assembly/integers.ts). */
+interface IntegerMatrix extends Matrix {
+  readonly bits: 4 | 8;
+  readonly codes: Uint8Array;
+  readonly scales: Float32Array;
+}
+
+const isInteger = (matrix: Matrix): matrix is IntegerMatrix => 'codes' in matrix;
 
 /** Numbers of the panels of a matrix. */
 export function packedNumbers(rows: number, columns: number): number {
@@ -50,20 +61,44 @@ export class WasmArithmetic implements Arithmetic {
     return this.arena.room(length);
   }
 
-  matrix(data: Float32Array, rows: number, columns: number, before?: Matrix): Matrix {
-    // Weights of the model lie in this memory before they become matrices; an adapter's come from outside.
-    const frozen = this.arena.holds(data);
-    const own = before?.data ?? (frozen ? data : this.arena.room(data.length));
-    if (own !== data) own.set(data);
-    const packed = (before as PackedMatrix | undefined)?.packed ?? this.arena.room(packedNumbers(rows, columns));
-    this.kernels.pack(packed.byteOffset, own.byteOffset, rows, columns);
-    const columnsPacked = frozen ? this.arena.room(packedNumbers(columns, rows)) : null;
-    return { data: own, packed, columnsPacked, hasColumns: false, rows, columns } as PackedMatrix;
+  /** The tensor in this memory. */
+  hold(tensor: FrozenTensor): FrozenTensor {
+    if (!isPacked(tensor)) return { ...tensor, data: this.vector(tensor.data) };
+    const { length } = tensor.codes;
+    const { buffer, byteOffset } = this.arena.room(length / 4);
+    const codes = new Uint8Array(buffer, byteOffset, length);
+    codes.set(tensor.codes);
+    return { ...tensor, codes, scales: this.vector(tensor.scales) };
+  }
+
+  /** @param tensor in this memory (`hold`) */
+  frozen(tensor: FrozenTensor): FloatMatrix | IntegerMatrix {
+    const [rows, columns] = tensor.shape as [number, number];
+    if (isPacked(tensor)) {
+      const { codes, scales } = tensor;
+      return { bits: tensor.dtype === 'int4' ? 4 : 8, codes, scales, rows, columns };
+    }
+    const columnsPacked = this.arena.room(packedNumbers(columns, rows));
+    return { ...this.floats(tensor.data, rows, columns, undefined), columnsPacked };
+  }
+
+  matrix(data: Float32Array, rows: number, columns: number, before?: Matrix): FloatMatrix {
+    const known = before as FloatMatrix | undefined;
+    const own = known?.data ?? this.arena.room(data.length);
+    own.set(data);
+    return this.floats(own, rows, columns, known);
+  }
+
+  private floats(data: Float32Array, rows: number, columns: number, before: FloatMatrix | undefined): FloatMatrix {
+    const packed = before?.packed ?? this.arena.room(packedNumbers(rows, columns));
+    this.kernels.pack(packed.byteOffset, data.byteOffset, rows, columns);
+    return { data, packed, columnsPacked: null, hasColumns: false, rows, columns };
   }
 
   releaseMatrix(matrix: Matrix): void {
-    this.arena.release(matrix.data);
-    this.arena.release((matrix as PackedMatrix).packed);
+    const { data, packed } = matrix as FloatMatrix;
+    this.arena.release(data);
+    this.arena.release(packed);
   }
 
   vector(data: Float32Array): Float32Array {
@@ -73,15 +108,40 @@ export class WasmArithmetic implements Arithmetic {
     return own;
   }
 
+  row(out: Float32Array, at: number, w: Matrix, index: number): void {
+    const D = w.columns;
+    if (isInteger(w)) {
+      const { codes, scales, bits } = w;
+      this.kernels.rowOfIntegers(out.byteOffset + 4 * at, codes.byteOffset, scales.byteOffset, index, D, bits);
+      return;
+    }
+    const { data } = w as FloatMatrix;
+    for (let i = 0; i < D; i++) out[at + i] = data[index * D + i] as number;
+  }
+
   product(y: Float32Array, x: Float32Array, w: Matrix, T: number): void {
-    const { packed } = w as PackedMatrix;
+    if (isInteger(w)) {
+      const { codes, scales, rows: N, columns: K, bits } = w;
+      const room = T === 1 ? 0 : this.scratch.get('unpacked', 16 * K).byteOffset;
+      const [from, by] = [codes.byteOffset, scales.byteOffset];
+      this.kernels.productIntegers(y.byteOffset, x.byteOffset, from, by, T, K, N, bits, room);
+      return;
+    }
+    const { packed } = w as FloatMatrix;
     this.kernels.productPacked(y.byteOffset, x.byteOffset, packed.byteOffset, T, w.columns, w.rows, 0);
   }
 
   productBack(dx: Float32Array, dy: Float32Array, w: Matrix, T: number): void {
-    const { rows: K, columns: N, data } = w;
-    const matrix = w as PackedMatrix;
-    const { columnsPacked } = matrix;
+    const { rows: K, columns: N } = w;
+    if (isInteger(w)) {
+      const { codes, scales, bits } = w;
+      const room = this.scratch.get('unpackedBack', 256 * Math.ceil(K / 16) + 256).byteOffset;
+      const [from, by] = [codes.byteOffset, scales.byteOffset];
+      this.kernels.productBackIntegers(dx.byteOffset, dy.byteOffset, from, by, T, K, N, bits, room);
+      return;
+    }
+    const matrix = w as FloatMatrix;
+    const { columnsPacked, data } = matrix;
     if (columnsPacked === null) {
       const room = this.scratch.get('panel', 16 * K).byteOffset;
       this.kernels.productInto(dx.byteOffset, dy.byteOffset, 4 * K, 4, data.byteOffset, T, K, N, room);
@@ -150,8 +210,9 @@ export class WasmArithmetic implements Arithmetic {
     this.kernels.rotate(x.byteOffset, cos.byteOffset, sin.byteOffset, T, start, heads, headDim / 2, direction);
   }
 
-  swigluForward(act: Float32Array, gate: Float32Array, up: Float32Array): void {
-    this.kernels.swigluForward(act.byteOffset, gate.byteOffset, up.byteOffset, act.length);
+  swigluForward(act: Float32Array, gate: Float32Array, up: Float32Array, sigma: Float32Array | null): void {
+    const kept = sigma?.byteOffset ?? 0;
+    this.kernels.swigluForward(act.byteOffset, gate.byteOffset, up.byteOffset, kept, act.length);
   }
 
   swigluBackward(
@@ -160,9 +221,17 @@ export class WasmArithmetic implements Arithmetic {
     dact: Float32Array,
     gate: Float32Array,
     up: Float32Array,
+    sigma: Float32Array,
   ): void {
-    const { byteOffset: from, length } = dact;
-    this.kernels.swigluBackward(dgate.byteOffset, dup.byteOffset, from, gate.byteOffset, up.byteOffset, length);
+    this.kernels.swigluBackward(
+      dgate.byteOffset,
+      dup.byteOffset,
+      dact.byteOffset,
+      gate.byteOffset,
+      up.byteOffset,
+      sigma.byteOffset,
+      dact.length,
+    );
   }
 
   keyNumbers(capacity: number, { kvHeads, headDim }: AttentionShape): number {

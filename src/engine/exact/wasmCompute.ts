@@ -8,9 +8,7 @@ import type {
   GenerateOptions,
   GenerateRequest,
   GenerateResult,
-  HostTensor,
   ModelConfig,
-  ModelWeights,
   ScoreRequest,
 } from '../types';
 import {
@@ -20,11 +18,12 @@ import {
   type GradientWork,
   type UseGradient,
 } from '../reference/compute';
+import type { FrozenTensor, FrozenWeights } from '../reference/packedTensor';
 import { mostParts } from '../mixture';
 import type { RowSource, RowWatch } from '../reference/generate';
 import { Arena } from './arena';
 import { makeKernels } from './kernels';
-import { adapterBytes, modelBytes, passBytes, type PassSize } from './room';
+import { adapterBytes, modelBytes, passBytes, rowBytes, type PassSize } from './room';
 import { WasmArithmetic } from './wasmArithmetic';
 
 /** Room for adapters from the start: of this many on every projection, of this rank. */
@@ -40,14 +39,14 @@ export class WasmCompute implements Compute {
   private local!: LocalCompute;
 
   private constructor(
-    private weights: ModelWeights,
+    private weights: FrozenWeights,
     private options: ComputeOptions,
   ) {
     this.config = weights.config;
   }
 
   /** The weights are copied. @throws MemoryPlanError when there is no memory for them */
-  static async create(weights: ModelWeights, options: ComputeOptions): Promise<WasmCompute> {
+  static async create(weights: FrozenWeights, options: ComputeOptions): Promise<WasmCompute> {
     const compute = new WasmCompute(weights, options);
     await compute.move(FIRST_ADAPTERS * adapterBytes(weights.config, FIRST_RANK) + compute.pass(false));
     return compute;
@@ -125,7 +124,10 @@ export class WasmCompute implements Compute {
 
   /** Room for a pass of generation, and for all parts of a mixture at once. */
   private async makeRows(parts: number): Promise<void> {
-    if (parts <= this.options.maxRows) return this.reserve(this.pass(false));
+    // Rows get their room when they first decode: adapters that came before may have taken it.
+    const missing = Math.max(0, this.options.maxRows - this.local.rows);
+    if (parts <= this.options.maxRows)
+      return this.reserve(this.pass(false) + missing * rowBytes(this.config, this.options.maxLength));
     this.options = { ...this.options, maxRows: parts };
     await this.move(this.pass(false));
   }
@@ -140,11 +142,9 @@ export class WasmCompute implements Compute {
     for (const { config } of this.adapters.values()) held += adapterBytes(this.config, config.rank);
     const arena = new Arena(modelBytes(this.weights, this.options) + held + bytes + (1 << 16));
     const arithmetic = new WasmArithmetic(arena, await makeKernels(arena.memory));
-    const tensors = new Map<string, HostTensor>();
+    const tensors = new Map<string, FrozenTensor>();
     // From here on the weights lie in this memory alone.
-    for (const [name, { shape, data }] of this.weights.tensors) {
-      tensors.set(name, { shape, data: arithmetic.vector(data) });
-    }
+    for (const [name, tensor] of this.weights.tensors) tensors.set(name, arithmetic.hold(tensor));
     this.saturatedBefore += this.local?.saturated ?? 0;
     this.weights = { config: this.config, tensors };
     this.arena = arena;

@@ -44,6 +44,14 @@ export interface LayerActivations {
   xa: Record<Projection, GPUBuffer>;
 }
 
+/** What few tokens in a generation step take beside them: see fewTokens.ts. */
+export interface FewActivations {
+  /** [FEW_TOKENS, rows of the stack] queries, keys and values of a token. */
+  qkv: GPUBuffer;
+  /** [FEW_TOKENS, 3, R] scale · A x of the parts of a stack. */
+  stackedXa: GPUBuffer;
+}
+
 /** Every intermediate in a buffer of its own, for training; x and out are the caller's. */
 export function createTrainingActivations(
   gpu: Gpu,
@@ -82,7 +90,7 @@ export function createSharedActivations(
   config: ModelConfig,
   rank: number,
   tokens: number,
-): Omit<LayerActivations, 'k' | 'v' | 'cache'> {
+): Omit<LayerActivations, 'k' | 'v' | 'cache'> & FewActivations {
   const bytes = sharedActivationSizes(config, rank, tokens);
   const make = (name: keyof typeof bytes): GPUBuffer => gpu.buffer(`shared ${name}`, bytes[name]);
   const hidden = make('hidden');
@@ -106,5 +114,7 @@ export function createSharedActivations(
     up: make('up'),
     act: make('act'),
     xa: Object.fromEntries(PROJECTIONS.map((name) => [name, shrunk])) as Record<Projection, GPUBuffer>,
+    qkv: make('q, k, v'),
+    stackedXa: make('xa of a stack'),
   };
 }

@@ -21,8 +21,18 @@ export interface HeadShape {
 }
 
 /** The kernels made for GPUs read heads as vectors of four; the others do any even width. */
-function hasWide(gpu: Gpu, headDim: number): boolean {
+export function hasWide(gpu: Gpu, headDim: number): boolean {
   return !gpu.isCpu && headDim % 4 === 0 && headDim <= 256;
+}
+
+/** Attention whose keys are split over workgroups. */
+export interface SplitKeys {
+  /** Segments of ATTENTION_SEGMENT keys at most. */
+  segments: number;
+  /** [T, H, segments, Dh] */
+  sums: GPUBuffer;
+  /** [T, H, segments, 2] */
+  softmax: GPUBuffer;
 }
 
 /** acts.attn [T, H·Dh] and acts.lse [T, H] from acts.q, and from acts.k and acts.v of the tokens' rows. */
@@ -31,6 +41,10 @@ export function encodeAttention(
   program: Program,
   tokens: Pick<TokenList, 'count' | 'row' | 'pos' | 'rowBase'>,
   acts: Pick<LayerActivations, 'q' | 'k' | 'v' | 'cache' | 'attn' | 'lse'>,
+  /** Numbers from one token's queries to the next's; other than H·Dh only where `hasWide`. */
+  queryStep = parts.config.numHeads * parts.config.headDim,
+  /** Where not null, workgroups of their own take up to so many segments of each token's keys; changes no bit. Only where `hasWide`. */
+  split: SplitKeys | null = null,
 ): void {
   const { gpu, config } = parts;
   const { numHeads, numKvHeads, headDim } = config;
@@ -40,8 +54,22 @@ export function encodeAttention(
   if (hasWide(gpu, headDim)) {
     const { group, splits } = wideShape(config);
     const groups = flatGroups((tokens.count * numHeads) / group, 1);
-    const constants = { ...heads, GROUP: group };
-    program.add('attention_forward_wide', constants, bindings, [tokens.count, groups[0], scale, splits], groups);
+    const constants = { ...heads, GROUP: group, SPLIT: split !== null };
+    const params = [tokens.count, groups[0], scale, splits, queryStep / 4, split?.segments ?? 0];
+    if (split === null) {
+      program.add('attention_forward_wide', constants, bindings, params, groups);
+      return;
+    }
+    const { segments, sums, softmax } = split;
+    const inputs = bindings.slice(0, 6);
+    program.add('attention_forward_wide', constants, [...inputs, sums, softmax], params, [...groups, segments]);
+    program.add(
+      'attention_merge',
+      { HEADS: numHeads, HEAD_DIM: headDim },
+      [sums, softmax, tokens.pos, acts.attn, acts.lse],
+      [segments],
+      [tokens.count * numHeads],
+    );
     return;
   }
   const lanes = gpu.isCpu ? 8 : 64;

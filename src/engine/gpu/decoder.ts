@@ -9,6 +9,7 @@ import {
   padRows,
   padTokens,
   SATURATED_BYTES,
+  segmentsOf,
   SETTINGS_WORDS,
   STATE_WORDS,
   type DecoderSizes,
@@ -19,6 +20,7 @@ import type { Projection } from '../types';
 import { Commands } from './commands';
 import { createDecoderBuffers, type DecoderBuffers } from './decoderBuffers';
 import { encodeEmbedding, encodeHead, encodeNorm, encodeLayer, type ForwardParts } from './forward';
+import { encodeFewTokens, fewTokens } from './fewTokens';
 import { NO_SLOT } from './layout';
 import { ProgramCache, type Program } from './program';
 import { TokenBatch } from './tokenBatch';
@@ -130,31 +132,43 @@ export class Decoder {
   }
 
   /**
-   * Decodes `steps` tokens (at most stepsPerRead) of `rows`. Result [steps, lines, STATE_WORDS] with lines =
-   * padRows(rows.length): id, bits of the log-probability, bits of the margin, index in the completion. With `mixes` some of the
-   * rows are the parts of mixtures, which stand side by side; the first one's line has the mixture's result.
+   * Queues `steps` decode steps (at most stepsPerRead) of `rows`; `sampledInSteps` has what they sample, to be asked for before the
+   * next are queued. With `mixes` some of the rows are the parts of mixtures, which stand side by side; the first one's line has
+   * the mixture's result.
+   * @param keys that a row attends to in the last step, at most
    */
-  async decode(
-    rows: readonly number[],
-    steps: number,
-    targets: ReadonlySet<Projection>,
-    mixes = false,
-  ): Promise<Uint32Array> {
+  decode(rows: readonly number[], steps: number, targets: ReadonlySet<Projection>, keys: number, mixes = false): void {
     if (steps > this.stepsPerRead) throw new RangeError(`${steps} steps before a read`);
     const { gpu } = this.parts;
     const lines = padRows(rows.length);
     const bytes = lines * STATE_WORDS * 4;
     this.writePadded(this.buffers.activeRows, rows, lines, this.idleRow);
-    const key = `${mixes ? 'mix' : 'decode'} ${lines} ${list(targets)}`;
-    const program = this.program(key, (p) => this.recordDecode(p, lines, targets, mixes));
+    const segments = segmentsOf(Math.min(keys, this.sizes.maxLength));
+    const key = `${mixes ? 'mix' : 'decode'} ${lines} ${segments} ${list(targets)}`;
+    const program = this.program(key, (p) => this.recordDecode(p, lines, targets, segments, mixes));
     const { sampled, history } = this.buffers;
     const commands = new Commands(gpu.device, 'decode');
     for (let step = 0; step < steps; step++) {
       program.encode(commands);
       commands.outside((encoder) => encoder.copyBufferToBuffer(sampled, 0, history, step * bytes, bytes));
+      // A GPU begins with a step while the next is encoded.
+      if (!gpu.isCpu) commands.submit();
     }
     commands.submit();
-    return new Uint32Array(await gpu.read(this.buffers.history, 0, steps * bytes));
+  }
+
+  /**
+   * What the steps queued last have sampled: [steps, lines, STATE_WORDS] with lines = padRows(rows): id, bits of the log-probability,
+   * bits of the margin, index in the completion. Steps that are queued after the call do not change it.
+   */
+  async sampledInSteps(rows: number, steps: number): Promise<Uint32Array> {
+    const bytes = steps * padRows(rows) * STATE_WORDS * 4;
+    return new Uint32Array(await this.parts.gpu.read(this.buffers.history, 0, bytes));
+  }
+
+  /** Steps should be queued before it is known what the ones before have sampled: the device would wait for the host otherwise. */
+  get runsAhead(): boolean {
+    return !this.parts.gpu.isCpu;
   }
 
   /** Log-probabilities of `targets[i]` after the batch's token `at[i]`; at most sizes.logitsRows of them. */
@@ -213,7 +227,13 @@ export class Decoder {
     }).submit();
   }
 
-  private recordDecode(program: Program, lines: number, targets: ReadonlySet<Projection>, mixes: boolean): void {
+  private recordDecode(
+    program: Program,
+    lines: number,
+    targets: ReadonlySet<Projection>,
+    segments: number,
+    mixes: boolean,
+  ): void {
     const { ids, row, pos, slot } = this.buffers.tokens;
     program.add(
       'decode_prepare',
@@ -222,7 +242,7 @@ export class Decoder {
       [lines, this.sizes.maxLength],
       [Math.ceil(lines / 64)],
     );
-    this.recordLayers(program, lines, targets, this.buffers.caches.length);
+    this.recordLayers(program, lines, targets, this.buffers.caches.length, segments);
     encodeHead(this.parts, program, lines, this.buffers.acts.out, this.buffers.normed, this.buffers.logits);
     if (mixes) {
       const { logits, activeRows: rows, settings } = this.buffers;
@@ -232,11 +252,24 @@ export class Decoder {
     this.recordSample(program, lines);
   }
 
-  private recordLayers(program: Program, count: number, targets: ReadonlySet<Projection>, layers: number): void {
+  /** @param segments that each token's keys are split in; 0 = they are not */
+  private recordLayers(
+    program: Program,
+    count: number,
+    targets: ReadonlySet<Projection>,
+    layers: number,
+    segments = 0,
+  ): void {
     const tokens = { ...this.buffers.tokens, count };
     encodeEmbedding(this.parts, program, tokens, this.buffers.acts.x);
+    const { maxLength } = this.sizes;
+    const split = segments === 0 ? null : { ...this.buffers.split, segments };
+    const list = { ...tokens, maxLength, lastRow: this.idleRow, split };
+    const few = fewTokens(this.parts, count);
     this.buffers.caches.slice(0, layers).forEach((cache, layer) => {
-      encodeLayer(this.parts, program, layer, tokens, { ...this.buffers.acts, ...cache }, targets);
+      const acts = { ...this.buffers.acts, ...cache };
+      if (few) encodeFewTokens(this.parts, program, layer, list, acts, targets);
+      else encodeLayer(this.parts, program, layer, tokens, acts, targets);
     });
   }
 
@@ -253,9 +286,9 @@ export class Decoder {
   }
 
   private recordSample(program: Program, lines: number): void {
-    const { logits, activeRows: rows, settings, state, weights, sampled: results } = this.buffers;
+    const { logits, activeRows: rows, settings, state, weights, parts, sampled: results } = this.buffers;
     const shape = { vocabulary: this.parts.config.vocabSize, lines };
-    encodeSample(this.parts.gpu, program, shape, { logits, rows, settings, state, weights, results });
+    encodeSample(this.parts.gpu, program, shape, { logits, rows, settings, state, weights, parts, results });
   }
 
   private writePadded(buffer: GPUBuffer, values: readonly number[], length: number, padding: number): void {

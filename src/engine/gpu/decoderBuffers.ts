@@ -2,7 +2,7 @@
 
 import { cacheBytes, decoderBufferSizes, type DecoderSizes } from '../buffers';
 import type { CacheDtype, ModelConfig } from '../types';
-import { createSharedActivations, type LayerActivations } from './activations';
+import { createSharedActivations, type FewActivations, type LayerActivations } from './activations';
 import type { Gpu } from './device';
 import type { TokenList } from './forward';
 import { NO_SLOT } from './layout';
@@ -10,7 +10,7 @@ import { NO_SLOT } from './layout';
 /** Lengths are those of `decoderBufferSizes`. */
 export interface DecoderBuffers {
   tokens: Omit<TokenList, 'count'>;
-  acts: Omit<LayerActivations, 'k' | 'v' | 'cache'>;
+  acts: Omit<LayerActivations, 'k' | 'v' | 'cache'> & FewActivations;
   /** A layer's keys and values: a region per row, and one of the idle row. */
   caches: { k: GPUBuffer; v: GPUBuffer; cache: CacheDtype }[];
   /** u32: tokens of the batch whose logits are wanted, their targets, rows that decode. */
@@ -24,6 +24,10 @@ export interface DecoderBuffers {
   logprobs: GPUBuffer;
   /** Of sampling, a line of the vocabulary each. */
   weights: GPUBuffer;
+  /** Of attention whose keys are split. */
+  split: { sums: GPUBuffer; softmax: GPUBuffer };
+  /** What slices of a line have found. */
+  parts: GPUBuffer;
   /** Of every row: sampling settings, adapter slot, state. */
   settings: GPUBuffer;
   slots: GPUBuffer;
@@ -64,6 +68,8 @@ export function createDecoderBuffers(gpu: Gpu, config: ModelConfig, rank: number
     logits: make('logits (maxRows)'),
     logprobs: make('log-probabilities'),
     weights: make('sampling weights (maxRows)'),
+    split: { sums: make('sums of segments'), softmax: make('softmax of segments') },
+    parts: make('parts of sampling'),
     settings: make('sampling settings'),
     slots,
     state: make('row states'),

@@ -1,10 +1,10 @@
 /** The WebGPU engine: the Engine contract on a device's compute kernels. */
 
-import { adapterSizes, decoderSizes, SATURATED_BYTES, weightSizes } from '../buffers';
+import { decoderSizes, SATURATED_BYTES } from '../buffers';
 import { FixedSizeError, MemoryPlanError } from '../errors';
 import { partsOf } from '../mixture';
 import { checkOperation, operation, type Arguments, type OperationName } from '../operations';
-import { cacheDtype, engineRoom, planModel, totalOf, type EngineRoom } from '../plan';
+import { cacheDtype, engineRoom, planModel, tooLargeFor, totalOf, type EngineRoom } from '../plan';
 import { OperationQueue } from '../queue';
 import { streamOf, type ModelStream, type ReadOptions } from '../stream';
 import { checkCapacity, type Limits } from '../requests';
@@ -296,7 +296,8 @@ async function allocate(
   options: EngineRoom,
 ): Promise<{ room: Room; parts: ForwardParts & { adapters: AdapterStore }; decoder: Decoder }> {
   const { maxRows, maxLength, dtype, cache } = options;
-  checkFixedSizes(gpu, config, options);
+  const refusal = tooLargeFor(gpu.bufferLimit, config, options);
+  if (refusal !== null) throw new FixedSizeError(refusal);
   const made: Awaited<ReturnType<typeof allocate>>[] = [];
   const error = await gpu.allocate(() => {
     const room = makeRoom(gpu, config, dtype);
@@ -312,22 +313,5 @@ async function allocate(
   throw new MemoryPlanError(
     `the device has no ${Math.round(gpu.bytesAllocated / 2 ** 20)} MiB free (${error}); fewer rows (maxRows), a shorter ` +
       'maxLength, a smaller format of the weights (dtype) or a smaller model may fit',
-  );
-}
-
-/** @throws FixedSizeError when a buffer is too large that fewer or shorter rows would not make smaller */
-function checkFixedSizes({ bufferLimit }: Gpu, config: ModelConfig, { dtype, maxAdapters, maxRank }: EngineRoom): void {
-  const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;
-  const most = `this device's buffers hold ${mebibytes(bufferLimit)} at most`;
-  for (const [name, bytes] of Object.entries(weightSizes(config, dtype))) {
-    if (bytes <= bufferLimit) continue;
-    const advice = dtype === 'int4' ? 'choose a smaller model' : 'choose int4 (dtype) or a smaller model';
-    throw new FixedSizeError(`${name} takes ${mebibytes(bytes)} as ${dtype}, ${most}; ${advice}`);
-  }
-  const { pool } = adapterSizes(config, maxAdapters, maxRank);
-  if (pool <= bufferLimit) return;
-  throw new FixedSizeError(
-    `${maxAdapters} adapters of rank ${maxRank} take ${mebibytes(pool)}, ${most}; choose fewer agents (maxAdapters) or a smaller ` +
-      'rank (maxRank)',
   );
 }

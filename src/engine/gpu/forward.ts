@@ -12,10 +12,11 @@ import { encodeAttention } from './attention';
 import type { Gpu } from './device';
 import type { AdapterLayout } from './layout';
 import { encodeRmsNorm } from './norm';
-import type { Program } from './program';
+import type { Binding, Program } from './program';
 import { encodeLinear, type LoraExpansion } from './linear';
 import { encodeLoraShrink } from './lora';
-import { encodeUnpack } from './matrix';
+import { bindingOf, encodeUnpack } from './matrix';
+import { encodeTall } from './tall';
 import type { DeviceWeights } from './weights';
 
 /** The flat token list. */
@@ -69,13 +70,13 @@ export function uploadTurns(gpu: Gpu, config: ModelConfig, positions: number): G
 /** x [T, D] = embedding of the tokens' ids. */
 export function encodeEmbedding(parts: ForwardParts, program: Program, tokens: TokenList, x: GPUBuffer): void {
   const { embedding } = parts.weights;
-  if (embedding.dtype !== 'f32') {
-    encodeUnpack(program, embedding, tokens.count, { ids: tokens.ids }, x);
-    return;
-  }
   const D = parts.config.hiddenSize;
   const groups: [number, number] = [Math.ceil(D / 64), tokens.count];
-  program.add('embed_tokens', { D }, [tokens.ids, embedding.buffer, x], [tokens.count], groups);
+  for (const { matrix, firstRow } of embedding.blocks) {
+    const bindings = [tokens.ids, bindingOf(matrix), x];
+    if (matrix.dtype !== 'f32') encodeUnpack(program, matrix, tokens.count, { ids: tokens.ids, firstId: firstRow }, x);
+    else program.add('embed_tokens', { D }, bindings, [tokens.count, firstRow, matrix.rows], groups);
+  }
 }
 
 /**
@@ -125,7 +126,7 @@ export function encodeNorm(
   rows: number,
   width: number,
   x: GPUBuffer,
-  gain: GPUBuffer,
+  gain: Binding,
   y: GPUBuffer,
 ): void {
   encodeRmsNorm(gpu, program, { rows, width, eps: config.rmsNormEps }, { x, gain, y });
@@ -142,11 +143,11 @@ export function encodeHead(
 ): void {
   const { config, weights } = parts;
   encodeNorm(parts, program, count, config.hiddenSize, x, weights.norm, normed);
-  encodeLinear(parts.gpu, program, { tokens: count, x: normed, weight: weights.head, y: logits });
+  encodeTall(parts.gpu, program, { tokens: count, x: normed, weight: weights.head, y: logits });
 }
 
 /** xa [T, R] = scale · A x, and what `encodeLinear` needs to add B xa. */
-function encodeShrink(
+export function encodeShrink(
   parts: ForwardParts,
   program: Program,
   layer: number,

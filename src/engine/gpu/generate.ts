@@ -51,6 +51,8 @@ export async function generateRows(
   const waiting = shareBeginnings ? heldFirst(decoder, requests, weightsOf) : requests.map((_, index) => index);
   let next = 0;
   let active: ActiveRow[] = [];
+  /** Steps that are queued and not read. */
+  let ahead: Round | null = null;
   const leave = (row: ActiveRow): void => {
     // The last token sampled was not computed for certain.
     const { others, request, result } = row;
@@ -91,7 +93,14 @@ export async function generateRows(
         retire();
       }
       if (active.length === 0) continue;
-      await decode(decoder, active, targets, options);
+      const round: Round | null = ahead ?? queueRound(decoder, active, targets, null);
+      ahead = null;
+      if (round === null) throw new RangeError('rows that have all their tokens decode');
+      // The read is queued before further steps, which change what is read.
+      const sampled = decoder.sampledInSteps(round.parts, round.steps);
+      sampled.catch(() => {});
+      if (decoder.runsAhead) ahead = queueRound(decoder, active, targets, round);
+      takeRound(round, await sampled, options);
       retire();
     }
   } finally {
@@ -179,30 +188,55 @@ function setRow(decoder: Decoder, { request, others }: ActiveRow, { row, slot, s
   decoder.setRow(row, settings, state, slot);
 }
 
+/** Decode steps that are queued. */
+interface Round {
+  rows: readonly ActiveRow[];
+  /** Rows of the cache that decode. */
+  parts: number;
+  steps: number;
+}
+
 /**
- * Several decode steps of all rows; rows that end in between idle until the next read. Idling wastes half a read's steps
- * of a row at its end; reading oftener would make the device wait for the host at every read of the whole generation.
+ * Queues several decode steps of the rows; those that end in between idle until they are read. Idling wastes half a read's steps
+ * of a row at its end; reading oftener would make the device wait for the host at every read of the whole generation. A GPU gets its
+ * next steps before the ones before are read, so a row that stops by a token idles for as many again.
+ * @param unread the round before, where it is not read yet
+ * @returns null where no row has a token left
  */
-async function decode(
+function queueRound(
   decoder: Decoder,
-  rows: readonly ActiveRow[],
+  among: readonly ActiveRow[],
   targets: ReadonlySet<Projection>,
-  options: GenerateOptions,
-): Promise<void> {
-  const longest = Math.max(...rows.map(({ request, result }) => request.sampling.maxTokens - result.ids.length));
-  const steps = Math.min(decoder.stepsPerRead, longest);
+  unread: Round | null,
+): Round | null {
+  const queued = new Set(unread?.rows);
+  const left = (row: ActiveRow): number =>
+    row.request.sampling.maxTokens - row.result.ids.length - (queued.has(row) ? (unread?.steps ?? 0) : 0);
+  const rows = among.filter((row) => left(row) > 0);
+  if (rows.length === 0) return null;
+  const steps = Math.min(decoder.stepsPerRead, Math.max(...rows.map(left)));
   const parts = rows.flatMap((row) => [row, ...row.others]);
-  const sampled = await decoder.decode(
+  const unreadSteps = unread?.steps ?? 0;
+  const longest = Math.max(...rows.map(({ request, result }) => request.ids.length + result.ids.length));
+  decoder.decode(
     parts.map(({ row }) => row),
     steps,
     targets,
+    longest + unreadSteps + steps,
     parts.length > rows.length,
   );
-  const lines = padRows(parts.length);
+  return { rows, parts: parts.length, steps };
+}
+
+/** Appends what a round has sampled to its rows. */
+function takeRound({ rows, parts, steps }: Round, sampled: Uint32Array, options: GenerateOptions): void {
+  const lines = padRows(parts);
   let line = 0;
   rows.forEach((row) => {
     const at = line;
     line += 1 + row.others.length;
+    // What a row samples after its end is nobody's.
+    if (row.ended) return;
     const places = Array.from({ length: steps }, (_, step) => step * lines + at);
     takeTokens(row, sampled, places, options);
   });

@@ -8,6 +8,7 @@ import type { CacheDtype, WeightDtype } from '../types';
 // forward
 import attentionForward from '../kernels/attention_forward.wgsl?raw';
 import attentionForwardWide from '../kernels/attention_forward_wide.wgsl?raw';
+import attentionMerge from '../kernels/attention_merge.wgsl?raw';
 import cacheCopy from '../kernels/cache_copy.wgsl?raw';
 import cacheStore from '../kernels/cache_store.wgsl?raw';
 import decodePrepare from '../kernels/decode_prepare.wgsl?raw';
@@ -23,12 +24,16 @@ import linearForwardTiledHalf from '../kernels/linear_forward_tiled_half.wgsl?ra
 import loraShrink from '../kernels/lora_shrink.wgsl?raw';
 import loraShrinkScalar from '../kernels/lora_shrink_scalar.wgsl?raw';
 import loraShrinkWide from '../kernels/lora_shrink_wide.wgsl?raw';
+import normShrink from '../kernels/norm_shrink.wgsl?raw';
 import mixRows from '../kernels/mix_rows.wgsl?raw';
 import rmsnormForward from '../kernels/rmsnorm_forward.wgsl?raw';
 import rmsnormForwardWide from '../kernels/rmsnorm_forward_wide.wgsl?raw';
 import ropeForward from '../kernels/rope_forward.wgsl?raw';
+import ropeStore from '../kernels/rope_store.wgsl?raw';
+import sampleScan from '../kernels/sample_scan.wgsl?raw';
 import sampleTokens from '../kernels/sample_tokens.wgsl?raw';
 import sampleTokensWide from '../kernels/sample_tokens_wide.wgsl?raw';
+import sampleWeigh from '../kernels/sample_weigh.wgsl?raw';
 import scoreTokens from '../kernels/score_tokens.wgsl?raw';
 import swigluForward from '../kernels/swiglu_forward.wgsl?raw';
 
@@ -74,6 +79,8 @@ import cacheF16 from '../kernels/fragments/cache_f16.wgsl?raw';
 import cacheF32 from '../kernels/fragments/cache_f32.wgsl?raw';
 import finite from '../kernels/fragments/finite.wgsl?raw';
 import half from '../kernels/fragments/half.wgsl?raw';
+import lineScalar from '../kernels/fragments/line_scalar.wgsl?raw';
+import lineVector from '../kernels/fragments/line_vector.wgsl?raw';
 import linearBackwardCommon from '../kernels/fragments/linear_backward_common.wgsl?raw';
 import linearColumns from '../kernels/fragments/linear_columns.wgsl?raw';
 import linearCommon from '../kernels/fragments/linear_common.wgsl?raw';
@@ -83,9 +90,13 @@ import linearStoreTiled from '../kernels/fragments/linear_store_tiled.wgsl?raw';
 import loraBackwardShrinkCommon from '../kernels/fragments/lora_backward_shrink_common.wgsl?raw';
 import loraBackwardWeightsCommon from '../kernels/fragments/lora_backward_weights_common.wgsl?raw';
 import loraShrinkCommon from '../kernels/fragments/lora_shrink_common.wgsl?raw';
+import outputsPlain from '../kernels/fragments/outputs_plain.wgsl?raw';
+import outputsSwiglu from '../kernels/fragments/outputs_swiglu.wgsl?raw';
 import rmsnormCommon from '../kernels/fragments/rmsnorm_common.wgsl?raw';
 import sampling from '../kernels/fragments/sampling.wgsl?raw';
 import samplingSettings from '../kernels/fragments/sampling_settings.wgsl?raw';
+import segments from '../kernels/fragments/segments.wgsl?raw';
+import slices from '../kernels/fragments/slices.wgsl?raw';
 import slicedTile from '../kernels/fragments/sliced_tile.wgsl?raw';
 import track from '../kernels/fragments/track.wgsl?raw';
 import weightsF16 from '../kernels/fragments/weights_f16.wgsl?raw';
@@ -97,6 +108,7 @@ export const KERNELS = {
   // forward
   attention_forward: attentionForward,
   attention_forward_wide: attentionForwardWide,
+  attention_merge: attentionMerge,
   cache_copy: cacheCopy,
   cache_store: cacheStore,
   decode_prepare: decodePrepare,
@@ -115,9 +127,13 @@ export const KERNELS = {
   mix_rows: mixRows,
   rmsnorm_forward: rmsnormForward,
   rmsnorm_forward_wide: rmsnormForwardWide,
+  norm_shrink: normShrink,
   rope_forward: ropeForward,
+  rope_store: ropeStore,
+  sample_scan: sampleScan,
   sample_tokens: sampleTokens,
   sample_tokens_wide: sampleTokensWide,
+  sample_weigh: sampleWeigh,
   score_tokens: scoreTokens,
   swiglu_forward: swigluForward,
 
@@ -173,6 +189,8 @@ const CACHE_FORMATS = { f32: cacheF32, f16: cacheF16 } as const satisfies Record
 export const VARIANTS: Readonly<Record<string, { constant: string; texts: Readonly<Record<string, string>> }>> = {
   weights: { constant: 'FORMAT', texts: PACKED_FORMATS },
   cache: { constant: 'CACHE', texts: CACHE_FORMATS },
+  line: { constant: 'LINE', texts: { scalar: lineScalar, vector: lineVector } },
+  outputs: { constant: 'OUTPUTS', texts: { plain: outputsPlain, swiglu: outputsSwiglu } },
 };
 
 /**
@@ -197,6 +215,8 @@ export const FRAGMENTS: Readonly<Record<string, string>> = {
   rmsnorm_common: rmsnormCommon,
   sampling,
   sampling_settings: samplingSettings,
+  segments,
   sliced_tile: slicedTile,
+  slices,
   track,
 };

@@ -2,11 +2,11 @@
  * Products with frozen weights and their LoRA, forward and backward: which kernel, by the weights' format and the device.
  */
 
-import { OUTPUT_SPLITS, SPLIT_OUTPUTS } from '../buffers';
+import { FEW_TOKENS, OUTPUT_SPLITS, roundUp, SPLIT_OUTPUTS } from '../buffers';
 import { GROUP } from '../matrixLayout';
 import type { Gpu } from './device';
-import { matrixParams, type WeightMatrix } from './matrix';
-import { flatGroups, type Program } from './program';
+import { bindingOf, matrixParams, type MatrixStack, type WeightMatrix } from './matrix';
+import { flatGroups, type Binding, type Program } from './program';
 
 /** Outputs and tokens that one invocation of linear_forward makes, each way. */
 const TILE = 4;
@@ -19,16 +19,13 @@ const CPU_LANES = 8;
 const GPU_TILE = 64;
 /** Lanes of a workgroup of linear_forward_columns. */
 const COLUMN_LANES = 64;
-/** Most tokens of one of its workgroups. */
-const MAX_COLUMNS = 8;
-/**
- * Most tokens that linear_forward_columns is used for. A block of 8 columns reaches about two thirds of what the tiled kernel does
- * with 64 tokens, which computes 64 however few there are.
- */
-export const FEW_TOKENS = 32;
+/** Most tokens of one of its workgroups: sums of f32 products and unpacked weights take more registers. */
+const MAX_COLUMNS = { f16: 16, f32: 8 };
 /** Groups of 32 weights that a part of a row has at least: adding a part up costs the tiled kernel as much as a group. */
 const PART_GROUPS = 7;
 const MAX_PARTS = 8;
+/** The first output of a part that a stack does not have. */
+const NEVER = 0xffffffff;
 
 /** LoRA's half of a projection: xa [T, R] is already A·x times the scale; `offset` is B's first element in a slot. */
 export interface LoraExpansion {
@@ -38,6 +35,8 @@ export interface LoraExpansion {
   rank: number;
   slotElements: number;
   offset: number;
+  /** Of a stack (for few tokens on a GPU): where B of the other parts begins; xa then has [R] for each part. */
+  others?: readonly number[];
 }
 
 export interface LinearJob {
@@ -47,9 +46,13 @@ export interface LinearJob {
   x: GPUBuffer;
   /** [out, in] */
   weight: WeightMatrix;
+  /** Of a stack: the first outputs of its parts but the first. */
+  firstOutputs?: readonly number[];
   /** [T, out]; another buffer than x and residual */
   y: GPUBuffer;
-  bias?: GPUBuffer | undefined;
+  /** Where y is wider: numbers of a token, and the first that is made. */
+  within?: { step: number; first: number };
+  bias?: Binding | undefined;
   residual?: GPUBuffer | undefined;
   lora?: LoraExpansion | null;
 }
@@ -57,11 +60,12 @@ export interface LinearJob {
 /** Records y = residual + (bias + (W x + B xa)). */
 export function encodeLinear(gpu: Gpu, program: Program, job: LinearJob): void {
   const { x, weight, y, bias, residual, lora } = job;
-  const { rows, columns, buffer, dtype } = weight;
+  const { rows, columns, dtype } = weight;
+  const w = bindingOf(weight);
   const vector = columns % 4 === 0;
   const rank = lora?.rank ?? 0;
   // A binding that is switched off goes unread; any buffer that is only read will do.
-  const bindings = [x, buffer, bias ?? buffer, lora?.xa ?? x, lora?.pool ?? x, lora?.slot ?? x, residual ?? x, y];
+  const bindings = [x, w, bias ?? w, lora?.xa ?? x, lora?.pool ?? x, lora?.slot ?? x, residual ?? x, y];
   const params = [
     job.tokens,
     lora?.slotElements ?? 0,
@@ -71,6 +75,8 @@ export function encodeLinear(gpu: Gpu, program: Program, job: LinearJob): void {
     vector ? rank / 4 : rank,
     bias === undefined ? 0 : 1,
     residual === undefined ? 0 : 1,
+    job.within?.step ?? rows,
+    job.within?.first ?? 0,
   ];
   const LORA = lora != null;
   const operations = operationsOf(job);
@@ -92,22 +98,73 @@ export function encodeLinear(gpu: Gpu, program: Program, job: LinearJob): void {
 }
 
 /** `encodeLinear` on a GPU: which kernel changes no bit of what a token gets. */
-function encodeOnGpu(gpu: Gpu, program: Program, job: LinearJob, bindings: GPUBuffer[], params: number[]): void {
+function encodeOnGpu(gpu: Gpu, program: Program, job: LinearJob, bindings: Binding[], params: number[]): void {
   const { weight, tokens } = job;
   const { dtype, rows } = weight;
   const half = gpu.arithmetic === 'f16' && dtype !== 'f32';
   const parts = partsOf(weight.columns);
   const all = [...params, ...matrixParams(weight), parts];
   if (tokens > FEW_TOKENS) {
+    if (job.firstOutputs) throw new RangeError(`a stack of projections for ${tokens} tokens`);
     const name = half ? 'linear_forward_tiled_half' : 'linear_forward_tiled';
     const groups: [number, number] = [Math.ceil(tokens / GPU_TILE), Math.ceil(rows / GPU_TILE)];
     program.add(name, { FORMAT: dtype }, bindings, all, groups, operationsOf(job));
     return;
   }
+  encodeColumns(gpu, program, job, bindings, all, 'plain');
+}
+
+/** The product for few tokens; `params` go as far as `parts`. */
+function encodeColumns(
+  gpu: Gpu,
+  program: Program,
+  job: LinearJob,
+  bindings: Binding[],
+  params: number[],
+  outputs: 'plain' | 'swiglu',
+): void {
+  const { weight, tokens } = job;
+  const { dtype, rows, columns } = weight;
+  const half = gpu.arithmetic === 'f16' && dtype !== 'f32';
   const name = half ? 'linear_forward_columns_half' : 'linear_forward_columns';
-  const block = columnsFor(tokens);
-  const groups: [number, number] = [Math.ceil((rows * parts) / COLUMN_LANES), Math.ceil(tokens / block)];
-  program.add(name, { FORMAT: dtype, COLUMNS: block }, bindings, all, groups, operationsOf(job));
+  const block = columnsFor(tokens, half ? MAX_COLUMNS.f16 : MAX_COLUMNS.f32);
+  // Tokens in x: workgroups that read the same weights run side by side.
+  const groups: [number, number] = [Math.ceil(tokens / block), Math.ceil((rows * partsOf(columns)) / COLUMN_LANES)];
+  const constants = { FORMAT: dtype, COLUMNS: block, OUTPUTS: outputs };
+  program.add(name, constants, bindings, [...params, ...stackParams(job)], groups, operationsOf(job));
+}
+
+/** Quads of a token's xa, then of the second and third part of a stack the first output, and B's place. */
+function stackParams({ firstOutputs = [], lora }: LinearJob): number[] {
+  const firsts = [0, 1].map((i) => firstOutputs[i] ?? NEVER);
+  const offsets = [0, 1].map((i) => lora?.others?.[i] ?? 0);
+  return [((1 + firstOutputs.length) * (lora?.rank ?? 0)) / 4, ...firsts, ...offsets];
+}
+
+export interface SwigluJob {
+  /** T, at most FEW_TOKENS */
+  tokens: number;
+  /** [T, in] */
+  x: GPUBuffer;
+  /** Gate and up, F outputs each, F even */
+  stack: MatrixStack;
+  /** [T, F] */
+  act: GPUBuffer;
+  lora: LoraExpansion | null;
+}
+
+/** Records act = silu(gate) · up with both products, on a GPU: to the bit what products of their own and swiglu_forward make. */
+export function encodeSwiglu(gpu: Gpu, program: Program, { tokens, x, stack, act, lora }: SwigluJob): void {
+  const { whole, parts, firstRows } = stack;
+  const outputs = parts[0]?.rows ?? 0;
+  const w = bindingOf(whole);
+  // Of a binding that goes unread any buffer that is only read will do.
+  const bindings = [x, w, w, lora?.xa ?? x, lora?.pool ?? x, lora?.slot ?? x, x, act];
+  const [rank, slotElements, offset] = [lora?.rank ?? 0, lora?.slotElements ?? 0, lora?.offset ?? 0];
+  const params = [tokens, slotElements, offset, whole.columns / 4, outputs, rank / 4, 0, 0, outputs, 0];
+  const weight = { ...whole, rows: 2 * outputs };
+  const job = { tokens, x, weight, firstOutputs: firstRows.slice(1), y: act, lora };
+  encodeColumns(gpu, program, job, bindings, [...params, ...matrixParams(whole), partsOf(whole.columns)], 'swiglu');
 }
 
 function operationsOf({ tokens, weight }: Pick<LinearJob, 'tokens' | 'weight'>): number {
@@ -122,11 +179,10 @@ function partsOf(columns: number): number {
   return parts;
 }
 
-/** The smallest power of two of columns that holds the tokens. */
-function columnsFor(tokens: number): number {
-  let columns = 1;
-  while (columns < Math.min(tokens, MAX_COLUMNS)) columns *= 2;
-  return columns;
+/** Tokens of a workgroup: as few blocks as can be, all of one size, of which there are few. */
+function columnsFor(tokens: number, most: number): number {
+  const columns = Math.ceil(tokens / Math.ceil(tokens / most));
+  return columns <= 2 ? columns : roundUp(columns, 4);
 }
 
 /** The LoRA path of `encodeLinearBackwardInput`: dXA [T, R] and A inside the pool. */
@@ -145,6 +201,8 @@ export interface LinearBackwardJob {
   tokens: number;
   /** [T, out] */
   dy: GPUBuffer;
+  /** Where dy is wider: numbers of a token, and the first that counts, multiples of 4 if both out and V are. */
+  within?: { step: number; first: number };
   /** [out, in] */
   weight: WeightMatrix;
   /** [T, in] */
@@ -159,17 +217,28 @@ export interface LinearBackwardJob {
 /** Records dX[T, in] (+)= dY[T, out] · W[out, in] + dXA · A. */
 export function encodeLinearBackwardInput(gpu: Gpu, program: Program, job: LinearBackwardJob): void {
   const { dy, weight, dx, lora, tokens } = job;
-  const { rows, columns, dtype, buffer } = weight;
+  const { rows, columns, dtype } = weight;
+  const w = bindingOf(weight);
   if (columns % 4 === 0 && !gpu.isCpu) {
     encodeTiledBackward(program, job);
     return;
   }
-  const vector = columns % 4 === 0 && (dtype !== 'f32' || rows % 4 === 0);
+  const { step, first } = job.within ?? { step: rows, first: 0 };
+  const vector = columns % 4 === 0 && (dtype !== 'f32' || (rows % 4 === 0 && step % 4 === 0));
   const width = vector ? columns / 4 : columns;
   const lanes = lanesFor(gpu, width);
   // Without LoRA three bindings go unread; any buffer that the dispatch only reads will do.
-  const bindings = [dy, buffer, lora?.dxa ?? dy, lora?.pool ?? dy, lora?.slot ?? dy, dx];
-  const params = [columns, rows, lora?.rank ?? 0, lora?.slotElements ?? 0, lora?.offset ?? 0, job.accumulate ? 1 : 0];
+  const bindings = [dy, w, lora?.dxa ?? dy, lora?.pool ?? dy, lora?.slot ?? dy, dx];
+  const params = [
+    columns,
+    rows,
+    lora?.rank ?? 0,
+    lora?.slotElements ?? 0,
+    lora?.offset ?? 0,
+    job.accumulate ? 1 : 0,
+    step,
+    first,
+  ];
   if (dtype !== 'f32') {
     const constants = { FORMAT: dtype, LANES: lanes };
     const groups: [number, number] = [Math.ceil(width / lanes), Math.ceil(tokens / PACKED_TILE)];
@@ -191,15 +260,15 @@ export function encodeLinearBackwardInput(gpu: Gpu, program: Program, job: Linea
 /** `encodeLinearBackwardInput` on a GPU. */
 function encodeTiledBackward(
   program: Program,
-  { dy, weight, dx, lora, tokens, accumulate, splits }: LinearBackwardJob,
+  { dy, within, weight, dx, lora, tokens, accumulate, splits }: LinearBackwardJob,
 ): void {
-  const { rows, columns, dtype, buffer } = weight;
+  const { rows, columns, dtype } = weight;
   const parts = splits && rows >= SPLIT_OUTPUTS && lora === null && !accumulate ? OUTPUT_SPLITS : 1;
   const result = parts > 1 && splits ? splits : dx;
   program.add(
     'linear_backward_input_tiled',
-    { FORMAT: dtype, VECTOR: rows % 4 === 0 },
-    [dy, buffer, lora?.dxa ?? dy, lora?.pool ?? dy, lora?.slot ?? dy, result, dy],
+    { FORMAT: dtype, VECTOR: rows % 4 === 0 && (within?.step ?? 0) % 4 === 0 },
+    [dy, bindingOf(weight), lora?.dxa ?? dy, lora?.pool ?? dy, lora?.slot ?? dy, result, dy],
     [
       columns,
       rows,
@@ -207,6 +276,8 @@ function encodeTiledBackward(
       lora?.slotElements ?? 0,
       lora?.offset ?? 0,
       accumulate ? 1 : 0,
+      within?.step ?? rows,
+      within?.first ?? 0,
       tokens,
       ...matrixParams(weight),
       parts,

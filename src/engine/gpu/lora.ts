@@ -6,8 +6,8 @@ import type { Program } from './program';
 
 /** Tokens that share a slot in training, and that one invocation of the backward kernels makes. */
 const TILE = 4;
-/** Up to so many tokens are a decoding step, whose rows have slots of their own. */
-const DECODED = 16;
+/** Up to so many tokens have workgroups of their own: more workgroups hide more of the latency. */
+const ALONE = 4;
 
 /** One matrix of every adapter: A [R, in] or B [out, R] begins at `offset` of each slot of the pool. */
 export interface PooledMatrix {
@@ -35,6 +35,11 @@ export interface LoraShrinkJob {
   xa: GPUBuffer;
 }
 
+/** Tokens of a workgroup of lora_shrink_wide and norm_shrink, which read A once where they have one slot; changes no bit. */
+export function tokensPerShrink(tokens: number): number {
+  return tokens <= ALONE ? 1 : 4;
+}
+
 /** Records xa = scale · A x, zeros for tokens without an adapter. */
 export function encodeLoraShrink(gpu: Gpu, program: Program, job: LoraShrinkJob): void {
   const { tokens, width, x, a, slot, scale, xa } = job;
@@ -49,7 +54,7 @@ export function encodeLoraShrink(gpu: Gpu, program: Program, job: LoraShrinkJob)
     const groups: [number, number] = [Math.ceil(rank / lanes), Math.ceil(tokens / TILE)];
     program.add('lora_shrink', { LANES: lanes, TILES: 1 }, bindings, params, groups);
   } else {
-    const shared = tokens <= DECODED ? 1 : 4;
+    const shared = tokensPerShrink(tokens);
     program.add('lora_shrink_wide', { TOKENS: shared }, bindings, params, [rank / 4, Math.ceil(tokens / shared)]);
   }
 }

@@ -3,11 +3,11 @@
  * some rows at a time) and its way out. How kernels read it: src/engine/kernels/fragments/weights_*.wgsl.
  */
 
-import { GROUP, matrixLayout, PACKED_BITS, type MatrixLayout } from '../matrixLayout';
+import { GROUP, matrixLayout, PACKED_BITS, stackedRows, type MatrixLayout } from '../matrixLayout';
 import { emptySum, tensorError, type ErrorSum } from '../saturation';
 import type { TensorError, WeightDtype } from '../types';
 import type { Gpu } from './device';
-import { Program } from './program';
+import { Program, type Binding } from './program';
 
 export { matrixLayout };
 
@@ -18,12 +18,60 @@ const NO_FIRST = 0xffffffff;
 
 export interface WeightMatrix extends MatrixLayout {
   buffer: GPUBuffer;
+  /** Byte in the buffer at which it begins, a multiple of 256: 0, but for a part of a stack. */
+  offset: number;
+}
+
+/** Matrices of one width that are rows of one, so that one product makes them all. */
+export interface MatrixStack {
+  whole: WeightMatrix;
+  /** In their order; the first rows of `firstRows`. */
+  parts: WeightMatrix[];
+  /** Where each begins, a multiple of STACK_ROWS. */
+  firstRows: number[];
 }
 
 /** An empty matrix. @throws RequestError, MemoryPlanError when it is larger than one binding of the device may be */
 export function createMatrix(gpu: Gpu, label: string, dtype: WeightDtype, rows: number, columns: number): WeightMatrix {
   const layout = matrixLayout(dtype, rows, columns);
-  return { ...layout, buffer: gpu.buffer(label, layout.bytes) };
+  return { ...layout, buffer: gpu.buffer(label, layout.bytes), offset: 0 };
+}
+
+/** An empty stack of matrices with these rows. @throws as `createMatrix` */
+export function createStack(
+  gpu: Gpu,
+  label: string,
+  dtype: WeightDtype,
+  rows: readonly number[],
+  columns: number,
+): MatrixStack {
+  const firstRows = stackedRows(rows);
+  const whole = createMatrix(gpu, label, dtype, firstRows.pop() as number, columns);
+  return { whole, firstRows, parts: rows.map((count, i) => rowsOf(whole, firstRows[i] as number, count)) };
+}
+
+/** A matrix whose rows may lie in several buffers: one binding may be too small for it. */
+export interface TallMatrix {
+  rows: number;
+  columns: number;
+  dtype: WeightDtype;
+  /** One behind the other. */
+  blocks: { matrix: WeightMatrix; firstRow: number }[];
+}
+
+/** Rows of a matrix as one of their own; `first` is a multiple of STACK_ROWS. */
+function rowsOf(whole: WeightMatrix, first: number, rows: number): WeightMatrix {
+  const { dtype, columns, buffer } = whole;
+  const own = matrixLayout(dtype, rows, columns);
+  const offset = dtype === 'f32' ? first * columns * 4 : first * own.stride * 16;
+  const scaleWords = own.scales === 0 ? 0 : Math.ceil(Math.ceil(columns / GROUP) / 2);
+  const scales = own.scales === 0 ? 0 : whole.scales - offset / 4 + first * scaleWords;
+  return { ...own, scales, buffer, offset };
+}
+
+/** What a kernel binds: the scales of a part of a stack lie behind all of the stack's rows. */
+export function bindingOf({ buffer, offset }: WeightMatrix): Binding {
+  return offset === 0 ? buffer : { buffer, offset, size: buffer.size - offset };
 }
 
 /** What kernels that read through `//@weights` find in their Params. */
@@ -45,7 +93,7 @@ export class MatrixPacker {
   async write(name: string, matrix: WeightMatrix, first: number, data: Float32Array): Promise<void> {
     const { columns, dtype } = matrix;
     if (dtype === 'f32') {
-      this.gpu.write(matrix.buffer, data, first * columns * 4);
+      this.gpu.write(matrix.buffer, data, matrix.offset + first * columns * 4);
       return;
     }
     const most = Math.min(MAX_ROWS, Math.max(1, Math.floor(PIECE_VALUES / columns)));
@@ -85,7 +133,7 @@ export class MatrixPacker {
     program.add(
       'quantise',
       { BITS: PACKED_BITS[dtype] },
-      [x, matrix.buffer, error],
+      [x, bindingOf(matrix), error],
       [columns, stride, scales, first, pairs],
       [Math.ceil(pairs / 64), rows],
     );
@@ -118,21 +166,25 @@ export class MatrixPacker {
   }
 }
 
-/** Records y [count, columns] = rows of a packed matrix: those that `ids` names, or `count` rows from `first` on. */
+/**
+ * Records y [count, columns] = rows of a packed matrix: those that `ids` names (of `firstId` and up as many as there are; the others'
+ * y is left as it is), or `count` rows from `first` on.
+ */
 export function encodeUnpack(
   program: Program,
   matrix: WeightMatrix,
   count: number,
-  rows: { ids: GPUBuffer } | { first: number },
+  rows: { ids: GPUBuffer; firstId?: number } | { first: number },
   y: GPUBuffer,
 ): void {
   const quads = matrix.columns / 4;
-  const [ids, first] = 'ids' in rows ? [rows.ids, NO_FIRST] : [matrix.buffer, rows.first];
+  const w = bindingOf(matrix);
+  const [ids, first] = 'ids' in rows ? [rows.ids, NO_FIRST] : [w, rows.first];
   program.add(
     'unpack_rows',
     { FORMAT: matrix.dtype },
-    [ids, matrix.buffer, y],
-    [quads, first, ...matrixParams(matrix)],
+    [ids, w, y],
+    [quads, first, ...matrixParams(matrix), 'ids' in rows ? (rows.firstId ?? 0) : 0, matrix.rows],
     [Math.ceil(quads / 64), count],
   );
 }
@@ -141,7 +193,7 @@ export function encodeUnpack(
 export async function readRows(gpu: Gpu, matrix: WeightMatrix, first: number, count: number): Promise<Float32Array> {
   const { columns } = matrix;
   if (matrix.dtype === 'f32') {
-    return new Float32Array(await gpu.read(matrix.buffer, first * columns * 4, count * columns * 4));
+    return new Float32Array(await gpu.read(matrix.buffer, matrix.offset + first * columns * 4, count * columns * 4));
   }
   const values = new Float32Array(count * columns);
   const most = Math.min(MAX_ROWS, Math.max(1, Math.floor(PIECE_VALUES / columns)));

@@ -1,7 +1,7 @@
 /** Records RMSNorm and its gradient, in the shape that suits the device. */
 
 import type { Gpu } from './device';
-import { flatGroups, type Program } from './program';
+import { flatGroups, type Binding, type Program } from './program';
 
 /** `rows` rows of `width` elements. */
 export interface NormShape {
@@ -15,7 +15,7 @@ export function encodeRmsNorm(
   gpu: Gpu,
   program: Program,
   { rows, width, eps }: NormShape,
-  buffers: { x: GPUBuffer; gain: GPUBuffer; y: GPUBuffer },
+  buffers: { x: GPUBuffer; gain: Binding; y: GPUBuffer },
 ): void {
   const bindings = [buffers.x, buffers.gain, buffers.y];
   // On a CPU driver small workgroups spread few rows over the cores.
@@ -31,7 +31,7 @@ export function encodeRmsNormBackward(
   gpu: Gpu,
   program: Program,
   { rows, width, eps }: NormShape,
-  buffers: { x: GPUBuffer; gain: GPUBuffer; dy: GPUBuffer; dx: GPUBuffer },
+  buffers: { x: GPUBuffer; gain: Binding; dy: GPUBuffer; dx: GPUBuffer },
   accumulate: boolean,
 ): void {
   const bindings = [buffers.x, buffers.gain, buffers.dy, buffers.dx];
@@ -43,6 +43,6 @@ export function encodeRmsNormBackward(
 }
 
 /** Invocations that share a row and rows of a workgroup: they depend on the width alone, as does the order of additions. */
-function wideShape(width: number): { lanes: number; lines: number } {
+export function wideShape(width: number): { lanes: number; lines: number } {
   return width <= 256 ? { lanes: 32, lines: 4 } : { lanes: 128, lines: 1 };
 }

@@ -4,6 +4,7 @@
  * weights were quantised by a second implementation.
  */
 
+import { FEW_TOKENS } from '../buffers';
 import { EMBEDDING_NAME, HEAD_NAME, projectionName, tensorShapes } from '../config';
 import { SelfCheckError } from '../errors';
 import { initAdapter } from '../peft';
@@ -24,7 +25,6 @@ import type { AdapterStore } from './adapters';
 import type { Decoder } from './decoder';
 import type { ForwardParts } from './forward';
 import { NO_SLOT } from './layout';
-import { FEW_TOKENS } from './linear';
 
 const LAYERS = 1;
 /** Rows of the vocabulary that take part. */

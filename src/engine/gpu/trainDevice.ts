@@ -21,7 +21,7 @@ import {
 } from './backward';
 import { layOutBatch, measureBatch, type Batch, type BatchSize, type BatchTrack } from './batch';
 import { encodeEmbedding, encodeHead, encodeLayer, encodeNorm, type ForwardParts } from './forward';
-import { encodeLinearBackwardInput } from './linear';
+import { encodeTallBackward } from './tall';
 import { encodeAdamW, encodeGradientNorm, packSteps, type TrackStep } from './optimiser';
 import { encodeRmsNormBackward } from './norm';
 import { ProgramCache, type Program } from './program';
@@ -239,7 +239,7 @@ export class TrainDevice {
       encodeHead(this.parts, program, count, head.hidden, head.normed, head.logits);
       encodeCrossEntropy(program, { vocabulary: V, first, count }, { logits: head.logits, targets: ids, loss });
       const through = { dy: head.logits, weight: weights.head, dx: head.dNormed, splits: head.splits };
-      encodeLinearBackwardInput(gpu, program, { tokens: count, ...through, lora: null, accumulate: false });
+      encodeTallBackward(gpu, program, { tokens: count, ...through });
       const norm = { x: head.hidden, gain: weights.norm, dy: head.dNormed, dx: head.dHidden };
       encodeRmsNormBackward(gpu, program, { rows: count, width: D, eps }, norm, false);
       program.add('scatter_rows', {}, [range, head.dHidden, gradients.hidden], [D], groups);

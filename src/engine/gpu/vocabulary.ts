@@ -1,9 +1,13 @@
 /** Records what is done with lines of logits: sampling and log-probabilities, in the shape that suits the device. */
 
+import { sampledInSlices, SAMPLING_SLICES } from '../buffers';
 import type { Gpu } from './device';
 import type { Program } from './program';
 
-/** Samples a token for each of `lines` lines; the buffers are described in sample_tokens.wgsl. */
+/** Lanes of the kernels for GPUs. */
+const LANES = 256;
+
+/** Samples a token for each of `lines` lines; the buffers are described in fragments/sampling.wgsl and fragments/slices.wgsl. */
 export function encodeSample(
   gpu: Gpu,
   program: Program,
@@ -15,12 +19,23 @@ export function encodeSample(
     state: GPUBuffer;
     weights: GPUBuffer;
     results: GPUBuffer;
+    parts: GPUBuffer;
   },
 ): void {
-  const { logits, rows, settings, state, weights, results } = buffers;
+  const { logits, rows, settings, state, weights, results, parts } = buffers;
   const bindings = [logits, rows, settings, state, weights, results];
-  if (gpu.isCpu) program.add('sample_tokens', { V: vocabulary, LANES: 8 }, bindings, [lines], [lines]);
-  else program.add('sample_tokens_wide', {}, bindings, [vocabulary, 128], [lines]);
+  if (gpu.isCpu) {
+    program.add('sample_tokens', { V: vocabulary, LANES: 8 }, bindings, [lines], [lines]);
+    return;
+  }
+  const LINE = vocabulary % 4 === 0 ? 'vector' : 'scalar';
+  const params = [vocabulary, LANES / 2, SAMPLING_SLICES];
+  const SLICED = sampledInSlices(vocabulary);
+  if (SLICED)
+    for (const name of ['sample_scan', 'sample_weigh'] as const)
+      program.add(name, { LINE }, [...bindings, parts], params, [SAMPLING_SLICES, lines]);
+  // Without slices what holds their parts goes unread; any buffer that is only read will do.
+  program.add('sample_tokens_wide', { LINE, SLICED }, [...bindings, SLICED ? parts : settings], params, [lines]);
 }
 
 /** Puts mixtures in the place of their parts' logits; see mix_rows.wgsl. */

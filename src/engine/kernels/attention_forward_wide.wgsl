@@ -1,7 +1,8 @@
 // Causal attention with grouped heads, a workgroup per token and GROUP heads that share their keys:
 //   out[t, h] = Σ_{j ≤ pos} softmax_j(scale · q[t, h]·k_j) v_j over the keys of the token's row.
 //
-//   q, out  [T, HEADS · HEAD_DIM]
+//   q       [T, ·]  HEADS · HEAD_DIM numbers of a token, 4 · queryStep from token to token
+//   out     [T, HEADS · HEAD_DIM]
 //   k, v    [·, KV_HEADS · HEAD_DIM] in the cache's format, the row's position j at rowBase[row] + j
 //   row     [T], pos [T], rowBase [rows]
 //   lse     [T, HEADS]  natural logarithm of the softmax's denominator, for the backward pass
@@ -9,8 +10,12 @@
 // Host guarantees: keys 0..pos of the row are in place; HEAD_DIM is divisible by 4 and at most 4 · LANES; HEADS is a multiple
 // of KV_HEADS, and HEADS / KV_HEADS of GROUP. Grid: x over T · HEADS / GROUP, then y (at most 65,535 groups in x).
 //
+// With SPLIT (few tokens of many keys) a workgroup takes the segment that z of the grid says, of p.segments at most, and stores what
+// attention_merge takes up: out [T, HEADS, segments, HEAD_DIM], sums not divided yet, and lse [T, HEADS, segments, 2], the largest
+// score and the denominator. Otherwise it takes all keys. Both ways have the same bits.
+//
 // Keys are taken in blocks of BLOCK from position 0, softmax online across blocks (Milakov & Gimelshein 2018), the lanes in
-// three roles. Scores: PARTS lanes a key, each a quarter of the columns, LANES / PARTS keys at a time. Softmax: a lane
+// three roles. Every SEGMENT keys begin anew, and segments are merged in ascending order (attention_merge). Scores: PARTS lanes a key, each a quarter of the columns, LANES / PARTS keys at a time. Softmax: a lane
 // is a key of every second head. Output: a lane is four columns of every head and takes the quads of keys
 // split, split + splits, …; the splits are added at the end, in order. Every order is a function of the position alone.
 //
@@ -24,6 +29,8 @@ override KV_HEADS: u32;
 override HEAD_DIM: u32;
 // At most LANES / CUTS
 override GROUP: u32;
+// Whether a workgroup takes one segment
+override SPLIT: bool;
 
 const LANES = 128u;
 const BLOCK = 64u;
@@ -44,6 +51,10 @@ struct Params {
   scale: f32,
   // A power of two, at most BLOCK / 4 and LANES / (HEAD_DIM / 4); not a constant, so that no compiler unrolls its loops
   splits: u32,
+  // Quads from one token's queries to the next's
+  queryStep: u32,
+  // Of the grid, with SPLIT
+  segments: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -57,6 +68,8 @@ struct Params {
 @group(0) @binding(8) var<storage, read_write> lse: array<f32>;
 
 //@cache
+
+//@segments
 
 // Queries, at the end one split's outputs [GROUP, COLUMNS]
 var<workgroup> staged: array<vec4f, GROUP * COLUMNS>;
@@ -110,20 +123,11 @@ fn maximaOfCuts(lane: u32) {
   }
 }
 
-@compute @workgroup_size(LANES)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let index = group.y * p.groupsX + group.x;
-  if (index >= p.tokens * (HEADS / GROUP)) {
-    return;
-  }
-  let t = index / (HEADS / GROUP);
-  let head = index * GROUP;
-  let kvHead = (head % HEADS) / (HEADS / KV_HEADS);
-  let first = rowBase[row[t]];
-  let keys = pos[t] + 1u;
-  for (var i = lane; i < GROUP * COLUMNS; i += LANES) {
-    staged[i] = q[head * COLUMNS + i];
-  }
+/**
+ * One segment's sums of values, of the lane's column and every head: keys `start` to before `end` of the row whose first key is `first`.
+ * Lanes of split 0 have them; the largest scores are in `decay`, the denominators' cuts in `cuts`.
+ */
+fn attend(lane: u32, start: u32, end: u32, first: u32, query: u32, kvHead: u32) -> array<vec4f, GROUP> {
   let key = lane % BLOCK;
   let role = lane / BLOCK;
   let column = lane % COLUMNS;
@@ -134,10 +138,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   for (var i = 0u; i < OWN; i++) {
     highest[i] = LOWEST;
   }
+  for (var i = lane; i < GROUP * COLUMNS; i += LANES) {
+    staged[i] = q[query + i];
+  }
   workgroupBarrier();
 
-  for (var block = 0u; block < keys; block += BLOCK) {
-    let count = min(keys - block, BLOCK);
+  for (var block = start; block < end; block += BLOCK) {
+    let count = min(end - block, BLOCK);
     multiplyKeys(lane, first + block, count, kvHead);
     workgroupBarrier();
     for (var g = role; g < GROUP; g += ROLES) {
@@ -217,16 +224,71 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     }
     workgroupBarrier();
   }
-  if (split == 0u) {
-    for (var g = 0u; g < GROUP; g++) {
-      var denominator = 0.0;
-      for (var c = 0u; c < CUTS; c++) {
-        denominator += cuts[g * CUTS + c];
-      }
-      out[(head + g) * COLUMNS + column] = sum[g] / denominator;
-      if (column == 0u) {
-        lse[head + g] = decay[g] + log(denominator);
+  return sum;
+}
+
+/** Puts a segment's output of one head and column with those before it; `place` is the head among all tokens' heads. */
+fn keep(sum: vec4f, before: Softmax, place: u32, g: u32, column: u32, segment: u32, segments: u32) -> Softmax {
+  var denominator = 0.0;
+  for (var c = 0u; c < CUTS; c++) {
+    denominator += cuts[g * CUTS + c];
+  }
+  let own = Softmax(decay[g], denominator);
+  if (SPLIT) {
+    let part = place * p.segments + segment;
+    out[part * COLUMNS + column] = sum;
+    if (column == 0u) {
+      lse[2u * part] = own.highest;
+      lse[2u * part + 1u] = own.total;
+    }
+    return own;
+  }
+  var softmax = own;
+  var value = sum;
+  if (segment > 0u) {
+    let both = merged(before, own);
+    softmax = both.softmax;
+    value = fma(out[place * COLUMNS + column], vec4f(both.before), sum * both.own);
+  }
+  if (segment + 1u == segments) {
+    value = value / softmax.total;
+    if (column == 0u) {
+      lse[place] = softmax.highest + log(softmax.total);
+    }
+  }
+  out[place * COLUMNS + column] = value;
+  return softmax;
+}
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let index = group.y * p.groupsX + group.x;
+  if (index >= p.tokens * (HEADS / GROUP)) {
+    return;
+  }
+  let t = index / (HEADS / GROUP);
+  let head = index * GROUP;
+  let kvHead = (head % HEADS) / (HEADS / KV_HEADS);
+  let first = rowBase[row[t]];
+  let keys = pos[t] + 1u;
+  let query = t * p.queryStep + (head % HEADS) * COLUMNS;
+  let segments = (keys + SEGMENT - 1u) / SEGMENT;
+  var running: array<Softmax, GROUP>;
+  var begin = 0u;
+  var end = segments;
+  if (SPLIT) {
+    begin = group.z;
+    end = min(group.z + 1u, segments);
+  }
+  for (var segment = begin; segment < end; segment++) {
+    let start = segment * SEGMENT;
+    let sum = attend(lane, start, min(start + SEGMENT, keys), first, query, kvHead);
+    if (lane < COLUMNS) {
+      for (var g = 0u; g < GROUP; g++) {
+        running[g] = keep(sum[g], running[g], head + g, g, lane, segment, segments);
       }
     }
+    // What is in workgroup memory has been read.
+    workgroupBarrier();
   }
 }

@@ -1,6 +1,6 @@
 // Token embedding: x[t] = table[ids[t]].
 //
-//   ids [T], table [V, D], x [T, D]
+//   ids [T], table [p.rows, D] from id p.first on, x [T, D]
 //
 // Host guarantees: ids < V. Grid: x over D in 64, y over tokens.
 
@@ -8,6 +8,9 @@ override D: u32;
 
 struct Params {
   tokens: u32,
+  // Rows of the whole table that `table` has: those before and after are left to others
+  first: u32,
+  rows: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -22,5 +25,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if (i >= D || t >= p.tokens) {
     return;
   }
-  x[t * D + i] = table[ids[t] * D + i];
+  let row = ids[t] - p.first;
+  if (row < p.rows) {
+    x[t * D + i] = table[row * D + i];
+  }
 }

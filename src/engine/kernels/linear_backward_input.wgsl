@@ -35,14 +35,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   var sum2 = vec4f();
   var sum3 = vec4f();
   var row = column;
-  var token = first * outQuads;
+  let step = p.step / 4u;
+  var token = first * step + p.first / 4u;
   for (var o = 0u; o < outQuads; o++) {
     let rows = mat4x4f(w[row], w[row + inQuads], w[row + 2u * inQuads], w[row + 3u * inQuads]);
     row += 4u * inQuads;
     sum0 = along(dy[token], rows, sum0);
-    sum1 = along(dy[token + outQuads], rows, sum1);
-    sum2 = along(dy[token + 2u * outQuads], rows, sum2);
-    sum3 = along(dy[token + 3u * outQuads], rows, sum3);
+    sum1 = along(dy[token + step], rows, sum1);
+    sum2 = along(dy[token + 2u * step], rows, sum2);
+    sum3 = along(dy[token + 3u * step], rows, sum3);
     token++;
   }
   if (p.rank > 0u) {

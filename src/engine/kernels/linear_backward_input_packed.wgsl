@@ -35,7 +35,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   var sums: array<vec4f, TOKENS>;
   for (var i = 0u; i < TOKENS; i++) {
     // Tokens past the end are computed as the last and not stored.
-    token[i] = min(first + i, p.tokens - 1u) * p.out;
+    token[i] = min(first + i, p.tokens - 1u) * p.step + p.first;
     sums[i] = vec4f();
   }
   let whole = p.out - p.out % 4u;

@@ -18,6 +18,8 @@ struct Params {
   offset: u32,
   // 1: add to dx
   accumulate: u32,
+  step: u32,
+  first: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -39,7 +41,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   for (var o = 0u; o < p.out; o++) {
     let weight = w[o * p.in + column];
     for (var m = 0u; m < TILE; m++) {
-      sum[m] = fma(dy[(first + m) * p.out + o], weight, sum[m]);
+      sum[m] = fma(dy[(first + m) * p.step + p.first + o], weight, sum[m]);
     }
   }
   if (p.rank > 0u) {

@@ -51,7 +51,7 @@ fn gradients(start: u32, o: u32) -> vec4f {
 fn stage(lane: u32, o: u32, firstToken: u32, firstInput: u32) {
   let row = lane / 4u;
   let first = 8u * (lane % 4u);
-  let start = min(firstToken + row, p.tokens - 1u) * p.out;
+  let start = min(firstToken + row, p.tokens - 1u) * p.step + p.first;
   let even = row * QUADS + ((first / 4u) ^ (row % QUADS));
   tile[even] = gradients(start, o + first);
   tile[even ^ 1u] = gradients(start, o + first + 4u);

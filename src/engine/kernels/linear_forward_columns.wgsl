@@ -3,12 +3,13 @@
 //
 //   w [OUT, IN] in any format, see weights_int4 and its siblings; the other bindings: see linear_common
 //
-// Host guarantees and, to the bit, the order of additions are those of linear_forward_tiled. Grid: x over OUT in
-// 4 · LANES / (4 · p.parts), y over T in COLUMNS.
+// Host guarantees and, to the bit, the order of additions are those of linear_forward_tiled. Grid: x over T in
+// COLUMNS, y over OUT in 4 · LANES / (4 · p.parts): workgroups that read the same rows of W run side by side.
 //
 // A matrix-vector product with several columns: 4 · parts lanes share 4 outputs, lane i taking the runs of 8 weights
 // i, i + 4 · parts, … of each, for all COLUMNS tokens; so the lanes of an output read neighbouring words (1 KiB of int4
-// weights a run and workgroup) and one read of the weights serves all tokens. Two runs are loaded before the first is used:
+// weights a run and workgroup) and one read of the weights serves the COLUMNS tokens of a workgroup: 9 to 32 tokens are two blocks
+// or more here (up to 8 tokens each), and one or two in linear_forward_columns_half (up to 16). Two runs are loaded before the first is used:
 // 8 words and scales in flight per lane. The lanes' sums meet in workgroup memory once, at the end. All that is in
 // linear_columns, but for the loading and multiplying.
 //

@@ -19,6 +19,8 @@ struct Params {
   rank: u32,
   bias: u32,
   residual: u32,
+  step: u32,
+  first: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -59,5 +61,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   if (p.residual == 1u) {
     value = residual[t * p.outputs + o] + value;
   }
-  y[t * p.outputs + o] = value;
+  y[t * p.step + p.first + o] = value;
 }

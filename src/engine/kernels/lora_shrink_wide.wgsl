@@ -6,8 +6,8 @@
 // neighbouring lanes' sums are added in ascending order, then the four of those. TOKENS has no part in that order.
 //
 // With IN = 4864 a lane has 19 steps where one lane per rank would have 1216. A step reads TOKENS + 4 quads (neighbouring lanes
-// neighbouring quads) for 16 · TOKENS fma; four tokens read A once where they have one slot. TOKENS = 1 when decoding: each
-// token has a slot of its own, and four times the workgroups hide the latency that is the cost there.
+// neighbouring quads) for 16 · TOKENS fma; four tokens read A once where they have one slot. TOKENS = 1 for up to
+// four tokens: four times the workgroups hide the latency that is the cost there.
 
 override TOKENS: u32;
 

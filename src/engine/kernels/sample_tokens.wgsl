@@ -18,6 +18,9 @@ struct Params {
 
 //@sampling
 
+@group(0) @binding(1) var<storage, read> logits: array<f32>;
+@group(0) @binding(5) var<storage, read_write> weights: array<f32>;
+
 var<workgroup> partial: array<f32, LANES>;
 var<workgroup> partialSecond: array<f32, LANES>;
 var<workgroup> partialIndex: array<u32, LANES>;

@@ -4,7 +4,7 @@
 //   w   [OUT, IN]      packed
 //   y   [rows, IN]
 //
-// Host guarantees: ids < OUT; IN is a multiple of 4. Grid: x over IN / 4 in 64, y over rows.
+// Host guarantees: IN is a multiple of 4. Grid: x over IN / 4 in 64, y over rows.
 
 const NO_FIRST = 0xffffffffu;
 
@@ -13,6 +13,9 @@ struct Params {
   first: u32,
   stride: u32,
   scales: u32,
+  // Of `ids`: the first row of a taller matrix that W has, and how many; those of others are left alone
+  firstId: u32,
+  rows: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -31,7 +34,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let i = group.y;
   var row = p.first + i;
   if (p.first == NO_FIRST) {
-    row = ids[i];
+    row = ids[i] - p.firstId;
+    if (row >= p.rows) {
+      return;
+    }
   }
   y[i * p.quads + quad] = weight4(row, quad);
 }

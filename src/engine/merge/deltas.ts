@@ -1,4 +1,5 @@
 /** Adapters as what they add to the weights, ΔW = scaling · B · A, and back to an adapter of a given rank. */
+import { drawUniform } from '../../random';
 import { adapterScaling, HEAD_TENSOR } from '../peft';
 import { PROJECTIONS, type AdapterWeights, type HostTensor } from '../types';
 import { matrixNames, nameOf } from './linear';
@@ -70,8 +71,8 @@ export function factorise(
   return { adapter: { config, tensors }, lost: all === 0 ? 0 : Math.sqrt(lost / all) };
 }
 
-/** Passes of the power iteration: the subspace of a matrix whose singular values fall slowly needs some. */
-const PASSES = 24;
+/** Passes of the power iteration. Singular values that fall slowly need some; with `BESIDE` more of them change next to nothing. */
+const PASSES = 8;
 /** Directions beside those that are kept, so that the last of these is found well. */
 const BESIDE = 8;
 
@@ -79,9 +80,9 @@ const BESIDE = 8;
 function truncated(delta: Delta, rank: number): { a: Float32Array; b: Float32Array } {
   const { rows, columns } = delta;
   const width = Math.min(rank + BESIDE, rows, columns);
-  // Columns of the identity, stirred: any start does that no singular vector is orthogonal to.
+  // Any start does that no singular vector is orthogonal to. Named draws are the same bits everywhere, which sines need not be.
   let right: Float64Array[] = Array.from({ length: width }, (_, k) =>
-    Float64Array.from({ length: columns }, (_, j) => Math.sin(1 + (k + 1) * (j + 1) * 0.7548776662466927)),
+    Float64Array.from({ length: columns }, (_, j) => drawUniform({ seed: 0, stream: 0, problem: k }, j) - 0.5),
   );
   let left: Float64Array[] = [];
   for (let pass = 0; pass < PASSES; pass++) {

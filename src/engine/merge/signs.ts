@@ -1,6 +1,6 @@
 /** Merging by signs: TIES and EMR, on ΔW as plain vectors; `factorise` (deltas.ts) makes adapters of them. */
 import { AdapterError } from '../errors';
-import type { AdapterWeights } from '../types';
+import type { AdapterWeights, HostTensor } from '../types';
 import { deltasOf, factorise, type Delta, type Factorised } from './deltas';
 import { checkParts, mergedHead } from './linear';
 
@@ -92,11 +92,25 @@ export function mergeEmr(
   const { unified, agents } = emrOf(flat.vectors);
   return {
     unified: factorise(flat.back(unified), rank, mergedHead(parts)),
-    agents: agents.map((agent, i) => {
-      const head = mergedHead([{ adapter: adapters[i] as AdapterWeights, coefficient: 1 }]);
-      return factorise(flat.back(agent), rank, head);
-    }),
+    agents: agents.map((agent, i) => factorise(flat.back(agent), rank, headOf(adapters[i] as AdapterWeights))),
   };
+}
+
+/**
+ * The part of EMR's vector that belongs to one of the adapters, without the work for the others.
+ * @param of its index
+ * @throws AdapterError
+ */
+export function mergeEmrPart(adapters: readonly AdapterWeights[], of: number, rank: number): Factorised {
+  checkParts(adapters.map((adapter) => ({ adapter, coefficient: 1 })));
+  const flat = flattened(adapters);
+  const own = emrOf(flat.vectors).agents[of];
+  if (!own) throw new AdapterError(`there is no adapter ${of + 1} among the ${adapters.length} that are merged`);
+  return factorise(flat.back(own), rank, headOf(adapters[of] as AdapterWeights));
+}
+
+function headOf(adapter: AdapterWeights): HostTensor | null {
+  return mergedHead([{ adapter, coefficient: 1 }]);
 }
 
 /** ΔW of several adapters as vectors in one order of entries, zeros where an adapter lacks a matrix, and the way back. */

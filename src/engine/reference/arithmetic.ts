@@ -3,12 +3,12 @@
  * `plainArithmetic` is the oracle: plain TypeScript, every operation rounded to 32 bits in a fixed order. The exact engine has the
  * same operations as WebAssembly kernels, with the same bits.
  */
+import type { FrozenTensor } from './packedTensor';
 import type { AttentionShape } from './attention';
 import type { RopeTable } from './rope';
 
-/** A matrix that products read: `data` is [rows, columns]. An implementation may keep more beside it. */
+/** A matrix that products read. Where its numbers are is the implementation's own. */
 export interface Matrix {
-  readonly data: Float32Array;
   readonly rows: number;
   readonly columns: number;
 }
@@ -27,13 +27,17 @@ export interface Arithmetic {
   readonly scratch: Scratch;
   /** Room that lives as long as the arithmetic. */
   room(length: number): Float32Array;
-  /** A frozen matrix, or one of an adapter. @param before of the same sizes, whose room is used again */
+  /** A matrix of the model. */
+  frozen(tensor: FrozenTensor): Matrix;
+  /** A matrix of an adapter, [rows, columns]. @param before of the same sizes, whose room is used again */
   matrix(data: Float32Array, rows: number, columns: number, before?: Matrix): Matrix;
   /** Its room may be used by another matrix. */
   releaseMatrix(matrix: Matrix): void;
   /** A vector that operations read. */
   vector(data: Float32Array): Float32Array;
 
+  /** out[at …] = row `index` of a frozen matrix, [columns] */
+  row(out: Float32Array, at: number, w: Matrix, index: number): void;
   /** y[T, rows] = x[T, columns] · wᵀ */
   product(y: Float32Array, x: Float32Array, w: Matrix, T: number): void;
   /** dx[T, columns] += dy[T, rows] · w: the gradient of a linear layer's input. */
@@ -79,13 +83,14 @@ export interface Arithmetic {
     direction: 1 | -1,
   ): void;
   /** See swiglu.ts. */
-  swigluForward(act: Float32Array, gate: Float32Array, up: Float32Array): void;
+  swigluForward(act: Float32Array, gate: Float32Array, up: Float32Array, sigma: Float32Array | null): void;
   swigluBackward(
     dgate: Float32Array,
     dup: Float32Array,
     dact: Float32Array,
     gate: Float32Array,
     up: Float32Array,
+    sigma: Float32Array,
   ): void;
 
   /** Numbers that the keys of `capacity` positions take in a cache; their order there is the implementation's own. */

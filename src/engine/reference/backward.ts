@@ -46,9 +46,15 @@ export function tensorViews(
   );
 }
 
+/** Views of the array that sequences of one adapter fill one after the other. */
+const viewsOf = new WeakMap<Float32Array, { adapter: LoadedAdapter; gradients: AdapterGradients }>();
+
 /** Zeros in the pass's room. */
-function zeroGradients({ arithmetic, config }: Decoder, { weights }: LoadedAdapter): AdapterGradients {
+function zeroGradients({ arithmetic, config }: Decoder, adapter: LoadedAdapter): AdapterGradients {
+  const { weights } = adapter;
   const flat = arithmetic.scratch.zeros('gradients', adapterNumbers(weights.tensors));
+  const known = viewsOf.get(flat);
+  if (known?.adapter === adapter) return known.gradients;
   const views = tensorViews(flat, weights.tensors);
   const data = (layer: number, projection: Parameters<typeof adapterTensorName>[1], part: 'A' | 'B'): Float32Array =>
     (views.get(adapterTensorName(layer, projection, part)) as HostTensor).data;
@@ -56,7 +62,9 @@ function zeroGradients({ arithmetic, config }: Decoder, { weights }: LoadedAdapt
     a: data(layer, projection, 'A'),
     b: data(layer, projection, 'B'),
   }));
-  return { flat, head: views.get(HEAD_TENSOR)?.data ?? null, layers };
+  const gradients = { flat, head: views.get(HEAD_TENSOR)?.data ?? null, layers };
+  viewsOf.set(flat, { adapter, gradients });
+  return gradients;
 }
 
 /**

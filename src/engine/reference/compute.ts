@@ -2,6 +2,7 @@
  * What an engine asks of whatever computes for it, beside bookkeeping and updates, which stay with the engine
  * (hostEngine.ts). `LocalCompute` does it in this thread, on any arithmetic.
  */
+import type { FrozenWeights } from './packedTensor';
 import type {
   AdapterId,
   AdapterWeights,
@@ -10,7 +11,6 @@ import type {
   GenerateRequest,
   GenerateResult,
   HostTensor,
-  ModelWeights,
   ScoreRequest,
 } from '../types';
 import { HEAD_TENSOR } from '../peft';
@@ -73,7 +73,7 @@ export class LocalCompute implements Compute {
 
   constructor(
     arithmetic: Arithmetic,
-    weights: ModelWeights,
+    weights: FrozenWeights,
     private readonly options: ComputeOptions,
   ) {
     this.decoder = decoderOf(weights, options.maxLength, options.cache, arithmetic);
@@ -82,6 +82,11 @@ export class LocalCompute implements Compute {
 
   get saturated(): number {
     return this.decoder.saturation.saturated;
+  }
+
+  /** Rows that have room for their keys and values. */
+  get rows(): number {
+    return this.caches.made;
   }
 
   get bytes(): number {
@@ -197,8 +202,16 @@ export class LocalCompute implements Compute {
 /** Caches of whole length, each used by one row after the other. */
 function cachePool(decoder: Decoder, maxLength: number): CachePool {
   const free: KvCache[] = [];
+  let made = 0;
+  const make = (): KvCache => {
+    made++;
+    return createCache(decoder, maxLength);
+  };
   return {
-    take: () => free.pop() ?? createCache(decoder, maxLength),
+    get made() {
+      return made;
+    },
+    take: () => free.pop() ?? make(),
     give: (cache) => void free.push(cache),
   };
 }

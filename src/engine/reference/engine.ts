@@ -5,7 +5,7 @@
 import { cacheDtype } from '../plan';
 import { resolveMaxLength } from '../requests';
 import { collect, type ModelStream, type ReadOptions } from '../stream';
-import type { EngineOptions, ModelWeights, TensorError } from '../types';
+import type { EngineOptions, ModelConfig, ModelWeights, TensorError } from '../types';
 import { LocalCompute, type ComputeOptions } from './compute';
 import { HostEngine, totalBytes } from './hostEngine';
 import { plainArithmetic } from './plain';
@@ -32,16 +32,21 @@ export async function readHostModel(
   options: EngineOptions,
   reading: ReadOptions,
 ): Promise<HostModel> {
-  const maxLength = resolveMaxLength(model.config, options);
   const dtype = options.dtype ?? 'f32';
+  const resolved = resolveHost(model.config, options);
   const packing = new PackingErrors();
   const weights =
     'read' in model
       ? await collect(quantiseStream(model, dtype, packing), reading)
       : quantiseWeights(model, dtype, packing);
-  const maxRows = Math.max(1, options.maxRows ?? DEFAULT_MAX_ROWS);
-  const resolved = { maxRows, maxLength, cache: cacheDtype(options, 'f32') };
   return { weights, errors: packing.errors, resolved };
+}
+
+/** Options of a host engine with their defaults. @throws RequestError for impossible ones */
+export function resolveHost(config: ModelConfig, options: EngineOptions): ComputeOptions {
+  const maxLength = resolveMaxLength(config, options);
+  const maxRows = Math.max(1, options.maxRows ?? DEFAULT_MAX_ROWS);
+  return { maxRows, maxLength, cache: cacheDtype(options, 'f32') };
 }
 
 export class ReferenceEngine extends HostEngine {

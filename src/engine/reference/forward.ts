@@ -67,12 +67,12 @@ export async function forwardSpans(
 }
 
 /** out[N, D] = rows of the embedding matrix. */
-function embed(out: Float32Array, { config, embedding }: Decoder, spans: readonly Span[]): void {
+function embed(out: Float32Array, { arithmetic, config, embedding }: Decoder, spans: readonly Span[]): void {
   const D = config.hiddenSize;
   let row = 0;
   for (const { ids } of spans) {
     for (let t = 0; t < ids.length; t++, row++) {
-      out.set(embedding.data.subarray(ids[t] * D, (ids[t] + 1) * D), row * D);
+      arithmetic.row(out, row * D, embedding, ids[t]);
     }
   }
 }

@@ -32,6 +32,8 @@ export interface RowWatch extends Pick<GenerateOptions, 'signal' | 'onTokens'> {
 
 /** Room for the keys and values of rows. */
 export interface CachePool {
+  /** How many there are, taken or not. */
+  readonly made: number;
   take(): KvCache;
   give(cache: KvCache): void;
 }

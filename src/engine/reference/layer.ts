@@ -52,6 +52,8 @@ export interface LayerActivations {
   gate: Float32Array;
   up: Float32Array;
   act: Float32Array;
+  /** [N, F] σ(gate) with `keep`, else null: the exponential is what SwiGLU costs */
+  sigma: Float32Array | null;
 }
 
 /** @param keep set apart per layer for a backward; otherwise all layers share */
@@ -85,6 +87,7 @@ export function layerActivations(
     gate: get('gate', N * F),
     up: get('up', N * F),
     act: get('act', N * F),
+    sigma: keep ? get('sigma', N * F) : null,
   };
 }
 
@@ -143,7 +146,7 @@ export async function layerForward(
   arithmetic.rmsnormForward(a.mlpIn, a.mlpRstd, a.middle, weights.postAttentionNorm, N, D, eps);
   await project(a.gate, a.mlpIn, 'gate_proj');
   await project(a.up, a.mlpIn, 'up_proj');
-  arithmetic.swigluForward(a.act, a.gate, a.up);
+  arithmetic.swigluForward(a.act, a.gate, a.up, a.sigma);
   await project(branch, a.act, 'down_proj');
   arithmetic.add(output, a.middle, branch);
 }

@@ -45,7 +45,7 @@ export async function layerBackward(
   await project(dact, dx, a.act, 'down_proj');
   const dgate = scratch.get('dgate', T * F);
   const dup = scratch.get('dup', T * F);
-  arithmetic.swigluBackward(dgate, dup, dact, a.gate, a.up);
+  arithmetic.swigluBackward(dgate, dup, dact, a.gate, a.up, a.sigma as Float32Array);
   const dnorm = scratch.zeros('dnorm', T * D);
   await project(dnorm, dgate, a.mlpIn, 'gate_proj');
   await project(dnorm, dup, a.mlpIn, 'up_proj');

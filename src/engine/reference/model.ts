@@ -2,7 +2,8 @@
 import { EMBEDDING_NAME, HEAD_NAME, projectionName, projectionShape } from '../config';
 import { adapterScaling, adapterTensorName } from '../peft';
 import { PROJECTIONS } from '../types';
-import type { AdapterWeights, CacheDtype, HostTensor, ModelConfig, ModelWeights, Projection } from '../types';
+import type { FrozenTensor, FrozenWeights } from './packedTensor';
+import type { AdapterWeights, CacheDtype, HostTensor, ModelConfig, Projection } from '../types';
 import type { Arithmetic, Matrix } from './arithmetic';
 import type { AttentionShape } from './attention';
 import type { SaturationCount } from './quantise';
@@ -59,17 +60,16 @@ export interface LoadedAdapter {
 
 /** @param positions longest sequence */
 export function decoderOf(
-  weights: ModelWeights,
+  weights: FrozenWeights,
   positions: number,
   cache: CacheDtype,
   arithmetic: Arithmetic,
 ): Decoder {
   const { config, tensors } = weights;
-  const data = (name: string): Float32Array => (tensors.get(name) as HostTensor).data;
-  const vector = (name: string): Float32Array => arithmetic.vector(data(name));
-  const matrix = (name: string, rows: number, columns: number): Matrix => arithmetic.matrix(data(name), rows, columns);
+  const vector = (name: string): Float32Array => arithmetic.vector((tensors.get(name) as HostTensor).data);
+  const matrix = (name: string): Matrix => arithmetic.frozen(tensors.get(name) as FrozenTensor);
   const { cos, sin } = ropeTable(config, positions);
-  const embedding = matrix(EMBEDDING_NAME, config.vocabSize, config.hiddenSize);
+  const embedding = matrix(EMBEDDING_NAME);
   return {
     arithmetic,
     config,
@@ -80,7 +80,7 @@ export function decoderOf(
     embedding,
     layers: Array.from({ length: config.numLayers }, (_, layer) => decoderLayer(config, layer, vector, matrix)),
     norm: vector('model.norm.weight'),
-    head: config.tieWordEmbeddings ? embedding : matrix(HEAD_NAME, config.vocabSize, config.hiddenSize),
+    head: config.tieWordEmbeddings ? embedding : matrix(HEAD_NAME),
   };
 }
 
@@ -88,14 +88,14 @@ function decoderLayer(
   config: ModelConfig,
   layer: number,
   vector: (name: string) => Float32Array,
-  matrix: (name: string, rows: number, columns: number) => Matrix,
+  matrix: (name: string) => Matrix,
 ): DecoderLayer {
   const prefix = `model.layers.${layer}`;
   const linear = (projection: Projection): Linear => {
     const [outputs, inputs] = projectionShape(config, projection);
     const biased = config.qkvBias && 'qkv'.includes(projection[0] as string);
     return {
-      weight: matrix(projectionName(layer, projection), outputs, inputs),
+      weight: matrix(projectionName(layer, projection)),
       bias: biased ? vector(projectionName(layer, projection, 'bias')) : null,
       inputs,
       outputs,

@@ -1,5 +1,6 @@
 /** The oracle's arithmetic: plain TypeScript on arrays of the host. */
 import type { Arithmetic, Matrix, Scratch } from './arithmetic';
+import { isPacked, unpacked } from './packedTensor';
 import { attentionBackward, attentionForward } from './attention';
 import { crossEntropyInPlace, logProbability } from './crossEntropy';
 import { matmulAdd, matmulOuterAdd, matmulTransposed } from './matmul';
@@ -8,6 +9,13 @@ import { rotate } from './rope';
 import { swigluBackward, swigluForward } from './swiglu';
 
 const f = Math.fround;
+
+/** `data` is [rows, columns]. */
+interface PlainMatrix extends Matrix {
+  readonly data: Float32Array;
+}
+
+const dataOf = (matrix: Matrix): Float32Array => (matrix as PlainMatrix).data;
 
 /** Arrays that live as long as the engine and grow on demand, so that steps do not allocate. */
 class GrowingScratch implements Scratch {
@@ -41,12 +49,20 @@ export function plainArithmetic(): Arithmetic {
   return {
     scratch,
     room: (length) => new Float32Array(length),
-    matrix: (data, rows, columns): Matrix => ({ data, rows, columns }),
+    frozen(tensor): PlainMatrix {
+      const [rows, columns] = tensor.shape as [number, number];
+      return { data: isPacked(tensor) ? unpacked(tensor) : tensor.data, rows, columns };
+    },
+    matrix: (data, rows, columns): PlainMatrix => ({ data, rows, columns }),
     releaseMatrix: () => {},
     vector: (data) => data,
 
-    product: (y, x, w, T) => matmulTransposed(y, x, w.data, T, w.columns, w.rows),
-    productBack: (dx, dy, w, T) => matmulAdd(dx, dy, w.data, T, w.rows, w.columns),
+    row(out, at, w, index) {
+      const [data, D] = [dataOf(w), w.columns];
+      for (let i = 0; i < D; i++) out[at + i] = data[index * D + i];
+    },
+    product: (y, x, w, T) => matmulTransposed(y, x, dataOf(w), T, w.columns, w.rows),
+    productBack: (dx, dy, w, T) => matmulAdd(dx, dy, dataOf(w), T, w.rows, w.columns),
     outerAdd: matmulOuterAdd,
     addBias(y, bias, T) {
       const O = bias.length;

@@ -130,20 +130,34 @@ function quantiseGroup(
   dtype: 'int8' | 'int4',
   count: SaturationCount,
 ): void {
+  const scale = groupScale(data, from, to, dtype, count);
+  for (let i = from; i < to; i++) kept[i] = codeOf(data[i] as number, scale, dtype) * scale;
+}
+
+/** What the codes of a group are multiplied with: an f16 over 64, 0 where all weights are too small. */
+export function groupScale(
+  data: Float32Array,
+  from: number,
+  to: number,
+  dtype: 'int8' | 'int4',
+  count: SaturationCount,
+): number {
   let extreme = 0;
   for (let i = from; i < to; i++) {
     const value = data[i] as number;
     if (Math.abs(value) > Math.abs(extreme)) extreme = value;
   }
-  const [least, most] = dtype === 'int8' ? [-127, 127] : [-8, 7];
   const exact = dtype === 'int8' ? Math.fround(Math.abs(extreme) * INVERSE_127) : extreme / -8;
   if (Math.abs(exact) * SCALE_UNIT > LARGEST_F16) count.saturated++;
-  const scale = roundToHalf(clamp(exact * SCALE_UNIT, -LARGEST_F16, LARGEST_F16)) / SCALE_UNIT;
-  for (let i = from; i < to; i++) {
-    // In 64 bits the quotient is a tie only where the exact one is.
-    const q = scale === 0 ? 0 : clamp(roundToEven((data[i] as number) / scale), least, most);
-    kept[i] = q * scale;
-  }
+  return roundToHalf(clamp(exact * SCALE_UNIT, -LARGEST_F16, LARGEST_F16)) / SCALE_UNIT;
+}
+
+/** The whole number that a weight becomes: −127 to 127 of int8, −8 to 7 of int4. */
+export function codeOf(weight: number, scale: number, dtype: 'int8' | 'int4'): number {
+  if (scale === 0) return 0;
+  // In 64 bits the quotient is a tie only where the exact one is.
+  const nearest = roundToEven(weight / scale);
+  return dtype === 'int8' ? clamp(nearest, -127, 127) : clamp(nearest, -8, 7);
 }
 
 /** The nearest whole number, halves to the even one; |value| below 2^51. */

@@ -100,7 +100,7 @@ async function batchOf(track: TrainTrack, objective: Objective, step: number, pa
 /**
  * Step `step` of the job: trains every track with more than `step` batches, in place. An adapter whose loss or gradient is not
  * finite is not updated.
- * @param updated is told of every adapter that has new weights, before anything else is computed with them
+ * @param updated hears every adapter that has new weights, before anything else is computed with them
  * @throws NonFiniteError, DeadTrackError when all were looked at
  */
 export async function trainStep(

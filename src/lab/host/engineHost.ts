@@ -51,12 +51,15 @@ export interface ReadyEngine {
   report: EngineReport | null;
   /** Why the exact engine was chosen and not WebGPU; null where it was not. */
   fallbackReason: string | null;
+  /** There is a GPU, and a trial gave the reason. */
+  measured?: boolean;
 }
 
 export interface MadeEngine {
   engine: Engine;
   hash: string;
   fallbackReason: string | null;
+  measured?: boolean;
 }
 
 /** How much of a model has been read, in bytes of its weight files. */
@@ -82,9 +85,9 @@ export type ControlMessage = 'abort' | 'next' | 'leave';
 export interface EngineHostApi extends Pick<Engine, CallName> {
   /** What this device would be used as, without loading anything. */
   probe(): Promise<EngineSummary>;
-  /** @param port is told of the loading (`LoadProgress`) */
+  /** @param port hears of the loading (`LoadProgress`) */
   open(setup: EngineSetup, port?: MessagePort): Promise<ReadyEngine>;
-  /** The port is told of what is no error (`EngineNotice`), of every engine from now on, instead of a port before. */
+  /** The port hears what is no error (`EngineNotice`), of every engine from now on, instead of a port before. */
   watch(port: MessagePort): Promise<void>;
   /** Makes a folder known that a set-up can name from then on, until the page is reloaded. */
   addFolder(folder: ModelFolder): Promise<void>;
@@ -100,7 +103,7 @@ const REPORT_INTERVAL_MS = 100;
 /**
  * @param probe see `EngineHostApi.probe`
  * @param make loads a model and makes an engine for it; called again only when another set-up is asked for
- * @param pulse is told of all that gets done
+ * @param pulse hears of all that gets done
  */
 export function createEngineHost(
   probe: () => Promise<EngineSummary>,
@@ -160,6 +163,7 @@ export function createEngineHost(
         plan: made.engine.plan(),
         report: (await made.engine.report?.()) ?? null,
         fallbackReason: made.fallbackReason,
+        ...(made.measured && { measured: true }),
       };
     },
 

@@ -10,7 +10,7 @@ import { transfer, type Remote } from 'comlink';
 import type { ModelFolder } from '../../models/folder';
 import type { RunConfig } from '../../recipes/config';
 import type { KeepAdapters } from '../../store/keep';
-import type { RunRecord } from '../../store/types';
+import type { Repeated, RunRecord } from '../../store/types';
 import {
   failure,
   GaveUpError,
@@ -50,6 +50,7 @@ export class LabKeeper {
   readonly #engine: Supervised<EngineHostApi>;
   readonly #lab: Supervised<LabApi>;
   readonly #folders = new Map<string, ModelFolder>();
+  readonly #endpoints = new Map<string, string | null>();
   readonly #memory = new RunMemory();
   /** Of the run at work, and before there is one. */
   #restarts = new Restarts();
@@ -101,8 +102,12 @@ export class LabKeeper {
     }
   }
 
-  start(config: RunConfig, choice: EngineChoice, keep?: KeepAdapters): Promise<RunRecord> {
-    return this.#begin(choice, (lab) => lab.start(config, choice, keep));
+  start(config: RunConfig, choice: EngineChoice, keep?: KeepAdapters, repeats?: Repeated): Promise<RunRecord> {
+    return this.#begin(choice, (lab) => lab.start(config, choice, keep, repeats));
+  }
+
+  runAgain(runId: string, choice: EngineChoice): Promise<RunRecord> {
+    return this.#begin(choice, (lab) => lab.runAgain(runId, choice));
   }
 
   resume(runId: string, choice: EngineChoice): Promise<RunRecord> {
@@ -142,6 +147,11 @@ export class LabKeeper {
     return address;
   }
 
+  async allowEndpoint(origin: string, key: string | null): Promise<void> {
+    this.#endpoints.set(origin, key);
+    await this.call((lab) => lab.allowEndpoint(origin, key));
+  }
+
   /** Ends both workers, whatever they do. */
   end(): void {
     this.#disconnect();
@@ -176,6 +186,7 @@ export class LabKeeper {
       lab.connect(transfer(engine, [engine]), transfer(messages.port2, [messages.port2]), this.#parts.base),
     );
     for (const folder of this.#folders.values()) await this.#lab.call((lab) => lab.addFolder(folder));
+    for (const [origin, key] of this.#endpoints) await this.#lab.call((lab) => lab.allowEndpoint(origin, key));
     const pace = this.#pace;
     if (pace !== null) await this.#lab.call((lab) => lab.setPace(pace));
   }
@@ -235,7 +246,7 @@ export class LabKeeper {
         await this.#connect();
       }
     } catch (next) {
-      // Another failure of the lab comes here by itself.
+      // Another failure of the lab comes here too.
       if (next instanceof WorkerFailedError) return;
       this.#fail(next);
       this.#hear(IDLE);

@@ -68,6 +68,10 @@ export class RemoteEngine extends passingBase(CALLS) implements Engine {
     return this.#ready.fallbackReason;
   }
 
+  get measured(): boolean {
+    return this.#ready.measured === true;
+  }
+
   async generate(requests: GenerateRequest[], options: GenerateOptions = {}): Promise<GenerateResult[]> {
     options.signal?.throwIfAborted();
     const { port1: port, port2 } = new MessageChannel();

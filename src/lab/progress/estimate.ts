@@ -10,9 +10,9 @@ export function speedKey(config: RunConfig, engine: EngineChoice): string {
   return `${config.model} ${String(settingOf(config, 'dtype'))} ${String(settingOf(config, 'cache'))} ${engine}`;
 }
 
-/** Seconds that the work takes at this speed. Datasets depend on what the agents say, so it is an estimate. */
+/** Seconds that the engine's work takes at this speed. Datasets depend on what the agents say, so it is an estimate. */
 export function secondsOf(
-  work: WorkEstimate,
+  work: Pick<WorkEstimate, 'generatedTokens' | 'trainedTokens'>,
   speed: Pick<DeviceSpeed, 'secondsPerGeneratedToken' | 'secondsPerTrainedToken'>,
 ): number {
   return work.generatedTokens * speed.secondsPerGeneratedToken + work.trainedTokens * speed.secondsPerTrainedToken;

@@ -82,7 +82,7 @@ export class ProgressMeter {
 
   /** @param next another job of the same iteration begins: its part is the next one of its kind */
   #enter(fits: (work: Work) => boolean, next = false): void {
-    const from = next ? this.#part + 1 : 0;
+    const from = next ? this.#part + 1 : this.#part;
     const index = this.#work.findIndex((work, at) => at >= from && fits(work));
     if (index <= this.#part) return;
     this.#part = index;
@@ -91,8 +91,18 @@ export class ProgressMeter {
   }
 }
 
+/** Shares of the work whose speeds are compared, and how many of them make a range. */
+const WINDOW = 0.02;
+const FEWEST_WINDOWS = 3;
+const MOST_WINDOWS = 12;
+
 /** Seconds left at the speed since this session began to compute; null while there is too little to tell. */
 export class RemainingTime {
+  /** Seconds that a whole run would take at the speed of each of the last windows. */
+  #windows: number[] = [];
+  #windowBusy = 0;
+  #windowFrom = 0;
+
   #startedAt: number | null = null;
   #startedFrom = 0;
   #idle = 0;
@@ -102,7 +112,7 @@ export class RemainingTime {
   startOnce(now: number, progress: number): void {
     if (this.#startedAt !== null) return;
     this.#startedAt = now;
-    this.#startedFrom = progress;
+    this.#startedFrom = this.#windowFrom = progress;
   }
 
   /** Pauses do not count. */
@@ -114,9 +124,31 @@ export class RemainingTime {
     }
   }
 
+  /** Milliseconds of work since the start. */
+  #busy(now: number): number {
+    return this.#startedAt === null ? 0 : (this.#idleSince ?? now) - this.#startedAt - this.#idle;
+  }
+
+  /**
+   * Seconds left at the fastest and at the slowest of the last parts of the work: parts of a run differ, and so does a busy computer. null
+   * while fewer than three are done.
+   */
+  range(now: number, progress: number): [number, number] | null {
+    const done = progress - this.#windowFrom;
+    if (this.#startedAt !== null && done >= WINDOW) {
+      const busy = this.#busy(now);
+      this.#windows = [...this.#windows, (busy - this.#windowBusy) / 1_000 / done].slice(-MOST_WINDOWS);
+      this.#windowBusy = busy;
+      this.#windowFrom = progress;
+    }
+    if (this.#windows.length < FEWEST_WINDOWS) return null;
+    const left = 1 - progress;
+    return [left * Math.min(...this.#windows), left * Math.max(...this.#windows)];
+  }
+
   secondsLeft(now: number, progress: number): number | null {
     if (this.#startedAt === null) return null;
-    const busy = (this.#idleSince ?? now) - this.#startedAt - this.#idle;
+    const busy = this.#busy(now);
     const done = progress - this.#startedFrom;
     if (busy < 3_000 || done < 0.01) return null;
     return ((busy / 1_000) * (1 - progress)) / done;

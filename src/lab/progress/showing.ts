@@ -74,7 +74,7 @@ export class Showing {
     return this.#stages.find(fits)?.id;
   }
 
-  #turnTo({ at, layer }: Question, seats: number): boolean {
+  #turnTo({ at, layer, agent }: Question, seats: number): boolean {
     const { partial: before } = this;
     const { purpose, learner, iteration, problem } = at;
     const same = before?.problem === problem && groupName(before) === groupName({ purpose, learner, iteration });
@@ -82,7 +82,7 @@ export class Showing {
     if (same && before.round === round) return false;
     const earlier = same && round > before.round ? [...(before.earlier ?? []), before.texts] : [];
     const texts = Array.from({ length: seats }, () => '');
-    this.partial = { purpose, learner, iteration, problem, round, texts, earlier };
+    this.partial = { purpose, learner, iteration, problem, round, agent, texts, earlier };
     return true;
   }
 

@@ -64,7 +64,7 @@ export class RunControl {
     if (this.#pace > 0) this.#beats += beats;
   }
 
-  /** Goes on until `ended` is told of this unit. */
+  /** Goes on until `ended` hears of this unit. */
   step(unit: StepUnit): void {
     if (this.stopped) return;
     this.#release();

@@ -47,7 +47,10 @@ export function pacedRuntime(
     },
     createAdapter: (name, config, seed) => runtime.createAdapter(name, config, seed),
     adapterHash: (name, job) => runtime.adapterHash(name, job),
-    ...(runtime.score && { score: (questions) => (runtime.score as NonNullable<Runtime['score']>)(questions) }),
+    ...(runtime.merge && { merge: (job) => (runtime.merge as NonNullable<Runtime['merge']>)(job) }),
+    ...(runtime.score && { score: runtime.score.bind(runtime) }),
+    ...(runtime.embed && { embed: runtime.embed.bind(runtime) }),
+    ...(runtime.reward && { reward: runtime.reward.bind(runtime) }),
     describe: () => runtime.describe(),
   };
 }

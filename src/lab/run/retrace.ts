@@ -14,7 +14,7 @@ export class Retrace {
 
   /**
    * @param repeats does the runtime repeat itself? Where it does, no job may have been superseded
-   * @param passing is told of each stored event that is passed over
+   * @param passing hears each stored event that is passed over
    */
   constructor(stored: readonly RunEvent[], repeats: boolean, passing: (event: RunEvent, index: number) => void) {
     this.#stored = stored;

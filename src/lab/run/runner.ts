@@ -7,6 +7,7 @@ import type { Engine } from '../../engine/types';
 import type { JobSuperseded, RunEvent } from '../../events';
 import { LogDigest } from '../../log/digest';
 import type { RunConfig } from '../../recipes/config';
+import { RecordedJudge, type HumanJudge } from '../../recipes/human';
 import { runRecipe } from '../../recipes/run';
 import type { Recipe } from '../../recipes/types';
 import { RecordedRuntime } from '../../runtimes/recorded';
@@ -14,11 +15,11 @@ import type { Runtime } from '../../runtimes/types';
 import { OldFormatError, StoredRunError, type StorageFullError } from '../../store/errors';
 import { jobOf, type KeepAdapters } from '../../store/keep';
 import { readLog, requireNewestFormat } from '../../store/readBack';
-import type { RunRecord, RunStore, StoredAdapter, StoredProblems } from '../../store/types';
+import type { Checkpoint, Repeated, RunRecord, RunStore, StoredAdapter, StoredProblems } from '../../store/types';
 import type { Task } from '../../tasks/types';
 import { RunControl, StoppedError } from './control';
 import { EngineReplacedError } from '../errors';
-import { newRunIdentity } from './names';
+import { newRunIdentity, type RunIdentity } from './names';
 import { ProgressMeter } from '../progress/meter';
 import { Retrace } from './retrace';
 import { RunLog } from './runLog';
@@ -34,6 +35,8 @@ export interface RunnerParts {
   /** Where the runtime's adapters are, under the names the events use. */
   adapters: Pick<Engine, 'exportAdapter' | 'importAdapter'>;
   store: RunStore;
+  /** Whom a recipe asks that asks a person. */
+  human?: HumanJudge | undefined;
   control?: RunControl;
   /** Each event as it comes, first those that are replayed. `stored` = it was in the log already. */
   onEvent?: (event: RunEvent, index: number, stored: boolean) => void;
@@ -55,9 +58,17 @@ export async function createRun(
   config: RunConfig,
   identity = newRunIdentity(),
   keepAdapters?: KeepAdapters,
+  repeats?: Repeated,
 ): Promise<RunRecord> {
+  const record = { ...newRecord(config, identity), ...(keepAdapters && { keepAdapters }), ...(repeats && { repeats }) };
+  await store.create(record);
+  return record;
+}
+
+/** The record of a run without events. */
+export function newRecord(config: RunConfig, identity: RunIdentity): RunRecord {
   const now = Date.now();
-  const record: RunRecord = {
+  return {
     schema: 1,
     ...identity,
     created: now,
@@ -69,10 +80,7 @@ export async function createRun(
     events: 0,
     digest: new LogDigest().hex,
     engine: '',
-    ...(keepAdapters && { keepAdapters }),
   };
-  await store.create(record);
-  return record;
 }
 
 /** One run at work. A runner is used once. */
@@ -108,13 +116,15 @@ export class Runner {
     const { store, problems, onRecord, onStorageFull, onRewritten } = this.#parts;
     const parts = { store, control: this.control, problems, onRecord, onStorageFull, onRewritten };
     let stored: RunEvent[];
+    let checkpoints: Checkpoint[];
     let log: RunLog;
     try {
       const record = await store.run(runId);
       const lines = await store.lines(runId);
       requireNewestFormat(record, lines[0]);
       stored = readLog(record, lines);
-      log = new RunLog(parts, record, stored, await store.checkpoints(runId));
+      checkpoints = await store.checkpoints(runId);
+      log = new RunLog(parts, record, stored, checkpoints);
       this.#log = log;
       this.#meter = new ProgressMeter(record.config);
       await log.hold();
@@ -125,7 +135,7 @@ export class Runner {
     }
     this.control.onHold = (held) => void this.#hold(log, held);
     try {
-      await this.#follow(log, stored);
+      await this.#follow(log, stored, checkpoints);
       await log.write(this.progress);
       await log.thin(true);
       return await log.update({ status: 'finished', progress: 1 });
@@ -139,11 +149,12 @@ export class Runner {
     if (this.#log && this.#log.pending > 0 && !this.control.paused) await this.#log.write(this.progress);
   }
 
-  async #follow(log: RunLog, stored: RunEvent[]): Promise<void> {
+  async #follow(log: RunLog, stored: RunEvent[], checkpoints: readonly Checkpoint[]): Promise<void> {
     const { recipe, runtime, task, adapters, store, control } = { ...this.#parts, control: this.control };
     const { id, config, digest: last } = log.record;
     const restore = async (name: string, iteration: number, job: string) =>
       adapters.importAdapter(name, await store.adapter(id, { name, iteration, job }));
+    const human = recipe.asksHuman?.(config) ? new RecordedJudge(stored, this.#parts.human) : undefined;
     const again: JobSuperseded[] = [];
     const superseded = (job: string, iteration: number, steps: number): void =>
       void again.push({ type: 'job-superseded', iteration, job, steps });
@@ -155,13 +166,13 @@ export class Runner {
       if (expected !== undefined && expected !== log.digest)
         throw new StoredRunError(`The stored log is damaged before event ${at + 1}: its digest differs.`);
     };
-    const digestAt = new Map((await store.checkpoints(id)).map(({ events, digest }) => [events, digest]));
+    const digestAt = new Map(checkpoints.map(({ events, digest }) => [events, digest]));
     const trace = new Retrace(stored, runtime.can.repeats, (event, at) => {
       passed(event, at);
       tell(event, at, true);
     });
     let iteration = 0;
-    for await (const event of runRecipe(recipe, { runtime: player, task, config })) {
+    for await (const event of runRecipe(recipe, { runtime: player, task, config, human })) {
       for (const begun of again.splice(0)) {
         trace.supersede(begun);
         log.add(begun);

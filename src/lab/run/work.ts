@@ -1,14 +1,19 @@
 /** The experiment at work: the recipe is played on the engine, and whoever watches is told how far it is. */
 import { recipeNamed } from '../../recipes';
+import type { EpisodeKey } from '../../events';
+import type { Shown } from '../../recipes/human';
 import type { Moment, Recipe } from '../../recipes/types';
 import type { Question } from '../../runtimes/types';
 import type { RunRecord, RunStore, StoredProblems } from '../../store/types';
 import type { Pulse } from '../../supervision';
 import type { Task } from '../../tasks/types';
 import { controlled, RunControl } from './control';
+import { Picking } from './picking';
 import type { LoadProgress } from '../host/engineHost';
 import { runtimeFor, type ModelParts } from '../setup/parts';
 import type { Outbox } from './outbox';
+import { seatedRuntimes } from '../../recipes/seats';
+import { closeVoices, openVoices, seatedOn, type VoiceOpeners, type Voices } from '../setup/voices';
 import { pacedRuntime } from './pacing';
 import { RemainingTime } from '../progress/meter';
 import type { RemoteEngine } from '../host/remoteEngine';
@@ -25,11 +30,14 @@ export interface WorkParts {
   problems?: StoredProblems | undefined;
   model: ModelParts;
   engine: RemoteEngine;
+  /** How runtimes beside the engine are opened. */
+  voices: VoiceOpeners;
 }
 
 export class Work {
   record: RunRecord;
   readonly control = new RunControl();
+  readonly #picking = new Picking(this.control.signal, (asking) => this.#waits(asking));
   /** Resolves when nothing is left to do, however it ended. */
   done: Promise<void> = Promise.resolve();
   readonly #outbox: Outbox;
@@ -44,7 +52,7 @@ export class Work {
   #activity: Activity | null = { kind: 'preparing', what: 'Loading the model' };
   #runner: Runner | null = null;
 
-  /** @param engine the one in use, for people; @param pulse is told of all that gets done */
+  /** @param engine the one in use, for people; @param pulse hears of all that gets done */
   constructor(record: RunRecord, outbox: Outbox, engine: () => EngineSummary | null, pulse: Pulse) {
     this.record = record;
     this.#outbox = outbox;
@@ -57,14 +65,17 @@ export class Work {
 
   get status(): LabStatus {
     const progress = this.#runner?.progress ?? this.record.progress;
+    const running = this.#state === 'running';
     return {
       state: this.#state,
       runId: this.record.id,
       activity: this.#activity,
       progress,
-      secondsLeft: this.#state === 'running' ? this.#time.secondsLeft(Date.now(), progress) : null,
+      secondsLeft: running ? this.#time.secondsLeft(Date.now(), progress) : null,
+      secondsRange: running ? this.#time.range(Date.now(), progress) : null,
       engine: this.#engine(),
       phase: this.#state === 'replaying' ? null : this.#showing.phase,
+      asking: this.#picking.pair,
     };
   }
 
@@ -89,6 +100,11 @@ export class Work {
     if (this.control.paused) return;
     this.control.pause();
     if (this.#state === 'running' || this.#state === 'replaying') this.#setState('pausing');
+  }
+
+  /** A person's pick of the pair on show. */
+  pick(at: EpisodeKey, shown: Shown): void {
+    this.#picking.answer(at, shown);
   }
 
   stop(): void {
@@ -116,21 +132,49 @@ export class Work {
   }
 
   /** Plays the recipe from where the stored log ends. @throws what the runner throws */
-  async play({ store, task, problems, model, engine: remote }: WorkParts): Promise<void> {
+  async play({ voices: openers, ...parts }: WorkParts): Promise<void> {
+    const { control, record } = this;
+    if (seatedRuntimes(record.config).length > 0) {
+      this.#activity = { kind: 'preparing', what: 'Opening the other runtimes' };
+      this.tell();
+    }
+    const voices = await openVoices(openers, record.config, {
+      signal: control.signal,
+      onText: (question, text) => this.#sampled(question, text),
+      onProgress: () => this.#pulse.worked(),
+      onDownload: (name, { phase, doneBytes, totalBytes, secondsLeft }) => {
+        const what = phase === 'verify' ? `Checking the files of ${name}` : `Downloading the files of ${name}`;
+        this.#activity = { kind: 'preparing', what, bytes: { doneBytes, totalBytes, secondsLeft } };
+        this.tell();
+      },
+    });
+    try {
+      await this.#play(parts, voices);
+    } finally {
+      await closeVoices(voices);
+    }
+  }
+
+  async #play(
+    { store, task, problems, model, engine: remote }: Omit<WorkParts, 'voices'>,
+    voices: Voices,
+  ): Promise<void> {
     const { control, record } = this;
     const { config } = record;
     const engine = controlled(remote, control);
     const { tokenizer, options } = model;
-    const runtime = runtimeFor(
+    const own = runtimeFor(
       config,
       { engine, tokenizer, hash: remote.modelHash, options },
       { onText: (question, text) => this.#sampled(question, text) },
     );
+    const runtime = seatedOn(own, config, voices);
     const runner = new Runner({
       recipe: this.#recipe,
       runtime: pacedRuntime(runtime, control, (moment, questions) => this.#enter(moment, questions)),
       task,
       adapters: engine,
+      human: this.#picking,
       store,
       problems,
       control,
@@ -157,6 +201,15 @@ export class Work {
     this.#runner = runner;
     this.#setState(record.events > 0 ? 'replaying' : 'running');
     await runner.run(record.id);
+  }
+
+  /** A person is waited for, or no longer: meanwhile nothing is expected to get done. */
+  #waits(asking: boolean): void {
+    this.#time.hold(Date.now(), asking);
+    this.#rest();
+    this.#rest = asking ? () => {} : this.#pulse.begin();
+    if (asking && this.#state === 'replaying') this.#state = 'running';
+    this.tell();
   }
 
   /** An event came: the work goes on. */

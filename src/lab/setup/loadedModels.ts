@@ -1,6 +1,8 @@
 /** The lab's models on its engine worker: made ready for runs, measured and checked. One is loaded at a time. */
 import { cacheDtype, planModel } from '../../engine/plan';
-import type { MemoryPlan } from '../../engine/types';
+import { readConfig } from '../../engine/stream';
+import type { MemoryPlan, ModelConfig } from '../../engine/types';
+import { modelAddress } from '../../models/address';
 import type { ModelFolder } from '../../models/folder';
 import { addFolder } from '../../models/source';
 import type { RunConfig } from '../../recipes/config';
@@ -8,9 +10,10 @@ import { needOf } from '../../recipes/work';
 import { SpeedMeter } from '../progress/speed';
 import type { LoadProgress } from '../host/engineHost';
 import type { EngineLink } from '../host/engineLink';
-import { checkModel, openParts, type ModelParts, type ModelSources, type ReadyTask } from './parts';
+import { checkModel, openParts, runtimeFor, type ModelParts, type ModelSources, type ReadyTask } from './parts';
 import { RemoteEngine } from '../host/remoteEngine';
 import { trainingSize, type Arithmetic } from './engineOptions';
+import type { SpotEngine } from '../stored/checkRun';
 import type { DeviceSpeed, EngineChoice, EngineSummary, ModelCheck, ModelCheckRequest } from '../types';
 
 /** Called while a model's files are read. */
@@ -41,6 +44,12 @@ export class LabModels {
     return (this.#engine ??= probed);
   }
 
+  /** Configuration of a run's model; its weights are not loaded. Rejects where the model is not at hand. */
+  async configOf({ model, ignoreConfig }: RunConfig): Promise<ModelConfig> {
+    const source = await this.#sources.openModel(modelAddress(model, this.#base));
+    return readConfig(source, { ignore: ignoreConfig ?? [] });
+  }
+
   /** Bytes that a run takes on a device; nothing is loaded. */
   async plan(config: RunConfig, ready: ReadyTask): Promise<MemoryPlan> {
     const arithmetic = await this.#arithmetic('auto');
@@ -59,6 +68,14 @@ export class LabModels {
     await this.#speeds.abandon();
     const model = await openParts(this.#sources, this.#base, config, ready, await this.#arithmetic(choice));
     return { model, engine: await this.#load(config, choice, model, onBytes) };
+  }
+
+  /** A run's model as what answers its calls. @throws as `open` */
+  async runtime(config: RunConfig, choice: EngineChoice, ready: ReadyTask, onBytes: OnBytes): Promise<SpotEngine> {
+    const { model, engine } = await this.open(config, choice, ready, onBytes);
+    const { tokenizer, options } = model;
+    const hash = engine.modelHash;
+    return { engine, hash, runtime: runtimeFor(config, { engine, tokenizer, hash, options }) };
   }
 
   /** This device's speed with a run's model. @param ready asked for when it is not known yet */
@@ -102,9 +119,9 @@ export class LabModels {
   }
 
   /** An engine for people. What only the adapter tells is known from the probe. */
-  async #summary({ info, fallbackReason }: RemoteEngine): Promise<EngineSummary> {
+  async #summary({ info, fallbackReason, measured }: RemoteEngine): Promise<EngineSummary> {
     const { kind, device } = info;
-    if (kind !== 'webgpu') return { kind, device, software: false, fallbackReason };
+    if (kind !== 'webgpu') return { kind, device, software: false, fallbackReason, ...(measured && { measured }) };
     const { software, arithmetic = 'f32' } = await this.#probe();
     return { kind, device, software, fallbackReason, arithmetic };
   }

@@ -1,7 +1,7 @@
 /** Which stored logs are damaged. Reading a log takes time, so each is read once, and few at a time. */
 import { LogReader } from '../../log/read';
 import { RunNotFoundError } from '../../store/errors';
-import { readableEvents } from '../../store/readBack';
+import { otherCount, readableEvents } from '../../store/readBack';
 import type { RunRecord, RunStore } from '../../store/types';
 
 /** Events that are read at once. */
@@ -58,5 +58,5 @@ async function damageIn(store: RunStore, run: RunRecord): Promise<string | null>
     if (error instanceof RunNotFoundError) return null;
     throw error;
   }
-  return found === run.events ? null : `${run.events} events were stored and ${found} can be found in a row`;
+  return otherCount(run, found);
 }

@@ -1,13 +1,18 @@
 /** The part of the lab that keeps: stored runs, and files of problems. */
-import { bundleRun } from '../../store/bundle';
+import type { AdapterWeights } from '../../engine/types';
+import { receiptOf } from '../../log/receipt';
+import { encodeLink, linkOf } from '../../share/link';
+import { bundleRun } from '../../share/writeBundle';
 import { RunNotFoundError } from '../../store/errors';
 import { thinRun, type KeepAdapters } from '../../store/keep';
 import type { ProblemsEntry, RunCondition, RunPatch, RunRecord, RunStore } from '../../store/types';
 import { DamageCheck } from './damage';
+import { exportedRun } from './exported';
 import { LabBusyError, LabStateError } from '../errors';
 import { keepProblems, readKeptProblems } from '../setup/problems';
+import { repeatVerdict } from './repeated';
 import { runName, storedRuns } from './runs';
-import type { LabMessage, ProblemsSummary, StoredRuns } from '../types';
+import type { ExportedFile, ExportRequest, LabMessage, ProblemsSummary, RepeatVerdict, StoredRuns } from '../types';
 
 export abstract class StoredLab {
   readonly #open: () => Promise<RunStore>;
@@ -54,6 +59,14 @@ export abstract class StoredLab {
     this.tell({ type: 'deleted', runId });
   }
 
+  async adapter(runId: string, iteration: number, name: string): Promise<AdapterWeights> {
+    const store = await this.openStore();
+    // Where several jobs of an iteration trained it, the last one counts.
+    const kept = (await store.adapters(runId)).findLast((one) => one.iteration === iteration && one.name === name);
+    if (!kept) throw new LabStateError('The matrices of this iteration were not kept in this browser.');
+    return store.adapter(runId, kept);
+  }
+
   async condition(runId: string): Promise<RunCondition> {
     return (await this.openStore()).condition(runId);
   }
@@ -94,8 +107,30 @@ export abstract class StoredLab {
     await (await this.openStore()).deleteProblems(sha256);
   }
 
+  async link(runId: string): Promise<string> {
+    const store = await this.openStore();
+    const { config, digest, status } = await store.run(runId);
+    const events = await store.events(runId);
+    const [started] = events;
+    return encodeLink(
+      linkOf(config, {
+        ...(started?.type === 'run-started' && { started }),
+        ...(status === 'finished' && { receipt: { ...receiptOf(events), digest } }),
+      }),
+    );
+  }
+
+  async verdict(runId: string): Promise<RepeatVerdict> {
+    const store = await this.openStore();
+    return repeatVerdict(store, await store.run(runId));
+  }
+
   async bundle(runId: string): Promise<Uint8Array> {
     return bundleRun(await this.openStore(), runId);
+  }
+
+  async exported(runId: string, request: ExportRequest): Promise<ExportedFile> {
+    return exportedRun(await this.openStore(), runId, request);
   }
 
   protected openStore(): Promise<RunStore> {

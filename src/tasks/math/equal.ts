@@ -28,11 +28,19 @@ export function sameFormula(a: string, b: string, budget = new Budget()): boolea
     const [name, other] = [ownerOf(left), ownerOf(right)];
     // Values of two variables are two answers; a bare value answers for either.
     if (name !== null && other !== null && name !== other) return false;
-    return sameMembers(membersOf(left), membersOf(right), budget);
+    // "1, 2" does not say which of x and y is 1.
+    if (ownersOf(left) > 1 !== ownersOf(right) > 1) return false;
+    return sameMembers(membersOf(left, budget), membersOf(right, budget), budget);
   } catch (error) {
     if (error instanceof NoFormula || error instanceof OutOfSteps) return false;
     throw error;
   }
+}
+
+/** How many variables a list gives a value of its own. */
+function ownersOf(tree: Tree): number {
+  const names = isCall(tree, 'List') ? tree.args.map((item) => assigned(item)?.name) : [];
+  return new Set(names.filter((name) => name !== undefined)).size;
 }
 
 /** The one variable of which an answer says values: x of "x = 1, x = 2". */
@@ -42,9 +50,9 @@ function ownerOf(tree: Tree): string | null {
 }
 
 /** What an answer consists of: the members of a list or set, both values of a ±, or the one thing that it is. */
-function membersOf(tree: Tree): Tree[] {
+function membersOf(tree: Tree, budget: Budget): Tree[] {
   const inner = assigned(tree)?.value ?? tree;
-  if (isCall(inner, 'Set')) return inner.args.flatMap(bothSigns);
+  if (isCall(inner, 'Set')) return distinct(inner.args.flatMap(bothSigns), budget);
   const items = (isCall(tree, 'List') ? tree.args : [tree]).flatMap(bothSigns);
   const names = new Set(items.map((item) => assigned(item)?.name).filter((name) => name !== undefined));
   const plain = items.length > 1 || symbolsOf(assigned(tree)?.value ?? tree).size === 0;
@@ -100,6 +108,12 @@ function withSigns(tree: Tree, next: () => number): Tree {
   return negative ? call('Negate', ...args) : (args[0] as Tree);
 }
 
+/** The members of a set, each once; a list counts what it says twice. */
+function distinct(members: readonly Tree[], budget: Budget): Tree[] {
+  if (members.length > MAX_MEMBERS) return [...members];
+  return members.filter((member, i) => !members.slice(0, i).some((other) => sameItem(member, other, budget)));
+}
+
 /** Every member of one has a partner of its own in the other. */
 function sameMembers(a: readonly Tree[], b: readonly Tree[], budget: Budget): boolean {
   if (a.length !== b.length || a.length > MAX_MEMBERS) return false;
@@ -130,7 +144,8 @@ function sameTree(a: Tree, b: Tree, budget: Budget): boolean {
   if (value !== null) return value;
   if (a.kind !== 'call' || b.kind !== 'call') return a.kind === 'symbol' && b.kind === 'symbol' && a.name === b.name;
   if (a.op !== b.op) return false;
-  if (a.op === 'Set' || a.op === 'List') return sameMembers(a.args, b.args, budget);
+  if (a.op === 'Set') return sameMembers(distinct(a.args, budget), distinct(b.args, budget), budget);
+  if (a.op === 'List') return sameMembers(a.args, b.args, budget);
   if (a.op === '∪' || a.op === '∩') return sameMembers(operands(a, a.op), operands(b, b.op), budget);
   return a.args.length === b.args.length && a.args.every((arg, index) => sameTree(arg, b.args[index] as Tree, budget));
 }

@@ -56,6 +56,7 @@ const TEXTS = new Set('text textbf textit textrm texttt textnormal textsf mathrm
 const ALPHABETS = new Set('mathbb mathbf mathcal mathfrak vec hat tilde boldsymbol'.split(' '));
 /** Commands that are another's writing. */
 const WRITTEN: Readonly<Record<string, string>> = { dfrac: 'frac', tfrac: 'frac', cfrac: 'frac', dbinom: 'binom' };
+const ROW_SPACE = /^\*?\s?\[\s?-?\d*\.?\d*\s?(?:pt|em|ex|mm|cm|in)\s?\]|^\*/;
 /** Words of plain text that are no products of letters. */
 const PLAIN: ReadonlyMap<string, Token> = new Map<string, Token>([
   ...[...FUNCTIONS, 'sqrt'].map((name): [string, Token] => [name, { type: 'word', name }]),
@@ -195,6 +196,8 @@ class Lexer {
     this.at += 2;
     if (',;:! $%()[]'.includes(sign) || /\s/.test(sign)) return;
     if (!['\\', '{', '}', '|'].includes(sign)) throw new NoFormula(`\\${sign}`);
+    // The space below a row is layout.
+    if (sign === '\\') this.at += ROW_SPACE.exec(this.text.slice(this.at, this.at + 20))?.[0].length ?? 0;
     if (sign === '{') this.open++;
     if (sign === '}') this.open--;
     this.tokens.push({ type: 'op', name: `\\${sign}` });

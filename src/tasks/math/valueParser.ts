@@ -7,7 +7,14 @@ import { decimalOf } from '../numbers';
 /** Letters that name functions where a bracket follows. */
 const FUNCTION_NAMES = new Set(['f', 'g', 'h', 'F', 'G', 'P', 'Q']);
 
+/** Functions of an angle: in them a degree is π/180, elsewhere its sign is taken off. */
+const OF_ANGLES = new Set(['sin', 'cos', 'tan', 'cot', 'sec', 'csc']);
+const DEGREE = call('Divide', symbol('pi'), integer(180n));
+
 export abstract class ValueParser extends TokenReader {
+  /** Functions of an angle that are open here. */
+  private angles = 0;
+
   /** Items between separators. */
   protected abstract list(): Tree[];
   protected abstract relation(): Tree;
@@ -25,14 +32,14 @@ export abstract class ValueParser extends TokenReader {
     for (;;) {
       this.budget.spend();
       if (this.take('^')) {
-        if (this.degrees()) continue;
-        base = call('Power', base, this.argument());
+        base = this.degrees() ? this.inDegrees(base) : call('Power', base, this.argument());
       } else if (this.take('_')) base = call('Indexed', base, this.argument());
       else if (this.take("'")) base = call('Prime', base);
       else if (this.take('!')) base = this.factorial(base);
-      else if (this.peek()?.type === 'word' && /^(?:circ|degree)$/.test((this.peek() as { name: string }).name))
+      else if (this.peek()?.type === 'word' && /^(?:circ|degree)$/.test((this.peek() as { name: string }).name)) {
         this.at++;
-      else break;
+        base = this.inDegrees(base);
+      } else break;
     }
     return base;
   }
@@ -44,7 +51,12 @@ export abstract class ValueParser extends TokenReader {
     return call(double ? 'DoubleFactorial' : 'Factorial', base);
   }
 
-  /** ^\circ and ^{\circ} are degrees, which are taken off. */
+  /** 30° is 30, but sin 30° is no sin 30. */
+  private inDegrees(value: Tree): Tree {
+    return this.angles > 0 ? call('Multiply', value, DEGREE) : value;
+  }
+
+  /** Takes ^\circ and ^{\circ}. */
   private degrees(): boolean {
     const braced = this.isOp('{') ? 1 : 0;
     const token = this.tokens[this.at + braced];
@@ -174,7 +186,10 @@ export abstract class ValueParser extends TokenReader {
   private applied(name: string): Tree {
     const base = this.take('_') ? this.argument() : null;
     const exponent = this.take('^') ? this.argument() : null;
+    const ofAngle = OF_ANGLES.has(name) ? 1 : 0;
+    this.angles += ofAngle;
     const argument = this.isOp('(') ? this.factor() : this.run();
+    this.angles -= ofAngle;
     const inverse = exponent && isCall(exponent, 'Negate') && ['sin', 'cos', 'tan'].includes(name);
     if (inverse) return call(`arc${name}`, argument);
     const op = name === 'lg' ? 'log' : name;

@@ -1,5 +1,5 @@
 /** Everything a chart needs beside its size: the same object is drawn, read aloud, shown as a table and exported. */
-import type { DataTable } from '../readings/table';
+import type { DataTable } from '../../share/exports/table';
 import { formatValue, type ChartSeries, type ValueFormat } from './types';
 
 export interface ChartData {
@@ -9,7 +9,7 @@ export interface ChartData {
   yLabel: string;
   format: ValueFormat;
   series: ChartSeries[];
-  /** What the error bars are, for example "± standard error"; left out when there are none. */
+  /** What the error bars are, for example "95 % interval"; left out when there are none. */
   errors?: string;
   /** Values that the y axis must hold. */
   include?: number[];
@@ -17,8 +17,6 @@ export interface ChartData {
   reference?: number;
   /** x values are whole numbers. */
   integerX?: boolean;
-  /** Series in rows of so many make a table; without it the legend is a list. */
-  legendColumns?: number;
   /** How to read it, in a line. */
   reading?: string;
   /** Vertical marks with a name, such as where an iteration begins. */

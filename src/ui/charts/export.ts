@@ -1,6 +1,8 @@
 /** Saving a chart: picture as SVG or PNG, numbers as CSV or JSON. Everything is made in the page; nothing is fetched. */
 import { download } from '../download';
-import { fileName, toCsv, toRecords, type DataTable } from '../readings/table';
+import { fileName } from '../../share/exports/names';
+import { NOTE_NAME, noteText, pngWithNote, type PictureNote } from '../../share/exports/picture';
+import { toCsv, toRecords, type DataTable } from '../../share/exports/table';
 
 export function exportCsv(title: string, table: DataTable): void {
   download(fileName(title, 'csv'), toCsv(table), 'text/csv');
@@ -14,26 +16,32 @@ export function exportJson(title: string, table: DataTable): void {
   );
 }
 
-export function exportSvg(title: string, svg: SVGSVGElement, legend: readonly LegendEntry[]): void {
-  download(fileName(title, 'svg'), svgDocument(title, svg, legend), 'image/svg+xml');
+/** A picture that is saved: what is drawn, and what its file says of it. */
+export interface Picture {
+  /** Of the file. */
+  name: string;
+  svg: SVGSVGElement;
+  legend: readonly LegendEntry[];
+  note: PictureNote;
+}
+
+export function exportSvg(picture: Picture): void {
+  download(fileName(picture.name, 'svg'), svgDocument(picture), 'image/svg+xml');
 }
 
 /** @param scale pixels of the file per pixel of the page. */
-export async function exportPng(
-  title: string,
-  svg: SVGSVGElement,
-  legend: readonly LegendEntry[],
-  scale = 2,
-): Promise<void> {
+export async function exportPng(picture: Picture, scale = 2): Promise<void> {
   const image = new Image();
-  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svgDocument(title, svg, legend))}`;
+  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svgDocument(picture))}`;
   await image.decode();
   const canvas = document.createElement('canvas');
   canvas.width = image.width * scale;
   canvas.height = image.height * scale;
   canvas.getContext('2d')?.drawImage(image, 0, 0, canvas.width, canvas.height);
   const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, 'image/png'));
-  if (blob) download(fileName(title, 'png'), blob);
+  if (!blob) return;
+  const noted = pngWithNote(new Uint8Array(await blob.arrayBuffer()), picture.note);
+  download(fileName(picture.name, 'png'), new Blob([noted], { type: 'image/png' }));
 }
 
 export interface LegendEntry {
@@ -49,6 +57,9 @@ const NAMESPACE = 'http://www.w3.org/2000/svg';
 const HEADER = 34;
 const LINE = 18;
 const PADDING = 10;
+/** Of the lines about runs: height, and the width of a character, about. */
+const SMALL_LINE = 14;
+const CHARACTER = 5.8;
 /** What the page's style sheets may say about a shape or a text. */
 const PROPERTIES = [
   'fill',
@@ -67,10 +78,11 @@ const PROPERTIES = [
 ];
 
 /**
- * A drawing as a file of its own: computed colours and fonts on each element, title above, legend below, the surface it was seen
- * on behind it. Elements marked data-export="no" (cursor, hover) are left out.
+ * A drawing as a file of its own: computed colours and fonts on each element, title above, legend below it, then which runs it shows and
+ * what the error bars are, the surface it was seen on behind it. The same and the runs' links stand in its metadata. Elements marked
+ * data-export="no" (cursor, hover) are left out.
  */
-export function svgDocument(title: string, svg: SVGSVGElement, legend: readonly LegendEntry[]): string {
+export function svgDocument({ svg, legend, note }: Picture): string {
   const width = svg.clientWidth || svg.viewBox.baseVal.width;
   const height = svg.clientHeight || svg.viewBox.baseVal.height;
   const copy = svg.cloneNode(true) as SVGSVGElement;
@@ -79,18 +91,53 @@ export function svgDocument(title: string, svg: SVGSVGElement, legend: readonly 
 
   const surface = getComputedStyle(svg);
   const ink = surface.getPropertyValue('--ink').trim() || 'black';
-  const total = HEADER + height + legend.length * LINE + 10;
+  const said = noteLines(note, Math.floor(width / CHARACTER));
+  const below = HEADER + height + legend.length * LINE + 10;
+  const total = below + said.length * SMALL_LINE + (said.length > 0 ? 6 : 0);
   const full = width + 2 * PADDING;
   const root = element('svg', { width: full, height: total, viewBox: `0 0 ${full} ${total}` });
   root.append(
+    described('title', note.title),
+    described('desc', noteText(note)),
+    described('metadata', JSON.stringify(note), NOTE_NAME),
     element('rect', { width: full, height: total, fill: surface.getPropertyValue('--panel').trim() || 'white' }),
   );
-  root.append(text(title, { x: PADDING, y: 22, fill: ink, 'font-size': 15, 'font-weight': 600 }));
+  root.append(text(note.title, { x: PADDING, y: 22, fill: ink, 'font-size': 15, 'font-weight': 600 }));
   const body = element('g', { transform: `translate(${PADDING} ${HEADER})` });
   body.append(...copy.childNodes);
   root.append(body);
   legend.forEach((entry, i) => root.append(legendLine(entry, HEADER + height + (i + 0.5) * LINE, ink, svg)));
+  said.forEach((line, i) =>
+    root.append(text(line, { x: PADDING, y: below + (i + 0.8) * SMALL_LINE, fill: ink, 'font-size': 11 })),
+  );
   return new XMLSerializer().serializeToString(root);
+}
+
+/** Runs and error bars in lines of so many characters. */
+function noteLines({ runs, errors }: PictureNote, width: number): string[] {
+  const texts = [
+    ...runs.map(({ name, settings }) => (name === '' ? settings : `${name}: ${settings}`)),
+    ...(errors === null ? [] : [`Error bars: ${errors}`]),
+  ];
+  return texts.flatMap((text) => wrapped(text, width));
+}
+
+function wrapped(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
+
+/** A part of the document that is not drawn. */
+function described(name: string, content: string, id?: string): SVGElement {
+  const made = element(name, id === undefined ? {} : { id });
+  // What XML cannot hold.
+  made.textContent = content.replace(/[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, ' ');
+  return made;
 }
 
 function legendLine(

@@ -31,6 +31,10 @@ export interface ChartSeries extends SeriesStyle {
   points: ChartPoint[];
   /** Drawn faintly behind the others (a reference, a pinned run). */
   ghost?: boolean;
+  /** It does not change with x: its one point is drawn with a line across. */
+  baseline?: boolean;
+  /** Left out of the picture until a reader asks for it. */
+  further?: boolean;
 }
 
 /** How numbers on the y axis are written: a share as percent, a signed share as percentage points, or plainly. */

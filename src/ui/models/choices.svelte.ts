@@ -1,5 +1,6 @@
 /** The models that the next run can use. Small, because the first paint has it; `manager.svelte.ts` fills it later. */
-import { EMBEDDED_MODEL } from '../../recipes/presets';
+import { EMBEDDED_MODELS } from '../../recipes/presets';
+import { taskNamed } from '../../tasks';
 
 export interface ModelChoice {
   /** As `config.model` names it. */
@@ -9,8 +10,15 @@ export interface ModelChoice {
   ignore?: readonly string[];
 }
 
-/** The model that comes with the page. */
-export const OWN_MODEL: ModelChoice = { address: EMBEDDED_MODEL, label: 'Arithmetic 0.4M' };
+/** The models that come with the page, the default one first. */
+export const OWN_MODELS: readonly (ModelChoice & { knows: string })[] = EMBEDDED_MODELS.map(
+  ({ folder, label, task }) => ({ address: folder, label, knows: taskNamed(task).title.toLowerCase() }),
+);
+
+/** One that comes with the page; undefined for all others. */
+export function ownModel(address: string): (typeof OWN_MODELS)[number] | undefined {
+  return OWN_MODELS.find((own) => own.address === address);
+}
 
 class ModelChoices {
   /** Complete models in this browser, and folders of this visit. */

@@ -284,7 +284,8 @@ export class ModelManager {
 
   #offerChoices(): void {
     const stored = (this.shelf?.models ?? [])
-      .filter(({ complete }) => complete)
+      // Files for other runtimes are none that the engine can run.
+      .filter(({ complete, manifest }) => complete && !manifest?.seat)
       .map(({ id, manifest }) => ({ address: storedAddress(id), ignore: manifest?.ignore }));
     const folders = this.folders.map(({ address, config }) => ({ address, ignore: config.ignored }));
     const all = [...folders, ...stored];

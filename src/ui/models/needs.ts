@@ -1,5 +1,5 @@
 /** What a model takes on the device, for people who have not decided yet. */
-import { cacheDtype, planModel } from '../../engine/plan';
+import { cacheDtype, engineRoom, LEAST_BINDING, planModel, tooLargeFor } from '../../engine/plan';
 import { WEIGHT_DTYPES, type EngineOptions, type ModelConfig, type WeightDtype } from '../../engine/types';
 import { chatRows } from '../../lab/setup/engineOptions';
 import { bytesText } from '../bytes';
@@ -16,6 +16,8 @@ export interface Need {
   weights: number;
   /** With the caches, adapters and activations of a society that answers and learns. */
   total: number;
+  /** Why a device whose buffers hold LEAST_BINDING refuses it; null when it does not. */
+  refusal: string | null;
 }
 
 /**
@@ -31,12 +33,23 @@ export function deviceNeeds(config: ModelConfig, arithmetic: 'f32' | 'f16' = 'f3
       const maxRows = Math.min(ROWS, chatRows(config, maxLength, cache));
       const options = { ...SOCIETY, maxRows, maxLength, dtype, cache };
       const { weights, total } = planModel(config, options, TRAINING);
-      needs.push({ dtype, weights, total });
+      const refusal = tooLargeFor(LEAST_BINDING, config, engineRoom(config, options));
+      needs.push({ dtype, weights, total, refusal });
     } catch {
       // The width is no multiple of what the format packs.
     }
   }
   return needs;
+}
+
+/** What the smallest buffers of WebGPU allow, in a sentence. */
+export function smallBuffersText(needs: readonly Need[]): string {
+  const where = 'Where a buffer holds 128 MiB at most, as on some phones';
+  const refused = needs.filter(({ refusal }) => refusal !== null).map(({ dtype }) => dtype);
+  if (refused.length === 0) return `${where}, every format loads.`;
+  if (refused.length === needs.length) return `${where}, the model does not load.`;
+  const loads = needs.filter(({ refusal }) => refusal === null).map(({ dtype }) => dtype);
+  return `${where}, ${loads.join(' and ')} ${loads.length === 1 ? 'loads' : 'load'}, and ${refused.join(' and ')} ${refused.length === 1 ? 'does' : 'do'} not.`;
 }
 
 /** Two digits: what is not known exactly does not look it. */

@@ -11,6 +11,7 @@ import { evaluationOf, lastEvaluated, runResults } from './evaluations';
 import { indexLog, type LogIndex } from './logIndex';
 import { headlineOf, pairedToReference, referenceName, type PairedRow } from './paired';
 import { recipeOf } from './runCast';
+import { SHARE_BARS, sharePoint } from './share';
 
 export interface ComparedRun {
   record: Pick<RunRecord, 'id' | 'name' | 'config' | 'status'>;
@@ -31,7 +32,7 @@ const FIRST = ['recipe', 'model', 'task', 'seed'];
 export function settingDifferences(configs: readonly RunConfig[]): SettingDifference[] {
   const keys = new Set([...FIRST, ...configs.flatMap(keysOf)]);
   return [...keys]
-    .map((key) => ({ key, values: configs.map((config) => showSetting(valueOf(config, key))) }))
+    .map((key) => ({ key, values: configs.map((config) => settingText(valueAt(config, key))) }))
     .filter(({ values }) => values.some((value) => value !== values[0]));
 }
 
@@ -41,7 +42,8 @@ function keysOf(config: RunConfig): string[] {
   return recipe ? settingKeys(recipe) : dottedKeys(config).filter((key) => key !== 'preset');
 }
 
-function valueOf(config: RunConfig, key: string): unknown {
+/** The value under a dotted key, also of a recipe that this version does not know. */
+export function valueAt(config: RunConfig, key: string): unknown {
   if (recipeOf(config)) return settingOf(config, key);
   return key
     .split('.')
@@ -61,7 +63,8 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function showSetting(value: unknown): string {
+/** A setting's value in words. */
+export function settingText(value: unknown): string {
   if (value === null || value === undefined) return 'none';
   if (Array.isArray(value)) return value.join(', ');
   return typeof value === 'boolean' ? (value ? 'yes' : 'no') : String(value);
@@ -76,7 +79,7 @@ export function methodsOf(runs: readonly ComparedRun[]): Method[] {
   return [...methods.values()];
 }
 
-/** One curve a run for a method, with standard errors; what a run's headline compares with as a ghost where asked for. */
+/** One curve a run for a method, with intervals; what a run's headline compares with as a ghost where asked for. */
 export function overlaidAccuracy(runs: readonly ComparedRun[], method: string, withReference: boolean): ChartData {
   const label = methodsOf(runs).find(({ key }) => key === method)?.label ?? method;
   const series = runs.flatMap((run, n): ChartSeries[] => {
@@ -86,8 +89,7 @@ export function overlaidAccuracy(runs: readonly ComparedRun[], method: string, w
       results.iterations.flatMap(({ iteration, methods }) => {
         const score = methods[key];
         if (!score) return [];
-        const { accuracy: y, standardError, right, n: problems } = score;
-        return [{ x: iteration, y, low: y - standardError, high: y + standardError, note: `${right} of ${problems}` }];
+        return [{ x: iteration, ...sharePoint(score.right, score.n) }];
       });
     const own: ChartSeries = { id: run.record.id, label: run.record.name, ...styleAt(n), points: curve(method) };
     const reference = headlineOf(index.cast)?.reference;
@@ -101,7 +103,7 @@ export function overlaidAccuracy(runs: readonly ComparedRun[], method: string, w
     xLabel: 'iteration',
     yLabel: 'accuracy on held-out problems',
     format: 'percent',
-    errors: '± standard error',
+    errors: SHARE_BARS,
     integerX: true,
     series: series.filter(({ points }) => points.length > 0),
   };

@@ -1,7 +1,6 @@
 /** Charts of what lies behind the accuracies: single agents, pseudo-labels, diversity. */
 import type { EvaluationDone, LayerScore } from '../../events';
 import { baseLearnerOf } from '../../log/results';
-import { binomialStandardError, wilsonInterval } from '../../society/statistics';
 import { agentLook } from '../agents';
 import type { ChartData } from '../charts/data';
 import { styleAt, type ChartPoint, type ChartSeries } from '../charts/types';
@@ -9,6 +8,7 @@ import { headlineLearner, learnerLook, learnerName, trainedLearners, wayOf } fro
 import { evaluationsOf } from './evaluations';
 import { groupKey, type LogIndex } from './logIndex';
 import { methodStyle } from './results';
+import { SHARE_BARS, sharePoint } from './share';
 
 /** Accuracy of every seat by iteration, one chart a layer (index m = round m + 1). Iteration 0 is the base. */
 export function accuracyByAgent(index: LogIndex, learner: string): ChartData[] {
@@ -20,7 +20,7 @@ export function accuracyByAgent(index: LogIndex, learner: string): ChartData[] {
     xLabel: 'iteration',
     yLabel: 'accuracy',
     format: 'percent' as const,
-    errors: '± standard error',
+    errors: SHARE_BARS,
     integerX: true,
     series: Array.from({ length: seatsIn(m) }, (_seat, n): ChartSeries => ({
       id: `agent-${n}`,
@@ -31,7 +31,7 @@ export function accuracyByAgent(index: LogIndex, learner: string): ChartData[] {
         const answers = answersOfSeat(index, evaluation, m, n);
         if (!seat || answers === 0) return [];
         const unreadable = seat.unreadable > 0 ? `, ${seat.unreadable} unreadable` : '';
-        const { note, ...point } = share(seat.right, answers);
+        const { note, ...point } = sharePoint(seat.right, answers);
         return [{ x: evaluation.iteration, ...point, note: `${note} right${unreadable}` }];
       }),
     })).filter(({ points }) => points.length > 0),
@@ -51,15 +51,15 @@ export function labelsByIteration(index: LogIndex): ChartData {
   for (const event of index.summary) {
     if (event.type !== 'pseudo-labels' || event.problems === 0) continue;
     const { iteration: x, learner, accepted, acceptedRight, problems } = event;
-    (points[`${learner} coverage`] ??= []).push({ x, y: accepted / problems, note: `${accepted} of ${problems}` });
-    if (accepted > 0) (points[`${learner} precision`] ??= []).push({ x, ...share(acceptedRight, accepted) });
+    (points[`${learner} coverage`] ??= []).push({ x, ...sharePoint(accepted, problems) });
+    if (accepted > 0) (points[`${learner} precision`] ??= []).push({ x, ...sharePoint(acceptedRight, accepted) });
   }
   return {
     title: 'Pseudo-labels: coverage and precision',
     xLabel: 'iteration',
     yLabel: 'share',
     format: 'percent',
-    errors: '± standard error',
+    errors: SHARE_BARS,
     integerX: true,
     include: [0, 1],
     series: trainedLearners(index.cast)
@@ -85,8 +85,8 @@ export function precisionByVotes(index: LogIndex, iteration: number): ChartData 
     const points = labels.byVotes
       .filter(({ problems }) => problems > 0)
       .map(({ votes, problems, right }): ChartPoint => {
-        const [low, high] = wilsonInterval(right, problems);
-        return { x: votes, y: right / problems, low, high, note: `${right} of ${problems} labels right` };
+        const { note, ...point } = sharePoint(right, problems);
+        return { x: votes, ...point, note: `${note} labels right` };
       });
     return [{ id: learner.key, label: learner.label, ...solid(learner), points }];
   });
@@ -95,7 +95,7 @@ export function precisionByVotes(index: LogIndex, iteration: number): ChartData 
     xLabel: 'agreeing agents',
     yLabel: 'labels that are right',
     format: 'percent',
-    errors: '95 % Wilson interval',
+    errors: SHARE_BARS,
     integerX: true,
     include: [0, 1],
     series,
@@ -137,21 +137,19 @@ export function diversityCharts(index: LogIndex): ChartData[] {
 /** Axis of a consensus. */
 const MAJORITY = 'agents in the majority';
 
-function share(right: number, n: number): Omit<ChartPoint, 'x'> {
-  const y = right / n;
-  const error = binomialStandardError(right, n);
-  return { y, low: y - error, high: y + error, note: `${right} of ${n}` };
-}
-
 /** A line of a learner that stands for no single method. */
 function solid({ color }: { color: string }) {
   return methodStyle({ ...wayOf('debate'), color });
 }
 
-/** Evaluations of a learner by iteration, with the base's as iteration 0: a fresh adapter answers as the base does. */
+/** Evaluations of a learner by iteration, with the base's as iteration 0 where it has none: a fresh adapter answers as the base does. */
 function evaluationsFor(index: LogIndex, learner: string): EvaluationDone[] {
   const base = baseLearnerOf(index.cast);
-  return evaluationsOf(index).filter((event) => event.learner === learner || event.learner === base);
+  const all = evaluationsOf(index);
+  const own = all.filter((event) => event.learner === learner);
+  return own.some(({ iteration }) => iteration === 0)
+    ? own
+    : all.filter((event) => event.learner === learner || event.learner === base);
 }
 
 function layersOf(evaluations: readonly EvaluationDone[]): number {

@@ -3,7 +3,7 @@ import { baseLearnerOf } from '../../log/results';
 import type { Split } from '../../tasks/types';
 import { totalOf, TRANSITIONS, type Transitions } from './flow';
 import { groupKey, type LogIndex } from './logIndex';
-import type { DataTable } from './table';
+import type { DataTable } from '../../share/exports/table';
 
 export type Level = 'answers' | 'votes';
 

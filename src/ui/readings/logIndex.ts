@@ -5,7 +5,7 @@
 import { groupName, type Cast, type DatasetBuilt, type Episode, type RunEvent, type RunStarted } from '../../events';
 import { recipes } from '../../recipes';
 import type { Recipe } from '../../recipes/types';
-import { TASKS } from '../../tasks';
+import { TASKS, wordsOf } from '../../tasks';
 import type { Problem, Split, Task } from '../../tasks/types';
 import { addToFlow, type Flow } from './flow';
 import { answerBefore, outcomeOf, settledIn, viewOf, type EpisodeView } from './episodes';
@@ -23,6 +23,12 @@ export const MARKS = {
   spoiled: 8,
   /** Some response has no readable answer. */
   unreadable: 16,
+  /** What the episode came to is not the true answer. */
+  voteWrong: 32,
+  /** It is a label that somebody learns from, and not the true answer. */
+  labelWrong: 64,
+  /** An agent's first answer is right and its last one wrong. */
+  lost: 128,
 } as const;
 export type Mark = keyof typeof MARKS;
 
@@ -124,7 +130,7 @@ export interface Answered {
 /** Is this answer right? What the log says counts; where it says nothing the answers are compared. Unreadable is wrong. */
 export function isRight(index: Pick<LogIndex, 'equal'>, problem: Problem | null, said: Answered | null): boolean {
   if (!said) return false;
-  return said.right ?? (problem !== null && sameAnswer(index, said.answer ?? null, problem.gold));
+  return said.right ?? (problem?.gold !== undefined && sameAnswer(index, said.answer ?? null, problem.gold));
 }
 
 /** Answers have come since it was read, and it waited for some. */
@@ -167,7 +173,7 @@ function addEvent(index: LogIndex, event: RunEvent): void {
     index.started = event;
     index.cast = event;
     index.recipe = recipes().find(({ id }) => id === event.recipe.id) ?? null;
-    index.task = TASKS.find((task) => task.name === event.config.task) ?? null;
+    index.task = TASKS.some(({ name }) => name === event.config.task) ? wordsOf(event.config) : null;
     if (index.task) index.equal = asking(index.task, index.open);
   } else if (event.type === 'problems') {
     for (const problem of event.problems) index.problems.set(problem.id, problem);
@@ -182,7 +188,7 @@ function addEpisode(index: LogIndex, episode: Episode): void {
   const debate = viewOf(episode);
   const problem = index.problems.get(debate.problem) ?? null;
   const right = (said: Answered | null) => isRight(index, problem, said);
-  const row: DebateRow = { index: index.rows.length, debate, problem, marks: marksOf(index, debate, right) };
+  const row: DebateRow = { index: index.rows.length, debate, problem, marks: marksOf(index, debate, problem, right) };
   index.rows.push(row);
   const { purpose, learner, iteration } = debate;
   const key = groupKey(purpose, learner, iteration);
@@ -193,10 +199,15 @@ function addEpisode(index: LogIndex, episode: Episode): void {
   }
   group.rows.push(row);
   group.byProblem.set(debate.problem, row);
-  if (problem) addToFlow(group.flow, debate, right);
+  if (problem?.gold !== undefined) addToFlow(group.flow, debate, right);
 }
 
-function marksOf(index: LogIndex, debate: EpisodeView, right: (said: Answered | null) => boolean): number {
+function marksOf(
+  index: LogIndex,
+  debate: EpisodeView,
+  problem: Problem | null,
+  right: (said: Answered | null) => boolean,
+): number {
   let marks = 0;
   const { responses, votes } = debate;
   for (let m = 0; m < responses.length; m++) {
@@ -208,12 +219,33 @@ function marksOf(index: LogIndex, debate: EpisodeView, right: (said: Answered | 
     }
     if (votes[m]?.tied) marks |= MARKS.tied;
   }
+  if (problem?.gold !== undefined) marks |= truthMarks(index, debate, right);
   const [first, last] = [settledIn(debate, 0), outcomeOf(debate)];
   if (responses.length > 1 && first && last) {
     const [before, after] = [right(first), right(last)];
     if (!before && after) marks |= MARKS.rescued;
     if (before && !after) marks |= MARKS.spoiled;
   }
+  return marks;
+}
+
+/** What only the true answer tells. */
+function truthMarks(index: LogIndex, debate: EpisodeView, right: (said: Answered | null) => boolean): number {
+  let marks = 0;
+  const { episode, responses, votes, purpose } = debate;
+  const vote = votes.at(-1);
+  if (vote && !right(vote)) {
+    marks |= MARKS.voteWrong;
+    const { recipe, started, equal } = index;
+    const same = (a: string, b: string) => a === b || equal(a, b);
+    const fates = purpose === 'train' && started ? (recipe?.fate?.(episode, started.config, same) ?? []) : [];
+    if (fates.some(({ to }) => to === 'dataset')) marks |= MARKS.labelWrong;
+  }
+  const last = responses.at(-1) ?? [];
+  const turned = (responses[0] ?? []).some(
+    (turn) => right(turn) && last.some((later) => later.seat === turn.seat && !right(later)),
+  );
+  if (responses.length > 1 && turned) marks |= MARKS.lost;
   return marks;
 }
 

@@ -7,10 +7,14 @@ import { baseLearnerOf } from '../../log/results';
 import { pairedComparison, type PairedComparison } from '../../society/statistics';
 import type { ChartData } from '../charts/data';
 import type { ChartSeries } from '../charts/types';
-import { inSentence, learnerLook, methodLooks, wayOf } from '../looks';
-import { evaluationOf, evaluationsOf, lastEvaluated } from './evaluations';
+import { inSentence, methodLooks, wayOf } from '../looks';
+import { evaluationOf, evaluationsOf } from './evaluations';
 import type { LogIndex } from './logIndex';
 import { methodStyle } from './results';
+
+/** What the error bars of differences are. */
+export const PAIRED_BARS =
+  '95 % interval of the paired difference, which goes with the exact McNemar test (Fay and Lumbard 2021)';
 
 /** The two methods of the headline; null where a run compares nothing. */
 export function headlineOf({ methods, compare }: Cast): { method: Method; reference: Method } | null {
@@ -62,32 +66,6 @@ export function pairedToReference(index: LogIndex): PairedRow[] {
   );
 }
 
-export interface Beside extends PairedComparison {
-  /** "society finetuning against single-agent finetuning (debate)" */
-  text: string;
-  /** Both cost the same number of generations. */
-  equalCalls: boolean;
-}
-
-/** The run's other comparisons after an iteration: those of methods that both have learnt. */
-export function besides(index: LogIndex, iteration: number): Beside[] {
-  const { cast } = index;
-  const base = baseLearnerOf(cast);
-  const reference = headlineOf(cast)?.reference;
-  return cast.compare.flatMap(([first, second]): Beside[] => {
-    const [a, b] = [first, second].map((key) => cast.methods.find((method) => method.key === key));
-    if (!a || !b || second === reference?.key || a.learner === base || b.learner === base) return [];
-    const [own, other] = [evaluationOf(index, a, iteration), evaluationOf(index, b, iteration)];
-    if (iteration === 0 || !own || !other || own.correct.length !== other.correct.length) return [];
-    const [who, whom] = [a, b].map(({ learner }) => inSentence(learnerLook(cast, learner).label));
-    const text =
-      a.answer === b.answer && a.learner !== b.learner
-        ? `${who} against ${whom} (${wayOf(a.answer).label})`
-        : `${inSentence(a.label)} against ${inSentence(b.label)}`;
-    return [{ text, equalCalls: a.calls === b.calls, ...pairedComparison(own.correct, other.correct) }];
-  });
-}
-
 /** Differences to the reference over iterations, with 95 % intervals: methods that answer as the headline does, or are compared with it. */
 export function differenceByIteration(index: LogIndex): ChartData {
   const { cast } = index;
@@ -105,7 +83,7 @@ export function differenceByIteration(index: LogIndex): ChartData {
     xLabel: 'iteration',
     yLabel: 'paired difference in accuracy',
     format: 'points',
-    errors: '95 % interval',
+    errors: PAIRED_BARS,
     include: [0],
     reference: 0,
     integerX: true,
@@ -131,33 +109,4 @@ export function differenceByIteration(index: LogIndex): ChartData {
 /** `p = 0.034`, `p < 0.001` */
 export function formatP(p: number): string {
   return p < 0.001 ? 'p < 0.001' : `p = ${p.toFixed(3)}`;
-}
-
-/** The outcome in a sentence that does not claim more than the interval allows; null before iteration 1 was evaluated. */
-export function headline(index: LogIndex): string | null {
-  const { cast } = index;
-  const compared = headlineOf(cast);
-  const iteration = lastEvaluated(index);
-  const row = pairedToReference(index).find(
-    (one) => one.method === compared?.method.key && one.iteration === iteration,
-  );
-  if (!row || !compared) return null;
-  const [low, high] = row.interval;
-  const points = (value: number) => `${value < 0 ? '−' : '+'}${Math.abs(value * 100).toFixed(1)}`;
-  const { method, reference } = compared;
-  const untrained = reference.learner === baseLearnerOf(cast);
-  // With few problems the interval, which takes differences for normal, is too narrow: the exact test has to agree.
-  const verdict =
-    low > 0 && row.p < 0.05
-      ? 'Chance alone seldom does that.'
-      : high < 0 && row.p < 0.05
-        ? `${untrained ? 'Finetuning made it worse' : 'It is worse'}, by more than chance alone does.`
-        : 'That may be chance: this run alone does not show a difference.';
-  const { noun } = wayOf(method.answer);
-  const who = noun === null ? `“${method.label}”` : `${learnerLook(cast, method.learner).name}'s ${noun}`;
-  const other = untrained && method.answer === reference.answer ? 'without finetuning' : referenceText(cast);
-  return (
-    `After iteration ${iteration} ${who} is right on ${row.right} of ${row.n} held-out problems, ${other} on ` +
-    `${row.rightReference}: ${points(row.difference)} points (95 % interval ${points(low)} to ${points(high)}, McNemar ${formatP(row.p)}). ${verdict}`
-  );
 }

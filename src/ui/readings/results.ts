@@ -1,10 +1,12 @@
 /** Charts of accuracies, each a function of a log's index. */
 import type { Method } from '../../events';
+import { baseLearnerOf, type Score } from '../../log/results';
 import type { ChartData } from '../charts/data';
 import type { ChartPoint, ChartSeries, SeriesStyle } from '../charts/types';
 import { learnerLooks, methodLooks, wayOf, type MethodLook } from '../looks';
 import { evaluationOf, runResults } from './evaluations';
 import type { LogIndex } from './logIndex';
+import { SHARE_BARS, sharePoint } from './share';
 
 /** Colour says whose weights, marker and dash say how they answer. */
 export function methodStyle({ color, shape, dash }: Pick<MethodLook, 'color' | 'shape' | 'dash'>): SeriesStyle {
@@ -24,33 +26,46 @@ function readingOf({ cast }: LogIndex, series: readonly ChartSeries[]): string {
   );
 }
 
-/** Accuracy on the held-out problems after each iteration, every method, with binomial standard error. */
+/** As many lines as are drawn unless a reader asks for more. */
+const MOST_LINES = 3;
+
+/**
+ * Accuracy on the held-out problems after each iteration, every method with its interval. What does not learn is tested once and drawn as a
+ * line across; an iteration without a test is a gap. Drawn by default are the methods that answer as the headline does.
+ */
 export function accuracyByIteration(index: LogIndex): ChartData {
   const { cast } = index;
   const { iterations } = runResults(index);
+  const base = baseLearnerOf(cast);
   const series = methodLooks(cast)
-    .map((method): ChartSeries => ({
-      id: method.key,
-      label: method.label,
-      ...methodStyle(method),
-      points: iterations.flatMap(({ iteration, methods }) => {
-        const score = methods[method.key];
-        return score ? [{ x: iteration, ...scorePoint(score) }] : [];
-      }),
-    }))
+    .map((method): ChartSeries => {
+      const baseline = method.learner === base;
+      const tested = iterations.filter(
+        ({ iteration, methods }) => methods[method.key] && (iteration === 0 || !baseline),
+      );
+      const points = tested.map(({ iteration, methods }): ChartPoint => {
+        const gap = iteration > 0 && !tested.some((one) => one.iteration === iteration - 1);
+        return { x: iteration, ...scorePoint(methods[method.key] as Score), ...(gap && { start: true }) };
+      });
+      return { id: method.key, label: method.label, ...methodStyle(method), points, ...(baseline && { baseline }) };
+    })
     .filter(({ points }) => points.length > 0);
+  const [headline, reference] = cast.compare[0] ?? [];
+  const answer = cast.methods.find(({ key }) => key === headline)?.answer;
+  const asHeadline = new Set(cast.methods.filter((method) => method.answer === answer).map(({ key }) => key));
   const n = Object.values(iterations[0]?.methods ?? {})[0]?.n;
-  const ways = new Set(cast.methods.map(({ answer }) => answer)).size;
   return {
     title: 'Accuracy by iteration',
     xLabel: 'iteration',
     yLabel: n === undefined ? 'accuracy' : `accuracy on ${n} held-out problems`,
     format: 'percent',
-    errors: '± standard error',
+    errors: SHARE_BARS,
     integerX: true,
-    ...(ways > 1 && { legendColumns: ways }),
     ...(series.length > 0 && { reading: readingOf(index, series) }),
-    series,
+    series: series.map((one) => {
+      const further = series.length > MOST_LINES && !asHeadline.has(one.id) && one.id !== reference;
+      return further ? { ...one, further } : one;
+    }),
   };
 }
 
@@ -74,7 +89,7 @@ export function accuracyByGenerations(index: LogIndex, iteration: number): Chart
     xLabel: 'generations per problem',
     yLabel: 'accuracy',
     format: 'percent',
-    errors: '± standard error',
+    errors: SHARE_BARS,
     integerX: true,
     series,
   };
@@ -87,15 +102,7 @@ function sameAnswers(index: LogIndex, first: Method, second: Method, iteration: 
   return a.turns.length === b.turns.length && a.turns.every((turn, i) => turn === b.turns[i]);
 }
 
-function scorePoint(
-  { accuracy, standardError, right, n }: { accuracy: number; standardError: number; right: number; n: number },
-  name?: string,
-): Omit<ChartPoint, 'x'> {
-  const note = `${right} of ${n}`;
-  return {
-    y: accuracy,
-    low: accuracy - standardError,
-    high: accuracy + standardError,
-    note: name === undefined ? note : `${name}, ${note}`,
-  };
+function scorePoint({ right, n }: { right: number; n: number }, name?: string): Omit<ChartPoint, 'x'> {
+  const { note, ...point } = sharePoint(right, n);
+  return { ...point, note: name === undefined ? note : `${name}, ${note}` };
 }

@@ -3,7 +3,7 @@ import { hasTrouble, overSeats, tallyTexts, type TextTally } from '../../log/res
 import { agentLook } from '../agents';
 import { inSentence, learnerLook } from '../looks';
 import type { LogIndex } from './logIndex';
-import type { DataTable } from './table';
+import type { DataTable } from '../../share/exports/table';
 
 interface Texts {
   tallies: TextTally[];

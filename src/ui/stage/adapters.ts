@@ -4,7 +4,7 @@ import type { RunConfig } from '../../recipes/config';
 import { adapterLook, trainedAdapters, trainedLearners } from '../looks';
 import type { DebateGroup, LogIndex } from '../readings/logIndex';
 import { recipeOf } from '../readings/runCast';
-import { destinationOf, DROPPED_BIN, fatesOf } from './destinations';
+import { destinationOf, DROPPED_BIN, fatesOf, REJECTED_BIN } from './destinations';
 
 /** What one adapter is trained on and how it goes. */
 export interface StageAdapter {
@@ -113,7 +113,11 @@ function countsOf(index: LogIndex, config: RunConfig, iteration: number): Counts
 
 function chosenCounts({ examples, dropped }: DatasetBuilt): Map<string, number> {
   const counts = new Map<string, number>();
-  for (const { kind } of examples) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  const add = (kind: string) => counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  for (const { kind, rejected } of examples) {
+    add(kind);
+    if (rejected) add(REJECTED_BIN);
+  }
   return counts.set(
     DROPPED_BIN,
     dropped.reduce((sum, { count }) => sum + count, 0),

@@ -1,5 +1,7 @@
 /** What the stage asks of the lab. The page's client has these as methods. */
+import type { EpisodeKey } from '../../events';
 import type { StepUnit } from '../../lab/types';
+import type { Shown } from '../../recipes/human';
 
 export interface StageControls {
   /** Holds before the next operation on the device. */
@@ -11,6 +13,19 @@ export interface StageControls {
   /** Milliseconds that each part of the loop stays on show; 0 = full speed. */
   setPace(milliseconds: number): unknown;
   stop(): unknown;
+  /** A person's pick of the pair on show. */
+  pick(at: EpisodeKey, shown: Shown): unknown;
+}
+
+const KEYS_OFF = 'polylogue-keys-off';
+
+/** The visitor wants no keys of one character. */
+export function keysOff(): boolean {
+  return localStorage.getItem(KEYS_OFF) === 'yes';
+}
+
+export function setKeysOff(off: boolean): void {
+  localStorage.setItem(KEYS_OFF, off ? 'yes' : 'no');
 }
 
 /** Speeds a visitor can choose; the pace is in milliseconds a part. */

@@ -8,6 +8,9 @@ import { recipeOf } from '../readings/runCast';
 /** Bin of what could have been an example and is none. */
 export const DROPPED_BIN = 'dropped';
 
+/** Bin of the worse turns of preferences. */
+export const REJECTED_BIN = 'rejected';
+
 /** Where a response of a training episode goes. */
 export interface Destination {
   adapter: string;

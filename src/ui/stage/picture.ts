@@ -9,7 +9,7 @@ import type { Moment, Stage } from '../../recipes/types';
 import type { Split } from '../../tasks/types';
 import { headlineLearner, learnerLook, type LearnerLook } from '../looks';
 import { tallyOf, type TallyLine } from '../readings/debates';
-import { groupKey, type LogIndex } from '../readings/logIndex';
+import { groupKey, isRight, type LogIndex } from '../readings/logIndex';
 import { castOf, recipeOf, stagesOf } from '../readings/runCast';
 import { adaptersOf, type StageAdapter } from './adapters';
 import { fatesOf, type Destination } from './destinations';
@@ -23,6 +23,8 @@ export interface StageScore {
   /** Of the method that the run's first comparison is about, or its counterpart. */
   right: number;
   n: number;
+  /** '1' right, '0' wrong, one character a problem. */
+  correct: string;
 }
 
 export interface StageModel {
@@ -36,6 +38,10 @@ export interface StageModel {
   learner: LearnerLook;
   iteration: number;
   question: string | null;
+  /** null = the log knows none. */
+  gold: string | null;
+  /** Is the vote the true answer? null where that cannot be said. */
+  voteRight: boolean | null;
   /** Layer on show, 1.. */
   round: number;
   /** Seats answer more than once. */
@@ -77,8 +83,12 @@ export function stageOf({ config, index, status, scene, phase }: StageInput): St
   const held = scene && 'held' in scene ? scene.held : null;
   const steps = lastSteps(index, place.iteration);
   const last = steps.at(-1);
+  const problem = scene ? (index.problems.get(problemOf(scene)) ?? null) : null;
+  const finalVote = held?.votes.at(-1) ?? null;
   const fates = held ? fatesOf(index, config, held) : [];
-  const reading = (recipeOf(config)?.cost(config).quotes.others ?? 0) > 0;
+  // A refinement reads the check of its own chain; a revision reads what other seats said.
+  const revising = stages.some(({ kinds }) => kinds?.includes('revision'));
+  const reading = revising && (recipeOf(config)?.cost(config).quotes.others ?? 0) > 0;
   const layered = layeredOf(scene, stages);
   return {
     stages,
@@ -88,7 +98,9 @@ export function stageOf({ config, index, status, scene, phase }: StageInput): St
     learner: learnerLook(cast, place.learner),
     iteration: place.iteration,
     round: place.round,
-    question: scene ? (index.problems.get(problemOf(scene))?.question ?? null) : null,
+    question: problem?.question ?? null,
+    gold: problem?.gold ?? null,
+    voteRight: finalVote && problem?.gold !== undefined ? isRight(index, problem, finalVote) : null,
     layered,
     reading: layered && reading,
     agents: seatsOf(scene, index, config, reading),
@@ -128,9 +140,14 @@ export function restingScene(index: LogIndex): Scene {
     const fates = fatesOf(index, index.started.config, debate);
     if (fates.length === 0 || fates.some(({ to }) => to === 'dataset')) return { held: debate };
   }
-  const last = index.rows.at(-1);
+  // Samples beside a debate are no debate.
+  const layers = Math.max(0, ...index.rows.slice(-MOST_LOOKED).map(({ debate }) => debate.responses.length));
+  const last = index.rows.findLast(({ debate }) => debate.responses.length === layers) ?? index.rows.at(-1);
   return last ? { held: last.debate } : null;
 }
+
+/** Newest episodes among which one is chosen to be shown. */
+const MOST_LOOKED = 1000;
 
 interface Place {
   purpose: Split;
@@ -179,11 +196,11 @@ function scoresOf(index: LogIndex, cast: Cast): StageScore[] {
       const own = cast.methods.filter((method) => method.learner === learner);
       const method = own.find((one) => one.answer === answer) ?? own.at(-1);
       const score = scores.find((one) => one.method === method?.key);
-      return score ? [{ iteration, learner, right: score.right, n: score.n }] : [];
+      return score ? [{ iteration, learner, right: score.right, n: score.n, correct: score.correct }] : [];
     });
 }
 
 function countersOf(index: LogIndex, place: Place, config: RunConfig): StageModel['counters'] {
-  const done = index.groups.get(groupKey(place.purpose, place.learner, place.iteration))?.rows.length ?? 0;
+  const done = index.groups.get(groupKey(place.purpose, place.learner, place.iteration))?.byProblem.size ?? 0;
   return { done, problems: place.purpose === 'train' ? config.trainProblems : config.evaluationProblems };
 }

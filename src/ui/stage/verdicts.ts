@@ -44,3 +44,27 @@ export function marksOf({ episode: { turns, verdicts } }: EpisodeView): StageMar
   );
   return marks.length > 0 ? marks : null;
 }
+
+/** Marks of one seat by one who looked, in the order of the log. */
+export interface SeatMarks {
+  slot: number;
+  /** As in `StageMark`. */
+  by: string | null;
+  scores: number[];
+}
+
+/** More marks than a look takes in are shown by seat. */
+export const MOST_MARKS = 12;
+
+/** Many marks by seat and by who looked; null where each can be shown alone. */
+export function marksBySeat(marks: readonly StageMark[]): SeatMarks[] | null {
+  if (marks.length <= MOST_MARKS) return null;
+  const seats = new Map<string, SeatMarks>();
+  for (const { slot, by, score } of marks) {
+    const name = `${slot} ${by ?? ''}`;
+    const known = seats.get(name);
+    if (known) known.scores.push(score);
+    else seats.set(name, { slot, by, scores: [score] });
+  }
+  return [...seats.values()];
+}

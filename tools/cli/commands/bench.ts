@@ -1,7 +1,12 @@
 /** `bench`: how fast an engine generates and trains on this machine, against what the device can do at most. */
+import { writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { basename } from 'node:path';
+import { allocatedRank } from '../../../src/engine/buffers';
+import type { DecodeCount } from '../../../src/engine/gpu/count/decodeStep';
 import { cacheDtype } from '../../../src/engine/plan';
 import { SHAPE_NAMES } from '../../../src/engine/shapes';
-import { PROJECTIONS, type Engine } from '../../../src/engine/types';
+import type { Engine, WeightDtype } from '../../../src/engine/types';
 import {
   cacheHelp,
   cacheOption,
@@ -18,12 +23,16 @@ import {
   IGNORE_CONFIG,
   ignoreHelp,
   ignoredIn,
+  type Values,
 } from '../args';
-import type { Ceilings } from '../bench/ceilings';
-import { boundOf, Roofline, type Work } from '../bench/roofline';
-import { adapterName, best, requests, timed, trainStep, type Timing } from '../bench/work';
+import { writeDeviceFile, type Measurement } from '../../../src/bench/deviceFile';
+import { adapterCounts, benchOptions, rounded, type Speed } from '../../../src/bench/measure';
+import { measureAll, type About } from '../../../src/bench/result';
+import type { Ceilings } from '../../../src/bench/roofline';
+import { BUILD } from '../../../src/build';
+import { benchRuntimes } from '../bench/runtimes';
 import { Output } from '../output';
-import { openEngine, openModelOrShape } from '../session';
+import { openConfig, openEngine, openModelOrShape } from '../session';
 
 export const help = `polylogue bench [--model DIR | --shape NAME] [options]
 
@@ -38,30 +47,19 @@ ${engineHelp(16)}
   --repeat N       repetitions at most, after one that is not counted; the quickest counts; default 3
   --quick          a second for each measurement in place of six
   --json           one JSON object per measurement
+  --file PATH      also writes what was measured of this device, as the page's Bench view does: bench/results/devices has such files
+  --count          measures nothing: what a decode step asks of a GPU, counted from the program recorded for it
+  --runtimes       the embedded model through the exact engine and through transformers.js: tokens a second by rows, and
+                   how many greedy answers have the same ids
+  --keys N         keys that a row attends to when it is counted, default 128
 
   First the device's own ceiling: bandwidth of a copy (bytes read and written), f32 multiply-adds from registers, and the engine's
   matrix product of 1024³. Then decoding, prefill and training, each beside the least time that its bytes and its
-  operations need on this device, and its share of that speed. A decode step reads all weights, the adapters in use, keys and values;
+  operations need on this device, and its share of that speed. Of a decode step all weights, the adapters in use, keys and values count once;
   operations are 2 a multiplying parameter and token forward, as many for the way back, and once more where layers are recomputed.
   On slow devices batches are smaller, completions shorter and repetitions fewer: every line says how many tokens were timed.`;
 
-const ADAPTERS = 6;
-/** Tokens of a completion and of a training row at most. */
-const LENGTH = 64;
-const SHORT = 16;
-/** Rows of an adapter in a training step, and of a prefill, at most. */
-const TRAIN_ROWS = 16;
-const PREFILL_ROWS = 24;
-
-interface Bench {
-  engine: Engine;
-  roofline: Roofline;
-  ceilings: Ceilings | null;
-  /** Seconds for a measurement. */
-  budget: number;
-  repeat: number;
-  output: Output;
-}
+const EMBEDDED = 'static/models/arithmetic-0.4m';
 
 export async function main(args: string[]): Promise<void> {
   const values = readOptions(args, {
@@ -76,142 +74,140 @@ export async function main(args: string[]): Promise<void> {
     quick: { type: 'boolean' },
     ...IGNORE_CONFIG,
     json: { type: 'boolean' },
+    count: { type: 'boolean' },
+    keys: { type: 'string' },
+    runtimes: { type: 'boolean' },
+    file: { type: 'string' },
   });
   const output = new Output(Boolean(values['json']));
+  if (values['runtimes']) {
+    const rows = wholeNumbers(text(values, 'rows') ?? '1,8,24', 'rows', 'a number of rows');
+    return benchRuntimes(output, rows, values['quick'] ? 1 : 6);
+  }
   const dtype = dtypeOption(values);
   const rank = number(values, 'rank', 8, { integer: true, min: 1 });
   const repeat = number(values, 'repeat', 3, { integer: true, min: 1 });
   const rows = wholeNumbers(text(values, 'rows') ?? '1,8,24', 'rows', 'a number of rows');
   if (rows.some((count) => count === 0 || count > 256)) throw new UsageError('--rows: from 1 to 256 rows');
+  if (values['count']) return countSteps(values, { dtype, rank, rows }, output);
+  if (values['keys'] !== undefined) throw new UsageError('--keys goes with --count');
   const budget = values['quick'] ? 1 : 6;
   const wanted = engineChoice(values);
-  const model = await openModelOrShape(values, 'static/models/arithmetic-0.4m');
-  const options = {
-    maxRows: Math.max(PREFILL_ROWS, ...rows),
-    maxAdapters: ADAPTERS,
-    maxRank: rank,
-    maxLength: Math.min(2 * LENGTH, model.config.maxPositions),
-    dtype,
-    cache: cacheOption(values),
-    // Every repetition is to compute all of its tokens.
-    prefixCache: false,
-  };
+  const model = await openModelOrShape(values, EMBEDDED);
+  const options = { ...benchOptions(model.config.maxPositions, rows, rank), dtype, cache: cacheOption(values) };
   const engine = await openEngine(wanted, model, options, output, true);
-  for (let i = 0; i < ADAPTERS; i++) {
-    await engine.createAdapter(adapterName(i), { rank, alpha: 2 * rank, targets: [...PROJECTIONS] }, i);
-  }
-  // What the engine has chosen; engines without a report choose f32 by themselves.
-  const cache = (await engine.report?.())?.cache ?? cacheDtype(options, 'f32');
-  const roofline = new Roofline(model.config, { dtype, cache }, rank);
-  const { layers, head } = roofline.parameters;
-  const { kind, device } = engine.info;
-  const about = { engine: kind, device, model: model.dir, dtype, cache, parameters: layers + head, rank };
-  output.object({ what: 'device', ...about, plan: engine.plan(), hash: model.stream.hash, ...ignoredIn(model.config) });
-  output.line(
-    `${device}\n${model.dir}, ${(layers + head).toLocaleString('en')} multiplying parameters in ${dtype}, keys and values in ${cache}, rank ${rank}`,
-  );
-  const ceilings =
-    kind === 'webgpu' ? await (await import('../bench/ceilings')).measureCeilings(dtype, budget / 2) : null;
-  if (ceilings) reportCeilings(ceilings, output);
-
-  const bench: Bench = { engine, roofline, ceilings, budget, repeat, output };
-  let rate = 0;
-  for (const count of rows) {
-    // A row has one adapter: fewer rows than adapters would repeat the measurement before.
-    const adapters = [0, 1, ADAPTERS].filter((wanted) => wanted <= 1 || count >= wanted);
-    for (const wanted of adapters) rate = Math.max(rate, await benchDecode(bench, count, wanted));
-  }
-  rate = await benchPrefill(bench, rate);
-  for (const adapters of [1, ADAPTERS]) await benchTraining(bench, adapters, rate);
+  const threads = engine.info.kind === 'exact' ? (wanted.workers ?? availableParallelism()) : null;
+  const ceilings = await ceilingsOf(engine, dtype, threads ?? 1, budget / 2);
+  const request = {
+    engine,
+    model: model.dir,
+    hash: model.stream.hash,
+    threads,
+    dtype,
+    rank,
+    rows,
+    budget,
+    repeat,
+    ceilings,
+  };
+  const told = { plan: engine.plan(), ...ignoredIn(model.config) };
+  const measured = await measureAll(request, {
+    onAbout: (about) => reportDevice(about, ceilings, told, output),
+    onSpeed: (speed) => report(speed, output),
+  });
   await engine.dispose();
+  const path = text(values, 'file');
+  if (path !== undefined) await writeFile(path, deviceFile(measured));
 }
 
-/** @returns tokens a second */
-async function benchDecode(bench: Bench, rows: number, adapters: number): Promise<number> {
-  const { engine, budget, repeat, roofline } = bench;
-  const generate = (maxTokens: number) => () =>
-    engine.generate(requests(engine.info.config, { rows, adapters, prompt: 1, maxTokens }));
-  await engine.generate(requests(engine.info.config, { rows, adapters, prompt: 1, maxTokens: 2 }));
-  // The prompt's only token takes a step as every other: n tokens are n steps.
-  const step = (await timed(generate(4))) / 4;
-  const steps = clamp(Math.floor(budget / repeat / step), 4, LENGTH);
-  const timing = await best(generate(steps), repeat, budget);
-  const work = roofline.decodeStep(rows, Math.min(rows, adapters), steps / 2);
-  return report(bench, { what: 'decode', rows, adapters, tokens: rows * steps }, timing, times(work, steps));
+/** What the engine's device allows at most; null of engines that are measured alone. */
+async function ceilingsOf(
+  engine: Engine,
+  dtype: WeightDtype,
+  threads: number,
+  budget: number,
+): Promise<Ceilings | null> {
+  if (engine.info.kind === 'exact') {
+    const { measureCoreCeilings } = await import('../../../src/bench/coreCeilings');
+    return measureCoreCeilings(threads, budget);
+  }
+  if (engine.info.kind !== 'webgpu') return null;
+  const { measureGpuCeilings } = await import('../../../src/bench/gpuCeilings');
+  const { openNodeGpu } = await import('../../../src/engine/gpu/node');
+  return measureGpuCeilings(await openNodeGpu(), dtype, budget);
 }
 
-async function benchPrefill(bench: Bench, rate: number): Promise<number> {
-  const { engine, budget, repeat, roofline } = bench;
-  const tokens = (budget / repeat) * rate;
-  const length = tokens >= LENGTH ? LENGTH : SHORT;
-  const rows = clamp(Math.floor(tokens / length), 1, PREFILL_ROWS);
-  const prefill = () =>
-    engine.generate(requests(engine.info.config, { rows, adapters: ADAPTERS, prompt: length, maxTokens: 1 }));
-  await prefill();
-  const timing = await best(prefill, repeat, budget);
-  const work = roofline.prefill(rows, length, Math.min(rows, ADAPTERS));
-  return report(bench, { what: 'prefill', rows, adapters: ADAPTERS, tokens: rows * length }, timing, work);
+function deviceFile(measurement: Measurement): string {
+  const date = new Date().toISOString().slice(0, 10);
+  const runtime = `Node ${process.version.replace(/^v/, '')}`;
+  // A folder by its name, as the page calls it.
+  const measurements = [{ ...measurement, model: basename(measurement.model) }];
+  return writeDeviceFile({ build: BUILD, date, runtime, cores: availableParallelism(), measurements });
 }
 
-async function benchTraining(bench: Bench, adapters: number, rate: number): Promise<number> {
-  const { engine, budget, repeat, roofline } = bench;
-  // The way back takes about twice the way forth.
-  const tokens = (budget / repeat) * (rate / 3);
-  const length = tokens >= adapters * LENGTH ? LENGTH : SHORT;
-  const rows = clamp(Math.floor(tokens / length / adapters), 1, TRAIN_ROWS);
-  await trainStep(engine, adapters, 1, SHORT);
-  const timing = await best(() => trainStep(engine, adapters, rows, length), repeat, budget);
-  const count = adapters * rows * length;
-  const work = roofline.trainStep(count, adapters);
-  return report(bench, { what: 'train', rows: adapters * rows, adapters, tokens: count }, timing, work);
+/** Prints what decode steps ask of a device; nothing is loaded. */
+async function countSteps(
+  values: Values,
+  { dtype, rank, rows }: { dtype: WeightDtype; rank: number; rows: number[] },
+  output: Output,
+): Promise<void> {
+  const { countDecodeStep } = await import('../../../src/engine/gpu/count/decodeStep');
+  const { name, config } = await openConfig({ ...values, model: values['model'] ?? modelUnless(values['shape']) });
+  const keys = number(values, 'keys', 128, { integer: true, min: 1, max: config.maxPositions - 1 });
+  const cache = cacheDtype({ dtype, cache: cacheOption(values) }, 'f16');
+  const about = { model: name, dtype, cache, rank, keys };
+  output.line(`${name} in ${dtype}, keys and values in ${cache}, rank ${rank}, ${keys} keys a row, on a GPU`);
+  for (const count of rows)
+    for (const adapters of adapterCounts(count)) {
+      const shape = { dtype, cache, rows: count, adapters, rank: allocatedRank(rank), keys, isCpu: false };
+      const step = await countDecodeStep(config, shape);
+      output.object({ what: 'count', ...about, rows: count, adapters, ...step });
+      for (const line of countLines(count, adapters, step)) output.line(line);
+    }
+}
+
+function modelUnless(shape: unknown): string | undefined {
+  return shape === undefined ? EMBEDDED : undefined;
+}
+
+function countLines(rows: number, adapters: number, step: DecodeCount): string[] {
+  const { dispatches, submissions, steps, operations, bytes } = step;
+  const mega = (value: number): string => (value / 1e6).toFixed(1);
+  return [
+    `decode   ${String(rows).padStart(3)} rows, ${adapters} adapters  ${dispatches} dispatches, ${submissions} submissions in ${steps} steps, ` +
+      `${(operations / 1e9).toFixed(2)} GFLOP, ${mega(bytes.total)} MB`,
+    `         weights ${mega(bytes.weights)}, adapters ${mega(bytes.adapters)}, keys and values ${mega(bytes.cache)}, hidden states and logits ${mega(bytes.activations)} MB`,
+  ];
+}
+
+function reportDevice(about: About, ceilings: Ceilings | null, told: object, output: Output): void {
+  const { engine, device, model, dtype, cache, parameters, rank, hash } = about;
+  output.object({ what: 'device', engine, device, model, dtype, cache, parameters, rank, hash, ...told });
+  output.line(
+    `${device}\n${model}, ${parameters.toLocaleString('en')} multiplying parameters in ${dtype}, keys and values in ${cache}, rank ${rank}`,
+  );
+  if (ceilings) reportCeilings(ceilings, output);
 }
 
 function reportCeilings({ copyBandwidth, copyBytes, peak, gemm }: Ceilings, output: Output): void {
-  output.object({ what: 'copy', bytes: copyBytes, gigabytesPerSecond: round(copyBandwidth / 1e9) });
-  output.object({ what: 'fma', gflopPerSecond: round(peak / 1e9) });
-  output.object({ what: 'gemm', size: 1024, gflopPerSecond: round(gemm / 1e9), share: round(gemm / peak) });
+  output.object({ what: 'copy', bytes: copyBytes, gigabytesPerSecond: rounded(copyBandwidth / 1e9) });
+  output.object({ what: 'fma', gflopPerSecond: rounded(peak / 1e9) });
+  if (gemm !== null)
+    output.object({ what: 'gemm', size: 1024, gflopPerSecond: rounded(gemm / 1e9), share: rounded(gemm / peak) });
   output.line(`copy     ${(copyBandwidth / 1e9).toFixed(1)} GB/s read and written (${copyBytes >> 20} MiB)`);
   output.line(`fma      ${(peak / 1e9).toFixed(1)} GFLOP/s`);
-  output.line(`gemm     ${(gemm / 1e9).toFixed(1)} GFLOP/s at 1024³, ${percent(gemm / peak)} of it`);
+  if (gemm !== null) output.line(`gemm     ${(gemm / 1e9).toFixed(1)} GFLOP/s at 1024³, ${percent(gemm / peak)} of it`);
 }
 
-interface Measured {
-  what: 'decode' | 'prefill' | 'train';
-  rows: number;
-  adapters: number;
-  tokens: number;
-}
-
-/** @returns tokens a second */
-function report({ ceilings, output }: Bench, measured: Measured, timing: Timing, work: Work): number {
-  const { what, rows, adapters, tokens } = measured;
-  const { seconds, repetitions } = timing;
-  const bound = ceilings && boundOf(work, ceilings);
-  const share = bound && bound.seconds / seconds;
-  output.object({
-    ...measured,
-    seconds: round(seconds),
-    repetitions,
-    tokensPerSecond: round(tokens / seconds),
-    gflopPerSecond: round(work.operations / seconds / 1e9),
-    gigabytesPerSecond: round(work.bytes / seconds / 1e9),
-    ...(bound && { predicted: round(tokens / bound.seconds), bound: bound.by, share: round(share as number) }),
-  });
+function report(speed: Speed, output: Output): void {
+  const { what, rows, adapters, tokens, repetitions, tokensPerSecond, predicted, bound, share } = speed;
+  output.object({ ...speed });
   const name = `${what.padEnd(8)} ${String(rows).padStart(3)} rows, ${adapters} adapters`;
-  const speed = `${short(tokens / seconds)} tokens/s`;
-  const against = bound
-    ? `  at most ${short(tokens / bound.seconds)} by ${bound.by.padEnd(10)}  ${percent(share as number).padStart(6)}`
-    : '';
-  output.line(`${name}  ${speed}${against}  (${tokens} tokens, ${repetitions} ×)`);
-  return tokens / seconds;
-}
-
-function times({ bytes, operations }: Work, count: number): Work {
-  return { bytes: count * bytes, operations: count * operations };
-}
-
-function clamp(value: number, least: number, most: number): number {
-  return Math.min(most, Math.max(least, value));
+  const against =
+    predicted === undefined || bound === undefined || share === undefined
+      ? ''
+      : `  at most ${short(predicted)} by ${bound.padEnd(10)}  ${percent(share).padStart(6)}`;
+  output.line(`${name}  ${short(tokensPerSecond)} tokens/s${against}  (${tokens} tokens, ${repetitions} ×)`);
 }
 
 /** Three digits, no exponent. */
@@ -222,8 +218,4 @@ function short(value: number): string {
 
 function percent(share: number): string {
   return `${(100 * share).toPrecision(3)} %`;
-}
-
-function round(value: number): number {
-  return Number(value.toPrecision(4));
 }

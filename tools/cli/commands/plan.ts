@@ -1,5 +1,12 @@
 /** `plan`: the bytes that a model takes on a device, before anything is loaded. */
-import { planModel, type ModelPlan, type TrainingSize } from '../../../src/engine/plan';
+import {
+  engineRoom,
+  LEAST_BINDING,
+  planModel,
+  tooLargeFor,
+  type ModelPlan,
+  type TrainingSize,
+} from '../../../src/engine/plan';
 import { parameterCount, SHAPE_NAMES } from '../../../src/engine/shapes';
 import type { EngineOptions } from '../../../src/engine/types';
 import {
@@ -34,7 +41,8 @@ ${cacheHelp(18)}
 
   These are the buffers that the WebGPU engine allocates, to the byte, before and (with --train-tokens) after its first
   training job. Parameters of kernels and one staging buffer come on top, some MiB for a large model. A device limits
-  the size of one buffer: 128 MiB at least, 1 to 4 GiB on most.`;
+  the size of one buffer: 128 MiB at least, 1 to 4 GiB on most. Embedding and head then lie in several buffers; what a device of 128 MiB
+  refuses all the same is said.`;
 
 export async function main(args: string[]): Promise<void> {
   const values = readOptions(args, {
@@ -56,10 +64,12 @@ export async function main(args: string[]): Promise<void> {
   const training = trainingSize(values, options.maxAdapters ?? 1);
   const plan = planModel(config, options, training);
   const parameters = parameterCount(config);
-  output.object({ model: name, parameters, options, training: training ?? null, plan, ...ignoredIn(config) });
+  const refusal = tooLargeFor(LEAST_BINDING, config, engineRoom(config, options));
+  output.object({ model: name, parameters, options, training: training ?? null, plan, refusal, ...ignoredIn(config) });
   output.line(`${name}: ${parameters.toLocaleString('en')} parameters in ${options.dtype}`);
   if (config.ignored) output.line(`ignored in config.json: ${config.ignored.join(', ')}`);
   for (const line of table(plan)) output.line(line);
+  if (refusal !== null) output.line(`a device with WebGPU's smallest buffers refuses it: ${refusal}`);
 }
 
 function planOptions(values: Values): EngineOptions {

@@ -42,7 +42,7 @@ ${engineHelp(16)}
                    how many numbers among keys and values were
 
   Perplexity of a text: its tokens are cut into windows of N tokens that overlap by one, so that every token but the first is
-  predicted exactly once, from what stands before it in its window. Where the tokenizer begins texts with a BOS by itself, as
+  predicted exactly once, from what stands before it in its window. Where the tokenizer begins texts with a BOS, as
   Llama's does, the first window begins with it, and the text's first token is predicted too. nll is the mean of −log p over
   these tokens, natural logarithm; perplexity is exp(nll).`;
 

@@ -50,20 +50,29 @@ export function scale(out: usize, x: usize, s: f32, n: i32): void {
   }
 }
 
-/** act = gate · σ(gate) · up */
-export function swigluForward(act: usize, gate: usize, up: usize, n: i32): void {
+/** act = gate · σ(gate) · up. @param sigma where σ(gate) is kept for the backward; 0: nowhere */
+export function swigluForward(act: usize, gate: usize, up: usize, sigma: usize, n: i32): void {
   let i = 0;
   for (; i + 4 <= n; i += 4) {
     const g = v128.load(gate);
-    v128.store(act, f32x4.mul(f32x4.mul(g, sigmoid4(g)), v128.load(up)));
+    const s = sigmoid4(g);
+    v128.store(act, f32x4.mul(f32x4.mul(g, s), v128.load(up)));
+    if (sigma) {
+      v128.store(sigma, s);
+      sigma += 16;
+    }
     act += 16;
     gate += 16;
     up += 16;
   }
   for (; i < n; i++) {
     const g = load<f32>(gate);
-    const sigma = f32x4.extract_lane(sigmoid4(f32x4.splat(g)), 0);
-    store<f32>(act, g * sigma * load<f32>(up));
+    const s = f32x4.extract_lane(sigmoid4(f32x4.splat(g)), 0);
+    store<f32>(act, g * s * load<f32>(up));
+    if (sigma) {
+      store<f32>(sigma, s);
+      sigma += 4;
+    }
     act += 4;
     gate += 4;
     up += 4;
@@ -77,31 +86,33 @@ function slope4(g: v128, sigma: v128): v128 {
 }
 
 /** Gradients of gate and up. */
-export function swigluBackward(dgate: usize, dup: usize, dact: usize, gate: usize, up: usize, n: i32): void {
+export function swigluBackward(dgate: usize, dup: usize, dact: usize, gate: usize, up: usize, sigma: usize, n: i32): void {
   let i = 0;
   for (; i + 4 <= n; i += 4) {
     const g = v128.load(gate);
     const d = v128.load(dact);
-    const sigma = sigmoid4(g);
-    v128.store(dup, f32x4.mul(d, f32x4.mul(g, sigma)));
-    v128.store(dgate, f32x4.mul(f32x4.mul(d, v128.load(up)), slope4(g, sigma)));
+    const s = v128.load(sigma);
+    v128.store(dup, f32x4.mul(d, f32x4.mul(g, s)));
+    v128.store(dgate, f32x4.mul(f32x4.mul(d, v128.load(up)), slope4(g, s)));
     dgate += 16;
     dup += 16;
     dact += 16;
     gate += 16;
     up += 16;
+    sigma += 16;
   }
   for (; i < n; i++) {
     const g = load<f32>(gate);
     const d = load<f32>(dact);
-    const sigma = sigmoid4(f32x4.splat(g));
-    store<f32>(dup, d * (g * f32x4.extract_lane(sigma, 0)));
-    store<f32>(dgate, d * load<f32>(up) * f32x4.extract_lane(slope4(f32x4.splat(g), sigma), 0));
+    const s = load<f32>(sigma);
+    store<f32>(dup, d * (g * s));
+    store<f32>(dgate, d * load<f32>(up) * f32x4.extract_lane(slope4(f32x4.splat(g), f32x4.splat(s)), 0));
     dgate += 4;
     dup += 4;
     dact += 4;
     gate += 4;
     up += 4;
+    sigma += 4;
   }
 }
 

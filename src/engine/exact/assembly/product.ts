@@ -2,7 +2,7 @@
 import { tile1x16, tile1x8, tile2x16, tile4x8 } from './tiles';
 
 /** Room for a tile of up to 4 × 16 numbers whose last columns are not all there. */
-const EDGE: usize = memory.data(4 * 16 * 4, 16);
+export const EDGE: usize = memory.data(4 * 16 * 4, 16);
 
 /** Rows and columns of a tile that is written only in part go through EDGE. */
 @inline
@@ -13,14 +13,14 @@ function fetchEdge(c: usize, cRow: usize, rows: i32, columns: i32, width: i32): 
 }
 
 @inline
-function writeEdge(c: usize, cRow: usize, rows: i32, columns: i32, width: i32): void {
+export function writeEdge(c: usize, cRow: usize, rows: i32, columns: i32, width: i32): void {
   for (let r = 0; r < rows; r++) {
     memory.copy(c + <usize>r * cRow, EDGE + ((<usize>(r * width)) << 2), (<usize>columns) << 2);
   }
 }
 
-/** One panel of 9 to 16 columns. */
-function panel16(
+/** One panel of up to 16 columns. */
+export function panel16(
   c: usize,
   cRow: usize,
   a: usize,

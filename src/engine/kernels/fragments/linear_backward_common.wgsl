@@ -20,6 +20,9 @@ struct Params {
   offset: u32,
   // 1: add to dx
   accumulate: u32,
+  // Numbers from one token's dy to the next's, and the place of output 0 among them: W may be some rows of a taller matrix
+  step: u32,
+  first: u32,
   tokens: u32,
   // For `//@weights`
   stride: u32,

@@ -4,16 +4,17 @@
 //   fn load(rows, oct) -> Run            weights 8·oct .. 8·oct + 7 of four rows
 //   fn multiply(run, token, oct, sum)    adds eight terms of one token, whose first quad of x is `token`, to four outputs' sums;
 //                                        inputs past IN are zero
+// The constant OUTPUTS says which rows of W make an output, and how it is stored (`//@outputs`): plain, or swiglu.
 
-// Tokens of a workgroup, at most 8.
+// Tokens of a workgroup, at most 16.
 override COLUMNS: u32;
 
 const LANES = 64u;
 
-// Sums of each token's and lane's four outputs.
+// Sums of each token's and lane's four rows of W.
 var<workgroup> partial: array<vec4f, COLUMNS * LANES>;
 
-/** Slices and parts of one output of one token, in the order that linear_forward_tiled states. */
+/** Slices and parts of one row of W and one token, in the order that linear_forward_tiled states; `first` is the first lane of its four. */
 fn total(token: u32, first: u32, output: u32) -> f32 {
   var sum = 0.0;
   for (var part = 0u; part < p.parts; part++) {
@@ -23,46 +24,34 @@ fn total(token: u32, first: u32, output: u32) -> f32 {
   return sum;
 }
 
-/** B xa of one token and output, ascending over RANK. */
-fn expand(t: u32, s: u32, o: u32) -> f32 {
-  let row = (s * p.slotElements + p.offset) / 4u + o * p.rankQuads;
+/** B xa of one token and row of W, ascending over RANK; 0 without an adapter. */
+fn expand(t: u32, o: u32) -> f32 {
   var sum = 0.0;
+  if (p.rankQuads == 0u || slot[t] == NO_SLOT) {
+    return sum;
+  }
+  let part = select(0u, 1u, o >= p.first1) + select(0u, 1u, o >= p.first2);
+  let first = select(select(0u, p.first1, part > 0u), p.first2, part > 1u);
+  let offset = select(select(p.offset, p.offset1, part > 0u), p.offset2, part > 1u);
+  let row = (slot[t] * p.slotElements + offset) / 4u + (o - first) * p.rankQuads;
+  let narrow = t * p.xaQuads + part * p.rankQuads;
   for (var r = 0u; r < p.rankQuads; r++) {
-    let x = xa[t * p.rankQuads + r];
+    let x = xa[narrow + r];
     let w = b[row + r];
     sum = fma(x.w, w.w, fma(x.z, w.z, fma(x.y, w.y, fma(x.x, w.x, sum))));
   }
   return sum;
 }
 
-/** Adds LoRA, bias and residual to the workgroup's outputs and stores them, neighbouring outputs by neighbouring lanes. */
-fn store(lane: u32, firstToken: u32, firstOutput: u32) {
-  let outputs = LANES / p.parts;
-  for (var i = lane; i < outputs * COLUMNS; i += LANES) {
-    let token = i / outputs;
-    let t = firstToken + token;
-    let o = firstOutput + i % outputs;
-    if (t >= p.tokens || o >= p.outputs) {
-      continue;
-    }
-    var value = total(token, (i % outputs / 4u) * 4u * p.parts, i % 4u);
-    if (p.rankQuads > 0u) {
-      let s = slot[t];
-      if (s != NO_SLOT) {
-        value += expand(t, s, o);
-      }
-    }
-    storeOutput(t, o, value);
-  }
-}
+//@outputs
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let step = 4u * p.parts;
-  let firstToken = group.y * COLUMNS;
-  let firstOutput = group.x * (LANES / step) * 4u;
-  // Outputs and tokens past the end repeat the last and are not stored.
-  let rows = min(firstOutput + (lane / step) * 4u + vec4u(0u, 1u, 2u, 3u), vec4u(p.outputs - 1u));
+  let firstToken = group.x * COLUMNS;
+  let firstQuad = group.y * (LANES / step);
+  // Rows and tokens past the end repeat the last and are not stored.
+  let rows = rowsOf(firstQuad + lane / step);
   var token = array<u32, COLUMNS>();
   var sums = array<vec4f, COLUMNS>();
   for (var i = 0u; i < COLUMNS; i++) {
@@ -86,5 +75,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     partial[i * LANES + lane] = sums[i];
   }
   workgroupBarrier();
-  store(lane, firstToken, firstOutput);
+  store(lane, firstToken, firstQuad);
 }

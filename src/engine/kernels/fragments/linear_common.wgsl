@@ -7,7 +7,7 @@
 //   b        pool        with LoRA: adapters; this projection's B [OUT, RANK] starts at slot · p.slotElements + p.offset
 //   slot     [T]         with LoRA: adapter slot of each token, 0xffffffff = none
 //   residual [T, OUT]    if p.residual is 1
-//   y        [T, OUT]
+//   y        [T, p.step], outputs from p.first on; as residual [T, OUT] where there is one
 //
 // IN and RANK are multiples of 4.
 
@@ -25,11 +25,21 @@ struct Params {
   rankQuads: u32,
   bias: u32,
   residual: u32,
+  // Numbers from one token's y to the next's, and the place of output 0 among them: W may be some rows of a taller matrix
+  step: u32,
+  first: u32,
   // For `//@weights`
   stride: u32,
   scales: u32,
   // On GPUs: runs in which a row of W is added up; see linear_forward_tiled
   parts: u32,
+  // Of linear_forward_columns, for a stack of up to three projections with the same x (2, 1 or 0 of them: never, 0xffffffff):
+  // quads of a token's xa, which has RANK numbers for each; first outputs and places of B of the second and third
+  xaQuads: u32,
+  first1: u32,
+  first2: u32,
+  offset1: u32,
+  offset2: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -43,7 +53,7 @@ struct Params {
 
 /** Stores output o of token t with bias and residual; `sum` is W x + B xa. */
 fn storeOutput(t: u32, o: u32, sum: f32) {
-  let at = t * p.outputs + o;
+  let at = t * p.step + p.first + o;
   var value = sum;
   if (p.bias == 1u) {
     value = bias[o] + value;

@@ -1,4 +1,5 @@
-// What sampling has in common on all devices: takes the place of the line `//@sampling`.
+// What sampling has in common on all devices: takes the place of the line `//@sampling`. The kernel declares logits (binding 1) and weights
+// (binding 5).
 //
 //   logits   [N, V]
 //   rows     [N]     row of each line of logits
@@ -31,11 +32,9 @@ fn sourceOf(s: Settings) -> Source {
 
 //@sampling_settings
 
-@group(0) @binding(1) var<storage, read> logits: array<f32>;
 @group(0) @binding(2) var<storage, read> rows: array<u32>;
 @group(0) @binding(3) var<storage, read> settings: array<Settings>;
 @group(0) @binding(4) var<storage, read_write> state: array<vec4u>;
-@group(0) @binding(5) var<storage, read_write> weights: array<f32>;
 @group(0) @binding(6) var<storage, read_write> results: array<vec4u>;
 
 /** High and low word of a product, from 16-bit halves. */

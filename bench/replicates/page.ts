@@ -1,0 +1,51 @@
+/** The page with its tables: what stands between `<!-- table KIND NAME -->` and `<!-- end -->` comes from a committed comparison. */
+import { existsSync } from 'node:fs';
+import { critics, criticsDifferences } from './critics';
+import { collapse, committed, differences, FOLDER, outcomes, type Beside } from './tables';
+
+const TABLE = /<!-- table (\S+) (\S+) -->[\s\S]*?<!-- end -->/g;
+const GUARDS = [
+  { name: 'none', of: 'collapse-none' },
+  { name: '`guard.stop`', of: 'collapse-stop' },
+  { name: '`guard.majority`', of: 'collapse-majority' },
+  { name: '`guard.ladder`', of: 'collapse-ladder' },
+];
+
+const STARTS = ['alike', 'apart'];
+const withAndWithout = (start: string) => ({
+  start,
+  on: committed(`${start}-critics`),
+  off: existsSync(`${FOLDER}/${start}-no-critics`) ? committed(`${start}-no-critics`) : null,
+});
+
+/** @param page Markdown with marks @throws Error for a kind of table that there is not */
+export function written(page: string): string {
+  return page.replace(
+    TABLE,
+    (_, kind: string, name: string) => `<!-- table ${kind} ${name} -->\n\n${table(kind, name)}\n\n<!-- end -->`,
+  );
+}
+
+/** Tables that a page has, by kind and name. */
+export function marksOf(page: string): string[] {
+  return [...page.matchAll(TABLE)].map(([, kind, name]) => `${kind} ${name}`);
+}
+
+/** Isolated agents with as many training tokens as the society, where they were played. */
+function besideOf(name: string): Beside[] {
+  const other = name.replace('2-votes', 'isolated-equal-tokens');
+  if (other === name || !existsSync(`${FOLDER}/${other}`)) return [];
+  const isolated = { learner: 'isolated/society', method: 'isolated/societyMajority' };
+  return [{ name: 'isolated agents, a third of the steps', from: committed(other), ...isolated }];
+}
+
+function table(kind: string, name: string): string {
+  if (kind === 'outcomes') return outcomes(committed(name), besideOf(name));
+  if (kind === 'differences') return differences(committed(name), besideOf(name));
+  if (kind === 'collapse') return collapse(GUARDS.map(({ name: guard, of }) => ({ name: guard, from: committed(of) })));
+  if (kind === 'critics') return critics(STARTS.map(withAndWithout));
+  if (kind === 'critics-differences') return criticsDifferences(STARTS.map(withAndWithout));
+  throw new Error(
+    `docs/what-replicates.md: there is no table "${kind}"; use outcomes, differences, collapse, critics or critics-differences`,
+  );
+}

@@ -1,0 +1,31 @@
+/** Texts with the terms of the glossary found in them. */
+import { GLOSSARY } from './glossary';
+
+export interface Part {
+  text: string;
+  /** Entry of the glossary; null = plain text. */
+  entry: string | null;
+}
+
+const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+/** Longer entries first: "paired difference" before "difference". */
+const ENTRIES = Object.keys(GLOSSARY).sort((a, b) => b.length - a.length);
+/** An entry is a word of its own, or its plural. */
+const PATTERN = new RegExp(`(?<![\\p{L}\\p{N}])(${ENTRIES.map(escaped).join('|')})(?:s|es)?(?![\\p{L}\\p{N}])`, 'giu');
+
+/** The text in parts. Each entry is marked once, where it is mentioned first. */
+export function partsOf(text: string): Part[] {
+  const parts: Part[] = [];
+  const said = new Set<string>();
+  let from = 0;
+  for (const match of text.matchAll(PATTERN)) {
+    const entry = ENTRIES.find((one) => one.toLowerCase() === match[1]?.toLowerCase());
+    if (!entry || said.has(entry)) continue;
+    said.add(entry);
+    if (match.index > from) parts.push({ text: text.slice(from, match.index), entry: null });
+    parts.push({ text: match[0], entry });
+    from = match.index + match[0].length;
+  }
+  if (from < text.length) parts.push({ text: text.slice(from), entry: null });
+  return parts;
+}

@@ -1,0 +1,43 @@
+/** Runtimes beside the engine, on the command line. */
+import { Worker } from 'node:worker_threads';
+import { folderSource } from '../../src/engine/loader-node';
+import { openOnnxVoice, type OnnxParts } from '../../src/lab/setup/onnxVoice';
+import type { VoiceOpeners } from '../../src/lab/setup/voices';
+import { threadBody, type Body } from '../../src/supervision';
+import type { Output } from './output';
+import { modelFolder } from './settings';
+import { tokenizerIn } from './tokenizer';
+
+/** Variable of the environment that holds the key of an endpoint. */
+export const KEY_VARIABLE = 'POLYLOGUE_ENDPOINT_KEY';
+
+/** @param output is told that a server is asked */
+export function nodeVoices(output: Pick<Output, 'note'>): VoiceOpeners {
+  return {
+    keyOf(origin) {
+      const key = process.env[KEY_VARIABLE] ?? null;
+      output.note(`Some agents are played by ${origin}${key === null ? '' : `, with the key in ${KEY_VARIABLE}`}.`);
+      return key;
+    },
+    transformers: (request) => openOnnxVoice(ONNX_PARTS, request),
+  };
+}
+
+function transformersThread(): Body {
+  const worker = new Worker(new URL('./transformersThread.mjs', import.meta.url));
+  return threadBody(worker as unknown as Parameters<typeof threadBody>[0]);
+}
+
+/** The files of ONNX Runtime for WebAssembly, as they lie in its package. */
+const DIST = new URL('../../node_modules/onnxruntime-web/dist/', import.meta.url);
+
+export const ONNX_PARTS: OnnxParts = {
+  start: transformersThread,
+  address: modelFolder,
+  openModel: async (address) => folderSource(address),
+  loadTokenizer: tokenizerIn,
+  runtime: () => ({
+    mjs: new URL('ort-wasm-simd-threaded.mjs', DIST).href,
+    wasm: new URL('ort-wasm-simd-threaded.wasm', DIST).href,
+  }),
+};
