@@ -12,6 +12,9 @@ import { LinkError, LinkTooLongError } from '../../src/share/errors';
 import { decodeLink, encodeLink, linkOf, LONGEST_LINK, type Link } from '../../src/share/link';
 import type { Receipt } from '../../src/log/receipt';
 import { GOLDEN_CONTENT, GOLDEN_LINKS } from './goldenLinks';
+import { expectNoRequests } from './nothingAsked';
+
+expectNoRequests();
 
 const HEX = '0123456789abcdef'.repeat(4);
 

@@ -18,11 +18,14 @@ import { adaptersIn, openBundle } from '../../src/share/openBundle';
 import { MemoryRunStore } from '../../src/store/memory';
 import { createRng, type Rng } from '../../tools/soak/rng';
 import { polylogue } from '../cli/program';
+import { expectNoRequests } from './nothingAsked';
 import { rawZip, type RawEntry } from './rawZip';
 
 /** As many as the project promises; every one is drawn from the seed. */
 const BUNDLES = 2_000;
 const SEED = 17;
+
+expectNoRequests();
 
 let honest: Record<string, Uint8Array>;
 let model: ModelConfig;
@@ -180,12 +183,14 @@ const KINDS: Readonly<Record<string, (rng: Rng) => Uint8Array>> = {
 /** What a visitor's page and the command line do with a bundle, short of running a model. */
 async function taken(bytes: Uint8Array): Promise<'card' | 'refused'> {
   const store = new MemoryRunStore();
+  let opened = false;
   try {
     const bundle = openBundle('mutated.zip', bytes);
     expect(JSON.parse(JSON.stringify(cardOf(bundle)))).toBeTypeOf('object');
     claimChecks(bundle);
     adapterCheck(bundle.events, adaptersIn(bundle, model));
     await importRun(store, 'mutated.zip', bytes, () => Promise.resolve(model));
+    opened = true;
     expect(await store.runs()).toHaveLength(1);
     trlFiles(bundle.events);
     for (const { folder } of adapterFolders(bundle)) expect(folder).toMatch(/^iteration-\d+\/[a-z0-9-]+$/);
@@ -193,6 +198,8 @@ async function taken(bytes: Uint8Array): Promise<'card' | 'refused'> {
   } catch (error) {
     if (!(error instanceof PolylogueError)) throw error;
     expect(error.message.length).toBeLessThan(2_000);
+    // What was opened may still lack what an export needs.
+    expect(await store.runs()).toHaveLength(opened ? 1 : 0);
     return 'refused';
   }
 }
