@@ -13,8 +13,8 @@ const ENTRIES = Object.keys(GLOSSARY).sort((a, b) => b.length - a.length);
 /** An entry is a word of its own, or its plural. */
 const PATTERN = new RegExp(`(?<![\\p{L}\\p{N}])(${ENTRIES.map(escaped).join('|')})(?:s|es)?(?![\\p{L}\\p{N}])`, 'giu');
 
-/** The text in parts. Each entry is marked once, where it is mentioned first. */
-export function partsOf(text: string): Part[] {
+/** The text in parts. Each entry that `claim` grants is marked once, where it is mentioned first. */
+export function partsOf(text: string, claim: (entry: string) => boolean = () => true): Part[] {
   const parts: Part[] = [];
   const said = new Set<string>();
   let from = 0;
@@ -22,6 +22,7 @@ export function partsOf(text: string): Part[] {
     const entry = ENTRIES.find((one) => one.toLowerCase() === match[1]?.toLowerCase());
     if (!entry || said.has(entry)) continue;
     said.add(entry);
+    if (!claim(entry)) continue;
     if (match.index > from) parts.push({ text: text.slice(from, match.index), entry: null });
     parts.push({ text: match[0], entry });
     from = match.index + match[0].length;

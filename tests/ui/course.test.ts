@@ -54,6 +54,18 @@ describe('terms', () => {
     );
     expect(Object.keys(GLOSSARY).length).toBeGreaterThan(20);
   });
+
+  it('leaves to the first text of a view what a later one mentions too', () => {
+    const holders = new Map<string, string>();
+    const marked = (id: string, text: string) =>
+      partsOf(text, (entry) => {
+        const holder = holders.get(entry) ?? id;
+        holders.set(entry, holder);
+        return holder === id;
+      }).flatMap(({ entry }) => entry ?? []);
+    expect(marked('first', 'Agents vote.')).toEqual(['agent', 'vote']);
+    expect(marked('second', 'The vote is a label.')).toEqual(['label']);
+  });
 });
 
 it('lists what differs from the preset first', () => {
