@@ -28,7 +28,7 @@ export function ledgerTables(ledger: Ledger): LedgerTable[] {
   const tables: LedgerTable[] = [
     {
       title: 'What became of the held-out problems',
-      note: `By the answer of “${ledger.label}”, in the tests after iterations ${ledger.iterations.join(', ')}.`,
+      note: `Counted by the answer of “${ledger.label}”, in the tests after iterations ${ledger.iterations.join(', ')}.`,
       columns: ['Problems', 'How many', 'Share'],
       rows:
         problems.length === 0
@@ -43,13 +43,13 @@ export function ledgerTables(ledger: Ledger): LedgerTable[] {
     },
     {
       title: 'What revisions did to an agent’s own answer',
-      note: 'In tests. A debate gains where more answers become right than wrong.',
+      note: 'Measured in tests. A debate gains where more answers become right than wrong.',
       columns: ['Iteration', 'Round', 'Wrong → right', 'Right → wrong', 'Of'],
       rows: revisions.map(({ iteration, round, toRight, toWrong, n }) => [iteration, round, toRight, toWrong, n]),
     },
     {
       title: 'The vote of round 1 beside that of the last round',
-      note: 'In tests. What lies between the two is what the debate adds to a vote.',
+      note: 'Measured in tests. The difference is what the debate adds to a vote.',
       columns: ['Iteration', 'Round 1', 'Last round', 'Of'],
       rows: rounds
         ? votes.map(({ iteration, first, last, n }) => [iteration, percent(first, n), percent(last, n), n])
@@ -57,13 +57,13 @@ export function ledgerTables(ledger: Ledger): LedgerTable[] {
     },
     {
       title: 'Labels by margin, last iteration',
-      note: 'By how many votes the label is ahead of the next answer, and how often it is right.',
+      note: 'How many votes the label leads by, and how often it is then right.',
       columns: ['Votes ahead', 'Labels', 'Right', 'Precision'],
       rows: margins.map(({ margin, problems: all, right }) => [margin, all, right, percent(right, all)]),
     },
     {
       title: 'Generation-verification gap',
-      note: 'On training problems: share of right votes minus share of right first answers. Without a gap a label knows no more than an answer.',
+      note: 'On training problems: share of right votes minus share of right first answers. Without a gap, votes are right no more often than single answers.',
       columns: ['Iteration', 'Points', '± standard error', 'Remark'],
       rows: gaps.map((gap) => [
         gap.iteration,

@@ -48,7 +48,7 @@ const SETTINGS = {
   'distil.beta': {
     reader: number(0, 100, 'above'),
     label: 'Pull to the reference, distilling',
-    line: 'Of DPO. A larger value keeps the one model closer to the untouched one.',
+    line: 'For DPO. A larger value keeps the one model closer to the untouched one.',
     section: 'expert',
     absent: 0.1,
   },

@@ -84,7 +84,7 @@ export const SETTINGS = {
   size: {
     reader: choice('validation', 'all'),
     label: 'Experts in the ensemble',
-    line: 'As many as make validation solutions most probable, or all that boosting gave.',
+    line: 'The number that makes validation solutions most probable, or all that boosting gave.',
     steps: [
       { value: 'validation', label: 'chosen by validation' },
       { value: 'all', label: 'all' },

@@ -60,7 +60,7 @@ export const SETTINGS = {
   margin: {
     reader: number(0, 100),
     label: 'Margin',
-    line: 'By how much the student is to score the better text higher. This lab’s choice: the paper’s number is not known.',
+    line: 'How much higher the student should score the better text. This lab’s choice: the paper’s number is not known.',
     steps: steps(0, 0.5, 1, 2),
     section: 'expert',
   },

@@ -117,7 +117,7 @@ export const SHARED_SETTINGS = {
   'adapter.rank': {
     reader: integer(1, RUN_LIMITS.rank.max),
     label: 'Adapter rank',
-    line: 'Size of the LoRA adapters. The paper has none: it copies the whole model.',
+    line: 'Width of the LoRA adapters. The paper has none: it copies the whole model.',
     steps: steps(2, 4, 8, 16, 32),
     section: 'expert',
   },
@@ -175,7 +175,7 @@ export const SHARED_SETTINGS = {
   chunk: {
     reader: integer(1, RUN_LIMITS.problems.max),
     label: 'Problems at once',
-    line: 'Problems per unit of work: the log grows, and a stop or crash costs, by this many. It changes no result.',
+    line: 'Problems in one unit of work. A crash loses at most this many. It changes no result.',
     section: 'expert',
   },
 } as const satisfies SettingTable;

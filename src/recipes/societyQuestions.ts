@@ -44,7 +44,7 @@ export const QUESTIONS = {
   'saboteur.seats': {
     reader: integer(0, RUN_LIMITS.agents.max - 1),
     label: 'Saboteurs',
-    line: 'So many of the society’s last seats state one answer to every problem, whatever is asked, and learn nothing.',
+    line: 'This many of the society’s last seats state one answer to every problem and learn nothing.',
     steps: steps(0, 1, 2),
     section: 'expert',
     paper: 0,

@@ -86,7 +86,7 @@ export const SETTINGS = {
   'update.rule': {
     reader: choice(...UPDATE_RULES),
     label: 'Update rule',
-    line: 'What agents learn from the same transcripts: agreement alone, majority over minority, or signed weights.',
+    line: 'What agents learn from the same transcripts: the majority’s answers, majority before minority, or signed weights.',
     steps: [
       { value: 'sft', label: 'finetuning on agreement' },
       { value: 'dpo', label: 'preferences (DPO)' },
@@ -101,7 +101,7 @@ export const SETTINGS = {
     reader: number(0, 100, 'above'),
     label: 'Pull to the reference',
     symbol: 'β',
-    line: 'Of DPO and KTO. A larger value keeps the agent closer to the untouched model.',
+    line: 'For DPO and KTO. A larger value keeps the agent closer to the untouched model.',
     section: 'expert',
     absent: 0.1,
   },
@@ -178,7 +178,8 @@ function collapsing({ strategies: { config } }: Record<PresetName, Preset<Config
   return {
     [preset]: {
       title: 'Strategies, collapse',
-      description: 'Agents that agree ever more and are right ever less: any winner is a label. A guard can end it.',
+      description:
+        'Agents agree more and more and are right less and less, since any winner becomes a label. A guard can end it.',
       revision: 1,
       config: { ...config, preset, ...few, finetune: { ...config.finetune, lr: 4e-3 } },
     },

@@ -104,7 +104,7 @@ export function untrainedDebateStages(config: Parameters<typeof debateStages>[0]
     },
     evaluate: {
       what: 'The true answers are looked up.',
-      why: 'A debate is worth its calls when it beats the majority of as many samples.',
+      why: 'A debate is worth its calls only if it beats the majority of as many samples.',
     },
   };
   return debateStages(config)
@@ -195,7 +195,7 @@ export const UNTRAINED_SAMPLING_STAGES: readonly Stage[] = SAMPLING_STAGES.filte
       why: 'Samples that slip in different places seldom agree on the same wrong answer.',
     };
   return stage.id === 'evaluate'
-    ? { ...stage, what: 'The true answers are looked up.', why: 'A society is worth its calls when it beats this.' }
+    ? { ...stage, what: 'The true answers are looked up.', why: 'A society is worth its calls only if it beats this.' }
     : stage;
 });
 

@@ -50,7 +50,7 @@ const NUMBERS: readonly string[] = ['gsm8k', 'jsonl'];
 /** @throws ConfigurationError for a task that has no other words, or no use for other problems */
 export function checkWording({ task, prompts, transfer }: RunConfig & TaskVariant): void {
   const compact = taskNamed(task).dialect === 'compact';
-  const why = `needs a task in words; ${task} is asked in signs that its model was trained on`;
+  const why = `needs a task in words; ${task} writes its problems in signs`;
   if (compact && prompts?.tone === 'cooperate') throw new ConfigurationError('prompts.tone', why);
   if (compact && prompts?.ids) throw new ConfigurationError('prompts.ids', why);
   if (transfer?.from === 'arithmetic-chat' && !NUMBERS.includes(task))

@@ -54,7 +54,9 @@ it('answers in order with text, seeds, counts and log-probabilities', async () =
   expect(answers[3]?.ids).toBeUndefined();
   expect(answers.map(({ seed }) => seed)).toEqual(Array.from({ length: 10 }, (_, n) => seedOf(7, question(n).draw)));
   expect(new Set(server.asked.slice(1).map(({ seed }) => seed))).toEqual(new Set(answers.map(({ seed }) => seed)));
-  expect(server.most).toBe(4);
+  // Several at once, and no more than were allowed.
+  expect(server.most).toBeGreaterThan(1);
+  expect(server.most).toBeLessThanOrEqual(4);
   expect(grown).toContain('<question 3>');
   expect(grown).toContain('<qu');
   expect(voice.describe()).toEqual({
@@ -111,7 +113,7 @@ it('waits as long as a busy server says, and tells when it stays busy', async ()
   });
   expect(waits).toEqual([500, 1000, 2000, 4000, 8000]);
   server.misbehave = (_, response) => (refuse(response, 429, 'quota', { 'retry-after': '3600' }), true);
-  await expect(voice.ask([question(1)])).rejects.toThrow(/left alone for 3600 seconds/);
+  await expect(voice.ask([question(1)])).rejects.toThrow(/asks for a pause of 3600 seconds/);
 });
 
 it('reads Retry-After as seconds and as a date', () => {

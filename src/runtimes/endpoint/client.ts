@@ -75,7 +75,7 @@ export async function complete(
       if (pause > LONGEST_WAIT)
         throw new EndpointBusyError(
           name,
-          `it asks to be left alone for ${Math.ceil(pause / 1000)} seconds. Resume the run later.`,
+          `it asks for a pause of ${Math.ceil(pause / 1000)} seconds. Resume the run later.`,
         );
       await wait(pause, signal);
     }

@@ -37,7 +37,7 @@ function wordsOf(turns: readonly Turn[], { of, answer, count, tied, scores, rank
   if (scores) said.push(of.map((at, i) => `${name(at)} ${scores[i] ?? 'not given'}`).join(', '));
   if (ranking) said.push(`best to worst: ${ranking.map(name).join(', ')}`);
   if (answer !== undefined) {
-    const votes = count === undefined ? '' : ` by ${count} of ${of.length}${tied ? ', drawn by lot' : ''}`;
+    const votes = count === undefined ? '' : ` by ${count} of ${of.length}${tied ? ', drawn at random' : ''}`;
     said.push(answer === null ? 'nothing readable' : `answer ${answer}${votes}`);
   }
   return said.length > 0 ? said : [`looked at ${of.map(name).join(', ')}`];

@@ -90,7 +90,7 @@ function outcomeSentence(index: LogIndex, recipe: Recipe | null, episode: Episod
   }
   if ((vote.answer ?? null) === null) return 'No answer can be read, so there is no vote.';
   const result = `The vote: ${answerText(vote.answer ?? null)}, with ${vote.count ?? 0} of ${vote.of.length}`;
-  const judged = `${result}${vote.tied ? ', drawn by lot' : ''}${truth(index, episode, vote)}.`;
+  const judged = `${result}${vote.tied ? ', drawn at random' : ''}${truth(index, episode, vote)}.`;
   if (episode.purpose === 'evaluation') return `${judged} Nobody learns from a test.`;
   const { config } = index.started ?? {};
   const uses = recipe?.usesGold;
