@@ -7,5 +7,7 @@ export async function setup(): Promise<void> {
 }
 
 export async function teardown(): Promise<void> {
-  await rm(process.env[BUILT] as string, { recursive: true, force: true });
+  // A build that failed left nothing, and its own error is the one to read.
+  const built = process.env[BUILT];
+  if (built) await rm(built, { recursive: true, force: true });
 }

@@ -19,6 +19,7 @@ import { RECORDED_FOLDER, RECORDED_INDEX, recordedFile } from '../../src/share/r
 import { resolveConfig } from '../../src/recipes/resolve';
 import { configOf } from '../../src/ui/course/experiments';
 import { questionOf, QUESTIONS } from '../../src/ui/course/questions';
+import { headlines } from '../../src/ui/readings/headline';
 import { indexLog } from '../../src/ui/readings/logIndex';
 import { recordedLike } from '../../src/ui/recorded/first';
 import { FakeRuntime, logOf } from '../recipes/fakeRuntime';
@@ -50,6 +51,13 @@ describe('the recorded runs of the site', () => {
     expect(names).toContain(`${DEFAULT_RECIPE}-arithmetic-tiny`);
     expect(names).toContain(`${DEFAULT_RECIPE}-arithmetic-quick`);
     expect(new Set(names).size).toBe(names.length);
+  });
+
+  it('blame finetuning only for what answers as before', () => {
+    const malt = runs.find(({ variant }) => variant === 'course-malt')!;
+    const [gain, against] = headlines(indexLog(readEvents(recordedLines(malt, fileOf(malt)))));
+    expect(gain).toMatch(/^After iteration 1 “MALT, vote of 3” is right on 52 of 60 .*, without finetuning on 38:/);
+    expect(against).toMatch(/^The majority of 9 at equal calls: 58 of 60 right, .* It is worse\. Chance alone/);
   });
 
   it.each(runs.map((run) => [run.name, run] as const))('%s is a whole valid log with its digests', (_, run) => {

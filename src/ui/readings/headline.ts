@@ -56,7 +56,9 @@ function sentenceOf(cast: Cast, row: Compared, first: boolean): string {
   const figures = `${signed(difference)} points (95 % interval ${low} to ${high}, McNemar ${formatP(p)})`;
   const untrained = reference.learner === baseLearnerOf(cast);
   const learnt = method.learner !== baseLearnerOf(cast);
-  const worse = untrained && learnt ? 'Finetuning made it worse' : 'It is worse';
+  // Only where both answer in the same way is the difference that of finetuning.
+  const byFinetuning = untrained && learnt && method.answer === reference.answer;
+  const worse = byFinetuning ? 'Finetuning made it worse' : 'It is worse';
   const verdict =
     p >= 0.05
       ? 'That may be chance: this run alone does not show a difference.'
@@ -64,10 +66,10 @@ function sentenceOf(cast: Cast, row: Compared, first: boolean): string {
         ? 'Chance alone seldom does that.'
         : `${worse}. Chance alone seldom does that.`;
   const other = againstText(cast, row);
-  if (!first) return `${capital(other)}: ${row.rightReference} of ${n} right, a difference of ${figures}. ${verdict}`;
+  const calls = !byFinetuning && method.calls === reference.calls ? ' at equal calls' : '';
+  if (!first) return `${capital(other)}${calls}: ${row.rightReference} of ${n} right, a difference of ${figures}. ${verdict}`;
   const { noun } = wayOf(method.answer);
   const who = noun === null ? `“${method.label}”` : `${learnerLook(cast, method.learner).name}'s ${noun}`;
-  const calls = !(untrained && learnt) && method.calls === reference.calls ? ' at equal calls' : '';
   const when = learnt ? `After iteration ${iteration} ${who}` : capital(who);
   return (
     `${when} is right on ${row.right} of ${n} held-out problems, ${other} on ` +
