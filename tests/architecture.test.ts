@@ -1,7 +1,8 @@
 /** The arrows of ARCHITECTURE.md: which part may import which. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { expect, it } from 'vitest';
+import { LONG_E2E, LONG_TESTS } from './long';
 
 /** Parts, the longest name first: a file belongs to the first that its path begins with. */
 const PARTS = [
@@ -225,3 +226,7 @@ function circlesOf(next: ReadonlyMap<string, readonly string[]>): string[] {
   for (const file of next.keys()) walk(file);
   return circles;
 }
+
+it('lists long tests that are there', () => {
+  for (const file of [...LONG_TESTS, ...LONG_E2E]) expect(existsSync(file), file).toBe(true);
+});

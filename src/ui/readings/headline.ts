@@ -67,7 +67,8 @@ function sentenceOf(cast: Cast, row: Compared, first: boolean): string {
         : `${worse}. Chance alone seldom does that.`;
   const other = againstText(cast, row);
   const calls = !byFinetuning && method.calls === reference.calls ? ' at equal calls' : '';
-  if (!first) return `${capital(other)}${calls}: ${row.rightReference} of ${n} right, a difference of ${figures}. ${verdict}`;
+  if (!first)
+    return `${capital(other)}${calls}: ${row.rightReference} of ${n} right, a difference of ${figures}. ${verdict}`;
   const { noun } = wayOf(method.answer);
   const who = noun === null ? `“${method.label}”` : `${learnerLook(cast, method.learner).name}'s ${noun}`;
   const when = learnt ? `After iteration ${iteration} ${who}` : capital(who);
@@ -126,7 +127,7 @@ export function leadByIteration(index: LogIndex): ChartData | null {
   return {
     title: `Lead of ${inSentence(learnerLook(cast, compared.learner).label)}${what}`,
     xLabel: 'iteration',
-    yLabel: 'paired difference in accuracy',
+    yLabel: 'paired difference',
     format: 'points',
     errors: PAIRED_BARS,
     include: [0],

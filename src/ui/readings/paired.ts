@@ -81,7 +81,7 @@ export function differenceByIteration(index: LogIndex): ChartData {
   return {
     title: `Difference to ${referenceText(cast)}`,
     xLabel: 'iteration',
-    yLabel: 'paired difference in accuracy',
+    yLabel: 'paired difference',
     format: 'points',
     errors: PAIRED_BARS,
     include: [0],

@@ -1,0 +1,32 @@
+/**
+ * Tests that take a software GPU, a killed browser or a long run minutes. `npm run test:long` runs them, `npm test` the others: so the
+ * everyday command ends within a quarter of an hour on two cores. CI runs both.
+ */
+
+export const LONG_TESTS: readonly string[] = [
+  // Kernels on a software driver, format by format. gpu-conformance, gpu-forward and gpu-train stay with the everyday tests.
+  'tests/engine/gpu-attention.test.ts',
+  'tests/engine/gpu-cache.test.ts',
+  'tests/engine/gpu-forward-composition.test.ts',
+  'tests/engine/gpu-lost.test.ts',
+  'tests/engine/gpu-prefix.test.ts',
+  'tests/engine/gpu-quantised.test.ts',
+  'tests/engine/gpu-sampling.test.ts',
+  'tests/engine/gpu-self-check.test.ts',
+  'tests/engine/gpu-tiled.test.ts',
+  'tests/engine/gpu-wide-backward.test.ts',
+  'tests/engine/planAllocated.test.ts',
+  // Whole runs of the command line, again and again.
+  'tests/cli/compare.test.ts',
+  'tests/cli/finite.test.ts',
+  'tests/cli/formats.test.ts',
+  'tests/cli/recipes.test.ts',
+  'tests/soak.test.ts',
+];
+
+export const LONG_E2E: readonly string[] = [
+  // Workers, devices and browsers that end in the middle of a run.
+  'tests/e2e/lost.e2e.ts',
+  'tests/e2e/struck.e2e.ts',
+  'tests/e2e/workers.e2e.ts',
+];
