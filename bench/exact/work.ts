@@ -1,4 +1,4 @@
-/** The work that every engine of the exact bench does: the embedded model, six adapters, generations and training steps of the sizes. */
+/** The work that every engine of the exact bench does: the embedded model, six adapters, generations and training steps. */
 import { folderSource } from '../../src/engine/loader-node';
 import { initAdapter } from '../../src/engine/peft';
 import { openModelStream, type ModelStream } from '../../src/engine/stream';
