@@ -1,6 +1,6 @@
 /** Unit and engine tests, in Node. */
 import { configDefaults, defineConfig } from 'vitest/config';
-import { LONG_TESTS } from './tests/long';
+import { LONG_TESTS } from './tests/long.ts';
 
 export default defineConfig({
   test: {

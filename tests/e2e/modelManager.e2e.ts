@@ -92,8 +92,8 @@ async function drop(target: Locator, files: string[]): Promise<void> {
 /** The smallest run that asks, answers, revises and is evaluated. */
 async function tinyRun(visit: Visit): Promise<void> {
   const { form } = visit;
-  await form.getByLabel('Agents').selectOption('2');
-  await form.getByLabel('Training problems').selectOption('3');
+  await form.locator('[data-setting=agents]').selectOption('2');
+  await form.locator('[data-setting=trainProblems]').selectOption('3');
   await form.getByLabel('Held-out problems').selectOption('3');
   await visit.chooseEngine('webgpu');
   await form.getByLabel('Longest response').selectOption('64');

@@ -92,8 +92,8 @@ describe('problems from a file', () => {
       .poll(() => alert.innerText())
       .toMatch(/^farm\.jsonl holds 30 problems; 50 for training and 50 held out are more/);
 
-    await form.getByLabel('Agents').selectOption('2');
-    await form.getByLabel('Training problems').selectOption('6');
+    await form.locator('[data-setting=agents]').selectOption('2');
+    await form.locator('[data-setting=trainProblems]').selectOption('6');
     await form.getByLabel('Held-out problems').selectOption('12');
     await visit.chooseEngine('reference');
     await form.getByLabel('Longest response').selectOption('64');

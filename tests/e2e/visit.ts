@@ -125,7 +125,7 @@ export class Visit {
     await this.form.getByLabel('Preset').selectOption('arithmetic-tiny');
     await this.form.getByLabel('Seed', { exact: true }).fill(String(seed));
     await this.chooseEngine(engine);
-    await this.form.getByLabel('Training problems').selectOption(String(problems.training));
+    await this.form.locator('[data-setting=trainProblems]').selectOption(String(problems.training));
     await this.form.getByLabel('Held-out problems').selectOption(String(problems.heldOut));
   }
 
