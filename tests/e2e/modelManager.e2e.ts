@@ -10,6 +10,7 @@ import { COMMIT } from '../models/samples';
 import { tinyFiles, tinyWeights } from '../tasks/tinyChatModel';
 import { axe } from './axe';
 import { launch, OUT, serveLab } from './browser';
+import { lookUpModel } from './hubModel';
 import { Visit } from './visit';
 
 const REPO = 'tiny/chat';
@@ -63,15 +64,7 @@ async function begin(options: Parameters<typeof Visit.begin>[1] = {}): Promise<V
   return visit;
 }
 
-async function lookUp(visit: Visit, name: string, token = ''): Promise<void> {
-  const { page } = visit;
-  const hubPart = page.getByRole('region', { name: 'Models from the hub' });
-  if (!(await hubPart.getByLabel('Hub or mirror').isVisible())) await hubPart.getByText('Token and address').click();
-  await hubPart.getByLabel('Hub or mirror').fill(hub.endpoint);
-  await hubPart.getByLabel('Access token').fill(token);
-  await hubPart.getByLabel('Any other').fill(name);
-  await hubPart.getByRole('button', { name: 'Look up', exact: true }).last().click();
-}
+const lookUp = (visit: Visit, name: string, token = ''): Promise<void> => lookUpModel(visit, hub.endpoint, name, token);
 
 const here = (visit: Visit, name: string) =>
   visit.page.getByRole('region', { name: 'Models here' }).getByRole('listitem').filter({ hasText: name });

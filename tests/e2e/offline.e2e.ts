@@ -13,6 +13,7 @@ import { GOLDEN_LINKS } from '../share/goldenLinks';
 import { tinyFiles, tinyWeights } from '../tasks/tinyChatModel';
 import { builtInto, launch, OUT } from './browser';
 import { StaticHost } from './staticHost';
+import { downloadModel } from './hubModel';
 import { Visit } from './visit';
 
 const REPO = 'tiny/chat';
@@ -148,18 +149,7 @@ describe('after one visit', () => {
     await page.reload();
     await ready(visit);
     expect(await isolated(visit)).toBe(true);
-    await visit.tab('Models').click();
-    const hubPart = page.getByRole('region', { name: 'Models from the hub' });
-    await hubPart.getByText('Token and address').click();
-    await hubPart.getByLabel('Hub or mirror').fill(hub.endpoint);
-    await hubPart.getByLabel('Any other').fill(REPO);
-    await hubPart.getByRole('button', { name: 'Look up', exact: true }).last().click();
-    await page
-      .getByRole('group', { name: `Offer: ${REPO}` })
-      .getByRole('button', { name: 'Download' })
-      .click();
-    const row = page.getByRole('region', { name: 'Models here' }).getByRole('listitem').filter({ hasText: REPO });
-    await row.getByRole('button', { name: 'Use in the next run' }).waitFor();
+    await downloadModel(visit, hub.endpoint, REPO);
     expect(visit.complaints).toEqual([]);
     await visit.end();
   });

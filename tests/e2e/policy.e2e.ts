@@ -12,6 +12,7 @@ import { HubServer } from '../models/hubServer';
 import { COMMIT } from '../models/samples';
 import { tinyFiles, tinyWeights } from '../tasks/tinyChatModel';
 import { builtInto, launch, OUT } from './browser';
+import { downloadModel } from './hubModel';
 import { Visit } from './visit';
 
 const FOLDER = '/any/folder/of a host/';
@@ -102,18 +103,7 @@ describe('the content policy', () => {
       await page.waitForLoadState('networkidle');
     }
 
-    await visit.tab('Models').click();
-    const hubPart = page.getByRole('region', { name: 'Models from the hub' });
-    await hubPart.getByText('Token and address').click();
-    await hubPart.getByLabel('Hub or mirror').fill(hub.endpoint);
-    await hubPart.getByLabel('Any other').fill(REPO);
-    await hubPart.getByRole('button', { name: 'Look up', exact: true }).last().click();
-    await page
-      .getByRole('group', { name: `Offer: ${REPO}` })
-      .getByRole('button', { name: 'Download' })
-      .click();
-    const row = page.getByRole('region', { name: 'Models here' }).getByRole('listitem').filter({ hasText: REPO });
-    await row.getByRole('button', { name: 'Use in the next run' }).waitFor();
+    await downloadModel(visit, hub.endpoint, REPO);
     await visit.shot('policy-models');
     expect(page.workers().length).toBeGreaterThanOrEqual(3);
     expect({ page: await violations(page), reported, complaints: visit.complaints }).toEqual({
