@@ -4,7 +4,7 @@
  */
 
 export const LONG_TESTS: readonly string[] = [
-  // Kernels on a software driver, format by format. gpu-conformance, gpu-forward and gpu-train stay with the everyday tests.
+  // Kernels on a software driver, format by format. gpu-conformance and gpu-forward stay with the everyday tests.
   'tests/engine/gpu-attention.test.ts',
   'tests/engine/gpu-cache.test.ts',
   'tests/engine/gpu-forward-composition.test.ts',
@@ -14,8 +14,10 @@ export const LONG_TESTS: readonly string[] = [
   'tests/engine/gpu-sampling.test.ts',
   'tests/engine/gpu-self-check.test.ts',
   'tests/engine/gpu-tiled.test.ts',
+  'tests/engine/gpu-train.test.ts',
   'tests/engine/gpu-wide-backward.test.ts',
   'tests/engine/planAllocated.test.ts',
+  'tests/engine/saturation.test.ts',
   // Whole runs of the command line, again and again.
   'tests/cli/compare.test.ts',
   'tests/cli/finite.test.ts',
@@ -29,4 +31,10 @@ export const LONG_E2E: readonly string[] = [
   'tests/e2e/lost.e2e.ts',
   'tests/e2e/struck.e2e.ts',
   'tests/e2e/workers.e2e.ts',
+  // Engines and runtimes on the software GPU, the policy in every view, and the site without a network.
+  'tests/e2e/bench.e2e.ts',
+  'tests/e2e/checkWebgpu.e2e.ts',
+  'tests/e2e/offline.e2e.ts',
+  'tests/e2e/otherRuntimes.e2e.ts',
+  'tests/e2e/policy.e2e.ts',
 ];

@@ -1,4 +1,4 @@
-/** End-to-end tests in which workers, devices and browsers end: they take minutes. */
+/** End-to-end tests that take minutes. */
 import { endToEnd } from './tests/e2e/config.ts';
 import { LONG_E2E } from './tests/long.ts';
 
