@@ -101,9 +101,17 @@ function formsOf(name: KernelName): KernelConstants[] {
   let forms = CONSTANTS[name] ?? [{}];
   for (const [fragment, { constant, texts }] of Object.entries(VARIANTS)) {
     if (!KERNELS[name].includes(`//@${fragment}\n`)) continue;
-    // Weights over their scale are what the kernels in f16 multiply; f32 has none.
-    const formats = Object.entries(texts).filter(([, text]) => !isHalf(name) || text.includes('fn unit4('));
-    forms = forms.flatMap((form) => formats.map(([format]) => ({ ...form, [constant]: format })));
+    const fits = (form: KernelConstants, value: string, text: string): boolean => {
+      // Weights over their scale are what the kernels in f16 multiply; f32 has none.
+      if (fragment === 'weights') return !isHalf(name) || text.includes('fn unit4(');
+      // Whole groups are taken of formats that have them.
+      return value !== 'groups' || ['int4', 'int8'].includes(String(form['FORMAT']));
+    };
+    forms = forms.flatMap((form) =>
+      Object.entries(texts).flatMap(([value, text]) =>
+        fits(form, value, text) ? [{ ...form, [constant]: value }] : [],
+      ),
+    );
   }
   return forms;
 }

@@ -77,6 +77,10 @@ import attentionBackwardCommon from '../kernels/fragments/attention_backward_com
 import attentionBackwardTiles from '../kernels/fragments/attention_backward_tiles.wgsl?raw';
 import cacheF16 from '../kernels/fragments/cache_f16.wgsl?raw';
 import cacheF32 from '../kernels/fragments/cache_f32.wgsl?raw';
+import columnsGroups from '../kernels/fragments/columns_groups.wgsl?raw';
+import columnsHalfGroups from '../kernels/fragments/columns_half_groups.wgsl?raw';
+import columnsSlices from '../kernels/fragments/columns_slices.wgsl?raw';
+import columnsHalfSlices from '../kernels/fragments/columns_half_slices.wgsl?raw';
 import finite from '../kernels/fragments/finite.wgsl?raw';
 import half from '../kernels/fragments/half.wgsl?raw';
 import lineScalar from '../kernels/fragments/line_scalar.wgsl?raw';
@@ -96,6 +100,8 @@ import rmsnormCommon from '../kernels/fragments/rmsnorm_common.wgsl?raw';
 import sampling from '../kernels/fragments/sampling.wgsl?raw';
 import samplingSettings from '../kernels/fragments/sampling_settings.wgsl?raw';
 import segments from '../kernels/fragments/segments.wgsl?raw';
+import shareGroups from '../kernels/fragments/share_groups.wgsl?raw';
+import shareSlices from '../kernels/fragments/share_slices.wgsl?raw';
 import slices from '../kernels/fragments/slices.wgsl?raw';
 import slicedTile from '../kernels/fragments/sliced_tile.wgsl?raw';
 import track from '../kernels/fragments/track.wgsl?raw';
@@ -191,6 +197,9 @@ export const VARIANTS: Readonly<Record<string, { constant: string; texts: Readon
   cache: { constant: 'CACHE', texts: CACHE_FORMATS },
   line: { constant: 'LINE', texts: { scalar: lineScalar, vector: lineVector } },
   outputs: { constant: 'OUTPUTS', texts: { plain: outputsPlain, swiglu: outputsSwiglu } },
+  columns: { constant: 'SHARE', texts: { slices: columnsSlices, groups: columnsGroups } },
+  columns_half: { constant: 'SHARE', texts: { slices: columnsHalfSlices, groups: columnsHalfGroups } },
+  share: { constant: 'SHARE', texts: { slices: shareSlices, groups: shareGroups } },
 };
 
 /**

@@ -6,6 +6,7 @@ import { FEW_TOKENS, OUTPUT_SPLITS, roundUp, SPLIT_OUTPUTS } from '../buffers';
 import { GROUP } from '../matrixLayout';
 import type { Gpu } from './device';
 import { bindingOf, matrixParams, type MatrixStack, type WeightMatrix } from './matrix';
+import type { WeightDtype } from '../types';
 import { flatGroups, type Binding, type Program } from './program';
 
 /** Outputs and tokens that one invocation of linear_forward makes, each way. */
@@ -21,6 +22,10 @@ const GPU_TILE = 64;
 const COLUMN_LANES = 64;
 /** Most tokens of one of its workgroups: sums of f32 products and unpacked weights take more registers. */
 const MAX_COLUMNS = { f16: 16, f32: 8 };
+/** Formats with one scale for 32 weights, whose lanes may take whole groups, */
+const GROUPED: ReadonlySet<WeightDtype> = new Set(['int4', 'int8']);
+/** of at most so many tokens: a lane then reads x for one output in place of four. Above about as many it is arithmetic that takes the time. */
+const GROUP_COLUMNS = 4;
 /** Groups of 32 weights that a part of a row has at least: adding a part up costs the tiled kernel as much as a group. */
 const PART_GROUPS = 7;
 const MAX_PARTS = 8;
@@ -130,7 +135,8 @@ function encodeColumns(
   const block = columnsFor(tokens, half ? MAX_COLUMNS.f16 : MAX_COLUMNS.f32);
   // Tokens in x: workgroups that read the same weights run side by side.
   const groups: [number, number] = [Math.ceil(tokens / block), Math.ceil((rows * partsOf(columns)) / COLUMN_LANES)];
-  const constants = { FORMAT: dtype, COLUMNS: block, OUTPUTS: outputs };
+  const SHARE = block <= GROUP_COLUMNS && GROUPED.has(dtype) ? 'groups' : 'slices';
+  const constants = { FORMAT: dtype, COLUMNS: block, OUTPUTS: outputs, SHARE };
   program.add(name, constants, bindings, [...params, ...stackParams(job)], groups, operationsOf(job));
 }
 

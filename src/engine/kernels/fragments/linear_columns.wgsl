@@ -1,28 +1,21 @@
 // The frame of linear_forward_columns and linear_forward_columns_half: takes the place of the line `//@linear_columns` beside
-// `//@linear_common`. The kernel says how weights are loaded and multiplied:
-//   struct Run                           eight weights of each of four outputs
-//   fn load(rows, oct) -> Run            weights 8·oct .. 8·oct + 7 of four rows
-//   fn multiply(run, token, oct, sum)    adds eight terms of one token, whose first quad of x is `token`, to four outputs' sums;
-//                                        inputs past IN are zero
-// The constant OUTPUTS says which rows of W make an output, and how it is stored (`//@outputs`): plain, or swiglu.
+// `//@linear_common`. Four lanes and their parts share four rows of W. The constant SHARE says how (`//@share`):
+//   slices   a lane takes every fourth run of 8 weights of all four rows
+//   groups   a lane takes whole groups of 32 weights of one row
+// Either brings
+//   fn addUp(rows, lane, token, sums)    adds a lane's terms for all COLUMNS tokens; token[i] is the first quad of token i's x
+//   fn total(token, first, output)       the sum of one row of W and one token, from the sums of its lanes
+// and gives the same bits. The constant OUTPUTS says which rows of W make an output, and how it is stored (`//@outputs`): plain, or swiglu.
 
 // Tokens of a workgroup, at most 16.
 override COLUMNS: u32;
 
 const LANES = 64u;
 
-// Sums of each token's and lane's four rows of W.
+// Sums of each token and lane: of four rows of W, or of the four slices of one.
 var<workgroup> partial: array<vec4f, COLUMNS * LANES>;
 
-/** Slices and parts of one row of W and one token, in the order that linear_forward_tiled states; `first` is the first lane of its four. */
-fn total(token: u32, first: u32, output: u32) -> f32 {
-  var sum = 0.0;
-  for (var part = 0u; part < p.parts; part++) {
-    let at = token * LANES + first + 4u * part;
-    sum += (partial[at][output] + partial[at + 1u][output]) + (partial[at + 2u][output] + partial[at + 3u][output]);
-  }
-  return sum;
-}
+//@share
 
 /** B xa of one token and row of W, ascending over RANK; 0 without an adapter. */
 fn expand(t: u32, o: u32) -> f32 {
@@ -57,20 +50,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   for (var i = 0u; i < COLUMNS; i++) {
     token[i] = min(firstToken + i, p.tokens - 1u) * p.quads;
   }
-  let octs = 4u * ((p.quads + 7u) / 8u);
-  for (var oct = lane % step; oct < octs; oct += 2u * step) {
-    let next = oct + step;
-    let run0 = load(rows, oct);
-    let run1 = load(rows, min(next, octs - 1u));
-    for (var i = 0u; i < COLUMNS; i++) {
-      sums[i] = multiply(run0, token[i], oct, sums[i]);
-    }
-    if (next < octs) {
-      for (var i = 0u; i < COLUMNS; i++) {
-        sums[i] = multiply(run1, token[i], next, sums[i]);
-      }
-    }
-  }
+  addUp(rows, lane, &token, &sums);
   for (var i = 0u; i < COLUMNS; i++) {
     partial[i * LANES + lane] = sums[i];
   }

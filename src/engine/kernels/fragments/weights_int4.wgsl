@@ -7,6 +7,9 @@
 // g % 2 of word scales + row · ⌈groups / 2⌉ + g / 2. A weight is (nibble − 8) · scale.
 // Scales are stored 64 times as large: f16 numbers below 2^-14 might be read as zero.
 
+/** A weight by `unitScale` is its multiple of this one's inverse. */
+const UNIT = 8.0;
+
 fn groupScale(row: u32, group: u32) -> f32 {
   let at = p.scales + row * ((p.stride + 1u) / 2u) + group / 2u;
   let both = unpack2x16float(w[at / 4u][at % 4u]);
@@ -40,5 +43,24 @@ fn unit4(row: u32, quad: u32) -> vec4f {
 }
 
 fn unitScale(row: u32, group: u32) -> f32 {
-  return 8.0 * groupScale(row, group);
+  return UNIT * groupScale(row, group);
+}
+
+/** The 32 weights of a group: word s has weights 8·s .. 8·s + 7. */
+struct Group {
+  words: vec4u,
+}
+
+fn groupOf(row: u32, group: u32) -> Group {
+  return Group(w[row * p.stride + group]);
+}
+
+/** Weights k, 8 + k, 16 + k and 24 + k of a group by its scale. */
+fn across(group: Group, k: u32) -> vec4f {
+  return vec4f((group.words >> vec4u(4u * k)) & vec4u(15u)) - 8.0;
+}
+
+/** The same by `unitScale`. */
+fn unitAcross(group: Group, k: u32) -> vec4f {
+  return 0.125 * across(group, k);
 }

@@ -7,6 +7,9 @@
 // g % 2 of word scales + row · ⌈groups / 2⌉ + g / 2. A weight is byte · scale.
 // Scales are stored 64 times as large: f16 numbers below 2^-14 might be read as zero.
 
+/** A weight by `unitScale` is its multiple of this one's inverse. */
+const UNIT = 128.0;
+
 fn groupScale(row: u32, group: u32) -> f32 {
   let at = p.scales + row * ((p.stride / 2u + 1u) / 2u) + group / 2u;
   let both = unpack2x16float(w[at / 4u][at % 4u]);
@@ -37,5 +40,29 @@ fn unit4(row: u32, quad: u32) -> vec4f {
 }
 
 fn unitScale(row: u32, group: u32) -> f32 {
-  return 128.0 * groupScale(row, group);
+  return UNIT * groupScale(row, group);
+}
+
+/** The 32 weights of a group: word s has weights 8·s .. 8·s + 3 in `low`, the four behind them in `high`. */
+struct Group {
+  low: vec4u,
+  high: vec4u,
+}
+
+fn groupOf(row: u32, group: u32) -> Group {
+  let at = row * p.stride + 2u * group;
+  let first = w[at];
+  let second = w[at + 1u];
+  return Group(vec4u(first.xz, second.xz), vec4u(first.yw, second.yw));
+}
+
+/** Weights k, 8 + k, 16 + k and 24 + k of a group by its scale. */
+fn across(group: Group, k: u32) -> vec4f {
+  let words = select(group.low, group.high, k >= 4u);
+  return vec4f(vec4i(words << vec4u(24u - 8u * (k % 4u))) >> vec4u(24u));
+}
+
+/** The same by `unitScale`. */
+fn unitAcross(group: Group, k: u32) -> vec4f {
+  return 0.0078125 * across(group, k);
 }
