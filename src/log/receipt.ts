@@ -31,13 +31,13 @@ export interface Receipt {
 /** Bytes of an iteration's digest that a receipt keeps. */
 export const ITERATION_BYTES = 8;
 
-/** The receipt of a log, whole or still growing. */
-export function receiptOf(events: readonly RunEvent[]): Receipt {
+/** The receipt of a log, whole or still growing. @param digest full digest of the log as it was written */
+export function receiptOf(events: readonly RunEvent[], digest = digestOf(events)): Receipt {
   const { iterations } = resultsOf(events);
   const last = iterations.at(-1);
   const methods = Object.keys(last?.methods ?? {});
   return {
-    digest: digestOf(events),
+    digest,
     ...discreteDigests(events),
     events: events.length,
     scores: methods.map((method) => ({

@@ -1,6 +1,5 @@
 /** What is in a bundle, at a glance. Nothing of it is loaded or started, and what it claims is not checked. */
 import type { Revision } from '../events';
-import { digestOf } from '../log/digest';
 import { receiptOf, type ClaimedScore } from '../log/receipt';
 import { differences } from '../recipes/resolve';
 import { versionsOf } from '../store/keep';
@@ -39,9 +38,9 @@ export interface BundleCard {
 }
 
 export function cardOf(bundle: Bundle): BundleCard {
-  const { events, started, config, written, format, files } = bundle;
-  const digest = digestOf(written);
-  const { scores } = receiptOf(events);
+  const { events, started, config, format, files } = bundle;
+  const digest = bundle.digest();
+  const { scores } = receiptOf(events, digest);
   const labels = new Map(started.methods.map(({ key, label }) => [key, label]));
   const sets = events.filter((event) => event.type === 'dataset');
   const held = Object.keys(files).filter((path) => /^adapters\/.*\/adapter_model\.safetensors$/.test(path));

@@ -1,7 +1,6 @@
 /** What a bundle claims of its run, against its own log: digest, receipt, results and adapters. Needs no model to run. */
 import { canonicalJson } from '../log/canonical';
 import { nestsTooDeep } from '../log/depth';
-import { digestOf } from '../log/digest';
 import { receiptDifferences, receiptOf, runsAgain, type Receipt } from '../log/receipt';
 import { resultsOf } from '../log/results';
 import type { RunEvent } from '../events';
@@ -20,8 +19,9 @@ export interface RunCheck {
 }
 
 /** The claims of run.json, receipt.json and results.json. */
-export function claimChecks({ files, events, written }: Pick<Bundle, 'files' | 'events' | 'written'>): RunCheck[] {
-  const digest = digestOf(written);
+export function claimChecks(bundle: Pick<Bundle, 'files' | 'events' | 'digest'>): RunCheck[] {
+  const { files, events } = bundle;
+  const digest = bundle.digest();
   return [
     ...digestCheck(jsonIn(files, 'run.json'), digest),
     receiptCheck(jsonIn(files, 'receipt.json'), events, digest),
@@ -53,7 +53,7 @@ function receiptCheck(claimed: unknown, events: readonly RunEvent[], digest: str
   if (claimed === undefined) return { check, ok: null, detail: 'the file holds none' };
   let differences: string[];
   try {
-    differences = receiptDifferences(claimed as Receipt, { ...receiptOf(events), digest });
+    differences = receiptDifferences(claimed as Receipt, receiptOf(events, digest));
   } catch {
     return { check, ok: false, detail: 'receipt.json is no receipt' };
   }

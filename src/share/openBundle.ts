@@ -3,7 +3,8 @@ import { unzipSync, type UnzipFileInfo } from 'fflate';
 import { FileError } from '../engine/errors';
 import { ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE, parseAdapter } from '../engine/peft';
 import type { ModelConfig } from '../engine/types';
-import type { RunEvent, RunStarted } from '../events';
+import { LOG_FORMAT, type RunEvent, type RunStarted } from '../events';
+import { digestOf } from '../log/digest';
 import { LogReader } from '../log/read';
 import type { RunConfig } from '../recipes/config';
 import { checkConfig } from '../recipes/resolve';
@@ -31,8 +32,8 @@ export interface Bundle {
   file: string;
   /** Of the log that was read, as format 2. */
   events: RunEvent[];
-  /** Events as they were written, for the full digest. */
-  written: object[];
+  /** Full digest of the events as they were written, in whichever format. It is computed once, when it is first asked for. */
+  digest: () => string;
   format: number;
   started: RunStarted;
   config: RunConfig;
@@ -54,8 +55,19 @@ export function openBundle(file: string, bytes: Uint8Array): Bundle {
   if (damage !== null) throw new FileError(file, `${damage}; lines are counted from 0`);
   const [started] = events;
   if (started?.type !== 'run-started') throw new FileError(file, 'holds no run');
-  const written = lines.map((line) => JSON.parse(line) as object);
-  return { file, events, written, format: reader.format ?? 0, started, config: checkConfig(started.config), files };
+  const format = reader.format ?? 0;
+  // Events of the present format are read as they were written.
+  const written = format === LOG_FORMAT ? events : lines.map((line) => JSON.parse(line) as object);
+  let digest: string | undefined;
+  return {
+    file,
+    events,
+    digest: () => (digest ??= digestOf(written)),
+    format,
+    started,
+    config: checkConfig(started.config),
+    files,
+  };
 }
 
 function isZip(bytes: Uint8Array): boolean {

@@ -1,7 +1,7 @@
 /** A bundle as a stored run: what a store takes of it, with what resuming needs. */
 import { FileError } from '../engine/errors';
 import type { ModelConfig } from '../engine/types';
-import type { RunEvent } from '../events';
+import { LOG_FORMAT, type RunEvent } from '../events';
 import { digestOf, hashAdapter, LogDigest } from '../log/digest';
 import { jobOf, versionKey, versionsOf, type AdapterName } from '../store/keep';
 import type { Checkpoint, RunRecord, StoredAdapter, WholeRun } from '../store/types';
@@ -13,7 +13,7 @@ import { adaptersIn, type Bundle } from './openBundle';
  * @throws FileError where an adapter is missing from which an unfinished run would go on, or one was changed; what reading one throws
  */
 export function storedRun(record: RunRecord, bundle: Bundle, model: ModelConfig | null): WholeRun {
-  const { file, events } = bundle;
+  const { file, events, format } = bundle;
   const finished = events.at(-1)?.type === 'run-finished';
   const needed = new Set(finished ? [] : neededVersions(events).map(versionKey));
   const missing = (version: AdapterName, folder: string): void => {
@@ -28,7 +28,7 @@ export function storedRun(record: RunRecord, bundle: Bundle, model: ModelConfig 
       `holds another adapter ${changed.name} of iteration ${changed.iteration} than its log names: it was changed since the run`,
     );
   return {
-    record: { ...record, events: events.length, digest: digestOf(events) },
+    record: { ...record, events: events.length, digest: format === LOG_FORMAT ? bundle.digest() : digestOf(events) },
     events,
     adapters,
     checkpoints: checkpointsOf(events, adapters),

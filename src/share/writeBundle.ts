@@ -65,7 +65,7 @@ function canonicalLine(line: string): string {
 /** A log that is damaged before its first numbers has no results. */
 function results(events: RunEvent[], digest: string, damaged: boolean): Zippable {
   try {
-    return { 'results.json': json(resultsOf(events)), 'receipt.json': json({ ...receiptOf(events), digest }) };
+    return { 'results.json': json(resultsOf(events)), 'receipt.json': json(receiptOf(events, digest)) };
   } catch (error) {
     if (!damaged) throw error;
     return {};

@@ -1,7 +1,6 @@
 /** A run from a file: a bundle, or a log alone, becomes a stored run. What is no whole, unchanged run is refused, and nothing is stored of it. */
 import { FileError } from '../../engine/errors';
 import type { ModelConfig } from '../../engine/types';
-import { digestOf } from '../../log/digest';
 import type { RunConfig } from '../../recipes/config';
 import { claimChecks } from '../../share/claims';
 import { openBundle, type Bundle } from '../../share/openBundle';
@@ -26,7 +25,7 @@ export async function importRun(
 ): Promise<ImportedRun> {
   const bundle = openBundle(file, bytes);
   const said = claimsOf(bundle);
-  if (said.digest !== undefined && said.digest !== digestOf(bundle.written))
+  if (said.digest !== undefined && said.digest !== bundle.digest())
     throw new FileError(file, 'was changed since it was written: run.json names another digest than its log has');
   const wrong = claimChecks(bundle).find(({ ok }) => ok === false);
   if (wrong) throw new FileError(file, `was changed since it was written: ${wrong.check}: ${wrong.detail}`);

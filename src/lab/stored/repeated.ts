@@ -14,7 +14,7 @@ export async function repeatedRun(store: RunStore, record: RunRecord): Promise<R
   const events = await store.events(record.id);
   const [started] = events;
   const modelHash = started?.type === 'run-started' ? started.model.hash : null;
-  const receipt = { ...receiptOf(events), digest: record.digest };
+  const receipt = receiptOf(events, record.digest);
   return { run: record.id, name: record.name, modelHash, receipt };
 }
 
@@ -29,7 +29,7 @@ export async function repeatVerdict(store: RunStore, record: RunRecord): Promise
   const events = await store.events(record.id);
   const first = repeats.run === null ? null : await eventsOf(store, repeats.run);
   if (!first) {
-    const run = verdictOnReceipts(repeats.receipt, { ...receiptOf(events), digest: record.digest });
+    const run = verdictOnReceipts(repeats.receipt, receiptOf(events, record.digest));
     return { by: 'receipt', name: repeats.name, different: null, run };
   }
   const [one, other] = [first[0], events[0]];

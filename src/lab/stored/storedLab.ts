@@ -115,7 +115,7 @@ export abstract class StoredLab {
     return encodeLink(
       linkOf(config, {
         ...(started?.type === 'run-started' && { started }),
-        ...(status === 'finished' && { receipt: { ...receiptOf(events), digest } }),
+        ...(status === 'finished' && { receipt: receiptOf(events, digest) }),
       }),
     );
   }

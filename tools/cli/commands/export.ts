@@ -7,7 +7,6 @@ import { BODIES } from '../../../src/share/exports/python/bodies';
 import { scriptFiles } from '../../../src/share/exports/python/script';
 import { resultFiles } from '../../../src/share/exports/results';
 import { SFT_SHAPES, trlFiles } from '../../../src/share/exports/trl';
-import { digestOf } from '../../../src/log/digest';
 import { openBundle, type Bundle } from '../../../src/share/openBundle';
 import { linkOfRun } from '../../../src/share/runLink';
 import { isHttpAddress } from '../../../src/share/site';
@@ -91,7 +90,7 @@ const MAKERS: Readonly<Record<(typeof KINDS)[number], (bundle: Bundle, values: V
   peft: (bundle, values) => filesOf(adapterFolders(bundle, text(values, 'base'))),
   trl: ({ events }, values) => trlFiles(events, choice(values, 'sft-shape', SFT_SHAPES, SFT_SHAPES[0])),
   results: (bundle, values) => {
-    const digest = digestOf(bundle.written);
+    const digest = bundle.digest();
     return resultFiles(bundle.events, { name: nameOf(bundle), link: linkFor(bundle, values, digest), digest });
   },
   script: (bundle) => scriptFiles(bundle.events, BODIES, nameOf(bundle)),
@@ -99,7 +98,7 @@ const MAKERS: Readonly<Record<(typeof KINDS)[number], (bundle: Bundle, values: V
 
 /** The page that replays the run. Its script is built from the source, as the site is. */
 async function pageOf(bundle: Bundle, values: Values, output: Output): Promise<string> {
-  const link = linkFor(bundle, values, digestOf(bundle.written));
+  const link = linkFor(bundle, values, bundle.digest());
   output.progress('building the page');
   const { replayTemplate } = await import('../../build/replayPage');
   try {
