@@ -26,7 +26,7 @@ export interface SettingField extends Pick<Setting<unknown>, 'label' | 'line' | 
 }
 
 /** Settings with a place of their own in the form. */
-const PLACED: readonly string[] = ['model', 'ignoreConfig', 'task', 'data.name', 'data.sha256', 'seed'];
+const PLACED: readonly string[] = ['model', 'ignoreConfig', 'task', 'data.name', 'data.sha256', 'seed', 'seats'];
 
 /** All fields of a recipe: its own first, then the shared ones. A setting that names no section is for experts. */
 export function fieldsOf(recipe: Pick<Recipe, 'settings'>): SettingField[] {
