@@ -6,11 +6,12 @@ import { FileError } from '../engine/errors';
 import { checkLimit, MODEL_LIMITS } from '../engine/limits';
 import { UnsupportedModelError } from './errors';
 import { modelFiles, type ModelFiles } from './library';
-import { CHUNK_BYTES, type ModelFile, type ModelManifest } from './manifest';
+import { CHUNK_BYTES, ROOT_OR_ONNX, type ModelFile, type ModelManifest } from './manifest';
 import { checkConfig, neededFiles } from './neededFiles';
+import { onnxFiles } from './onnxFiles';
 import type { Transport } from './transport';
 
-/** Files of one folder by name. Can be posted to a worker. */
+/** Files of one folder by name, those of its folder `onnx` among them. Can be posted to a worker. */
 export interface ModelFolder {
   name: string;
   files: Map<string, Blob>;
@@ -88,7 +89,7 @@ function pickFolder(name: string, found: Map<string, Blob>): ModelFolder {
     throw new UnsupportedModelError(name, `there are several models (${folders}). Choose the folder of one.`);
   }
   const prefix = (candidates[0] as string).slice(0, -'config.json'.length);
-  const files = [...found].filter(([path]) => path.startsWith(prefix) && !path.slice(prefix.length).includes('/'));
+  const files = [...found].filter(([path]) => path.startsWith(prefix) && ROOT_OR_ONNX.test(path.slice(prefix.length)));
   return {
     name: prefix.split('/').at(-2) ?? name,
     files: new Map(files.map(([path, file]) => [path.slice(prefix.length), file])),
@@ -114,7 +115,8 @@ export async function openFolder(folder: ModelFolder, options: ConfigOptions | n
 /**
  * Manifest of a folder, for `downloadModel` with `folderTransport`: reads every needed file once for its hash.
  *
- * @param onProgress bytes hashed so far and in all
+ * @param options `onnx`: the format of a model in ONNX for transformers.js, in place of the engine's model;
+ *   `onProgress`: bytes hashed so far and in all
  */
 export async function resolveFolder(
   folder: ModelFolder,
@@ -122,9 +124,11 @@ export async function resolveFolder(
     signal?: AbortSignal;
     onProgress?: (done: number, total: number) => void;
     chunkBytes?: number;
+    onnx?: string;
   } = {},
 ): Promise<ModelManifest> {
-  const files = await needed(folder, options);
+  const { onnx } = options;
+  const files = onnx === undefined ? await needed(folder, options) : onnxFiles(folder.name, listed(folder), onnx);
   const total = files.reduce((sum, { size }) => sum + size, 0);
   const all = sha256.create();
   let done = 0;
@@ -142,7 +146,7 @@ export async function resolveFolder(
   const revision = bytesToHex(all.digest()).slice(0, 40);
   return {
     schema: 1,
-    id: `folder:${folder.name.replace(/[^A-Za-z0-9_.-]+/g, '-').slice(0, 60)}@${revision}`,
+    id: `folder:${folder.name.replace(/[^A-Za-z0-9_.-]+/g, '-').slice(0, 60)}@${revision}${onnx ? `+onnx.${onnx}` : ''}`,
     origin: 'folder',
     repo: folder.name,
     revision,
@@ -152,6 +156,7 @@ export async function resolveFolder(
     chunkBytes: options.chunkBytes ?? CHUNK_BYTES,
     files,
     ...(options.ignore?.length && { ignore: [...options.ignore] }),
+    ...(onnx !== undefined && { seat: { runtime: 'transformers', name: '' } }),
   };
 }
 
@@ -176,13 +181,12 @@ export function folderTransport(folder: ModelFolder): Transport {
   };
 }
 
+function listed(folder: ModelFolder): ModelFile[] {
+  return Array.from(folder.files, ([path, { size }]) => ({ path, size, sha256: null, gitSha1: null }));
+}
+
 async function needed(folder: ModelFolder, options: ConfigOptions | null): Promise<ModelFile[]> {
-  const files = [...folder.files].map(([path, blob]): ModelFile => ({
-    path,
-    size: blob.size,
-    sha256: null,
-    gitSha1: null,
-  }));
+  const files = listed(folder);
   const read = (path: string) => {
     const { size } = blobOf(folder, path);
     const fileError = (problem: string) => new FileError(`${folder.name}/${path}`, problem);

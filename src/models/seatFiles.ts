@@ -10,7 +10,8 @@ import { HubAnswerError, ModelNameError, OfflineError, TransferError, Unsupporte
 import { chunkDigest } from './hash';
 import { hubFiles, hubTransport, type HubOptions } from './hub';
 import { listStoredModels } from './library';
-import { isSmallFile, type ModelFile, type ModelManifest } from './manifest';
+import type { ModelFile, ModelManifest } from './manifest';
+import { onnxFiles } from './onnxFiles';
 import type { DownloadProgress } from './progress';
 import { Pacer, rateLimited, retryAfterMs, Transient, withinTime } from './retry';
 import type { ChunkStore } from './store';
@@ -37,8 +38,6 @@ export const CHAT_FILE = 'mlc-chat-config.json';
 /** Bytes of a library at most; those of the prebuilt list have 4 to 9 million. */
 const MOST_LIBRARY = 64 * 2 ** 20;
 const LIBRARY_MS = 120_000;
-/** Behind the name of an ONNX file, by its format. */
-const SUFFIX: Readonly<Record<string, string>> = { fp32: '', q8: '_quantized' };
 
 const tensors = v.object({
   records: v.array(v.object({ dataPath: v.string(), nbytes: v.pipe(v.number(), v.safeInteger(), v.minValue(0)) })),
@@ -48,19 +47,9 @@ const chat = v.object({ tokenizer_files: v.array(v.string()) });
 /** @returns its id in the store @throws as `downloadModel` and `inspectHubModel`; UnsupportedModelError where files are missing */
 export function storeOnnx(model: SeatModel, dtype: string, options: SeatFilesOptions): Promise<string> {
   return stored('transformers', model, options, async ({ repo, revision, endpoint }) => {
-    const weights = `onnx/model${SUFFIX[dtype] ?? `_${dtype}`}.onnx`;
-    const manifest = await hubFiles(repo, revision, { ...options, endpoint }, async ({ files }) => {
-      const needed = [weights, 'config.json', 'tokenizer.json', 'tokenizer_config.json'];
-      const has = new Set(files.map(({ path }) => path));
-      const missing = needed.filter((path) => !has.has(path));
-      if (missing.length > 0) {
-        const others = files.filter(({ path }) => /^onnx\/model.*\.onnx$/.test(path)).map(({ path }) => path);
-        const there = others.length > 0 ? ` There are ${others.join(', ')}: name the format behind #.` : '';
-        throw new UnsupportedModelError(repo, `${missing.join(' and ')} missing.${there}`);
-      }
-      // Weights above two gigabytes lie in files of their own.
-      return files.filter(({ path }) => path === weights || path.startsWith(`${weights}_data`) || isSmallFile(path));
-    });
+    const manifest = await hubFiles(repo, revision, { ...options, endpoint }, async ({ files }) =>
+      onnxFiles(repo, files, dtype),
+    );
     manifest.id = `${manifest.id}+onnx.${dtype}`;
     return { manifest, transport: hubTransport({ ...options, endpoint }) };
   });

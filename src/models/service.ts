@@ -66,6 +66,8 @@ export interface ModelServiceApi {
   download(manifest: ModelManifest, login: HubLogin, port: MessagePort): Promise<boolean>;
   /** Copies a chosen folder into this browser's storage; as `download`, resolves with the model's id, null = cancelled. */
   copyFolder(folder: ModelFolder, port: MessagePort, ignore?: readonly string[]): Promise<string | null>;
+  /** Copies a chosen folder's files in ONNX, in one format, for seats on transformers.js; as `copyFolder`. */
+  copyOnnx(folder: ModelFolder, format: string, port: MessagePort): Promise<string | null>;
   remove(id: string): Promise<void>;
   /** Shape of a stored model. */
   config(id: string): Promise<ModelConfig>;
@@ -81,6 +83,18 @@ export function createModelService(
   worked: () => void = () => {},
 ): ModelServiceApi {
   const cancellable = cancellableWith(worked);
+  const copied = (folder: ModelFolder, port: MessagePort, which: { ignore?: readonly string[]; onnx?: string }) =>
+    cancellable(port, async (signal, onProgress) => {
+      const store = await openStore();
+      const manifest = await resolveFolder(folder, {
+        ...which,
+        signal,
+        onProgress: (doneBytes, totalBytes) =>
+          onProgress({ phase: 'verify', doneBytes, totalBytes, bytesPerSecond: null, secondsLeft: null }),
+      });
+      await downloadModel(manifest, { store, transport: folderTransport(folder), signal, onProgress });
+      return manifest.id;
+    });
   return {
     async shelf() {
       const store = await openStore();
@@ -112,18 +126,9 @@ export function createModelService(
         return true;
       }).then((done) => done ?? false),
 
-    copyFolder: (folder, port, ignore = []) =>
-      cancellable(port, async (signal, onProgress) => {
-        const store = await openStore();
-        const manifest = await resolveFolder(folder, {
-          ignore,
-          signal,
-          onProgress: (doneBytes, totalBytes) =>
-            onProgress({ phase: 'verify', doneBytes, totalBytes, bytesPerSecond: null, secondsLeft: null }),
-        });
-        await downloadModel(manifest, { store, transport: folderTransport(folder), signal, onProgress });
-        return manifest.id;
-      }),
+    copyFolder: (folder, port, ignore = []) => copied(folder, port, { ignore }),
+
+    copyOnnx: (folder, onnx, port) => copied(folder, port, { onnx }),
 
     async remove(id) {
       await deleteStoredModel(await openStore(), id);

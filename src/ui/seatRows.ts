@@ -14,7 +14,7 @@ export const KINDS: Readonly<Record<RuntimeKind, { title: string; label: string;
   transformers: {
     title: KIND_TITLES.transformers,
     label: 'Model in ONNX',
-    line: 'A model of this page, or the address of one on the hub with a folder onnx. Behind # the device and the format: https://huggingface.co/onnx-community/Qwen2.5-0.5B-Instruct#webgpu/q4f16',
+    line: 'A model of this page, one that was copied under Models from a folder, or the address of one on the hub with a folder onnx. Behind # the device and the format: https://huggingface.co/onnx-community/Qwen2.5-0.5B-Instruct#webgpu/q4f16',
     example: 'arithmetic-0.4m',
   },
   'web-llm': {

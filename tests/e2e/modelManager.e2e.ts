@@ -289,6 +289,32 @@ describe('a model from a folder', () => {
     await visit.end();
   });
 
+  it('with files in ONNX is copied, and plays a seat on transformers.js', async () => {
+    const visit = await begin();
+    const { page } = visit;
+    await drop(page.getByRole('group', { name: 'Folder' }), [resolve('static', 'models', 'arithmetic-0.4m')]);
+    const part = page.getByRole('region', { name: 'Model from a folder' });
+    await part.getByRole('button', { name: 'Copy ONNX, fp32' }).click();
+    await here(visit, 'arithmetic-0.4m (copied folder)').getByText('for agents on transformers.js').waitFor();
+    expect(await axe(visit, 'ONNX folder')).toEqual([]);
+    await visit.shot('models-onnx-folder');
+
+    await visit.tab('Lab').click();
+    await visit.fillSettings(3, 'exact', { training: 3, heldOut: 3 });
+    await visit.form.getByRole('button', { name: 'Seat another runtime' }).click();
+    const offered = visit.form.locator('datalist option').filter({ hasText: 'copied folder' });
+    const model = (await offered.getAttribute('value')) as string;
+    expect(model).toMatch(/^stored:folder:arithmetic-0\.4m@[0-9a-f]{40}\+onnx\.fp32#wasm\/fp32$/);
+    await visit.form.getByLabel('Model in ONNX').fill(model);
+    await visit.form.getByLabel('Model in ONNX').press('Tab');
+    await visit.shot('seat-from-folder');
+    await visit.start();
+    await page.getByTitle(`transformers:${model}`).first().waitFor();
+    await visit.untilState('finished');
+    expect(visit.complaints).toEqual([]);
+    await visit.end();
+  });
+
   it('without a model says what is missing', async () => {
     const visit = await begin();
     await visit.page.getByLabel("Files of a model's folder").setInputFiles(join('tests', 'ui'));

@@ -259,7 +259,8 @@ describe('a folder', () => {
       file('/models/mine/config.json', 2),
       file('/models/mine/.config.json.swp'),
       directory('/models/mine/.git', file('/models/mine/.git/config.json')),
-      directory('/models/mine/onnx', file('/models/mine/onnx/config.json')),
+      directory('/models/mine/onnx', file('/models/mine/onnx/model.onnx', 7)),
+      directory('/models/mine/other', file('/models/mine/other/config.json')),
       file('/models/mine/model.safetensors', 5),
     );
     const deep = [5, 4, 3, 2, 1].reduce<Entry>(
@@ -273,6 +274,7 @@ describe('a folder', () => {
     expect(folder.name).toBe('mine');
     expect([...folder.files].map(([path, { size }]) => [path, size])).toEqual([
       ['config.json', 2],
+      ['onnx/model.onnx', 7],
       ['model.safetensors', 5],
     ]);
     // Single files, beside other things than files.

@@ -1,6 +1,7 @@
 /** What the model worker answers the page: offers with sizes, downloads that can be cancelled and go on, folders. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { addFolder, MemoryChunkStore, openModel, UnsupportedModelError } from '../../src/models';
+import { onnxFormats } from '../../src/models/onnxFiles';
 import { modelAddress, modelReference, modelTitle, storedAddress } from '../../src/models/address';
 import { createModelService, type Answer, type ModelOffer, type TransferMessage } from '../../src/models/service';
 import { HubServer } from './hubServer';
@@ -98,6 +99,28 @@ describe('the model service', () => {
       files: new Map([['config.json', new Blob([JSON.stringify({ ...CONFIG, model_type: 'gpt2' })])]]),
     };
     await expect(service.look(wrong)).rejects.toThrow(UnsupportedModelError);
+  });
+
+  it('copies a folder’s files in ONNX for seats, in one format', async () => {
+    const { name, files } = folder();
+    files.delete('model.safetensors');
+    for (const path of ['onnx/model.onnx', 'onnx/model.onnx_data', 'onnx/model_quantized.onnx', 'onnx/other.onnx'])
+      files.set(path, new Blob([path]));
+    expect(onnxFormats(files.keys())).toEqual(['fp32', 'q8']);
+    const id = (await service.copyOnnx({ name, files }, 'fp32', listen().theirs)) as string;
+    expect(id).toMatch(/^folder:mine@[0-9a-f]{40}\+onnx\.fp32$/);
+    const [stored] = (await service.shelf()).models;
+    expect(stored).toMatchObject({ id, complete: true, manifest: { seat: { runtime: 'transformers' } } });
+    expect(stored?.manifest?.files.map(({ path }) => path).sort()).toEqual(
+      [...needed.filter((path) => path !== 'model.safetensors'), 'onnx/model.onnx', 'onnx/model.onnx_data'].sort(),
+    );
+    const other = (await service.copyOnnx({ name, files }, 'q8', listen().theirs)) as string;
+    expect(other).not.toBe(id);
+    await expect(service.copyOnnx({ name, files }, 'q4', listen().theirs)).rejects.toThrow(
+      /mine.*onnx\/model_q4\.onnx missing\. There are onnx\/model\.onnx, onnx\/model_quantized\.onnx/,
+    );
+    files.delete('tokenizer.json');
+    await expect(service.copyOnnx({ name, files }, 'fp32', listen().theirs)).rejects.toThrow(/tokenizer\.json missing/);
   });
 });
 

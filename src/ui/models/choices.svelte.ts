@@ -20,9 +20,18 @@ export function ownModel(address: string): (typeof OWN_MODELS)[number] | undefin
   return OWN_MODELS.find((own) => own.address === address);
 }
 
+/** A model in ONNX that a seat on transformers.js may have. */
+export interface SeatChoice {
+  /** As the setting `seats` names it, behind `transformers:`. */
+  model: string;
+  label: string;
+}
+
 class ModelChoices {
   /** Complete models in this browser, and folders of this visit. */
   others = $state.raw<readonly ModelChoice[]>([]);
+  /** Complete models in ONNX in this browser. */
+  onnx = $state.raw<readonly SeatChoice[]>([]);
 }
 
 export const modelChoices = new ModelChoices();

@@ -4,7 +4,7 @@
  */
 import { transfer, type Remote } from 'comlink';
 import type { ModelConfig } from '../../engine/types';
-import { folderAddress, modelReference, storedAddress } from '../../models/address';
+import { folderAddress, modelReference, modelTitle, storedAddress } from '../../models/address';
 import type { ModelFolder } from '../../models/folder';
 import { HUB } from '../../models/hub';
 import { forgetFolder, keepFolder, keptFolders, reopenFolder, type KeptFolder } from '../../models/keptFolders';
@@ -23,7 +23,7 @@ import { keepStorage } from '../keepStorage';
 import { Supervised } from '../../supervision';
 import type { LabClient } from '../labClient.svelte';
 import { startModelWorker } from '../workers';
-import { modelChoices } from './choices.svelte';
+import { modelChoices, type SeatChoice } from './choices.svelte';
 import { modelLabels } from './labels';
 
 /** Servers may ask to wait for five minutes, and another tab may be at work on the same model; files are hashed in one go. */
@@ -195,6 +195,14 @@ export class ModelManager {
     );
   }
 
+  /** Copies a folder's files in ONNX, in one format, for seats on transformers.js. */
+  async copyOnnx(folder: ModelFolder, format: string): Promise<void> {
+    void keepStorage();
+    await this.#carry(`${folderAddress(folder.name)}/onnx`, `${folder.name}, ONNX in ${format}`, (service, port) =>
+      service.copyOnnx(folder, format, port),
+    );
+  }
+
   /** Deletes a stored model. Rejects with a reason for people. */
   async remove(id: string): Promise<void> {
     await this.#service.call((service) => service.remove(id));
@@ -283,6 +291,9 @@ export class ModelManager {
   }
 
   #offerChoices(): void {
+    modelChoices.onnx = (this.shelf?.models ?? []).flatMap(({ id, complete, manifest }) =>
+      complete && manifest?.seat?.runtime === 'transformers' ? seatChoice(id) : [],
+    );
     const stored = (this.shelf?.models ?? [])
       // Files for other runtimes are none that the engine can run.
       .filter(({ complete, manifest }) => complete && !manifest?.seat)
@@ -296,6 +307,12 @@ export class ModelManager {
       ...(ignore && { ignore }),
     }));
   }
+}
+
+/** A stored model in ONNX as a seat names it: its format stands behind its id. */
+function seatChoice(id: string): SeatChoice {
+  const [, format = 'fp32'] = /\+onnx\.(\w+)$/.exec(id) ?? [];
+  return { model: `${storedAddress(id)}#wasm/${format}`, label: `${modelTitle(storedAddress(id))}, ${format}` };
 }
 
 function reason(error: unknown): string {
