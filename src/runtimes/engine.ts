@@ -19,6 +19,7 @@ import type {
 import type { ObjectiveName, Shortened } from '../events';
 import { hashAdapter } from '../log/digest';
 import { accumulationFor } from './accumulation';
+import { ENGINE_CAPABILITIES } from './capabilities';
 import { endTokens, responseText } from './endTokens';
 import { fitPrompt } from './fitting';
 import { readGiven } from './given';
@@ -77,19 +78,7 @@ function requestsOf(
 const UNASKED: Readonly<Answer> = { text: '', finish: 'length', tokens: 0, ids: [], logprobs: [], margins: [] };
 
 export class EngineRuntime implements Runtime {
-  readonly can: RuntimeCapabilities = {
-    ids: true,
-    logprobs: true,
-    margins: true,
-    adapters: true,
-    training: true,
-    scores: true,
-    embeddings: true,
-    rewards: true,
-    mixtures: true,
-    merging: true,
-    repeats: true,
-  };
+  readonly can: RuntimeCapabilities = ENGINE_CAPABILITIES;
   private readonly stopIds: number[];
   /** Ends a completion in training. */
   private readonly eosId: number;

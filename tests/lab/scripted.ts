@@ -2,6 +2,7 @@
  * A runtime for the runner's tests that needs no model, yet has a memory: what an adapter answers depends on everything it
  * was ever finetuned on. A resumed run with a wrong or stale adapter therefore gives another log.
  */
+import { ENGINE_CAPABILITIES } from '../../src/runtimes/capabilities';
 import { callName } from '../../src/events';
 import type { AdapterConfig, AdapterWeights, TrainStepEvent } from '../../src/engine/types';
 import { hashAdapter } from '../../src/log/digest';
@@ -42,19 +43,7 @@ export class ScriptedRuntime implements Runtime {
     this.engine = engine;
     this.#salt = salt ?? 0;
     const repeats = salt === null;
-    this.can = {
-      ids: true,
-      logprobs: true,
-      margins: true,
-      adapters: true,
-      training: true,
-      scores: true,
-      embeddings: false,
-      rewards: true,
-      mixtures: false,
-      merging: true,
-      repeats,
-    };
+    this.can = { ...ENGINE_CAPABILITIES, embeddings: false, mixtures: false, repeats };
   }
 
   /** Operations so far: questions asked together, and training steps. */

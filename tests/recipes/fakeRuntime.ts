@@ -22,22 +22,11 @@ import type {
   TrainingJob,
 } from '../../src/runtimes/types';
 import { arithmetic } from '../../src/tasks/arithmetic';
+import { ENGINE_CAPABILITIES } from '../../src/runtimes/capabilities';
 import type { Task } from '../../src/tasks/types';
 
 export class FakeRuntime implements Runtime {
-  readonly can: RuntimeCapabilities = {
-    ids: true,
-    logprobs: true,
-    margins: true,
-    adapters: true,
-    training: true,
-    scores: true,
-    embeddings: false,
-    rewards: true,
-    mixtures: true,
-    merging: true,
-    repeats: true,
-  };
+  readonly can: RuntimeCapabilities = { ...ENGINE_CAPABILITIES, embeddings: false };
   /** State of each adapter; a fresh one answers like the base. */
   readonly states = new Map<string, string>();
   readonly asked: Question[][] = [];

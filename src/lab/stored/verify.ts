@@ -6,6 +6,7 @@ import { recipeNamed } from '../../recipes';
 import { RecordedJudge } from '../../recipes/human';
 import { runRecipe } from '../../recipes/run';
 import type { RunConfig } from '../../recipes/config';
+import { ENGINE_CAPABILITIES } from '../../runtimes/capabilities';
 import { RecordedRuntime, type RestoreAdapter } from '../../runtimes/recorded';
 import { SpotCheckRuntime, type CheckedUnit, type SpotChecks } from '../../runtimes/spotCheck';
 import type { Runtime, RuntimeCapabilities } from '../../runtimes/types';
@@ -119,19 +120,7 @@ function nothingBehind({ model, engine, arithmetic }: RunStarted): Runtime {
 }
 
 /** What the recorded runtime could do is known from the log: it did it. */
-const CAPABLE: RuntimeCapabilities = {
-  ids: true,
-  logprobs: true,
-  margins: true,
-  adapters: true,
-  training: true,
-  scores: true,
-  embeddings: true,
-  rewards: true,
-  mixtures: true,
-  merging: true,
-  repeats: false,
-};
+const CAPABLE: RuntimeCapabilities = { ...ENGINE_CAPABILITIES, repeats: false };
 
 /**
  * Draws units of a run: answers that were sampled, and training jobs.
