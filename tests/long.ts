@@ -18,11 +18,21 @@ export const LONG_TESTS: readonly string[] = [
   'tests/engine/gpu-wide-backward.test.ts',
   'tests/engine/planAllocated.test.ts',
   'tests/engine/saturation.test.ts',
+  'tests/engine/gpu-limits.test.ts',
+  'tests/engine/resilient.test.ts',
   // Whole runs of the command line, again and again.
   'tests/cli/compare.test.ts',
+  'tests/cli/diverging.test.ts',
+  'tests/cli/export.test.ts',
   'tests/cli/finite.test.ts',
   'tests/cli/formats.test.ts',
+  'tests/cli/ignoreConfig.test.ts',
   'tests/cli/recipes.test.ts',
+  'tests/cli/verify.test.ts',
+  // A run that is killed after every event, thousands of damaged files, another runtime beside the engine.
+  'tests/lab/killed.test.ts',
+  'tests/runtimes/transformers.test.ts',
+  'tests/share/mutatedBundles.test.ts',
   'tests/soak.test.ts',
 ];
 
