@@ -29,8 +29,13 @@ export const LONG_TESTS: readonly string[] = [
   'tests/cli/ignoreConfig.test.ts',
   'tests/cli/recipes.test.ts',
   'tests/cli/verify.test.ts',
-  // A run that is killed after every event, thousands of damaged files, another runtime beside the engine.
+  // Runs that are killed after every event, workers and devices that are lost, thousands of damaged files, other runtimes.
+  'tests/cli/seats.test.ts',
   'tests/lab/killed.test.ts',
+  'tests/lab/labKeeper.test.ts',
+  'tests/lab/lostDevice.test.ts',
+  'tests/lab/picking.test.ts',
+  'tests/runtimes/recorded.test.ts',
   'tests/runtimes/transformers.test.ts',
   'tests/share/mutatedBundles.test.ts',
   'tests/soak.test.ts',
@@ -41,10 +46,13 @@ export const LONG_E2E: readonly string[] = [
   'tests/e2e/lost.e2e.ts',
   'tests/e2e/struck.e2e.ts',
   'tests/e2e/workers.e2e.ts',
-  // Engines and runtimes on the software GPU, the policy in every view, and the site without a network.
+  // Engines and runtimes on the software GPU, every view of a log, models of the hub, the site without a network.
   'tests/e2e/bench.e2e.ts',
   'tests/e2e/checkWebgpu.e2e.ts',
+  'tests/e2e/modelManager.e2e.ts',
   'tests/e2e/offline.e2e.ts',
   'tests/e2e/otherRuntimes.e2e.ts',
   'tests/e2e/policy.e2e.ts',
+  'tests/e2e/replay.e2e.ts',
+  'tests/e2e/views.e2e.ts',
 ];

@@ -91,13 +91,12 @@ it('says what a word means to whoever comes to it', async () => {
   const visit = await Visit.begin(browser);
   const { page } = visit;
   await page.goto(`${lab.url}#/course/-/vote`);
-  const term = page.getByRole('button', { name: 'majority' }).first();
+  const term = page.getByRole('button', { name: 'majority', exact: true });
+  // Every term once, where the page mentions it first.
+  await term.waitFor();
+  expect(await page.getByRole('tooltip').count()).toBe(0);
   await visit.tabTo(term);
-  await page
-    .getByRole('tooltip', { name: /most agents gave/ })
-    .or(page.locator('.tip'))
-    .first()
-    .waitFor();
+  await page.getByRole('tooltip').filter({ hasText: 'most agents gave' }).waitFor();
   await page.keyboard.press('Escape');
   expect(await page.locator('.tip').count()).toBe(0);
   await visit.end();
