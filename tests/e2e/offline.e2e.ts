@@ -163,7 +163,7 @@ describe('a newer version', () => {
     const before = await cacheNames(visit);
     publish('newer');
     await look(visit);
-    const news = page.getByRole('status').filter({ hasText: 'A newer version of this page lies ready' });
+    const news = page.getByRole('status').filter({ hasText: 'A newer version of this page is ready' });
     await news.waitFor();
     await visit.shot('newer-version');
     // Nothing was reloaded, and the older version still answers.
