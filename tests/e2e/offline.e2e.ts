@@ -86,7 +86,7 @@ const cut = (context: BrowserContext, off: boolean) => {
 
 /** Another build of the site: one file differs. @param listed its text in the list, where that is another one */
 function publish(text: string, listed = text): void {
-  const file = join(host.directory, 'licences.txt');
+  const file = join(host.directory, 'replay-page.txt');
   writeFileSync(file, listed);
   const list = siteList(host.directory);
   writeFileSync(file, text);
@@ -168,7 +168,7 @@ describe('a newer version', () => {
     await visit.shot('newer-version');
     // Nothing was reloaded, and the older version still answers.
     expect(await page.evaluate(() => 'sameVisit' in globalThis)).toBe(true);
-    const text = () => page.evaluate(async () => (await fetch('licences.txt')).text());
+    const text = () => page.evaluate(async () => (await fetch('replay-page.txt')).text());
     expect(await text()).not.toBe('newer');
     await news.getByRole('button', { name: 'Reload' }).click();
     await page.waitForFunction(() => !('sameVisit' in globalThis));
