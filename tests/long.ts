@@ -1,12 +1,13 @@
 /**
- * Tests that take a software GPU, a killed browser or a long run minutes. `npm run test:long` runs them, `npm test` the others: so the
- * everyday command ends within a quarter of an hour on two cores. CI runs both.
+ * Tests that take a software GPU, a killed browser or a long run minutes. `npm run test:long` runs them, `npm test` the others, so
+ * that the everyday command stays short: a quarter of an hour on two cores is its budget. CI runs both.
  */
 
 export const LONG_TESTS: readonly string[] = [
-  // Kernels on a software driver, format by format. gpu-conformance and gpu-forward stay with the everyday tests.
+  // Kernels on a software driver, format by format. gpu-forward, gpu-backward and kernels stay with the everyday tests.
   'tests/engine/gpu-attention.test.ts',
   'tests/engine/gpu-cache.test.ts',
+  'tests/engine/gpu-conformance.test.ts',
   'tests/engine/gpu-forward-composition.test.ts',
   'tests/engine/gpu-lost.test.ts',
   'tests/engine/gpu-prefix.test.ts',
