@@ -6,7 +6,7 @@ export default defineConfig({
   test: {
     include: [...LONG_TESTS],
     environment: 'node',
-    testTimeout: 300_000,
+    testTimeout: 600_000,
     hookTimeout: 120_000,
     maxWorkers: 2,
   },

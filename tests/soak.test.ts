@@ -29,7 +29,7 @@ it('steps are all taken, and come to the same adapter again', async () => {
 it('runs of all recipes that end after random events go on to the digest of undisturbed ones', async () => {
   const result = await soak('resumes', soakResumes, options(10));
   expect(result).toMatchObject({ attempts: 10, lost: 0, equal: true, faults: [] });
-}, 120_000);
+}, 600_000);
 
 it('losses of the device leave the same adapters and answers', async () => {
   const result = await soak('device-losses', soakDeviceLosses, options(3));

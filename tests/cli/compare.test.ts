@@ -66,7 +66,7 @@ it('ends after an interruption with the comparison of an undisturbed one, and pl
   const third = polylogue(...command('parts'));
   expect(objects(third.out).filter(({ type }) => type === 'evaluation')).toEqual([]);
   expectRefusal(polylogue(...command('parts', '--set', 'sampling.temperature=2')), 'seed-1.zip', 'other settings');
-}, 240_000);
+}, 600_000);
 
 it.each([
   ['an unknown recipe', ['--recipes', 'moon'], ['recipe: "moon" is unknown', 'majority']],

@@ -32,7 +32,7 @@ beforeAll(() => {
   scratch = mkdtempSync(join(tmpdir(), 'polylogue-export-'));
   bundle = join(scratch, 'run.zip');
   writeSmallBundle(bundle);
-}, 120_000);
+}, 600_000);
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 const filesOf = (): Record<string, Uint8Array> => unzipSync(new Uint8Array(readFileSync(bundle)));

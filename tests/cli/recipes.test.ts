@@ -111,7 +111,7 @@ describe.each(RECIPES)('%s', (recipe) => {
     const { digest, discreteDigest } = result;
     expect(again).toMatchObject({ type: 'result', digest, discreteDigest, events: log.length });
     expect(strFromU8(filesOf(out)['log.jsonl']!).trimEnd().split('\n')).toEqual(log);
-  }, 120_000);
+  }, 600_000);
 });
 
 it('is refused by a name that no recipe has', () => {

@@ -43,7 +43,7 @@ const run = (env: Record<string, string>, ...args: string[]) =>
     ...args,
   );
 
-it('plays, trains the others, and keeps neither key nor place in the log', { timeout: 300_000 }, async () => {
+it('plays, trains the others, and keeps neither key nor place in the log', { timeout: 600_000 }, async () => {
   const out = join(folder, 'run.zip');
   const { code, err } = await run({ POLYLOGUE_ENDPOINT_KEY: 'secret-key' }, '--out', out);
   expect(err).toMatch(/Some agents are played by http:\/\/127\.0\.0\.1:\d+, with the key in POLYLOGUE_ENDPOINT_KEY/);
@@ -66,7 +66,7 @@ it('says in one line why a server cannot play, before a model is loaded', { time
   expect(err).toMatch(/it wants a key \(401: who are you\)/);
 });
 
-it('is not run again by a file that names a server: it says what can be done', { timeout: 120_000 }, async () => {
+it('is not run again by a file that names a server: it says what can be done', { timeout: 600_000 }, async () => {
   const asked = server.keys.length;
   const { code, err, out } = await program({}, 'verify', join(folder, 'run.zip'), '--mode', 'run-again');
   expect({ code, out }).toEqual({ code: 1, out: '' });
@@ -76,7 +76,7 @@ it('is not run again by a file that names a server: it says what can be done', {
   expect(await program({}, 'verify', join(folder, 'run.zip'))).toMatchObject({ code: 0 });
 });
 
-it('is run again where its other runtime repeats itself: the same byte for byte', { timeout: 300_000 }, async () => {
+it('is run again where its other runtime repeats itself: the same byte for byte', { timeout: 600_000 }, async () => {
   const out = join(folder, 'onnx.zip');
   const seat = ['--seat', '2=transformers:arithmetic-0.4m'];
   expect(await program({}, 'run', '--preset', 'arithmetic-tiny', ...few, ...seat, '--out', out)).toMatchObject({

@@ -13,7 +13,7 @@ beforeAll(() => {
   scratch = mkdtempSync(join(tmpdir(), 'polylogue-verify-'));
   bundle = join(scratch, 'run.zip');
   writeSmallBundle(bundle);
-}, 120_000);
+}, 600_000);
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 type Files = Record<string, Uint8Array>;

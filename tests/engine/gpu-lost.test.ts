@@ -167,7 +167,7 @@ describe('a resilient engine on a device that is lost', () => {
     async (group) => {
       for (let i = 0; i < 3; i++) await work([draw(3 * group + i, calls)]);
     },
-    120_000,
+    600_000,
   );
 
   it.each([0, 1, 2, 3])(
@@ -177,7 +177,7 @@ describe('a resilient engine on a device that is lost', () => {
       // The second loss comes while the new engine is opened or made ready, the third somewhere after.
       await work([first, first + 1 + draw(200 + i, opening), first + 2 * opening + draw(300 + i, calls)]);
     },
-    120_000,
+    600_000,
   );
 
   it('says so, and that the run goes on', async () => {

@@ -61,7 +61,7 @@ function expansion(lora: Lora, xa: Float32Array): LoraExpansion {
   };
 }
 
-describe.each(WEIGHT_DTYPES)('products with %s weights', { timeout: 180_000 }, (dtype) => {
+describe.each(WEIGHT_DTYPES)('products with %s weights', { timeout: 600_000 }, (dtype) => {
   it.each([
     [37, 36, 1],
     [37, 36, 40],
@@ -166,7 +166,7 @@ const PACKED = [
   ['int4', 70],
 ] as const;
 
-describe.runIf(adapter?.features.has('shader-f16'))('products in f16', { timeout: 180_000 }, () => {
+describe.runIf(adapter?.features.has('shader-f16'))('products in f16', { timeout: 600_000 }, () => {
   let f32: Gpu;
   beforeAll(async () => {
     f32 = gpu;
@@ -231,7 +231,7 @@ describe.runIf(adapter?.features.has('shader-f16'))('products in f16', { timeout
   });
 });
 
-describe('gradient through the head', { timeout: 180_000 }, () => {
+describe('gradient through the head', { timeout: 600_000 }, () => {
   it('splits an odd vocabulary over workgroups, the same bits in every block', async () => {
     const [V, inputs, tokens] = [20011, 20, 9];
     const { matrix, values } = await matrixOf('int4', V, inputs);

@@ -84,7 +84,7 @@ describe.each(recipes().map(({ id }) => id))('%s', (recipe) => {
       first.close();
       second.close();
     }
-  }, 120_000);
+  }, 600_000);
 
   it('on a runtime that cannot repeat itself, keeps all that was stored and says what no longer counts', async () => {
     const settings = configOf(recipe);

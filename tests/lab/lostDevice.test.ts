@@ -72,7 +72,7 @@ describe('a run whose device is lost', () => {
     expect(undisturbed.record).toMatchObject({ status: 'finished', error: null });
     expect(notices(undisturbed.messages)).toEqual([]);
     expect(undisturbed.messages.some(isTraining)).toBe(true);
-  }, 180_000);
+  }, 600_000);
 
   // In the middle; early and, on the next device, late.
   it.each([[[0.5]], [[0.2, 1.1]]])(
@@ -86,7 +86,7 @@ describe('a run whose device is lost', () => {
       expect(record).toMatchObject({ status: 'finished', digest, events });
       expect(notices(messages)).toEqual(shares.flatMap(() => ['device-lost', 'recovered']));
     },
-    180_000,
+    600_000,
   );
 
   it('goes on when it is lost between two steps of a training', async () => {
@@ -97,5 +97,5 @@ describe('a run whose device is lost', () => {
     });
     expect(troubled.devices).toHaveLength(2);
     expect(record).toMatchObject({ status: 'finished', digest: undisturbed.record.digest });
-  }, 180_000);
+  }, 600_000);
 });

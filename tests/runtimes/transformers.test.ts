@@ -97,7 +97,7 @@ describe('the embedded model', () => {
   it.each([
     ['greedy', 0],
     ['sampled with named draws', 1],
-  ])('gives the ids of the engine on 200 problems (%s)', { timeout: 120_000 }, async (_, temperature) => {
+  ])('gives the ids of the engine on 200 problems (%s)', { timeout: 600_000 }, async (_, temperature) => {
     const voice = open[0] ?? (await voiceOf('arithmetic-0.4m'));
     const asked = questions(temperature);
     const [own, others] = [await engine.ask(asked), await voice.ask(asked)];
@@ -152,7 +152,7 @@ describe('the embedded model', () => {
     expect(own[1]!.margins!.some((margin) => margin < 0)).toBe(true);
   });
 
-  it('gives the ids of the engine with an adapter, merged into its file', { timeout: 120_000 }, async () => {
+  it('gives the ids of the engine with an adapter, merged into its file', { timeout: 600_000 }, async () => {
     const merged = (await checkedExports()).find(({ name }) => name === 'adapter')!;
     const folder = await folderWith(merged.bytes);
     const voice = await voiceOf(folder);

@@ -42,7 +42,7 @@ beforeAll(async () => {
   honest = unzipSync(new Uint8Array(readFileSync(file)));
   rmSync(scratch, { recursive: true, force: true });
   model = await readConfig(folderSource('static/models/arithmetic-0.4m'));
-}, 240_000);
+}, 600_000);
 
 const entriesOf = (files: Record<string, Uint8Array>): RawEntry[] =>
   Object.entries(files).map(([name, data]) => ({ name, data, method: 0 }));
