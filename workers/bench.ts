@@ -6,7 +6,7 @@ import { openModel } from '../src/models/source';
 import { Heart, serve } from '../src/supervision';
 import { browserWorkers } from './exactLanes';
 import { make } from './makeEngine';
-import { loadTokenizer, onnxParts } from './seatParts';
+import { loadTokenizer, voiceOpeners } from './seatParts';
 
 const heart = new Heart();
 onWork(() => heart.worked());
@@ -21,7 +21,7 @@ const runtimes = createRuntimesWork({
     ),
   openModel,
   loadTokenizer,
-  onnx: onnxParts,
+  voices: voiceOpeners,
   worked: () => heart.worked(),
 });
 

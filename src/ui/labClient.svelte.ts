@@ -127,6 +127,11 @@ export class LabClient extends LabNews {
     });
   }
 
+  /** Of these origins, those that were allowed, with their keys: for a worker beside the lab's, and in memory only. */
+  keysOf(origins: readonly string[]): [origin: string, key: string | null][] {
+    return this.#lab.endpoints.filter(([origin]) => origins.includes(origin));
+  }
+
   /** Origins of a configuration's servers that were not allowed in this visit. */
   unasked(config: RunConfig): string[] {
     return serversOf(config).filter((origin) => !this.allowed.includes(origin));

@@ -1,5 +1,5 @@
 /** The setting `seats` as rows of a form. */
-import { KIND_TITLES, RUNTIME_KINDS, type RuntimeKind } from '../recipes/seats';
+import { KIND_TITLES, readRuntime, RUNTIME_KINDS, type RuntimeKind } from '../recipes/seats';
 
 export interface SeatRow {
   /** A seat's number from 1, or an agent's id. */
@@ -42,4 +42,17 @@ export function seatsOf(seats: readonly string[]): SeatRow[] {
 
 export function textOf({ who, kind, model }: SeatRow): string {
   return `${who}=${kind}:${model}`;
+}
+
+/** Runtimes of these seats, each once, as logs name them; what is no runtime is left out. */
+export function seatedNames(seats: readonly string[]): string[] {
+  const names = seats.flatMap((text) => {
+    try {
+      return [readRuntime('seats', text.slice(text.indexOf('=') + 1)).name];
+    } catch {
+      // The form says what is wrong with it.
+      return [];
+    }
+  });
+  return [...new Set(names)];
 }

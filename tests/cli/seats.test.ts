@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { strFromU8, unzipSync } from 'fflate';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { readEvents } from '../../src/log/read';
+import { HubServer } from '../models/hubServer';
+import { COMMIT } from '../models/samples';
 import { of } from '../recipes/fakeRuntime';
 import { endpointServer, refuse, type EndpointServer } from '../runtimes/endpointServer';
 import { commandLine, type Ended } from './program';
@@ -85,4 +87,58 @@ it('is run again where its other runtime repeats itself: the same byte for byte'
   const ended = await program({}, 'verify', out, '--mode', 'run-again', '--json');
   expect(ended).toMatchObject({ code: 0, err: '' });
   expect(JSON.parse(ended.out)).toMatchObject({ verdict: 'same-bytes', same_until: null });
+});
+
+it('plays a model of a hub, which is downloaded once, checked and kept', { timeout: 300_000 }, async () => {
+  const hub = new HubServer();
+  await hub.start();
+  const own = 'static/models/arithmetic-0.4m';
+  const names = ['config.json', 'generation_config.json', 'tokenizer.json', 'tokenizer_config.json', 'onnx/model.onnx'];
+  const read = await Promise.all(
+    names.map(async (name) => [name, new Uint8Array(await readFile(join(own, name)))] as const),
+  );
+  hub.repos.set('me/tiny-ONNX', { commit: COMMIT, files: new Map(read), token: null });
+  const name = `transformers:${hub.endpoint}/me/tiny-ONNX`;
+  const env = { POLYLOGUE_MODELS: join(folder, 'models') };
+  try {
+    const refused = await program(env, 'run', '--preset', 'arithmetic-tiny', ...few, '--seat', `2=${name}#wasm/q4`);
+    expect(refused.code).toBe(1);
+    expect(refused.err).toMatch(/onnx\/model_q4\.onnx missing\. There are onnx\/model\.onnx/);
+    const out = join(folder, 'hub.zip');
+    const ended = await program(env, 'run', '--preset', 'arithmetic-tiny', ...few, '--seat', `2=${name}`, '--out', out);
+    expect(ended).toMatchObject({ code: 0 });
+    expect(ended.err).toContain(
+      `The model of some agents comes from ${hub.endpoint}; it is kept in ${join(folder, 'models')}`,
+    );
+    const files = unzipSync(new Uint8Array(await readFile(out)));
+    const [started] = of(readEvents(strFromU8(files['log.jsonl']!).trimEnd().split('\n')), 'run-started');
+    expect(started!.runtimes?.[0]?.model.hash).toMatch(/^[0-9a-f]{64}$/);
+    const fetched = hub.requests.filter(({ path }) => path === 'onnx/model.onnx').length;
+    expect(fetched).toBeGreaterThan(0);
+    // The bench takes what is stored, and measures it beside the engine.
+    const bench = await program(env, 'bench', '--runtimes', '--rows', '1', '--quick', '--json', '--with', name);
+    expect(bench).toMatchObject({ code: 0, err: '' });
+    const lines = bench.out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    const agreements = lines.filter(({ type }) => type === 'agreement');
+    expect(agreements.map(({ same, texts, of: all }) => [same, texts, all])).toEqual([
+      [200, 200, 200],
+      [200, 200, 200],
+    ]);
+    expect(hub.requests.filter(({ path }) => path === 'onnx/model.onnx')).toHaveLength(fetched);
+  } finally {
+    await hub.stop();
+  }
+});
+
+it('measures a server beside the engine, and says what it does not give', { timeout: 120_000 }, async () => {
+  const args = ['bench', '--runtimes', '--rows', '1', '--quick', '--with', `endpoint:${server.address}#scripted`];
+  const { code, out } = await program({}, ...args);
+  expect(code).toBe(0);
+  expect(out).toMatch(/^endpoint, scripted, 1 row: \d+ tokens\/s$/m);
+  expect(out).toContain(
+    'greedy answers of endpoint, scripted beside exact engine, WebAssembly: ids are not given, 0 of 200 the same text',
+  );
 });

@@ -3,6 +3,12 @@ import { readFileSync } from 'node:fs';
 import type { Browser } from 'playwright';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { readDeviceFile } from '../../src/bench/deviceFile';
+import { resolveConfig } from '../../src/recipes/resolve';
+import { encodeLink, linkOf } from '../../src/share/link';
+import { HubServer } from '../models/hubServer';
+import { COMMIT } from '../models/samples';
+import { endpointServer } from '../runtimes/endpointServer';
+import { mlcRepo } from '../runtimes/mlcSamples';
 import { axe } from './axe';
 import { launch, serveLab } from './browser';
 import { Visit } from './visit';
@@ -74,27 +80,82 @@ it('measures WebGPU, and stops when it is asked to', async () => {
   await visit.end();
 });
 
+const RUNTIMES = ['exact engine, WebAssembly', 'transformers.js, WebAssembly'];
+
+/** Cells of the comparison's table, row by row. */
+async function compared(visit: Visit): Promise<string[][]> {
+  const table = visit.page.getByRole('region', { name: 'Tokens a second of each runtime' });
+  await table.getByText('48 of 48').first().waitFor({ timeout: 150_000 });
+  await visit.page.getByRole('button', { name: 'Compare runtimes' }).waitFor({ timeout: 60_000 });
+  return (await table.getByRole('row').allInnerTexts()).map((row) => row.split('\t').map((cell) => cell.trim()));
+}
+
 it('compares the runtimes of the page with one model and the same prompts', { timeout: 180_000 }, async () => {
   const visit = await Visit.begin(browser);
   const { page } = visit;
   await page.goto(`${lab.url}#/bench`);
   await visit.press(page.getByRole('button', { name: 'Compare runtimes' }));
-  const table = page.getByRole('region', { name: 'Tokens a second of each runtime' });
-  await table.getByText('48 of 48').waitFor({ timeout: 150_000 });
-  const rows = await table.getByRole('row').allInnerTexts();
-  expect(rows.map((row) => row.split('\t')[0])).toEqual([
-    'Runtime',
-    'exact engine, WebAssembly',
-    'transformers.js, WebAssembly',
+  const rows = await compared(visit);
+  expect(rows.map(([name]) => name)).toEqual(['Runtime', ...RUNTIMES]);
+  for (const row of rows.slice(1)) expect(row.slice(1, 4).every((cell) => /^[\d,.]+$/.test(cell))).toBe(true);
+  expect(rows.map((row) => row.slice(4))).toEqual([
+    ['Same ids', 'Same texts'],
+    ['compared with', 'compared with'],
+    ['48 of 48', '48 of 48'],
   ]);
-  for (const row of rows.slice(1)) expect(row.split('\t').filter((cell) => /^[\d,.]+$/.test(cell)).length).toBe(3);
-  await page.getByRole('button', { name: 'Compare runtimes' }).waitFor();
-  for (const width of [1360, 360]) {
-    await page.setViewportSize({ width, height: 900 });
-    await visit.shot(`bench-runtimes-${width}`);
-    expect(await visit.overflow()).toBeLessThanOrEqual(0);
-  }
   expect(await axe(visit, 'bench with runtimes')).toEqual([]);
   expect(visit.complaints).toEqual([]);
   await visit.end();
+});
+
+it('compares a server beside them, and says of web-llm why it cannot be measured', { timeout: 240_000 }, async () => {
+  const hub = new HubServer();
+  await hub.start();
+  hub.repos.set('me/tiny-MLC', { commit: COMMIT, files: mlcRepo(), token: null });
+  const server = await endpointServer();
+  const visit = await Visit.begin(browser);
+  const { page } = visit;
+  const webLlm = `web-llm:${hub.endpoint}/me/tiny-MLC#${hub.endpoint}/me/tiny-MLC/resolve/main/missing.wasm`;
+  const seats = `2=transformers:arithmetic-0.4m,3=endpoint:${server.address}#scripted,critic-0=${webLlm}`;
+  const link = encodeLink(linkOf(resolveConfig('arithmetic-tiny', { seats })));
+  await page.goto(`${lab.url}${link}`);
+  await page.getByRole('button', { name: 'Take these settings' }).click();
+  await visit.tab('Bench').click();
+  const form = page.getByRole('form', { name: 'Compare the runtimes' });
+  await form.getByLabel('endpoint, scripted').waitFor();
+  expect(await form.getByRole('checkbox').count()).toBe(2);
+
+  // Nothing is asked before it is allowed; who is left out needs no leave.
+  const button = form.getByRole('button', { name: 'Compare runtimes' });
+  expect(await button.isDisabled()).toBe(true);
+  await form.getByLabel('endpoint, scripted').uncheck();
+  expect(await page.getByText('would get the prompts of its agents').count()).toBe(0);
+  await form.getByLabel('endpoint, scripted').check();
+  for (const width of [1360, 360]) {
+    await page.setViewportSize({ width, height: 900 });
+    await visit.shot(`bench-runtimes-allow-${width}`);
+    expect(await visit.overflow()).toBeLessThanOrEqual(0);
+  }
+  expect([server.asked, hub.requests]).toEqual([[], []]);
+  await page.getByLabel('Key, where it wants one').fill('secret-key');
+  const allow = page.getByRole('button', { name: /^Allow http/ });
+  while ((await allow.count()) > 0) await allow.first().click();
+  await button.click();
+  const rows = await compared(visit);
+  expect(rows.map(([name]) => name)).toEqual(['Runtime', ...RUNTIMES, 'endpoint, scripted']);
+  // It says "sum#…" and the embedded model writes its steps: no text is the same, and ids are not there.
+  expect(rows.at(-1)!.slice(4)).toEqual(['not given', '0 of 48']);
+  expect(new Set(server.keys)).toEqual(new Set(['Bearer secret-key']));
+  await page.getByText(/web-llm, tiny-MLC could not be measured: .*there is no such file \(HTTP 404\)/).waitFor();
+  for (const colorScheme of ['light', 'dark'] as const)
+    for (const width of [1360, 360]) {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width, height: 900 });
+      await visit.shot(`bench-runtimes-${width}-${colorScheme}`);
+      expect(await visit.overflow()).toBeLessThanOrEqual(0);
+    }
+  expect(await axe(visit, 'bench with a server')).toEqual([]);
+  await visit.end();
+  await hub.stop();
+  await server.close();
 });

@@ -1,6 +1,6 @@
 /**
  * web-llm as a runtime, beyond what a test can have of it: a library of this version and weights. An engine of its interface is scripted;
- * the list of models, the local hub, the store and the supervision are real. tests/e2e/webllm.e2e.ts drives the package itself.
+ * the list of models, the local hub, the store and the supervision are real. tests/e2e/otherRuntimes.e2e.ts drives the package itself.
  */
 import { prebuiltAppConfig } from '@mlc-ai/web-llm';
 import { createServer, type Server } from 'node:http';

@@ -2,10 +2,10 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { parentPort } from 'node:worker_threads';
-import { folderSource } from '../../src/engine/loader-node';
 import type { TransformersLibrary } from '../../src/runtimes/transformers/library';
 import { createOnnxWork } from '../../src/runtimes/transformers/work';
 import { Heart, serve } from '../../src/supervision';
+import { openSeatModel } from './modelStore';
 
 const heart = new Heart();
 const port = parentPort;
@@ -19,7 +19,7 @@ async function library(): Promise<TransformersLibrary> {
 }
 
 const work = createOnnxWork({
-  openModel: async (address) => folderSource(address),
+  openModel: openSeatModel,
   library,
   readRuntime: async (address) => new Uint8Array(await readFile(fileURLToPath(address))),
   pulse: heart,

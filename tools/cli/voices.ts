@@ -1,9 +1,9 @@
 /** Runtimes beside the engine, on the command line. */
 import { Worker } from 'node:worker_threads';
-import { folderSource } from '../../src/engine/loader-node';
 import { openOnnxVoice, type OnnxParts } from '../../src/lab/setup/onnxVoice';
 import type { VoiceOpeners } from '../../src/lab/setup/voices';
 import { threadBody, type Body } from '../../src/supervision';
+import { modelsFolder, modelStore, openSeatModel } from './modelStore';
 import type { Output } from './output';
 import { modelFolder } from './settings';
 import { tokenizerIn } from './tokenizer';
@@ -11,15 +11,24 @@ import { tokenizerIn } from './tokenizer';
 /** Variable of the environment that holds the key of an endpoint. */
 export const KEY_VARIABLE = 'POLYLOGUE_ENDPOINT_KEY';
 
-/** @param output is told that a server is asked */
-export function nodeVoices(output: Pick<Output, 'note'>): VoiceOpeners {
+/** @param output is told which sites are asked, and how far a download is */
+export function nodeVoices(output: Pick<Output, 'note' | 'progress'>): VoiceOpeners {
   return {
-    keyOf(origin) {
+    keyOf(origin, gets) {
+      if (gets === 'nothing') {
+        output.note(`The model of some agents comes from ${origin}; it is kept in ${modelsFolder()}.`);
+        return null;
+      }
       const key = process.env[KEY_VARIABLE] ?? null;
       output.note(`Some agents are played by ${origin}${key === null ? '' : `, with the key in ${KEY_VARIABLE}`}.`);
       return key;
     },
-    transformers: (request) => openOnnxVoice(ONNX_PARTS, request),
+    transformers: (request) =>
+      openOnnxVoice(ONNX_PARTS, {
+        ...request,
+        onDownload: (_, { doneBytes, totalBytes }) =>
+          output.progress(`downloading ${request.spec.address}: ${doneBytes} of ${totalBytes} bytes`),
+      }),
   };
 }
 
@@ -34,7 +43,8 @@ const DIST = new URL('../../node_modules/onnxruntime-web/dist/', import.meta.url
 export const ONNX_PARTS: OnnxParts = {
   start: transformersThread,
   address: modelFolder,
-  openModel: async (address) => folderSource(address),
+  openModel: openSeatModel,
+  openStore: async () => modelStore(),
   loadTokenizer: tokenizerIn,
   runtime: () => ({
     mjs: new URL('ort-wasm-simd-threaded.mjs', DIST).href,

@@ -152,6 +152,11 @@ export class LabKeeper {
     await this.call((lab) => lab.allowEndpoint(origin, key));
   }
 
+  /** Sites that were allowed in this visit, with their keys: for another worker of this page. */
+  get endpoints(): [origin: string, key: string | null][] {
+    return [...this.#endpoints];
+  }
+
   /** Ends both workers, whatever they do. */
   end(): void {
     this.#disconnect();

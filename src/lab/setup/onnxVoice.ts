@@ -4,7 +4,7 @@ import { modelTitle, storedAddress } from '../../models/address';
 import { storeOnnx } from '../../models/seatFiles';
 import type { ChunkStore } from '../../models/store';
 import { isWebAddress } from '../../recipes/seats';
-import { VoiceError, VoiceModelError } from '../../runtimes/errors';
+import { VoiceModelError } from '../../runtimes/errors';
 import type { RuntimeFiles } from '../../runtimes/transformers/library';
 import { openOnnx } from '../../runtimes/transformers/voice';
 import type { OnnxApi, OnnxSetup } from '../../runtimes/transformers/work';
@@ -20,8 +20,8 @@ export interface OnnxParts {
   openModel(address: string): Promise<FileSource>;
   loadTokenizer(source: FileSource): Promise<Tokenizer>;
   runtime(device: OnnxSetup['device']): RuntimeFiles;
-  /** Where models at web addresses are kept; absent = they cannot be had here. */
-  openStore?(): Promise<ChunkStore>;
+  /** Where models at web addresses are kept. */
+  openStore(): Promise<ChunkStore>;
 }
 
 /** A step of a large model on one thread computes without a pause. */
@@ -56,8 +56,6 @@ export async function openOnnxVoice(parts: OnnxParts, request: VoiceRequest): Pr
 async function foundAddress(parts: OnnxParts, { spec, signal, onProgress, onDownload }: VoiceRequest): Promise<string> {
   const { name, address, option } = spec;
   if (!isWebAddress(address)) return address;
-  if (!parts.openStore)
-    throw new VoiceError(name, 'a model at a web address is downloaded by the page alone; give a folder here.');
   const id = await storeOnnx({ name, address }, optionsOf(option).dtype, {
     store: await parts.openStore(),
     signal,

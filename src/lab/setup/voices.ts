@@ -7,6 +7,7 @@ import {
   originOf,
   runtimesOf,
   seatedRuntimes,
+  type Contact,
   type RuntimeKind,
   type RuntimeSpec,
 } from '../../recipes/seats';
@@ -33,8 +34,11 @@ export interface VoiceRequest {
 export type VoiceOpeners = Partial<
   Record<Exclude<RuntimeKind, 'endpoint'>, (request: VoiceRequest) => Promise<Voice>>
 > & {
-  /** The key for a server's origin; kept in memory only. Absent: no site may be asked. @throws where it was not allowed */
-  keyOf?(origin: string): string | null;
+  /**
+   * The key for a site; kept in memory only. Absent: no site may be asked.
+   * @param gets what the site is sent @throws where it was not allowed
+   */
+  keyOf?(origin: string, gets: Contact['gets']): string | null;
 };
 
 export type Voices = ReadonlyMap<string, Voice>;
@@ -91,19 +95,20 @@ const NOT_HERE: Readonly<Record<Exclude<RuntimeKind, 'endpoint'>, string>> = {
   'web-llm': 'web-llm needs the WebGPU of a browser: start this run in the page, or seat transformers.js or a server.',
 };
 
-async function openVoice(openers: VoiceOpeners, request: VoiceRequest): Promise<Voice> {
+/** Opens one runtime. @throws VoiceError and its kinds; what `keyOf` throws where a site was not allowed */
+export async function openVoice(openers: VoiceOpeners, request: VoiceRequest): Promise<Voice> {
   const { spec, config, signal, onText, onProgress } = request;
   if (spec.kind === 'endpoint') {
     if (!openers.keyOf) throw new VoiceError(spec.name, 'no server may be asked here until you allow it.');
     const { name, address, option: model } = spec;
-    const key = openers.keyOf(originOf(spec));
+    const key = openers.keyOf(originOf(spec), 'prompts');
     return openEndpoint({ name, address, model, key, config, signal, onProgress, ...(onText && { onText }) });
   }
   const open = openers[spec.kind];
   if (!open) throw new VoiceError(spec.name, NOT_HERE[spec.kind]);
   for (const origin of filesFrom(spec)) {
     if (!openers.keyOf) throw new VoiceError(spec.name, `no file may be asked of ${origin} here until you allow it.`);
-    openers.keyOf(origin);
+    openers.keyOf(origin, 'nothing');
   }
   return open(request);
 }

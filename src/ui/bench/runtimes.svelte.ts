@@ -1,6 +1,6 @@
 /** Runtimes of the page as they were compared in this visit, and the comparison under way. One for the whole visit. */
 import { transfer } from 'comlink';
-import type { RuntimeAgreement, RuntimeSpeed } from '../../lab/bench/runtimes';
+import type { RuntimeAgreement, RuntimeFailure, RuntimeSpeed } from '../../lab/bench/runtimes';
 import type { RuntimesBenchRequest, RuntimesMessage, RuntimesWorkApi } from '../../lab/bench/runtimesWork';
 import { Supervised, WorkerFailedError } from '../../supervision';
 import { startBenchWorker } from '../workers';
@@ -14,8 +14,8 @@ export class RuntimesBench {
   trouble = $state<string | null>(null);
   speeds = $state.raw<readonly RuntimeSpeed[]>([]);
   agreements = $state.raw<readonly RuntimeAgreement[]>([]);
-  /** Runtimes that could not be opened, and why. */
-  missing = $state.raw<readonly { runtime: string; why: string }[]>([]);
+  /** Runtimes that could not be opened, or that failed while they were measured. */
+  missing = $state.raw<readonly RuntimeFailure[]>([]);
 
   #stopping = false;
   readonly #worker = new Supervised<RuntimesWorkApi>({ name: 'bench', start: startBenchWorker, limits: LIMITS });
@@ -48,6 +48,7 @@ export class RuntimesBench {
   #hear(message: RuntimesMessage): void {
     if (message.type === 'doing') this.doing = message.what;
     else if (message.type === 'missing') this.missing = [...this.missing, message];
+    else if ('why' in message.found) this.missing = [...this.missing, message.found];
     else if ('rows' in message.found) this.speeds = [...this.speeds, message.found];
     else this.agreements = [...this.agreements, message.found];
   }

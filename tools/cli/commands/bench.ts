@@ -49,8 +49,10 @@ ${engineHelp(16)}
   --json           one JSON object per measurement
   --file PATH      also writes what was measured of this device, as the page's Bench view does: bench/results/devices has such files
   --count          measures nothing: what a decode step asks of a GPU, counted from the program recorded for it
-  --runtimes       the embedded model through the exact engine and through transformers.js: tokens a second by rows, and
-                   how many greedy answers have the same ids
+  --runtimes       the model through the exact engine and, where its folder has onnx/model.onnx, through transformers.js: tokens a
+                   second by rows, and how many greedy answers have the same ids and texts
+  --with RUNTIME   with --runtimes: one more, as run --seat names it, for example endpoint:http://127.0.0.1:8000/v1#model; as
+                   often as there are some
   --keys N         keys that a row attends to when it is counted, default 128
 
   First the device's own ceiling: bandwidth of a copy (bytes read and written), f32 multiply-adds from registers, and the engine's
@@ -77,18 +79,21 @@ export async function main(args: string[]): Promise<void> {
     count: { type: 'boolean' },
     keys: { type: 'string' },
     runtimes: { type: 'boolean' },
+    with: { type: 'string', multiple: true },
     file: { type: 'string' },
   });
   const output = new Output(Boolean(values['json']));
+  const rows = wholeNumbers(text(values, 'rows') ?? '1,8,24', 'rows', 'a number of rows');
+  if (rows.some((count) => count === 0 || count > 256)) throw new UsageError('--rows: from 1 to 256 rows');
   if (values['runtimes']) {
-    const rows = wholeNumbers(text(values, 'rows') ?? '1,8,24', 'rows', 'a number of rows');
-    return benchRuntimes(output, rows, values['quick'] ? 1 : 6);
+    const others = (values['with'] as string[] | undefined) ?? [];
+    const { model, dtype } = { model: text(values, 'model'), dtype: dtypeOption(values) };
+    return benchRuntimes(output, { model, dtype, others, rows, seconds: values['quick'] ? 1 : 6 });
   }
+  if (values['with'] !== undefined) throw new UsageError('--with goes with --runtimes');
   const dtype = dtypeOption(values);
   const rank = number(values, 'rank', 8, { integer: true, min: 1 });
   const repeat = number(values, 'repeat', 3, { integer: true, min: 1 });
-  const rows = wholeNumbers(text(values, 'rows') ?? '1,8,24', 'rows', 'a number of rows');
-  if (rows.some((count) => count === 0 || count > 256)) throw new UsageError('--rows: from 1 to 256 rows');
   if (values['count']) return countSteps(values, { dtype, rank, rows }, output);
   if (values['keys'] !== undefined) throw new UsageError('--keys goes with --count');
   const budget = values['quick'] ? 1 : 6;
