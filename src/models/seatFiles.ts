@@ -179,7 +179,8 @@ async function fetchOnce(
     const { status, headers } = response;
     if (status === 429) throw rateLimited(host, headers);
     if (status >= 500) throw new Transient(new TransferError(address, `HTTP ${status}`), retryAfterMs(headers));
-    if (!response.ok) throw new HubAnswerError(`${address}: there is no such file (HTTP ${status}).`);
+    if (!response.ok)
+      throw new HubAnswerError(`${address}: there is no such file (HTTP ${status}). Look at the address.`);
     return await readBody(
       response.body,
       MOST_LIBRARY,

@@ -121,7 +121,9 @@ it('compares a server beside them, and says of web-llm why it cannot be measured
   await page.goto(`${lab.url}${link}`);
   await page.getByRole('button', { name: 'Take these settings' }).click();
   await visit.tab('Bench').click();
-  const form = page.getByRole('form', { name: 'Compare the runtimes' });
+  // The settings, which are hidden here, ask for the same leave.
+  const part = page.getByRole('region', { name: 'Runtimes' });
+  const form = part.getByRole('form', { name: 'Compare the runtimes' });
   await form.getByLabel('endpoint, scripted').waitFor();
   expect(await form.getByRole('checkbox').count()).toBe(2);
 
@@ -129,7 +131,7 @@ it('compares a server beside them, and says of web-llm why it cannot be measured
   const button = form.getByRole('button', { name: 'Compare runtimes' });
   expect(await button.isDisabled()).toBe(true);
   await form.getByLabel('endpoint, scripted').uncheck();
-  expect(await page.getByText('would get the prompts of its agents').count()).toBe(0);
+  expect(await part.getByText('would get the prompts of its agents').count()).toBe(0);
   await form.getByLabel('endpoint, scripted').check();
   for (const width of [1360, 360]) {
     await page.setViewportSize({ width, height: 900 });
@@ -137,8 +139,8 @@ it('compares a server beside them, and says of web-llm why it cannot be measured
     expect(await visit.overflow()).toBeLessThanOrEqual(0);
   }
   expect([server.asked, hub.requests]).toEqual([[], []]);
-  await page.getByLabel('Key, where it wants one').fill('secret-key');
-  const allow = page.getByRole('button', { name: /^Allow http/ });
+  await part.getByLabel('Key, where it wants one').fill('secret-key');
+  const allow = part.getByRole('button', { name: /^Allow http/ });
   while ((await allow.count()) > 0) await allow.first().click();
   await button.click();
   const rows = await compared(visit);

@@ -12,7 +12,7 @@ import { resolveConfig } from '../../src/recipes/resolve';
 import { encodeLink, linkOf } from '../../src/share/link';
 import { HubServer } from '../models/hubServer';
 import { COMMIT } from '../models/samples';
-import { endpointServer } from '../runtimes/endpointServer';
+import { endpointServer, pieces, refuse, stream, type Misbehaviour } from '../runtimes/endpointServer';
 import { FOREIGN_LIBRARY, mlcRepo } from '../runtimes/mlcSamples';
 import { BUILT, launch, OUT, serveLab } from './browser';
 import { Visit } from './visit';
@@ -169,5 +169,43 @@ it('a server that refuses the page ends in what to do', { timeout: 120_000 }, as
     expect(server.asked).toEqual([]);
   } finally {
     await server.close();
+  }
+});
+
+const EXPOSED = { 'access-control-expose-headers': 'retry-after' };
+const MISBEHAVIOURS: [string, Misbehaviour, RegExp][] = [
+  [
+    'is busy for an hour',
+    (_, response) => (refuse(response, 429, 'quota', { ...EXPOSED, 'retry-after': '3600' }), true),
+    /asks for a pause of 3600 seconds/,
+  ],
+  // Without that header a page cannot know for how long.
+  [
+    'is busy',
+    (_, response) => (refuse(response, 429, 'quota', { 'retry-after': '3600' }), true),
+    /answered 429 \(quota\) to 6 tries/,
+  ],
+  ['answers no JSON', (_, response) => (stream(response, ['<html>hello</html>']), true), /it is not JSON: <html>/],
+  [
+    'answers with another model',
+    (_, response) => (stream(response, pieces('other-1b', 'sum#1')), true),
+    /"other-1b" answered, and "scripted" was asked/,
+  ],
+  [
+    'breaks off each answer',
+    (_, response) => (stream(response, pieces('scripted', 'sum#1234').slice(0, 2)), true),
+    /broke off before its end, 6 times/,
+  ],
+];
+
+it('a server that misbehaves ends in what to do', { timeout: 240_000 }, async () => {
+  for (const [what, misbehave, message] of MISBEHAVIOURS) {
+    const server = await endpointServer();
+    server.misbehave = misbehave;
+    try {
+      expect(await told(withGpu!, `endpoint:${server.address}#scripted`), what).toMatch(message);
+    } finally {
+      await server.close();
+    }
   }
 });

@@ -1,6 +1,7 @@
 /** Runtimes side by side: speeds of each by rows, and how many of their greedy answers are those of the first. */
 import { expect, it } from 'vitest';
 import { greedyQuestions, measureRuntimes, runtimesConfig, type Asks } from '../../src/lab/bench/runtimes';
+import { VoiceError } from '../../src/runtimes/errors';
 import type { Answer, Question } from '../../src/runtimes/types';
 
 const config = runtimesConfig(true);
@@ -62,7 +63,8 @@ it('compares texts where ids are not given, and draws nothing as zero', async ()
 
 it('leaves out who fails, and measures the others', async () => {
   const gone = scripted('gone', () => {
-    throw new Error('gone: the server is not there');
+    // Its name is said anyway.
+    throw new VoiceError('endpoint:http://127.0.0.1:1/v1#gone', 'the server is not there');
   });
   const late = scripted('late', (question) => {
     if (late.asked.length > 4) throw new Error('late: it has had enough');
@@ -71,7 +73,7 @@ it('leaves out who fails, and measures the others', async () => {
   const [first, last] = ['first', 'last'].map((name) => scripted(name, (question) => answer([problem(question)])));
   const found = await measured([gone, late, first!, last!]);
   expect(found.filter((one) => 'why' in one)).toEqual([
-    { runtime: 'gone', why: 'gone: the server is not there' },
+    { runtime: 'gone', why: 'the server is not there' },
     { runtime: 'late', why: 'late: it has had enough' },
   ]);
   expect(found.filter((one) => 'rows' in one).map(({ runtime }) => runtime)).toEqual([

@@ -1,6 +1,7 @@
 /** One list of prompts through several runtimes: how fast each is by rows, and whether they say the same. */
 import { resolveConfig } from '../../recipes/resolve';
 import type { RunConfig } from '../../recipes/config';
+import { VoiceError } from '../../runtimes/errors';
 import type { Answer, Question } from '../../runtimes/types';
 import { taskNamed } from '../../tasks';
 
@@ -79,7 +80,7 @@ export async function* measureRuntimes(
     try {
       return await work();
     } catch (error) {
-      failed.set(name, { runtime: name, why: error instanceof Error ? error.message : String(error) });
+      failed.set(name, { runtime: name, why: whyOf(error) });
       return null;
     }
   };
@@ -111,6 +112,13 @@ function agreement(own: readonly Answer[], theirs: readonly Answer[]): Omit<Runt
     texts: count(({ text }) => text),
     of: own.length,
   };
+}
+
+/** An error in words, beside the name of its runtime. */
+export function whyOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const own = error instanceof VoiceError ? `${error.runtime}: ` : '';
+  return message.startsWith(own) ? message.slice(own.length) : message;
 }
 
 /** Of the quickest repetition; one before them is not counted. */

@@ -17,6 +17,7 @@ import {
   runtimesConfig,
   type Asks,
   type RuntimeFinding,
+  whyOf,
 } from './runtimes';
 
 export interface RuntimesBenchRequest {
@@ -99,7 +100,7 @@ export function createRuntimesWork(parts: RuntimesParts): RuntimesWorkApi {
           try {
             opened.push(await open());
           } catch (error) {
-            tell({ type: 'missing', runtime: name, why: error instanceof Error ? error.message : String(error) });
+            tell({ type: 'missing', runtime: name, why: whyOf(error) });
           }
         }
         const { rows, seconds, compared } = request;

@@ -1,4 +1,5 @@
 /** What web-llm, its libraries and the GPU throw, as errors that say what to do. Errors of a worker arrive with name and message alone. */
+import { PolylogueError } from '../../engine/errors';
 import { WorkerFailedError } from '../../supervision';
 import { RuntimeFilesError, VoiceDeviceError, VoiceError, VoiceModelError, VoiceWorkerError } from '../errors';
 
@@ -21,6 +22,8 @@ export function webLlmError(name: string, error: unknown): VoiceError {
       options,
     );
   const { name: kind, message } = said(error);
+  // Of the lab's own store, which says what to do.
+  if (error instanceof PolylogueError) return new VoiceModelError(name, `${message}.`, options);
   if (deviceLost(error))
     return new VoiceDeviceError(
       name,

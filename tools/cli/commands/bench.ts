@@ -1,5 +1,4 @@
 /** `bench`: how fast an engine generates and trains on this machine, against what the device can do at most. */
-import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename } from 'node:path';
 import { allocatedRank } from '../../../src/engine/buffers';
@@ -31,8 +30,9 @@ import { measureAll, type About } from '../../../src/bench/result';
 import type { Ceilings } from '../../../src/bench/roofline';
 import { BUILD } from '../../../src/build';
 import { benchRuntimes } from '../bench/runtimes';
+import { writeText } from '../files';
 import { Output } from '../output';
-import { openConfig, openEngine, openModelOrShape } from '../session';
+import { openConfig, openEngine, openModelOrShape, requireWritable } from '../session';
 
 export const help = `polylogue bench [--model DIR | --shape NAME] [options]
 
@@ -63,6 +63,20 @@ ${engineHelp(16)}
 
 const EMBEDDED = 'static/models/arithmetic-0.4m';
 
+/** They say what is measured of one engine; beside others that would be taken for a part of the comparison. */
+const OF_ONE_ENGINE = [
+  'shape',
+  'ignore-config',
+  'cache',
+  'engine',
+  'workers',
+  'rank',
+  'repeat',
+  'file',
+  'count',
+  'keys',
+] as const;
+
 export async function main(args: string[]): Promise<void> {
   const values = readOptions(args, {
     model: { type: 'string' },
@@ -86,6 +100,8 @@ export async function main(args: string[]): Promise<void> {
   const rows = wholeNumbers(text(values, 'rows') ?? '1,8,24', 'rows', 'a number of rows');
   if (rows.some((count) => count === 0 || count > 256)) throw new UsageError('--rows: from 1 to 256 rows');
   if (values['runtimes']) {
+    const wrong = OF_ONE_ENGINE.find((name) => values[name] !== undefined);
+    if (wrong !== undefined) throw new UsageError(`--${wrong} does not go with --runtimes; leave it out`);
     const others = (values['with'] as string[] | undefined) ?? [];
     const { model, dtype } = { model: text(values, 'model'), dtype: dtypeOption(values) };
     return benchRuntimes(output, { model, dtype, others, rows, seconds: values['quick'] ? 1 : 6 });
@@ -96,6 +112,9 @@ export async function main(args: string[]): Promise<void> {
   const repeat = number(values, 'repeat', 3, { integer: true, min: 1 });
   if (values['count']) return countSteps(values, { dtype, rank, rows }, output);
   if (values['keys'] !== undefined) throw new UsageError('--keys goes with --count');
+  const path = text(values, 'file');
+  // Before the work, which takes minutes.
+  if (path !== undefined) await requireWritable(path);
   const budget = values['quick'] ? 1 : 6;
   const wanted = engineChoice(values);
   const model = await openModelOrShape(values, EMBEDDED);
@@ -121,8 +140,7 @@ export async function main(args: string[]): Promise<void> {
     onSpeed: (speed) => report(speed, output),
   });
   await engine.dispose();
-  const path = text(values, 'file');
-  if (path !== undefined) await writeFile(path, deviceFile(measured));
+  if (path !== undefined) await writeText(path, deviceFile(measured));
 }
 
 /** What the engine's device allows at most; null of engines that are measured alone. */
