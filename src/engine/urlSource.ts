@@ -14,7 +14,8 @@ const LEAST_BYTES = 1024;
 /**
  * Files below a web address. A static host that answers a missing file with its index page (as single-page set-ups
  * do) is recognised by the content type. From a server without ranges a file is read in parts from the body of one
- * request, as long as the parts ascend.
+ * request, as long as the parts ascend. So is one that is sent compressed: a browser may cut ranges from the compressed
+ * bytes of an answer that it kept.
  * @param silenceMs after which a server that sends nothing is given up
  */
 export function urlSource(baseUrl: string, silenceMs = SILENCE_MS): FileSource {
@@ -81,7 +82,7 @@ class UrlFile implements OpenFile {
     });
     // Other origins may hide Content-Range; what is in such an answer nobody can tell.
     const range = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(response.headers.get('content-range') ?? '');
-    if (response.status !== 206 || range === null) {
+    if (response.status !== 206 || range === null || isEncoded(response)) {
       this.#ranges = false;
       if (response.status === 200) this.#take(response, signal);
       else await response.body?.cancel();
@@ -131,7 +132,7 @@ class UrlFile implements OpenFile {
     this.#body = new BodyReader(response, this.file, this.silenceMs, signal);
     // Content-Length counts the compressed bytes.
     const length = response.headers.get('content-length');
-    if (length !== null && !response.headers.get('content-encoding')) this.#size ??= Number(length);
+    if (length !== null && !isEncoded(response)) this.#size ??= Number(length);
   }
 }
 
@@ -290,6 +291,11 @@ function tooSlow(file: string, ms: number, few: number): FileError {
 
 function brokenOff(file: string, cause: unknown): FileError {
   return new FileError(file, 'could not be fetched: the transfer broke off', { cause });
+}
+
+/** Its lengths and ranges count other bytes than those of the file. */
+function isEncoded(response: Response): boolean {
+  return !['', 'identity'].includes(response.headers.get('content-encoding') ?? '');
 }
 
 function isHtml(response: Response): boolean {
