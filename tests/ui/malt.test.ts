@@ -78,7 +78,7 @@ describe('a run of MALT', () => {
 
   it('stands on the stage with a seat a branch, and its many marks by seat', () => {
     const stage = stageOf({ config, index, status: null, scene: { held: tree().debate } });
-    expect(stage.agents.length).toBe(3);
+    expect(stage.agents.length).toBe(2);
     expect(stage).toMatchObject({ layered: true, reading: false, tally: null, vote: null });
     expect(stage.speakers).toEqual({ first: 'generator', last: 'refiner' });
     expect(stage.marks?.length).toBe(14);

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { RunEvent } from '../../src/events';
 import { indexLog } from '../../src/ui/readings/logIndex';
+import { Charted } from '../../src/ui/readings/charted';
 import { Prefixes } from '../../src/ui/readings/prefixes';
 import {
   placeIn,
@@ -213,6 +214,27 @@ describe('the picture of a place', () => {
   });
 });
 
+describe('what charts draw', () => {
+  it('is replaced when something came that they draw, though indices share their lists, and only then', () => {
+    const charted = new Charted();
+    const prefixes = new Prefixes();
+    const drawn = (length: number) => charted.of(prefixes.at(log, indexLog(log), length));
+    const before = drawn(4);
+    // A debate, then the next one: nothing to draw.
+    expect([drawn(6), drawn(7)]).toEqual([drawn(6), drawn(6)]);
+    expect(drawn(7)).not.toBe(before);
+    const after = drawn(10);
+    expect(after.summary.filter(({ type }) => type === 'training-step')).toHaveLength(1);
+    // The log grows by a step, and the index of all of it with it.
+    expect(drawn(11)).not.toBe(after);
+    expect(drawn(4)).not.toBe(after);
+    const growing = log.slice(0, 10);
+    const whole = charted.of(indexLog(growing));
+    growing.push(log[10]!);
+    expect(charted.of(indexLog([...growing]))).not.toBe(whole);
+  });
+});
+
 describe('playing', () => {
   const speed = (key: string): ReplaySpeed => REPLAY_SPEEDS.find((one) => one.key === key)!;
 
@@ -254,6 +276,13 @@ describe('playing', () => {
     expect(places).toEqual(['5.2', '5.5', '5.6', '6.2', '6.5', '6.6', '7.6']);
   });
 
+  it('rests on the last step of a training', () => {
+    for (const key of ['slow', 'read', 'highlights']) {
+      const holdOf = (event: number) => nextMove(log, indexLog(log), at(event - 1), speed(key))?.hold ?? 0;
+      expect(holdOf(10)).toBeGreaterThan(holdOf(9));
+    }
+  });
+
   it('reaches the end at full speed', () => {
     expect(played('full').at(-1)).toBe('12.0');
   });
@@ -278,5 +307,44 @@ describe('what is said', () => {
       '2 adapters learn, each from its own examples: step 2 of 2, mean loss 0.75 after 1.25 at the start.',
     );
     expect(say(0)).toBe('The run begins.');
+    expect(say(1)).toBe('3 training problems are drawn.');
+    expect(say(11)).toBe('Generator A has learnt in 2 steps.');
+  });
+
+  it('compares the loss of who still learns with its own first loss, and says who is done', () => {
+    const alone = step(1, 0.5) as Extract<RunEvent, { type: 'training-step' }>;
+    const longer = [...log.slice(0, 10), { ...alone, tracks: alone.tracks.slice(1) }];
+    // The other track had 1 at the start, this one 1.5.
+    expect(sentenceAt(longer, indexLog(longer), recipeOf(started().config), at(10))).toBe(
+      'Generator B still learns: step 2 of 2, loss 1.00 after 1.50 at the start. One is done.',
+    );
+  });
+
+  it('says whose labels they are, and what becomes of a vote that is none', () => {
+    const labels = (learner: string): RunEvent => ({
+      type: 'pseudo-labels',
+      iteration: 1,
+      learner,
+      problems: 2,
+      byVotes: [],
+      accepted: 1,
+      acceptedRight: 1,
+    });
+    const split = debate({
+      problem: 2,
+      answers: [
+        ['3', '2', '1'],
+        ['3', '2', '1'],
+      ],
+      votes: [won('2', 1, true), won('2', 1, true)],
+    });
+    const own = [...log.slice(0, 5), split, labels('society'), labels('single')];
+    const told = (event: number, step = 0) =>
+      sentenceAt(own, indexLog(own), recipeOf(started().config), at(event, step));
+    expect(told(5, 6)).toBe(
+      'The vote: 2, with 1 of 3, drawn at random, which is wrong (3 is right). It has too few votes for a label: nobody learns from this problem.',
+    );
+    expect(told(6)).toBe('1 of 2 votes become labels to learn from; 1 of them are right.');
+    expect(told(7)).toMatch(/^For comparison, one model: 1 of 2 votes become labels/);
   });
 });

@@ -242,6 +242,21 @@ describe('a run of another recipe', () => {
     ]);
   });
 
+  it('has as many seats as take part, though other parts of the run have more', () => {
+    const votes = [won('5', 2), won('5', 2)];
+    const answers = ['5', '7', '5'];
+    const debated = { problem: 1, purpose: 'evaluation', learner: 'base', iteration: 0 } as const;
+    const stage = drawRun('debate', [debate({ ...debated, answers: [answers, answers], votes })]);
+    expect(stage.agents.map(({ slot }) => slot)).toEqual([0, 1, 2]);
+    expect(stage.layered).toBe(true);
+    const samples = drawRun('debate', [
+      debate({ ...debated, answers: [[...answers, ...answers]], votes: [won('5', 4)] }),
+    ]);
+    expect(samples.agents).toHaveLength(6);
+    // They do not debate, although the recipe does.
+    expect(samples.layered).toBe(false);
+  });
+
   it('says why a vote is no label', () => {
     const answers = [['1', '2', '3']];
     const stage = drawRun('majority-finetuning', [

@@ -54,9 +54,11 @@ export class ProgressMeter {
       this.#responses += turns.length;
       this.#share = Math.min(1, this.#responses / (this.#costs[this.#part] || 1));
       const { trainProblems, evaluationProblems } = this.#config;
+      const problems = purpose === 'train' ? trainProblems : evaluationProblems;
       const previous = this.#activity;
       const same = previous?.kind === 'debate' && groupName(previous) === groupName({ purpose, learner, iteration });
-      this.#problems = same ? this.#problems + 1 : 1;
+      // Some recipes go through the problems several times: debates, then samples.
+      this.#problems = same ? (this.#problems % problems) + 1 : 1;
       this.#activity = {
         kind: 'debate',
         purpose,
@@ -64,7 +66,7 @@ export class ProgressMeter {
         iteration,
         round: Math.max(1, layersOf(event)),
         problemsDone: this.#problems,
-        problems: purpose === 'train' ? trainProblems : evaluationProblems,
+        problems,
       };
     } else if (event.type === 'training-step') {
       const { iteration, job, step, totalSteps, tracks } = event;

@@ -71,14 +71,15 @@ function holdAt(events: readonly RunEvent[], { event, step }: Position, { pace }
   return placeIn(at, step) === 'outcome' ? 1.5 * pace : pace;
 }
 
-/** Steps of training pass in a number of pictures, however many there are; slow motion shows each. */
+/** Steps of training pass in a number of pictures, however many there are, and the last one stays; slow motion shows each. */
 function trained(events: readonly RunEvent[], from: Position, at: number, speed: ReplaySpeed): Move {
-  const hold = holdAt(events, { event: at, step: 0 }, speed);
-  if (speed.key === 'slow' || speed.key === 'read') return { to: { event: at, step: 0 }, hold };
   const { first, last } = roundAt(events, at);
+  const hold = (event: number) => (event === last ? 1.8 * speed.pace : holdAt(events, { event, step: 0 }, speed));
+  if (speed.key === 'slow' || speed.key === 'read') return { to: { event: at, step: 0 }, hold: hold(at) };
   const stride = Math.max(1, Math.ceil((last - first + 1) / (2 * PICTURES)));
   const to = Math.min(last, Math.max(at, from.event + stride));
-  return { to: { event: isStop(events[to] as RunEvent) ? to : at, step: 0 }, hold };
+  const event = isStop(events[to] as RunEvent) ? to : at;
+  return { to: { event, step: 0 }, hold: hold(event) };
 }
 
 /** Debates of a group that are not shown in full go by with their outcomes. */

@@ -1,6 +1,7 @@
 /** A replay under way: where it stands in a log, whether it plays, and how fast. It computes nothing: the log has everything. */
 import type { RunEvent } from '../../events';
 import type { RunConfig } from '../../recipes/config';
+import { Charted } from '../readings/charted';
 import { indexLog, type LogIndex } from '../readings/logIndex';
 import { Prefixes } from '../readings/prefixes';
 import {
@@ -58,14 +59,9 @@ export class Replay {
   /** The last place of the log as far as it is read. */
   readonly atEnd: boolean = $derived.by(() => stepped(this.events, this.position, 'agent') === null);
 
-  #charted: LogIndex | null = null;
+  readonly #charted = new Charted();
   /** The index up to the place, replaced only when something came that charts draw. */
-  readonly charts: LogIndex = $derived.by(() => {
-    const { index } = this.picture;
-    const same = this.#charted?.summary.length === index.summary.length && this.#charted.problems === index.problems;
-    if (!same || this.#charted === null) this.#charted = index;
-    return this.#charted;
-  });
+  readonly charts: LogIndex = $derived.by(() => this.#charted.of(this.picture.index));
 
   /** @param events of the run on show, read reactively */
   constructor(config: RunConfig, events: () => readonly RunEvent[]) {

@@ -1,13 +1,26 @@
 /** One sentence for each place of a replay: what happens there, from the log alone. */
-import type { DatasetBuilt, Episode, EvaluationDone, PseudoLabels, RunEvent, TrainingStep, Turn } from '../../events';
+import type {
+  AdapterVersion,
+  DatasetBuilt,
+  Episode,
+  EvaluationDone,
+  ProblemsDrawn,
+  PseudoLabels,
+  RunEvent,
+  TrainingStep,
+  Turn,
+} from '../../events';
 import type { Recipe, Stage } from '../../recipes/types';
 import { agentLook } from '../agents';
 import { answerText, counted } from '../format';
 import { adapterLook, headlineLearner, learnerLook, wayOf } from '../looks';
-import { outcomeOf, viewOf } from '../readings/episodes';
+import { outcomeOf, viewOf, type EpisodeView } from '../readings/episodes';
 import { isRight, sameAnswer, type LogIndex } from '../readings/logIndex';
 import { headlines } from '../readings/headline';
 import { placeIn, spokenLayers, type Position } from '../readings/replay';
+import { DROPPED } from '../../society/selection';
+import { fatesOf } from './destinations';
+import { voteOf } from './verdicts';
 
 /**
  * @param index of the log up to the place, or further
@@ -30,7 +43,7 @@ export function sentenceAt(
     case 'evaluation':
       return evaluationSentence(index, at);
     case 'pseudo-labels':
-      return labelsSentence(at);
+      return labelsSentence(index, at);
     case 'measured':
       return `Measured, ${at.name}: ${at.values.map(({ label, value }) => `${label} ${Number(value.toPrecision(3))}`).join(', ')}.`;
     case 'judged':
@@ -39,6 +52,12 @@ export function sentenceAt(
       return `Iteration ${at.iteration} begins.`;
     case 'run-finished':
       return headlines(index)[0] ?? 'The run is over.';
+    case 'adapter':
+      return adapterSentence(index, at);
+    case 'problems':
+      return problemsSentence(at);
+    case 'job-superseded':
+      return 'The training begins again; its earlier steps do not count.';
     default:
       return 'The run begins.';
   }
@@ -93,9 +112,21 @@ function outcomeSentence(index: LogIndex, recipe: Recipe | null, episode: Episod
   const judged = `${result}${vote.tied ? ', drawn at random' : ''}${truth(index, episode, vote)}.`;
   if (episode.purpose === 'evaluation') return `${judged} Nobody learns from a test.`;
   const { config } = index.started ?? {};
+  const none = unlearnt(index, view);
+  if (none) return `${judged} ${none}`;
   const uses = recipe?.usesGold;
   const blind = config && recipe && uses !== true && !uses?.(config);
   return blind && isRightHere(index, episode, vote) === false ? `${judged} The agents are not told.` : judged;
+}
+
+/** What is said of a vote that is no label, by the fates of its turns; null where it is one, or where that is not known. */
+function unlearnt(index: LogIndex, view: EpisodeView): string | null {
+  const { config } = index.started ?? {};
+  const vote = config && voteOf(view, fatesOf(index, config, view));
+  if (!vote || vote.accepted) return null;
+  return vote.why === DROPPED.fewVotes
+    ? 'It has too few votes for a label: nobody learns from this problem.'
+    : 'Nobody learns from this problem.';
 }
 
 type Outcome = Pick<Turn, 'answer' | 'right'>;
@@ -126,15 +157,36 @@ function dataSentence(index: LogIndex, { iteration, adapter }: DatasetBuilt): st
   return `The examples for ${learner(adapter)} are chosen: ${own?.examples.length ?? 0}.`;
 }
 
+/** The loss is compared with that of the same adapters at their first step: some have fewer examples and are done earlier. */
 function trainingSentence(index: LogIndex, { step, totalSteps, tracks, job }: TrainingStep): string {
-  const mean = (of: TrainingStep['tracks']) => of.reduce((sum, { loss }) => sum + loss, 0) / Math.max(1, of.length);
-  const first = index.summary.find(
+  const steps = index.summary.filter(
     (event): event is TrainingStep => event.type === 'training-step' && event.job === job,
   );
+  const first = steps[0]?.tracks ?? [];
+  const own = tracks.map(({ adapter }) => adapter);
+  const mean = (of: TrainingStep['tracks']) => of.reduce((sum, { loss }) => sum + loss, 0) / Math.max(1, of.length);
+  const before = first.filter(({ adapter }) => own.includes(adapter));
+  const done = Math.max(0, first.length - tracks.length);
   const who =
-    tracks.length === 1 ? 'One adapter learns' : `${tracks.length} adapters learn, each from its own examples`;
-  const from = first && step > 0 ? ` after ${mean(first.tracks).toFixed(2)} at the start` : '';
-  return `${who}: step ${step + 1} of ${totalSteps}, mean loss ${mean(tracks).toFixed(2)}${from}.`;
+    tracks.length === 1
+      ? `${capital(adapterLook(index.cast, own[0] ?? '').label)} ${done > 0 ? 'still learns' : 'learns'}`
+      : `${tracks.length} adapters ${done > 0 ? 'still learn' : 'learn'}, each from its own examples`;
+  const from = before.length > 0 && step > 0 ? ` after ${mean(before).toFixed(2)} at the start` : '';
+  const loss = `${tracks.length === 1 ? '' : 'mean '}loss ${mean(tracks).toFixed(2)}${from}`;
+  const rest = done === 0 ? '' : ` ${done === 1 ? 'One is' : `${done} are`} done.`;
+  return `${who}: step ${step + 1} of ${totalSteps}, ${loss}.${rest}`;
+}
+
+function adapterSentence(index: LogIndex, { adapter, from }: AdapterVersion): string {
+  const who = capital(adapterLook(index.cast, adapter).label);
+  if ('imported' in from) return `${who} comes from a file.`;
+  if ('merge' in from) return `${who} is merged from ${counted(from.merge.length, 'adapter')}.`;
+  return `${who} has learnt in ${counted(from.steps, 'step')}.`;
+}
+
+function problemsSentence({ split, problems }: ProblemsDrawn): string {
+  const which = split === 'train' ? 'training' : 'held-out';
+  return `${counted(problems.length, `${which} problem`)} ${problems.length === 1 ? 'is' : 'are'} drawn.`;
 }
 
 function evaluationSentence(index: LogIndex, { iteration, learner, scores }: EvaluationDone): string {
@@ -157,8 +209,10 @@ function evaluationSentence(index: LogIndex, { iteration, learner, scores }: Eva
   return learner === headlineLearner(cast) ? capital(told) : `For comparison, ${told}`;
 }
 
-function labelsSentence({ accepted, acceptedRight, problems }: PseudoLabels): string {
-  return `${accepted} of ${problems} votes become labels to learn from; ${acceptedRight} of them are right.`;
+function labelsSentence(index: LogIndex, { learner, accepted, acceptedRight, problems }: PseudoLabels): string {
+  const whose =
+    learner === headlineLearner(index.cast) ? '' : `For comparison, ${learnerLook(index.cast, learner).name}: `;
+  return `${whose}${accepted} of ${problems} votes become labels to learn from; ${acceptedRight} of them are right.`;
 }
 
 function firstOfSeats(turns: readonly Turn[]): Turn[] {

@@ -52,7 +52,7 @@ export function seatsOf(scene: Scene, index: LogIndex, config: RunConfig, readin
   const layers = bubblesOf(scene, index);
   const last = layers.length - 1;
   const held = scene && 'held' in scene ? scene.held : null;
-  const count = Math.max(recipeOf(config)?.cost(config).seats ?? 1, ...layers.map((layer) => layer.length));
+  const count = seatCount(index, config, layers);
   return Array.from({ length: count }, (_, slot) => ({
     slot,
     first: layers[0]?.[slot] ?? NOTHING,
@@ -62,6 +62,13 @@ export function seatsOf(scene: Scene, index: LogIndex, config: RunConfig, readin
     destinations: held ? destinationsOf(index, config, held, slot) : { first: null, last: null },
     runtime: runtimeAt(scene, index, config, slot),
   }));
+}
+
+/** Seats that take part in the scene or have agents of their own; before anything is said, as many as a run has at most. */
+function seatCount(index: LogIndex, config: RunConfig, layers: readonly (readonly unknown[])[]): number {
+  const spoken = Math.max(0, ...layers.map((layer) => layer.length));
+  if (spoken === 0) return recipeOf(config)?.cost(config).seats ?? 1;
+  return Math.max(spoken, ...index.cast.agents.map(({ seat }) => (seat ?? -1) + 1));
 }
 
 /** As the log says; while a debate is being sampled, as the seats are set. */
@@ -78,10 +85,10 @@ function runtimeAt(scene: Scene, index: LogIndex, config: RunConfig, slot: numbe
   return speaker === undefined ? null : (placeOf(seated, agents, { agent: speaker, seat: slot })?.runtime.name ?? null);
 }
 
-/** Do seats answer more than once, by the recipe's stages or by what is on show? */
+/** Do seats answer more than once, by what was held, or else by the recipe's stages? */
 export function layeredOf(scene: Scene, stages: readonly Stage[]): boolean {
-  const shown = !scene ? 0 : 'held' in scene ? scene.held.responses.length : scene.sampling.round;
-  return Math.max(shown, answering(stages).length) > 1;
+  if (scene && 'held' in scene) return scene.held.responses.length > 1;
+  return Math.max(scene?.sampling.round ?? 0, answering(stages).length) > 1;
 }
 
 /** Who speaks in the first layer and in the last one that has begun, by role; by what is said where the role is the same. */
