@@ -17,6 +17,11 @@ export interface DebateFilter {
   search: string;
 }
 
+/** Names a debate in an address: its group and its problem. */
+export function debateName({ debate }: DebateRow): string {
+  return `${groupName(debate)}/${debate.problem}`;
+}
+
 export const NO_FILTER: DebateFilter = { iteration: null, learner: null, purpose: null, marks: [], search: '' };
 
 /** The debates that pass, in the order of the log. One pass. */
