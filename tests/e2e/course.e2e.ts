@@ -39,7 +39,7 @@ it('is taken by keyboard, notices when a task is done, and stands in the address
   await visit.tabTo(answer);
   await page.keyboard.type(String(more + 1));
   await page.keyboard.press('Enter');
-  await page.getByText('Not what the log says.').waitFor();
+  await page.getByText('The run shows something else.').waitFor();
   await answer.fill(String(more));
   await page.keyboard.press('Enter');
   await page.getByText('✓ That is it.').waitFor();
@@ -167,7 +167,9 @@ describe('a lesson', () => {
     const visit = await Visit.begin(browser, { reducedMotion: 'reduce', colorScheme: 'dark' });
     const { page } = visit;
     await page.goto(`${lab.url}#/course/-/teachers`);
-    await page.getByText(/of this class, on the exact engine: 1\. \d+ · 2\. \d+ · 3\. \d+ · 4\. (yes|no)/).waitFor();
+    await page
+      .getByText(/of this class, on the exact engine: task 1: \d+; task 2: \d+; task 3: \d+; task 4: (yes|no)/)
+      .waitFor();
     const pdf = (await page.pdf({ preferCSSPageSize: true })).toString('latin1');
     expect(pdf.match(/\/Type \/Page\b(?!s)/g)).toHaveLength(1);
     await page.emulateMedia({ media: 'print' });

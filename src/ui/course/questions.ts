@@ -34,13 +34,11 @@ function labelText(index: LogIndex): string | null {
   return `${acceptedRight} of ${accepted} labels that agents learnt from were right (${intervalText(wilsonInterval(acceptedRight, accepted))}).`;
 }
 
-/** Society after finetuning against the untouched model's debate. */
-function gain(index: LogIndex): string | null {
+/** Society after finetuning against the untouched model's debate. @param how the seats of the untouched model differ, or do not */
+function gain(index: LogIndex, how: string): string | null {
   const iteration = lastEvaluated(index);
   const found = iteration > 0 ? compared(index, ['societyDebate', iteration], ['debate', 0]) : null;
-  return (
-    found && `Against the untouched model, all honest and reading all others, its debate came to ${difference(found)}.`
-  );
+  return found && `The finetuned society’s debate against that of the untouched model${how}: ${difference(found)}.`;
 }
 
 /** What second answers did to the vote. */
@@ -61,21 +59,23 @@ export const QUESTIONS: readonly Question[] = [
     title: 'What if one agent is wrong on purpose?',
     does: 'One of three agents says 0 to every problem, in debates and in tests, and learns nothing.',
     experiment: society({ 'saboteur.seats': 1 }),
-    answer: (index) => told('One of three agents said 0 to everything.', labelText(index), gain(index)),
+    answer: (index) =>
+      told('One of three agents said 0 to everything.', labelText(index), gain(index, ' with three honest seats')),
   },
   {
     id: 'reads-one',
     title: 'What if everybody reads only one other?',
     does: 'Before it revises, each agent reads the next one instead of all others.',
     experiment: society({ reads: 'one' }),
-    answer: (index) => told('Each agent read one other.', revised(index), gain(index)),
+    answer: (index) =>
+      told('Each agent read one other.', revised(index), gain(index, ', whose seats read one other too')),
   },
   {
     id: 'reads-none',
     title: 'What if nobody reads?',
     does: 'Agents answer a second time without having read anybody.',
     experiment: society({ reads: 'none' }),
-    answer: (index) => told('Nobody read anybody.', revised(index), gain(index)),
+    answer: (index) => told('Nobody read anybody.', revised(index), gain(index, ', whose seats read nobody either')),
   },
   {
     id: 'agents-or-rounds',
@@ -96,7 +96,7 @@ export const QUESTIONS: readonly Question[] = [
     title: 'What if labels are random?',
     does: 'The label is the answer of an agent who is drawn at random, and not that of the majority.',
     experiment: society({ labels: 'random' }),
-    answer: (index) => told('Labels were drawn.', labelText(index), gain(index)),
+    answer: (index) => told('Labels were drawn at random.', labelText(index), gain(index, '')),
   },
 ];
 

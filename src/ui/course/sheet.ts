@@ -15,7 +15,7 @@ export const TIMETABLE: readonly { minutes: string; what: string }[] = [
   { minutes: '20–28', what: 'Task 3: learning from one’s own majority' },
   { minutes: '28–33', what: 'Task 4: reading a result' },
   { minutes: '33–40', what: 'Last task, in groups' },
-  { minutes: '40–45', what: 'Groups tell; who would trust such a vote, and for what?' },
+  { minutes: '40–45', what: 'Groups report. Who would trust such a vote, and for what?' },
 ];
 
 /** Pages of the course that are tasks, in order. */
