@@ -117,6 +117,7 @@ const RUNS_WITH: Record<string, string[]> = {
     'random',
     'engine/types',
     'engine/plan',
+    'engine/describe',
     'store/readBack',
     ERRORS,
   ],

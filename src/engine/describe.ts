@@ -20,6 +20,11 @@ export function describeEngine({ kind, device, arithmetic, cache }: Omit<EngineI
   return [isExact ? `exact: arithmetic ${EXACT_ARITHMETIC}` : `${kind}: ${device}`, ...rounded].join(', ');
 }
 
+/** The same for people: "the exact engine, arithmetic 1". @param name as a log has it */
+export function engineInWords(name: string): string {
+  return name.replace(/^exact: /, 'the exact engine, ');
+}
+
 /** Version of the GPU kernels' and of PyTorch's arithmetic. */
 const OTHER_ARITHMETIC = 2;
 

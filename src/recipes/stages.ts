@@ -42,7 +42,7 @@ export const DEBATE_STAGES: readonly Stage[] = [
     id: 'vote',
     moment: 'verdict',
     title: 'Vote',
-    what: 'The answer that most agents give becomes the label of this problem.',
+    what: 'The answer that most agents give wins. In training it becomes the label of this problem.',
     why: 'Agreement stands in for truth: models that slip in different places seldom agree on the same wrong answer.',
   },
   {
@@ -50,7 +50,7 @@ export const DEBATE_STAGES: readonly Stage[] = [
     moment: 'data',
     title: 'Build data',
     what: 'Each agent keeps those of its own responses that reached the label.',
-    why: 'Its first answers go to the generator (G). Its revisions go to the critic: C− when a wrong first answer was corrected, C+ when a right one was kept. The rest is dropped.',
+    why: 'Its first answers go to the generator (G). Its revisions go to the critic: C− where the agent differed from the label at first, C+ where it agreed before and after. The rest is dropped.',
   },
   {
     id: 'finetune',
@@ -146,7 +146,7 @@ export const SAMPLING_STAGES: readonly Stage[] = [
       };
     return {
       ...stage,
-      what: 'The answer that most samples give becomes the label of this problem.',
+      what: 'The answer that most samples give wins. In training it becomes the label of this problem.',
       why: 'Agreement stands in for truth: samples that slip in different places seldom agree on the same wrong answer.',
     };
   }),

@@ -16,7 +16,7 @@ export type Fate =
 
 /** Why nobody learns from a turn, whatever it says. */
 export const UNUSED = {
-  heldOut: 'held-out problem: never trained on',
+  heldOut: 'nobody learns from a held-out problem',
   base: 'the untouched model is never finetuned',
   middle: 'only the first and the last round become examples',
   summary: 'a summary is read, not learnt',

@@ -43,7 +43,15 @@ export function remainingText({ secondsRange }: Pick<LabStatus, 'secondsRange'>)
   if (!secondsRange) return '';
   const [low, high] = secondsRange;
   const [from, to] = [roughTime(low), roughTime(high)];
-  return from === to || high < ONE_TIME * low ? `about ${roughTime((low + high) / 2)} left` : `${from} to ${to} left`;
+  return from === to || high < ONE_TIME * low
+    ? `about ${roughTime((low + high) / 2)} left`
+    : `${rangeText(from, to)} left`;
+}
+
+/** "5 to 35 s", "80 s to 2 min" */
+export function rangeText(from: string, to: string): string {
+  const [number, unit] = from.split(' ');
+  return to.endsWith(` ${unit}`) ? `${number} to ${to}` : `${from} to ${to}`;
 }
 
 /** A true minus sign, as the rest of the page has. */
@@ -95,6 +103,12 @@ export function engineText(engine: EngineSummary): string {
   return engine.software ? `WebGPU without a GPU (${engine.device})` : `WebGPU (${engine.device})`;
 }
 
+/** An engine that was asked for has no reason; why there is no GPU is known from before all the same. */
+export function sinceKnown(known: EngineSummary | null, now: EngineSummary): EngineSummary {
+  const reason = known?.kind === 'exact' && now.kind === 'exact' ? known.fallbackReason : null;
+  return now.fallbackReason === null && reason !== null ? { ...now, fallbackReason: reason } : now;
+}
+
 /** What a run that starts now is computed by, in a few words. @param known what is known of the device; null = nothing yet */
 export function engineName(choice: EngineChoice, known: EngineSummary | null): string {
   const names = { webgpu: 'WebGPU', exact: 'the exact engine', reference: 'the reference engine' };
@@ -122,8 +136,10 @@ export function settingsText(config: RunConfig): string {
     recipe?.title ?? config.recipe,
     recipe?.presets[preset]?.title ?? preset,
     ...(recipe ? ownSettings(config, recipe) : []),
-    counted(iterations, 'iteration'),
-    `${trainProblems} training and ${evaluationProblems} held-out problems`,
+    // Where nothing is learnt there are no training problems.
+    ...(iterations === 0
+      ? [counted(evaluationProblems, 'held-out problem')]
+      : [counted(iterations, 'iteration'), `${trainProblems} training and ${evaluationProblems} held-out problems`]),
     `seed ${seed}`,
   ].join(' · ');
 }

@@ -2,7 +2,7 @@
 export const GLOSSARY: Readonly<Record<string, string>> = {
   accuracy: 'Share of the held-out problems that are answered right.',
   adapter: 'A small set of numbers that changes a model without touching its weights. Each agent has its own.',
-  agent: 'One seat in the society: the same model with an adapter of its own.',
+  agent: 'One seat in the society: the same model with adapters of its own.',
   baseline: 'What a method is compared with, for example the untouched model.',
   consensus:
     'Share of agents whose answer is that of the majority. It says how much they agree, not whether they are right.',
@@ -32,7 +32,8 @@ export const GLOSSARY: Readonly<Record<string, string>> = {
   sample: 'One response, drawn token by token from the model’s probabilities.',
   seed: 'A number from which every random draw comes. The same seed gives the same run again.',
   society: 'Several agents that answer, debate and vote together.',
-  token: 'A piece of text that a model reads or writes at once: here one character.',
+  token:
+    'A piece of text that a model reads or writes at once: one character for the small models, often a word for larger ones.',
   unreadable: 'Without a final answer that can be found in the text. It counts as wrong.',
   'untouched model': 'The model as it came, before any adapter has learnt.',
   vote: 'All last answers are counted; the most frequent one is the society’s answer.',

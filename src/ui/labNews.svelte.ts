@@ -1,6 +1,7 @@
 /** What the page knows of its lab: the messages that came, as state. */
 import type { EngineSummary, LabApi, LabMessage, LabStatus, StoredRuns } from '../lab/types';
 import type { RunRecord } from '../store/types';
+import { sinceKnown } from './format';
 import { RunReader } from './runReader';
 import type { RunView } from './runView.svelte';
 import { RunViews } from './runViews.svelte';
@@ -151,7 +152,7 @@ export class LabNews {
     switch (message.type) {
       case 'status':
         this.status = message.status;
-        if (message.status.engine) this.engine = message.status.engine;
+        if (message.status.engine) this.engine = sinceKnown(this.engine, message.status.engine);
         break;
       case 'elsewhere':
         if (message.status) this.#yield(message.status);

@@ -1,6 +1,16 @@
 import { expect, it } from 'vitest';
 import { resolveConfig } from '../../src/recipes/resolve';
-import { activityText, engineName, engineReason, engineText, settingsText } from '../../src/ui/format';
+import { engineInWords } from '../../src/engine/describe';
+import {
+  activityText,
+  engineName,
+  engineReason,
+  engineText,
+  rangeText,
+  remainingText,
+  settingsText,
+  sinceKnown,
+} from '../../src/ui/format';
 
 it('says how far the loading of a model is, and how long it will take once that is known', () => {
   const preparing = { kind: 'preparing', what: 'Loading the model' } as const;
@@ -15,6 +25,19 @@ it('says a run in words', () => {
   expect(settingsText(resolveConfig('arithmetic-tiny', { seed: 7, agents: 2 }))).toMatch(
     /^Multiagent finetuning · Arithmetic, tiny · 2 agents · 2 debate rounds · 1 iteration · \d+ training and \d+ held-out problems · seed 7$/,
   );
+});
+
+it('leaves out iterations and training problems where nothing is learnt', () => {
+  expect(settingsText(resolveConfig('arithmetic-tiny', { evaluationProblems: 100 }, 'debate'))).toMatch(
+    /^[^·]+ · Arithmetic, tiny · 3 agents · 2 debate rounds · 100 held-out problems · seed 0$/,
+  );
+});
+
+it('says the unit of a range once where both ends have it', () => {
+  expect(rangeText('5 s', '35 s')).toBe('5 to 35 s');
+  expect(rangeText('80 s', '2 min')).toBe('80 s to 2 min');
+  expect(remainingText({ secondsRange: [100, 260] })).toBe('2 to 4 min left');
+  expect(remainingText({ secondsRange: [100, 110] })).toBe('about 2 min left');
 });
 
 it('says another recipe by its own settings, and who is at work by its cast', () => {
@@ -46,4 +69,19 @@ it('says which engine computes the next run, and why', () => {
   expect(engineName('auto', { ...gpu, software: true })).toBe('WebGPU or the exact engine');
   expect(engineName('exact', gpu)).toBe('the exact engine');
   expect(engineReason('exact', gpu)).toMatch(/^You chose it/);
+});
+
+it('keeps why there is no GPU when an engine was asked for that needs no reason', () => {
+  const exact = (fallbackReason: string | null) =>
+    ({ kind: 'exact', device: 'it', software: false, fallbackReason }) as const;
+  const gpu = { ...exact(null), kind: 'webgpu' } as const;
+  expect(sinceKnown(exact('no WebGPU'), exact(null))).toEqual(exact('no WebGPU'));
+  expect(sinceKnown(exact('no WebGPU'), exact('it was lost'))).toEqual(exact('it was lost'));
+  expect(sinceKnown(exact('no WebGPU'), gpu)).toBe(gpu);
+  expect(sinceKnown(null, exact(null))).toEqual(exact(null));
+});
+
+it('names an engine of a log for people', () => {
+  expect(engineInWords('exact: arithmetic 1')).toBe('the exact engine, arithmetic 1');
+  expect(engineInWords('webgpu: nvidia ampere, products in f16')).toBe('webgpu: nvidia ampere, products in f16');
 });

@@ -162,7 +162,7 @@ describe('routesOf', () => {
     // The log's examples name problem 1, so only responses nobody learnt from are looked at here.
     expect(routesOf(index, viewOf(tie))[0]?.[0]).toEqual({ to: 'dropped', why: 'label has too few votes' });
     expect(why(tie, 1)).toBe('only the first and the last round become examples');
-    expect(why(heldOut, 0)).toBe('held-out problem: never trained on');
+    expect(why(heldOut, 0)).toBe('nobody learns from a held-out problem');
     expect(routesOf(index, viewOf(later))[0]?.[0]?.to).toBe('pending');
   });
 });

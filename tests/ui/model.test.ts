@@ -124,7 +124,7 @@ describe('results', () => {
       "the society's debate is right on 3 of 4 held-out problems, single-agent finetuning on 2 at equal calls: +25.0 points",
     );
     expect(claim).toContain('does not show a difference');
-    expect(gain).toContain('Without finetuning: 2 of 4 right, a difference of +25.0 points');
+    expect(gain).toContain('Without finetuning 2 of 4 were right: +25.0 points');
     // Four of four turned: by lot that happens once in eight times.
     const alike = (correct: string): [string, string, string] => [correct, correct, correct];
     const few = (rescued: number) =>

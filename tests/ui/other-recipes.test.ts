@@ -158,10 +158,10 @@ describe('a run of a recipe that this version does not know', () => {
       ['treeRefined', 0.5],
     ]);
     expect(leadByIteration(index)).toMatchObject({ series: [{ label: 'against the tree, best of 2' }] });
-    expect(differenceByIteration(index).title).toBe('Difference to the best of 2');
+    expect(differenceByIteration(index).title).toBe('Difference from the best of 2');
     expect(differenceByIteration(index).series.map(({ id }) => id)).toEqual(['treeRefined']);
     expect(headline(index)).toContain('“Tree, refined” is right on 3 of 4 held-out problems, the tree, best of 2 on 2');
-    expect(headline(index)).toContain('The best of 2: 1 of 4 right, a difference of +50.0 points');
+    expect(headline(index)).toContain('Against the best of 2, right on 1 of 4: +50.0 points');
   });
 
   it('leaves out what nobody measured', () => {

@@ -52,7 +52,7 @@ describe("the tab's title", () => {
   };
   it('tells how far the run is, and nothing when none is', () => {
     expect(progressTitle(status, 3)).toBe('62 % · iteration 2/3 · about 4 min left');
-    expect(progressTitle({ ...status, secondsRange: [100, 260] }, 3)).toContain('2 min to 4 min left');
+    expect(progressTitle({ ...status, secondsRange: [100, 260] }, 3)).toContain('2 to 4 min left');
     expect(progressTitle({ ...status, state: 'paused', secondsLeft: null, secondsRange: null }, 3)).toBe(
       '62 % · paused · iteration 2/3',
     );

@@ -1,5 +1,6 @@
 /** Results for other programs: tables with named columns, JSON, and Markdown for people. */
 import type { Cast, RunEvent } from '../../events';
+import { engineInWords } from '../../engine/describe';
 import { resultsOf, type IterationResults, type RunResults } from '../../log/results';
 import { discreteDigestOf, digestOf } from '../../log/digest';
 import { standing } from '../../log/superseded';
@@ -126,7 +127,7 @@ export function resultsMarkdown(
     `# ${plain(name)}`,
     '',
     `Recipe ${plain(config.recipe)} (revision ${started.recipe.revision}), preset ${plain(config.preset)} (revision ${started.preset.revision}), seed ${config.seed}.`,
-    `Model ${plain(model.name)} on ${plain(engine)}.${results.finished ? '' : ' The run is not finished.'}`,
+    `Model ${plain(model.name)} on ${plain(engineInWords(engine))}.${results.finished ? '' : ' The run is not finished.'}`,
     ...(link === null ? [] : ['', `To repeat it: \`${link}\``]),
     '',
     `Log digest \`${digest}\`, ${events.length} events.`,

@@ -88,7 +88,7 @@ export const SECTIONS: readonly Section[] = [
     title: 'The method',
     paragraphs: [
       'Multiagent finetuning [maft] begins with several copies of one language model. They answer a problem, read each other’s answers and answer again, as in multiagent debate [debate]. The majority of the last answers becomes the label. Nobody says what is right.',
-      'Then each copy is finetuned on what it said itself. Its generator learns first answers that equal the label. Its critic learns second answers that equal it: revisions that were wrong at first (C−) and answers that were right before and after (C+), mixed by a weight w. The loop begins anew with the finetuned agents.',
+      'Then each copy is finetuned on what it said itself. Its generator learns first answers that equal the label. Its critic learns second answers that equal it: revisions of agents that differed from it at first (C−), and of agents that agreed with it before and after (C+), mixed by a weight w. The loop begins anew with the finetuned agents.',
       'The claim is about diversity. One model that learns from its own answers soon has nothing new to learn. Agents that learn from different answers are to stay different, so the society is to go on improving.',
       'This lab keeps the loop and changes what a browser tab cannot hold. Agents are LoRA adapters [lora] on one frozen model, in place of whole copies. A label may need a minimum of votes; the paper’s rule is any winner. The small model speaks a short dialect of sums in place of English.',
     ],

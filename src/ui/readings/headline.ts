@@ -67,8 +67,10 @@ function sentenceOf(cast: Cast, row: Compared, first: boolean): string {
         : `${worse}. Chance alone seldom does that.`;
   const other = againstText(cast, row);
   const calls = !byFinetuning && method.calls === reference.calls ? ' at equal calls' : '';
-  if (!first)
-    return `${capital(other)}${calls}: ${row.rightReference} of ${n} right, a difference of ${figures}. ${verdict}`;
+  const right = `${row.rightReference} of ${n}`;
+  if (!first && untrained && method.answer === reference.answer)
+    return `${capital(other)}${calls} ${right} were right: ${figures}. ${verdict}`;
+  if (!first) return `Against ${other}${calls}, right on ${right}: ${figures}. ${verdict}`;
   const { noun } = wayOf(method.answer);
   const who = noun === null ? `“${method.label}”` : `${learnerLook(cast, method.learner).name}'s ${noun}`;
   const when = learnt ? `After iteration ${iteration} ${who}` : capital(who);

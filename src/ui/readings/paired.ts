@@ -79,7 +79,7 @@ export function differenceByIteration(index: LogIndex): ChartData {
         cast.compare.some(([first, second]) => first === key && second === headline?.reference.key)),
   );
   return {
-    title: `Difference to ${referenceText(cast)}`,
+    title: `Difference from ${referenceText(cast)}`,
     xLabel: 'iteration',
     yLabel: 'paired difference',
     format: 'points',
