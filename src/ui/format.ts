@@ -18,7 +18,18 @@ export function percent(share: number, digits = 1): string {
 /** 0.0833 → "+8.3" */
 export function signedPoints(difference: number): string {
   const points = (100 * difference).toFixed(1);
-  return difference >= 0 ? `+${points}` : `−${points.slice(1)}`;
+  if (difference === 0) return points;
+  return difference > 0 ? `+${points}` : `−${points.slice(1)}`;
+}
+
+/** Ends of an interval of differences: "−1.0 to +7.5" */
+export function pointsRange([low, high]: readonly [number, number]): string {
+  return `${signedPoints(low)} to ${signedPoints(high)}`;
+}
+
+/** The same text, in which no line ends between a number and its percent sign or within "p = 0.03". */
+export function unbroken(text: string): string {
+  return text.replace(/(\d) %/g, '$1\u00a0%').replace(/\bp ([=<]) (?=\d)/g, 'p\u00a0$1\u00a0');
 }
 
 /** 75 → "1 min 15 s" */
@@ -155,7 +166,8 @@ function ownSettings(config: RunConfig, recipe: Recipe): string[] {
       if (value === absent) return [];
       const noun = inSentence(label);
       if (value === undefined || value === null) return [];
-      if (accepts.type === 'integer') return [counted(Number(value), noun.replace(/s$/, ''))];
+      if (accepts.type === 'integer')
+        return [noun.endsWith('s') ? counted(Number(value), noun.slice(0, -1)) : `${noun}: ${value}`];
       if (accepts.type === 'flag') return [value ? noun : `no ${noun}`];
       return [`${noun}: ${options?.find((option) => option.value === value)?.label ?? String(value)}`];
     });

@@ -6,10 +6,12 @@ import {
   engineName,
   engineReason,
   engineText,
+  pointsRange,
   rangeText,
   remainingText,
   settingsText,
   sinceKnown,
+  unbroken,
 } from '../../src/ui/format';
 
 it('says how far the loading of a model is, and how long it will take once that is known', () => {
@@ -38,6 +40,17 @@ it('says the unit of a range once where both ends have it', () => {
   expect(rangeText('80 s', '2 min')).toBe('80 s to 2 min');
   expect(remainingText({ secondsRange: [100, 260] })).toBe('2 to 4 min left');
   expect(remainingText({ secondsRange: [100, 110] })).toBe('about 2 min left');
+});
+
+it('keeps a number and its percent sign in one line, and a p value', () => {
+  expect(unbroken('61 % (95 % interval, McNemar p = 0.03)')).toBe(
+    '61\u00a0% (95\u00a0% interval, McNemar p\u00a0=\u00a00.03)',
+  );
+  expect(unbroken('p values below 1')).toBe('p values below 1');
+});
+
+it('says the ends of an interval with their signs', () => {
+  expect(pointsRange([-0.01, 0.0751])).toBe('−1.0 to +7.5');
 });
 
 it('says another recipe by its own settings, and who is at work by its cast', () => {
