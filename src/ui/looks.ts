@@ -113,7 +113,9 @@ export function learnerName(cast: Cast, key: string): string {
 
 /** A label within a sentence: "society finetuning". */
 export function inSentence(label: string): string {
-  return label.slice(0, 1).toLowerCase() + label.slice(1);
+  // Names such as MALT and STaR stay as they are.
+  const isName = /^\S+[\p{Lu}\d]/u.test(label);
+  return isName ? label : label.slice(0, 1).toLowerCase() + label.slice(1);
 }
 
 export function methodLooks(cast: Cast): MethodLook[] {
@@ -133,6 +135,9 @@ export interface AdapterLook {
   seat: number | null;
 }
 
+/** Dashes of a learner's adapters that have no seat. */
+const SEATLESS = ['1 3', '6 3', '', '8 3 2 3', '12 4'] as const;
+
 /** @param adapter name as in the log */
 export function adapterLook(cast: Cast, adapter: string): AdapterLook {
   const agent = cast.agents.find((one) => one.adapter === adapter);
@@ -140,7 +145,9 @@ export function adapterLook(cast: Cast, adapter: string): AdapterLook {
   if (agent.seat === null) {
     const learner = cast.learners.find(({ agents }) => agents.includes(agent.id));
     const color = learner ? learnerLook(cast, learner.key).color : 'var(--team-single)';
-    return { label: agent.label, color, dash: '1 3', seat: null };
+    // Roles without seats share the colour of their learner.
+    const place = learner?.agents.indexOf(agent.id) ?? 0;
+    return { label: agent.label, color, dash: SEATLESS[place % SEATLESS.length] ?? '1 3', seat: null };
   }
   const roles = [...new Set(cast.agents.filter(({ seat }) => seat !== null).map(({ role }) => role))];
   const dash = ['', '5 3', '2 2', '8 3 2 3'][roles.indexOf(agent.role) % 4] ?? '';

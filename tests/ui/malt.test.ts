@@ -8,6 +8,8 @@ import { indexLog, type LogIndex } from '../../src/ui/readings/logIndex';
 import { lossCurves } from '../../src/ui/readings/losses';
 import { headline } from '../../src/ui/readings/headline';
 import { accuracyByGenerations, accuracyByIteration } from '../../src/ui/readings/results';
+import { inSentence } from '../../src/ui/looks';
+import { settingsText } from '../../src/ui/format';
 import { textPhases } from '../../src/ui/readings/texts';
 import { promptTo, textsRead } from '../../src/ui/readings/turns';
 import { otherVerdicts } from '../../src/ui/readings/verdicts';
@@ -37,8 +39,22 @@ describe('a run of MALT', () => {
     expect(headline(index)).toMatch(/^.*“MALT, vote of 3” is right on/);
   });
 
+  it('keeps its name within a sentence, and its passes are told', () => {
+    expect(['MALT', 'STaR', 'LoRA rank', 'Society finetuning'].map(inSentence)).toEqual([
+      'MALT',
+      'STaR',
+      'LoRA rank',
+      'society finetuning',
+    ]);
+    expect(settingsText(config)).toContain(' · passes that vote: 3 · ');
+  });
+
   it('shows the losses of both jobs, and pairs under the prompt that both answered', () => {
-    const labels = lossCurves(index).series.map(({ label }) => label);
+    const curves = lossCurves(index).series;
+    const labels = curves.map(({ label }) => label);
+    // Roles have one colour, and are told apart by their dashes.
+    const roles = curves.filter(({ label }) => !label.includes(','));
+    expect(new Set(roles.map(({ dash }) => dash)).size).toBe(roles.length);
     expect(labels).toEqual(expect.arrayContaining(['verifier', 'refiner', 'refiner, DPO']));
     expect(datasetChoices(index, 1).map(({ label }) => label)).toEqual(
       expect.arrayContaining(['generator, imitate', 'refiner, prefer']),

@@ -254,7 +254,7 @@ describe('a run of a recipe that this version does not know', () => {
     ]); // prettier-ignore
     expect(marks).toEqual([
       { x: 0, label: 'iteration 1' },
-      { x: 2, label: 'prefer/1' },
+      { x: 2, label: 'prefer' },
     ]);
     expect(yLabel).toBe('loss of each objective');
   });

@@ -20,7 +20,8 @@ export function lossCurves(index: LogIndex): ChartData {
       offset += longest;
       longest = 0;
       // The first job of an iteration stands for it.
-      const label = event.iteration === before?.iteration ? event.job : `iteration ${event.iteration}`;
+      const label =
+        event.iteration === before?.iteration ? event.job.replace(/\/\d+$/, '') : `iteration ${event.iteration}`;
       marks.push({ x: offset, label });
     }
     before = event;
