@@ -148,7 +148,7 @@ export const PAGES: readonly Page[] = [
       'A run is one draw. Another seed gives other samples, other data and another result. Many comparisons find some small p by chance; that is why there is one headline.',
     ],
     experiment: SOCIETY,
-    does: 'The same run. Press the button once more with another seed, and compare the two under Runs.',
+    does: 'The same run as on the page about generators and critics. Run it once more with another seed, and compare the two under Runs.',
     question: {
       kind: 'choice',
       ask: 'Does the 95 % interval of society against single-agent finetuning contain 0?',
