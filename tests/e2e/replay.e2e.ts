@@ -56,12 +56,12 @@ describe('a first visit', () => {
     await visit.end();
   });
 
-  it('keeps still for whoever wants no motion, until asked', async () => {
+  it('shows how it ended to whoever wants no motion, and plays when asked', async () => {
     const visit = await Visit.begin(browser, { reducedMotion: 'reduce' });
     await visit.page.goto(lab.url);
     await sentence(visit).waitFor();
     await visit.page.waitForTimeout(1_500);
-    expect(await valueOf(visit)).toBe(0);
+    expect(await valueOf(visit)).toBe(Number(await place(visit).getAttribute('max')));
     await visit.press(visit.page.getByRole('button', { name: 'Play' }));
     await moves(visit);
     await visit.end();
