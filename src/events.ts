@@ -101,6 +101,8 @@ export interface RunStarted extends Cast {
   task: Revision;
   config: RunConfig;
   model: { name: string; /** sha-256 of the weights file(s), hex */ hash: string };
+  /** A second base model, where the settings name one; absent = there is none. */
+  secondModel?: { name: string; hash: string };
   /** What computes it (`describeEngine`), and the version of its arithmetic: a higher one may give other bits. */
   engine: string;
   arithmetic: number;

@@ -122,6 +122,7 @@ export const EVENT_SCHEMAS = {
     task: revision,
     config,
     model,
+    secondModel: v.optional(model),
     engine: text,
     arithmetic: count,
     runtimes: v.optional(v.array(runtime)),

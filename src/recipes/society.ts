@@ -19,6 +19,7 @@ import type { Episode } from '../events';
 import { answersOf, checked, drawn, layersOf } from '../society/episode';
 import type { Ungraded } from '../tasks/types';
 import { measureAgents } from './agentDistance';
+import { measureEmbeddings } from './agentEmbeddings';
 import { guardedTest, laddered, StopGuard } from './guards';
 import { callsOfSociety } from './societyCalls';
 import {
@@ -103,8 +104,10 @@ export async function* playSociety(variant: Variant, context: RunContext<Config>
   const looksAt = (episodes: readonly Episode[]) =>
     guardedTest(episodes, context.gold ?? new Map(), context.task.equal);
   let test = yield* evaluate(variant, context, 'base', heldOut, 0);
-  const measures = (episodes: readonly Episode[], iteration: number) =>
-    measureAgents(variant, context, episodes, heldOut, iteration);
+  const measures = async function* (episodes: readonly Episode[], iteration: number) {
+    if (config.measure?.agents) yield* measureAgents(variant, context, episodes, heldOut, iteration);
+    if (config.measure?.embeddings) yield* measureEmbeddings(context, episodes, heldOut, iteration);
+  };
 
   // "A^G_1..A^G_N ← A, A^C_1..A^C_N ← A": fresh adapters with B = 0 are copies of the base.
   const learning = learnersOf(variant, config);
@@ -116,7 +119,7 @@ export async function* playSociety(variant: Variant, context: RunContext<Config>
     for (const learner of startersOf(config)) {
       const episodes = yield* evaluate(variant, context, learner, heldOut, 0);
       if (learner === 'society') test = episodes;
-      if (learner === 'society' && config.measure?.agents) yield* measures(episodes, 0);
+      if (learner === 'society') yield* measures(episodes, 0);
     }
   }
   if (config.guard?.stop) guard.sees(looksAt(test));
@@ -159,7 +162,7 @@ export async function* playSociety(variant: Variant, context: RunContext<Config>
     for (const learner of evaluatedIn(config, iteration)) {
       const episodes = yield* evaluate(variant, context, learner, heldOut, iteration);
       if (learner === 'society') test = episodes;
-      if (learner === 'society' && config.measure?.agents) yield* measures(episodes, iteration);
+      if (learner === 'society') yield* measures(episodes, iteration);
     }
     // Not in the paper: a guard may end the run.
     if (config.guard?.stop && guard.sees(looksAt(test))) {

@@ -76,4 +76,11 @@ export const QUESTIONS = {
     section: 'expert',
     absent: false,
   },
+  'measure.embeddings': {
+    reader: flag(),
+    label: 'Measure embedding dissimilarity',
+    line: 'After each test of the society the untouched model embeds all first answers, and their mean cosine distance is noted. Nothing is learnt from it.',
+    section: 'expert',
+    absent: false,
+  },
 } as const satisfies SettingTable;

@@ -16,8 +16,9 @@ import type {
   TrainStepEvent,
   TrainTrack,
 } from '../engine/types';
-import type { ObjectiveName, Shortened } from '../events';
+import { callName, type ObjectiveName, type Shortened } from '../events';
 import { hashAdapter } from '../log/digest';
+import { dissimilarities } from '../society/dissimilarity';
 import { accumulationFor } from './accumulation';
 import { ENGINE_CAPABILITIES } from './capabilities';
 import { endTokens, responseText } from './endTokens';
@@ -44,6 +45,8 @@ export interface EngineRuntimeOptions {
   tokenizer: ChatTokenizer;
   /** Name and sha-256 of the weights, for the log. */
   model: { name: string; hash: string };
+  /** The same of the second base model, where the engine holds two (src/engine/paired.ts). */
+  secondModel?: { name: string; hash: string } | undefined;
   config: { seed: number; sampling: Sampling };
   /** Longest sequence of the engine (`EngineOptions.maxLength`); its default when left out. */
   maxLength?: number;
@@ -195,11 +198,17 @@ export class EngineRuntime implements Runtime {
   async score(questions: ScoreQuestion[]): Promise<number[]> {
     const examples = await this.examples(questions);
     const scored = await this.options.engine.score(requestsOf(questions, examples));
-    return scored.map((logprobs, index) => sumOf(logprobs, examples[index] as TrainExample));
+    return scored.map((logprobs, index) => {
+      const example = examples[index] as TrainExample;
+      const sum = sumOf(logprobs, example);
+      return questions[index]?.mean ? sum / Math.max(1, tokensOf(example)) : sum;
+    });
   }
 
-  async embed(questions: ScoreQuestion[]): Promise<Float32Array[]> {
-    return this.options.engine.embed(requestsOf(questions, await this.examples(questions)));
+  async dissimilarity(questions: ScoreQuestion[]): Promise<number[]> {
+    const embeddings = await this.options.engine.embed(requestsOf(questions, await this.examples(questions)));
+    const problems = questions.map(({ of }, at) => (of ? callName(of.at, '') : `alone ${at}`));
+    return dissimilarities(embeddings, problems);
   }
 
   async reward(questions: ScoreQuestion[]): Promise<number[]> {
@@ -211,8 +220,9 @@ export class EngineRuntime implements Runtime {
   }
 
   describe(): RuntimeIdentity {
-    const { model, engine } = this.options;
-    return { model, engine: describeEngine(engine.info), arithmetic: arithmeticOf(engine.info) };
+    const { model, secondModel, engine } = this.options;
+    const computed = { engine: describeEngine(engine.info), arithmetic: arithmeticOf(engine.info) };
+    return { model, ...(secondModel && { secondModel }), ...computed };
   }
 
   /** null when there is no room for a response. */
@@ -299,6 +309,11 @@ function weighTokens(weights: number[], response: number, tokenWeights: readonly
     const place = weights.length - response + at;
     weights[place] = (weights[place] as number) * weight;
   });
+}
+
+/** Tokens of the completion. */
+function tokensOf({ weights }: TrainExample): number {
+  return Array.from(weights).filter((weight, t) => t > 0 && weight !== 0).length;
 }
 
 /** Σ w · log p over the tokens that count; logprobs[t] is that of ids[t + 1]. */

@@ -37,7 +37,7 @@ export type Origin =
   { created: [config: AdapterConfig, seed: number] } | { trained: { iteration: number; job: string } };
 
 /** What is asked of texts that are there. */
-const OF_TEXTS = { score: 'scores', embed: 'embeddings', reward: 'rewards' } as const;
+const OF_TEXTS = { score: 'scores', dissimilarity: 'embeddings', reward: 'rewards' } as const;
 
 /** What the log says of a training job. */
 interface RecordedJob {
@@ -142,8 +142,10 @@ export class RecordedRuntime implements Runtime {
     return this.scored(questions, 'reward');
   }
 
-  async embed(questions: ScoreQuestion[]): Promise<Float32Array[]> {
-    return (await this.behindWith('embed'))(questions);
+  /** Texts are compared with each other, so all are asked where one is not in the log. */
+  async dissimilarity(questions: ScoreQuestion[]): Promise<number[]> {
+    const found = questions.flatMap((question) => this.scoreOf(question) ?? []);
+    return found.length === questions.length ? found : (await this.behindWith('dissimilarity'))(questions);
   }
 
   describe(): RuntimeIdentity {
@@ -174,8 +176,12 @@ export class RecordedRuntime implements Runtime {
     return known;
   }
 
+  private scoreOf({ of }: ScoreQuestion): number | undefined {
+    return of && this.scores.get(scoreName(of.at, of.turn, of.by));
+  }
+
   private async scored(questions: ScoreQuestion[], operation: 'score' | 'reward'): Promise<number[]> {
-    const found = questions.map(({ of }) => of && this.scores.get(scoreName(of.at, of.turn, of.by)));
+    const found = questions.map((question) => this.scoreOf(question));
     const missing = questions.filter((_, index) => found[index] === undefined);
     const asked = missing.length > 0 ? await (await this.behindWith(operation))(missing) : [];
     const scores = asked.values();

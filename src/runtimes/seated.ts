@@ -55,7 +55,9 @@ export function seatedRuntime({ engine, voices, voiceOf, frozen, onResponse }: S
     },
     adapterHash: (name, job) => engine.adapterHash(name, job),
     ...(engine.score && { score: (texts: ScoreQuestion[]) => (engine.score as NonNullable<Runtime['score']>)(texts) }),
-    ...(engine.embed && { embed: (texts: ScoreQuestion[]) => (engine.embed as NonNullable<Runtime['embed']>)(texts) }),
+    ...(engine.dissimilarity && {
+      dissimilarity: (texts: ScoreQuestion[]) => (engine.dissimilarity as NonNullable<Runtime['dissimilarity']>)(texts),
+    }),
     ...(engine.reward && {
       reward: (texts: ScoreQuestion[]) => (engine.reward as NonNullable<Runtime['reward']>)(texts),
     }),

@@ -113,6 +113,10 @@ export class SpotCheckRuntime implements Runtime {
     return this.#log.reward(questions);
   }
 
+  dissimilarity(questions: ScoreQuestion[]): Promise<number[]> {
+    return this.#log.dissimilarity(questions);
+  }
+
   async #trainAgain(job: TrainingJob): Promise<void> {
     const references = job.tracks.flatMap(({ reference }) => reference ?? []);
     for (const adapter of new Set([...job.tracks.map(({ adapter }) => adapter), ...references]))

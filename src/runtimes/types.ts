@@ -156,6 +156,8 @@ export interface ScoreQuestion {
   messages: ChatMessage[];
   completion: string;
   ids?: number[];
+  /** Of a log-probability: the mean over the completion's tokens in place of their sum. */
+  mean?: true;
   /** The turn that it is, and under whose name what is found becomes a verdict: a resumed run reads it in the log. */
   of?: { at: EpisodeKey; turn: number; by: string };
 }
@@ -176,6 +178,8 @@ export interface MergedAdapter {
 
 export interface RuntimeIdentity {
   model: { name: string; hash: string };
+  /** A second base model that some adapters belong to; absent = there is none. */
+  secondModel?: { name: string; hash: string };
   /** What computes it, for the log. */
   engine: string;
   /** Version of its arithmetic. */
@@ -194,10 +198,13 @@ export interface Runtime {
   createAdapter(name: string, config: AdapterConfig, seed: number): Promise<void>;
   /** Hash of an adapter as it is now, hex (`hashAdapter`). `job` = the job that trained it last. */
   adapterHash(name: string, job: string): Promise<string>;
-  /** Σ log p of the completion's tokens, one number a text. Absent where `can.scores` is false. */
+  /** Σ log p of the completion's tokens, or their mean where it is asked for, one number a text. Absent where `can.scores` is false. */
   score?(questions: ScoreQuestion[]): Promise<number[]>;
-  /** Mean hidden state of each text [D]. Absent where `can.embeddings` is false. */
-  embed?(questions: ScoreQuestion[]): Promise<Float32Array[]>;
+  /**
+   * Of each text how far it lies from the others about its problem (`of.at`): the mean of 1 − cos between embeddings, which are mean hidden
+   * states of prompt and completion. Absent where `can.embeddings` is false.
+   */
+  dissimilarity?(questions: ScoreQuestion[]): Promise<number[]>;
   /** Reward of each text by the head of its adapter. Absent where `can.rewards` is false. */
   reward?(questions: ScoreQuestion[]): Promise<number[]>;
   /** New adapter made of others, which replaces one of that name. Absent where `can.merging` is false. */

@@ -149,7 +149,7 @@ describe('texts that are there', () => {
   const behind = () =>
     Object.assign(new FakeRuntime(), {
       score: async (questions: unknown[]) => questions.map(() => -1),
-      embed: async (questions: unknown[]) => questions.map(() => new Float32Array([2])),
+      dissimilarity: async (questions: unknown[]) => questions.map(() => 0.5),
       reward: async (questions: { completion: string }[]) =>
         questions.map(({ completion }) => 100 + Number(completion)),
     });
@@ -167,13 +167,18 @@ describe('texts that are there', () => {
     const unnamed = { adapter: 'judge', messages: [], completion: '5' };
     expect(await runtime.reward([question(0, 'student'), question(0, 'later'), unnamed])).toEqual([-3, 100, 105]);
     expect(await runtime.score([question(0, 'student'), unnamed])).toEqual([-3, -1]);
-    expect(await runtime.embed([question(0, 'student')])).toEqual([new Float32Array([2])]);
     expect(runtime.replaying).toBe(false);
+    // Texts are compared with each other: one that the log lacks asks for all.
+    const together = over(behind());
+    const known = [question(0, 'student'), question(1, 'student')];
+    expect(await together.dissimilarity(known)).toEqual([-3, 0.25]);
+    expect(together.replaying).toBe(true);
+    expect(await together.dissimilarity([...known, question(0, 'later')])).toEqual([0.5, 0.5, 0.5]);
   });
 
   it('are refused in words where the runtime behind has no such operation', async () => {
     const runtime = over(Object.assign(new FakeRuntime(), { reward: undefined }) as unknown as FakeRuntime);
-    await expect(runtime.embed([])).rejects.toThrow('this runtime gives no embeddings');
+    await expect(runtime.dissimilarity([question(0, 'nobody')])).rejects.toThrow('this runtime gives no embeddings');
     await expect(runtime.reward([question(0, 'nobody')])).rejects.toThrow('this runtime gives no rewards');
   });
 });

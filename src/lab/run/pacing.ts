@@ -49,7 +49,7 @@ export function pacedRuntime(
     adapterHash: (name, job) => runtime.adapterHash(name, job),
     ...(runtime.merge && { merge: (job) => (runtime.merge as NonNullable<Runtime['merge']>)(job) }),
     ...(runtime.score && { score: runtime.score.bind(runtime) }),
-    ...(runtime.embed && { embed: runtime.embed.bind(runtime) }),
+    ...(runtime.dissimilarity && { dissimilarity: runtime.dissimilarity.bind(runtime) }),
     ...(runtime.reward && { reward: runtime.reward.bind(runtime) }),
     describe: () => runtime.describe(),
   };

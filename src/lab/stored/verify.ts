@@ -82,8 +82,9 @@ async function retraced(
     const human = new RecordedJudge(events);
     for await (const event of runRecipe(recipeNamed(config.recipe), { runtime, task, config, human })) {
       // What computed it, and the program's version, are the recorded run's own.
-      const { engine, arithmetic, model, build, runtimes } = started;
-      const computed = { engine, arithmetic, model, build, ...(runtimes && { runtimes }) };
+      const { engine, arithmetic, model, secondModel, build, runtimes } = started;
+      const second = secondModel && { secondModel };
+      const computed = { engine, arithmetic, model, build, ...second, ...(runtimes && { runtimes }) };
       const own = event.type === 'run-started' ? { ...event, ...computed } : event;
       if (!trace.meets(own)) return `event ${trace.index} is missing`;
       trace.index++;
@@ -114,7 +115,7 @@ function nothingBehind({ model, engine, arithmetic }: RunStarted): Runtime {
     createAdapter: () => Promise.resolve(),
     adapterHash: missing('an adapter'),
     score: missing('a score'),
-    embed: missing('an embedding'),
+    dissimilarity: missing('a dissimilarity'),
     reward: missing('a reward'),
   };
 }
