@@ -55,5 +55,6 @@ export const LONG_E2E: readonly string[] = [
   'tests/e2e/otherRuntimes.e2e.ts',
   'tests/e2e/policy.e2e.ts',
   'tests/e2e/replay.e2e.ts',
+  'tests/e2e/secondModel.e2e.ts',
   'tests/e2e/views.e2e.ts',
 ];

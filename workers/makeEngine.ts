@@ -23,8 +23,29 @@ function noWebGpu(): string {
     : 'this browser does not offer WebGPU (Chrome 113, Edge 113, Safari 26 and Firefox 141 do)';
 }
 
+/** One base model on an engine, or two on engines of the same kind. */
 export async function make(
-  { model, ignore = [], choice, options }: EngineSetup,
+  { second, ...setup }: EngineSetup,
+  onProgress: (progress: ReadBytes) => void,
+  onNotice: (notice: EngineNotice) => void,
+): Promise<MadeEngine> {
+  const made = await makeOne(setup, onProgress, onNotice);
+  if (!second) return made;
+  try {
+    const { kind } = made.engine.info;
+    const choice = kind === 'torch' ? 'auto' : kind;
+    const other = await makeOne({ model: second.model, options: second.options, choice }, onProgress, onNotice);
+    const { PairedEngine } = await import('../src/engine/paired');
+    const engine = new PairedEngine(made.engine, other.engine, new Set(second.adapters));
+    return { ...made, engine, secondHash: other.hash };
+  } catch (error) {
+    await made.engine.dispose();
+    throw error;
+  }
+}
+
+async function makeOne(
+  { model, ignore = [], choice, options }: Omit<EngineSetup, 'second'>,
   onProgress: (progress: ReadBytes) => void,
   onNotice: (notice: EngineNotice) => void,
 ): Promise<MadeEngine> {

@@ -19,6 +19,8 @@ export const STUDENTS = [
   { key: 'studentOfGold', teacher: null, label: 'Student of true labels', name: 'the student with true labels' },
 ] as const;
 export type StudentKey = (typeof STUDENTS)[number]['key'];
+/** The larger model as it is, where the students have one. */
+export const STRONG = { key: 'strong', adapter: 'strong', role: 7, slot: 0 } as const;
 
 /** Adapters by what they are; numbers of experts begin with 1. */
 export const EXPERT = (t: number): Learning => ({ adapter: `expert-${t}`, role: 3, slot: t });
@@ -33,6 +35,7 @@ export function rounds({ experts }: Pick<Config, 'experts'>): number[] {
 }
 
 export function cast(config: Config): Cast {
+  const larger = config.studentModel !== undefined;
   const own = (id: string, label: string, role: string): Agent => ({ id, label, role, seat: null, adapter: id });
   const mixed = (id: string, label: string): Agent => ({ ...own(id, label, label), adapter: null });
   const experts = rounds(config).map((t) => own(EXPERT(t).adapter, `expert ${t}`, 'expert'));
@@ -43,6 +46,9 @@ export function cast(config: Config): Cast {
     { key: 'ensemble', label: 'Boosted ensemble', name: 'the ensemble', agents: experts.map(({ id }) => id) },
     { key: 'bagging', label: 'Uniform bagging', name: 'the bagged experts', agents: bagged.map(({ id }) => id) },
     ...STUDENTS.map(({ key, label, name }) => ({ key, label, name, agents: [key] })),
+    ...(larger
+      ? [{ key: STRONG.key, label: 'Untouched larger model', name: 'the larger model', agents: ['strong'] }]
+      : []),
   ];
   const calls: Record<string, number> = { ensemble: config.experts, bagging: config.experts };
   return {
@@ -54,6 +60,7 @@ export function cast(config: Config): Cast {
       mixed('ensemble', 'ensemble'),
       mixed('bagging', 'bagging'),
       ...STUDENTS.map(({ key, name }) => own(key, name.replace(/^the /, ''), 'student')),
+      ...(larger ? [own(STRONG.key, 'larger model', 'larger model')] : []),
     ],
     learners,
     methods: learners.map(({ key, label }) => ({
@@ -68,6 +75,7 @@ export function cast(config: Config): Cast {
       ['student', 'studentOfBagging'],
       ['student', 'teacher'],
       ['student', 'single'],
+      ...(larger ? [['student', STRONG.key] as [string, string]] : []),
       ['ensemble', 'teacher'],
       ['ensemble', 'bagging'],
       ['studentOfGold', 'student'],
@@ -98,7 +106,8 @@ export function cost(config: Config): Need {
   const each = choice ? CANDIDATES : 1;
   const voices = choice ? 2 * experts + 1 : 3;
   const read = each * (trainProblems + known * experts);
-  const learners = choice ? 2 * experts + 5 : 7;
+  const larger = config.studentModel === undefined ? 0 : 1;
+  const learners = (choice ? 2 * experts + 5 : 7) + larger;
   const at = (iteration: number): Work[] => [
     {
       kind: 'episodes',
@@ -113,11 +122,14 @@ export function cost(config: Config): Need {
       kind: 'episodes',
       iteration,
       purpose: 'evaluation',
-      problems: 7 * evaluationProblems,
+      problems: (7 + larger) * evaluationProblems,
       calls: evaluationProblems * each * learners,
     },
   ];
-  const first = { kind: 'episodes', iteration: 0, purpose: 'evaluation', problems: evaluationProblems } as const;
+  // Students of a larger model are tested before they learn, too.
+  const fresh = larger === 0 ? 0 : STUDENTS.length + 1;
+  const tested = evaluationProblems * (1 + fresh);
+  const first = { kind: 'episodes', iteration: 0, purpose: 'evaluation', problems: tested } as const;
   return {
     rows: Math.min(chunk, Math.max(trainProblems, evaluationProblems)) * Math.max(experts, samples),
     seats: choice ? CANDIDATES : samples,
@@ -125,15 +137,12 @@ export function cost(config: Config): Need {
     adapters: 1 + 2 * experts + STUDENTS.length,
     rank: Math.max(adapter.rank, config.studentRank),
     tracks: { solve: STUDENTS.length, revise: 0 },
-    work: [
-      { ...first, calls: evaluationProblems * each },
-      ...Array.from({ length: iterations }, (_, l) => at(l + 1)).flat(),
-    ],
+    work: [{ ...first, calls: tested * each }, ...Array.from({ length: iterations }, (_, l) => at(l + 1)).flat()],
   };
 }
 
 /** The stages in words. */
-export function stages({ branch, task, labels }: Config): Stage[] {
+export function stages({ branch, task, labels, studentModel }: Config): Stage[] {
   const choice = branch === 'choice';
   const solution = taskNamed(task).solution ? 'the true solution' : 'the true answer';
   return [
@@ -174,8 +183,8 @@ export function stages({ branch, task, labels }: Config): Stage[] {
       id: 'finetune',
       moment: 'train',
       title: 'Finetune',
-      what: 'Every expert begins with the untouched model, and so does every student.',
-      why: `Students have larger adapters than experts. They get the same kind of labels (${labels}), so only their teachers differ.`,
+      what: `Every expert begins with the untouched model${studentModel === undefined ? ', and so does every student' : ', every student with its own'}.`,
+      why: `${studentModel === undefined ? 'Students have larger adapters than experts' : 'Students are adapters of a larger model'}. They get the same kind of labels (${labels}), so only their teachers differ.`,
     },
     {
       id: 'evaluate',

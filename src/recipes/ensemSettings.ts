@@ -3,8 +3,8 @@ import { RUN_LIMITS } from '../engine/limits';
 import { taskNamed } from '../tasks';
 import type { ConfigOf } from './config';
 import { ConfigurationError } from './errors';
-import { presetsFor } from './presets';
-import { choice, flag, integer, number } from './readers';
+import { LARGER_STRATEGIES_MODEL, presetsFor, STRATEGIES_REVISED } from './presets';
+import { choice, flag, integer, modelOrNone, number } from './readers';
 import { steps, type SettingTable } from './settings';
 
 /** Parts that the engines mix at most. */
@@ -148,6 +148,14 @@ export const SETTINGS = {
     steps: steps(8, 16, 32, 64),
     section: 'expert',
   },
+  studentModel: {
+    reader: modelOrNone(),
+    label: 'Model of the students',
+    line: 'A larger model with the same tokenizer is the strong student. None: the students have the experts’ model.',
+    steps: [{ value: 'none', label: 'that of the experts' }],
+    section: 'expert',
+    absent: 'none',
+  },
 } as const satisfies SettingTable;
 
 export type Config = ConfigOf<typeof SETTINGS>;
@@ -161,24 +169,29 @@ const EXPERTS: Readonly<Record<string, number>> = {
   strategies: 5,
 };
 
-export const PRESETS = presetsFor<Config>('ensem-w2s', (preset, inWords) => ({
-  branch: 'generation',
-  experts: EXPERTS[preset] ?? 3,
-  labels: 'hard',
-  samples: 4,
-  greedy: inWords,
-  split: 'difficulty',
-  labelled: 0.5,
-  validation: 0.15,
-  size: 'validation',
-  weighting: 'sampling',
-  drawn: 1,
-  baseError: 'weighted',
-  choiceAlpha: 'chance',
-  notBetter: 'stop',
-  studentRank: inWords ? 16 : 32,
-  iterations: 1,
-}));
+export const PRESETS = presetsFor<Config>(
+  'ensem-w2s',
+  (preset, inWords) => ({
+    branch: 'generation',
+    experts: EXPERTS[preset] ?? 3,
+    labels: 'hard',
+    samples: 4,
+    greedy: inWords,
+    split: 'difficulty',
+    labelled: 0.5,
+    validation: 0.15,
+    size: 'validation',
+    weighting: 'sampling',
+    drawn: 1,
+    baseError: 'weighted',
+    choiceAlpha: 'chance',
+    notBetter: 'stop',
+    studentRank: inWords ? 16 : 32,
+    ...(preset.startsWith('strategies') && { studentModel: LARGER_STRATEGIES_MODEL }),
+    iterations: 1,
+  }),
+  STRATEGIES_REVISED,
+);
 
 /** @throws ConfigurationError */
 export function check({ branch, task, adapter, studentRank }: Config): void {

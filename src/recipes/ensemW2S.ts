@@ -29,7 +29,9 @@
  *   candidate is learnt with its share as weight. A hard label is one answer, or the candidate with the largest share. The embedded model
  *   is right on nearly every problem when it decodes greedily, so its one answer is a sample (`greedy` turns the other way on). The fork gives soft
  *   labels to the ensemble's student and hard ones to the single teacher's; here all students have the same kind.
- * - A runtime holds one base model, so the student is stronger by its adapter's rank alone.
+ * - A student is stronger by its adapter's rank, and by its model where `studentModel` names a larger one: all students are adapters of
+ *   that model then, the one with true labels too, and experts, teachers and bagged ones stay on the run's own. The larger model is tested
+ *   as it is, and so are its students before they learn.
  * - Held-out problems are of all difficulties, so that the recipe is compared with others on the same problems.
  *
  * More than one iteration repeats all of it from the untouched model, with new draws (and new problems where `problems` says so).
@@ -46,16 +48,21 @@ import { CHECKER } from '../society/prompts';
 import { select } from '../society/selection';
 import type { Ungraded } from '../tasks/types';
 import { BASE, boost, PLACE, type Teachers } from './ensemBoosting';
-import { BAGGED, cast, cost, EXAMPLES, EXPERT, rounds, stages, STUDENT, STUDENTS, TEACHER } from './ensemCast';
+import { BAGGED, cast, cost, EXAMPLES, EXPERT, rounds, stages, STRONG, STUDENT, STUDENTS, TEACHER } from './ensemCast';
 import { candidatesOf, choose, markTruth, readTexts, voiceOf, withGold, type Part } from './ensemReadings';
 import { check, PRESETS, SETTINGS, type Config } from './ensemSettings';
-import { beginIteration, chunksOf, createAdapters, finetune, type BuiltDataset } from './steps';
-import type { Draft, Recipe, RunContext } from './types';
+import { beginIteration, chunksOf, createAdapters, finetune, type BuiltDataset, type Learning } from './steps';
+import type { Draft, Recipe, RunContext, SecondModel } from './types';
 
 async function* run(context: RunContext<Config>): AsyncGenerator<Draft, void, void> {
   const { config, runtime, task } = context;
   const heldOut = yield* context.problems('evaluation', config.evaluationProblems, 0, 0);
   yield* evaluate(context, 'base', [], heldOut, 0);
+  // Students of a larger model do not begin as the experts' does.
+  if (config.studentModel !== undefined) {
+    await createAdapters(runtime, strong(config), students(config));
+    yield* evaluateStudents(context, heldOut, 0);
+  }
 
   let problems: readonly Ungraded[] = [];
   for (let iteration = 1; iteration <= config.iterations; iteration++) {
@@ -68,11 +75,7 @@ async function* run(context: RunContext<Config>): AsyncGenerator<Draft, void, vo
       { seed: config.seed, stream: STREAMS.split, iteration, round: 1 },
     );
     await createAdapters(runtime, config, [...rounds(config).flatMap((t) => [EXPERT(t), BAGGED(t)]), TEACHER]);
-    await createAdapters(
-      runtime,
-      strong(config),
-      STUDENTS.map(({ key }) => STUDENT(key)),
-    );
+    await createAdapters(runtime, strong(config), students(config));
 
     // Weak experts on easy problems.
     const teachers = yield* boost(context, iteration, parts, problems);
@@ -93,15 +96,34 @@ async function* run(context: RunContext<Config>): AsyncGenerator<Draft, void, vo
 
     for (const learner of ['teacher', 'ensemble', 'bagging'] as const)
       yield* evaluate(context, learner, teachers[learner], heldOut, iteration);
-    for (const [at, { key }] of STUDENTS.entries())
-      yield* evaluate(
-        context,
-        key,
-        [{ agent: key, adapter: key, place: PLACE.student + at, alpha: 1 }],
-        heldOut,
-        iteration,
-      );
+    yield* evaluateStudents(context, heldOut, iteration);
   }
+}
+
+/** Adapters of the students, and of the larger model as it is. */
+function students({ studentModel }: Config): Learning[] {
+  return [...STUDENTS.map(({ key }) => STUDENT(key)), ...(studentModel === undefined ? [] : [STRONG])];
+}
+
+async function* evaluateStudents(
+  context: RunContext<Config>,
+  problems: readonly Ungraded[],
+  iteration: number,
+): AsyncGenerator<Draft, void, void> {
+  for (const [at, { adapter }] of students(context.config).entries()) {
+    const part = { agent: adapter, adapter, place: PLACE.student + at, alpha: 1 };
+    yield* evaluate(context, adapter, [part], problems, iteration);
+  }
+}
+
+/** The strong model, where the students have one of their own. */
+function secondModel({ studentModel }: Config): SecondModel | null {
+  if (studentModel === undefined) return null;
+  return {
+    key: 'studentModel',
+    model: studentModel,
+    adapters: [...STUDENTS.map(({ key }) => STUDENT(key).adapter), STRONG.adapter],
+  };
 }
 
 /** The configuration with a student's adapter: a larger rank at the same scale. */
@@ -279,6 +301,7 @@ export const ensemW2S: Recipe<Config> = {
   // Every expert learns, and is read on texts that are given.
   needs: (config) =>
     Object.fromEntries(cast(config).agents.map(({ id }) => [id, ['training', 'scores', 'mixtures'] as const])),
+  secondModel,
   cast,
   stages,
   cost,

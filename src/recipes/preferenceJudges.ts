@@ -17,9 +17,14 @@ const MAJORITY = 'untouched majority';
 /** Σ log p under the untouched model, as a judge. */
 const LIKELIHOOD = 'likelihood';
 
+/** log p per token under a larger model, as a teacher. */
+const LARGER = 'larger model';
+/** Its adapter, which learns nothing. */
+export const TEACHER = 'teacher';
+
 /** Under which name a teacher's verdicts are in the log. */
 export function verdictBy(teacher: Config['teacher']): string {
-  return teacher === 'vote' ? VOTES : teacher === 'human' ? HUMAN : CHECKER;
+  return { vote: VOTES, human: HUMAN, model: LARGER, checker: CHECKER }[teacher];
 }
 
 /** The student's scores of all samples, and what it ranks them to. */
@@ -55,7 +60,7 @@ export async function rewardsOf(
 
 /**
  * The teacher's scores of the two texts that the student picked; none where it picked none. The checker: 1 for right, 0 for wrong or
- * unreadable. The vote: how many samples gave the answer. A person: 1 for the better of two, a half each without a difference.
+ * unreadable. The vote: how many samples gave the answer. A larger model: the log-probability of a text by the token. A person: 1 for the better of two, a half each without a difference.
  * @param which all: of every sample; a person is shown the first two that differ
  */
 export async function teach(
@@ -71,8 +76,23 @@ export async function teach(
   const of = which === 'all' ? episode.turns.map((_, at) => at) : picked ? [picked.best, picked.worst] : [];
   if (of.length === 0) return;
   if (teacher === 'human') return compare(context, episode, problems, of);
+  if (teacher === 'model') return rate(context, episode, problems, of);
   if (teacher === 'vote') episode.verdicts.push({ by: VOTES, of, scores: voteCounts(episode, of, task.equal) });
   else checked(episode, of, goldOf(gold, episode), task.equal);
+}
+
+/** A larger model scores turns of an episode. */
+async function rate(
+  { runtime, task }: RunContext<Config>,
+  episode: Episode,
+  problems: readonly Ungraded[],
+  of: readonly number[],
+): Promise<void> {
+  if (!runtime.score) throw new Error('this runtime gives no log-probabilities, which the teacher needs');
+  const turns = of.map((turn) => ({ problem: episode.problem, turn }));
+  const texts = textsOf(task, LARGER, TEACHER, turns, [episode], problems);
+  const scores = await runtime.score(texts.map((text) => ({ ...text, mean: true })));
+  episode.verdicts.push({ by: LARGER, of: [...of], scores: scores.map(rounded) });
 }
 
 /** A person compares two turns of an episode: the first two of different texts among those that are given. */

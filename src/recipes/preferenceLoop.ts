@@ -7,7 +7,7 @@
  * Known of the paper: these steps. Not known: K, β, the margin and which policy is DPO's reference; all four are this lab's choices, and
  * settings. Ours as well: the student is an adapter with a head on the policy's base. A fresh head tells nothing apart, so before the
  * first iteration the teacher scores all samples of some problems (`warmupProblems`; a person compares two of each), and these calls
- * count against those it saves. The supervised term beside DPO, of which the abstract's readers tell, is left out. A pair that the
+ * count against those it saves. A larger model as the teacher gives the log-probability of a text by the token. The supervised term beside DPO, of which the abstract's readers tell, is left out. A pair that the
  * teacher cannot tell apart is dropped.
  *
  * Names of draws: stream `sample`, iteration 0 in the warm-up and l in iteration l, agent = sample; `order` says which of two answers a
@@ -19,7 +19,17 @@ import { NO_PAIR, contrastsOf, pairOf, pairsOf, REFRESHED, STUDENT, type Screeni
 import type { Selection } from '../society/selection';
 import type { Ungraded } from '../tasks/types';
 import { baseAgent, baseLearner, methodsOf } from './casts';
-import { compareWith, judge, meanLength, rewardsOf, screen, teach, verdictBy, winsOver } from './preferenceJudges';
+import {
+  compareWith,
+  judge,
+  meanLength,
+  rewardsOf,
+  screen,
+  teach,
+  TEACHER,
+  verdictBy,
+  winsOver,
+} from './preferenceJudges';
 import { samples, type Sampling } from './preferenceSamples';
 import { check, PRESETS, SETTINGS, warmupSize, type Config } from './preferenceSettings';
 import { PREFERENCE_STAGES } from './stages';
@@ -28,6 +38,8 @@ import type { Draft, Need, Recipe, RunContext, Work } from './types';
 
 const POLICY = { adapter: 'policy', role: 2, slot: 0 };
 const REWARD_MODEL = { adapter: STUDENT, role: 3, slot: 0, head: true as const };
+/** An adapter of the larger model that never learns: the model as it is. */
+const LARGER_MODEL = { adapter: TEACHER, role: 4, slot: 0 };
 
 function cast({ samples: K }: Config): Cast {
   const shape = { agents: K, rounds: 1 };
@@ -127,7 +139,7 @@ async function* run(context: RunContext<Config>): AsyncGenerator<Draft, void, vo
   const heldOut = yield* context.problems('evaluation', config.evaluationProblems, 0, 0);
   const untouched = yield* evaluate(context, 'base', heldOut, 0);
   yield measured(0, 'base', ANSWERS, [{ label: LENGTH, value: meanLength(untouched) }]);
-  await createAdapters(runtime, config, [POLICY, REWARD_MODEL]);
+  await createAdapters(runtime, config, [POLICY, REWARD_MODEL, ...(teacher === 'model' ? [LARGER_MODEL] : [])]);
 
   let problems: readonly Ungraded[] = [];
   for (let iteration = 1; iteration <= config.iterations; iteration++) {
@@ -259,6 +271,8 @@ export const preferenceLoop: Recipe<Config> = {
   presets: PRESETS,
   check,
   needs: () => ({ policy: ['training'], [STUDENT]: ['training', 'rewards'] }),
+  secondModel: ({ teacherModel }) =>
+    teacherModel === undefined ? null : { key: 'teacherModel', model: teacherModel, adapters: [TEACHER] },
   cast,
   stages: () => [...PREFERENCE_STAGES],
   cost,

@@ -3,8 +3,8 @@ import { RUN_LIMITS } from '../engine/limits';
 import { taskNamed } from '../tasks';
 import type { ConfigOf } from './config';
 import { ConfigurationError } from './errors';
-import { presetsFor } from './presets';
-import { choice, integer, number } from './readers';
+import { LARGER_STRATEGIES_MODEL, presetsFor, STRATEGIES_REVISED } from './presets';
+import { choice, integer, modelOrNone, number } from './readers';
 import { steps, type SettingTable } from './settings';
 
 export const TEACHERS = ['checker', 'vote', 'human', 'model'] as const;
@@ -22,13 +22,22 @@ export const SETTINGS = {
   teacher: {
     reader: choice(...TEACHERS),
     label: 'Teacher',
-    line: 'Who scores the two answers that the student picked: the true answer, how many samples agree, or a person.',
+    line: 'Who scores the two answers that the student picked: the true answer, how many samples agree, a larger model, or a person.',
     steps: [
       { value: 'checker', label: 'the true answer' },
       { value: 'vote', label: 'agreement of the samples' },
+      { value: 'model', label: 'a larger model' },
       { value: 'human', label: 'you' },
     ],
     section: 'main',
+  },
+  teacherModel: {
+    reader: modelOrNone(),
+    label: 'Model of the teacher',
+    line: 'A larger model with the same tokenizer: of two answers the more probable one is the better one, by the token.',
+    steps: [{ value: 'none', label: 'none' }],
+    section: 'expert',
+    absent: 'none',
   },
   judge: {
     reader: choice(...JUDGES),
@@ -87,22 +96,33 @@ const WARM_UP: Readonly<Record<string, number>> = {
   arithmetic: 50,
 };
 
-export const PRESETS = presetsFor<Config>('preference-loop', (preset) => ({
-  samples: 4,
-  teacher: 'checker',
-  judge: 'vote',
-  warmupProblems: WARM_UP[preset] ?? (preset.endsWith('quick') ? 12 : 50),
-  beta: 0.1,
-  margin: 1,
-  reference: 'previous',
-}));
+export const PRESETS = presetsFor<Config>(
+  'preference-loop',
+  (preset) => ({
+    samples: 4,
+    ...(preset.startsWith('strategies')
+      ? { teacher: 'model', teacherModel: LARGER_STRATEGIES_MODEL }
+      : { teacher: 'checker' }),
+    judge: 'vote',
+    warmupProblems: WARM_UP[preset] ?? (preset.endsWith('quick') ? 12 : 50),
+    beta: 0.1,
+    margin: 1,
+    reference: 'previous',
+  }),
+  STRATEGIES_REVISED,
+);
 
 /** Settings that do not go together. @throws ConfigurationError */
-export function check({ teacher, judge: by, samples: K, task }: Config): void {
-  if (teacher === 'model')
+export function check({ teacher, teacherModel, judge: by, samples: K, task }: Config): void {
+  if (teacher === 'model' && teacherModel === undefined)
     throw new ConfigurationError(
-      'teacher',
-      'a larger model cannot teach here: a run has one model; choose checker, vote or human',
+      'teacherModel',
+      'is none, and the teacher is a model; name one with the same tokenizer, or choose teacher=checker, vote or human',
+    );
+  if (teacher !== 'model' && teacherModel !== undefined)
+    throw new ConfigurationError(
+      'teacherModel',
+      `${teacherModel} would not be asked, since the teacher is ${teacher}; choose teacher=model, or leave it out`,
     );
   if ((by as string) === teacher)
     throw new ConfigurationError(

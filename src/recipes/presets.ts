@@ -8,10 +8,14 @@ export const EMBEDDED_MODEL = 'arithmetic-0.4m';
 /** Folder of the model of sums by strategies. */
 export const STRATEGIES_MODEL = 'strategies-0.25m';
 
-/** The models that come with the lab. Each speaks the compact dialect of one task only. */
+/** Its larger sibling, with the same vocabulary: a strong student, or a teacher. */
+export const LARGER_STRATEGIES_MODEL = 'strategies-0.6m';
+
+/** The models that come with the lab, the first of a task before its larger siblings. Each speaks the compact dialect of one task only. */
 export const EMBEDDED_MODELS: readonly { folder: string; label: string; task: string }[] = [
   { folder: EMBEDDED_MODEL, label: 'Arithmetic 0.4M', task: 'arithmetic' },
   { folder: STRATEGIES_MODEL, label: 'Strategies 0.25M', task: 'strategies' },
+  { folder: LARGER_STRATEGIES_MODEL, label: 'Strategies 0.6M', task: 'strategies' },
 ];
 
 /** The embedded model of this name; undefined for models from elsewhere. */
@@ -147,6 +151,9 @@ const SHARED_PRESETS = {
 
 export type PresetName = keyof typeof SHARED_PRESETS;
 export const PRESET_NAMES = Object.keys(SHARED_PRESETS) as PresetName[];
+
+/** Revisions of a recipe whose presets of sums by strategies were changed once. */
+export const STRATEGIES_REVISED = { 'strategies-tiny': 2, 'strategies-quick': 2, strategies: 2 } as const;
 
 /**
  * The shared presets with a recipe's own settings in them.

@@ -16,7 +16,7 @@ export type Accepts =
     }
   | { type: 'choice'; choices: readonly string[] }
   | { type: 'list'; of: readonly string[] | 'names' }
-  | { type: 'flag' | 'text' | 'sha256' };
+  | { type: 'flag' | 'text' | 'model' | 'sha256' };
 
 export interface Reader<T> {
   accepts: Accepts;
@@ -66,6 +66,11 @@ export function text(): Reader<string> {
       throw new ConfigurationError(key, `${show(value)} is not a name`);
     },
   };
+}
+
+/** A model as `config.model` names it, or none. */
+export function modelOrNone(): Reader<string> {
+  return { accepts: { type: 'model' }, read: text().read };
 }
 
 export function sha256(): Reader<string> {

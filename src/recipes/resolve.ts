@@ -7,6 +7,7 @@ import { ConfigurationError } from './errors';
 import { DEFAULT_RECIPE, recipeNamed, recipes } from './index';
 import { EMBEDDED_MODELS, embeddedModel } from './presets';
 import { text } from './readers';
+import { checkSecondModel } from './secondModel';
 import type { Scalar, Setting, SettingTable } from './settings';
 import { SHARED_SETTINGS } from './sharedSettings';
 import type { Recipe } from './types';
@@ -79,7 +80,13 @@ export function resolveConfig(
   }
   // A model that comes with the lab knows one task; with another task of its kind comes another model.
   const own = EMBEDDED_MODELS.find((model) => model.task === config.task);
-  if (own && embeddedModel(config.model) && !Object.hasOwn(overrides, 'model')) config.model = own.folder;
+  const isEmbedded = embeddedModel(config.model) !== undefined;
+  if (own && isEmbedded && !Object.hasOwn(overrides, 'model')) config.model = own.folder;
+  // So does a second one.
+  const second = recipe.secondModel?.(config);
+  const known = second && embeddedModel(second.model);
+  if (second && known && known.task !== config.task && !Object.hasOwn(overrides, second.key))
+    remove(config, second.key);
   leaveOutAbsent(table, config);
   checkTogether(recipe, table, config);
   return config;
@@ -146,6 +153,7 @@ function checkTogether(recipe: Recipe, table: SettingTable, config: RunConfig): 
   recipe.check?.(config);
   checkSize(recipe, config);
   checkSeats(recipe, config);
+  checkSecondModel(recipe, config);
   const { task, data } = config;
   const inWords = speaksChat(config);
   for (const [key, setting] of Object.entries(table)) {

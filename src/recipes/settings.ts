@@ -78,6 +78,8 @@ export function acceptsText(accepts: Accepts): string {
       return accepts.of === 'names' ? 'names, separated by commas' : `some of ${accepts.of.join(', ')}`;
     case 'flag':
       return 'true or false';
+    case 'model':
+      return 'a model, or none';
     case 'sha256':
       return 'a sha-256 in hexadecimal';
     default:

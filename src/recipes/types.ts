@@ -152,6 +152,16 @@ export interface RunContext<C extends RunConfig = RunConfig> {
   problems(split: Split, count: number, iteration: number, drawn: number): AsyncGenerator<Draft, Ungraded[], void>;
 }
 
+/** Another base model on the engine, larger than the run's as a rule, and the adapters that belong to it. */
+export interface SecondModel {
+  /** Setting that names it. */
+  key: string;
+  /** As `config.model`. */
+  model: string;
+  /** Names of its adapters. All others belong to the run's model. */
+  adapters: readonly string[];
+}
+
 export interface Recipe<C extends RunConfig = RunConfig> {
   id: string;
   /** Grows when the same settings give another log; logs name it. */
@@ -171,6 +181,8 @@ export interface Recipe<C extends RunConfig = RunConfig> {
   presets: Readonly<Record<string, Preset<C>>>;
   /** What is asked of agents, by id, beside responses: another runtime that cannot give it may not play them. */
   needs?(config: C): Readonly<Record<string, readonly (keyof RuntimeCapabilities)[]>>;
+  /** A second base model with these settings; null or absent = none. */
+  secondModel?(config: C): SecondModel | null;
   /** Settings that do not go together. @throws ConfigurationError */
   check?(config: C): void;
   cast(config: C): Cast;

@@ -8,6 +8,7 @@ import { digestOf } from '../log/digest';
 import { LogReader } from '../log/read';
 import type { RunConfig } from '../recipes/config';
 import { checkConfig } from '../recipes/resolve';
+import { secondModelOf } from '../recipes/secondModel';
 import { adapterFolder, versionsOf, type AdapterName } from '../store/keep';
 import { readableEvents } from '../store/readBack';
 import type { StoredAdapter } from '../store/types';
@@ -130,16 +131,19 @@ function shown(name: string): string {
  * @throws AdapterError and SafetensorsError for one that does not fit the model
  */
 export function adaptersIn(
-  { file, events, files }: Pick<Bundle, 'file' | 'events' | 'files'>,
+  { file, config: settings, events, files }: Pick<Bundle, 'file' | 'config' | 'events' | 'files'>,
   model: ModelConfig | null,
   missing: (version: AdapterName, folder: string) => void = () => {},
 ): StoredAdapter[] {
   const versions = versionsOf(events);
+  // Those of a second model are checked when its engine takes them.
+  const ofSecond = new Set(secondModelOf(settings)?.adapters);
   return versions.flatMap((version): StoredAdapter[] => {
     const folder = adapterFolder(version, versions);
     const config = files[`${folder}/${ADAPTER_CONFIG_FILE}`];
     const weights = files[`${folder}/${ADAPTER_WEIGHTS_FILE}`];
-    if (config && weights) return [{ ...version, weights: parseAdapter(config, weights, model, `${file}/${folder}`) }];
+    const own = ofSecond.has(version.name) ? null : model;
+    if (config && weights) return [{ ...version, weights: parseAdapter(config, weights, own, `${file}/${folder}`) }];
     missing(version, folder);
     return [];
   });

@@ -65,6 +65,8 @@ export function differentExperiment(first: RunStarted, second: RunStarted): stri
   if (canonicalJson(first.config) !== canonicalJson(second.config)) return 'the settings differ';
   if (first.model.hash !== second.model.hash)
     return `the model differs: its weights have the sha-256 ${second.model.hash}, and the run was made with ${first.model.hash}`;
+  if (first.secondModel?.hash !== second.secondModel?.hash)
+    return `the second model differs: its weights have the sha-256 ${second.secondModel?.hash}, and the run was made with ${first.secondModel?.hash}`;
   for (const part of ['recipe', 'task'] as const)
     if (first[part].revision !== second[part].revision)
       return `the ${part} differs: revision ${second[part].revision}, and the run was made with ${first[part].revision}`;

@@ -6,7 +6,9 @@ import { TOKEN_WEIGHT_SCALE, unpackNumbers } from '../../src/pack';
 import { recipeNamed } from '../../src/recipes';
 import { ConfigurationError } from '../../src/recipes/errors';
 import { resolveConfig } from '../../src/recipes/resolve';
+import { secondModelOf } from '../../src/recipes/secondModel';
 import type { Answer, Question } from '../../src/runtimes/types';
+import { strategies } from '../../src/tasks/strategies';
 import { FakeRuntime, logOf, of, smallConfig } from './fakeRuntime';
 
 interface Script {
@@ -374,4 +376,32 @@ it('says in a sentence what each stage does', () => {
   for (const branch of ['generation', 'choice'])
     for (const { what, why } of recipe.stages(smallConfig({ branch }, 'ensem-w2s')))
       for (const text of [what, why]) expect(text).toMatch(/^[A-Z].*\.$/);
+});
+
+it('puts all students on a larger model where one is named, and nobody else', async () => {
+  const small = { trainProblems: 8, evaluationProblems: 2, experts: 1 };
+  const of = (overrides: Record<string, string | number>) =>
+    resolveConfig('strategies-tiny', { ...small, ...overrides }, 'ensem-w2s');
+  expect(secondModelOf(of({}))).toEqual({
+    key: 'studentModel',
+    model: 'strategies-0.6m',
+    adapters: ['student', 'studentOfTeacher', 'studentOfBagging', 'studentOfGold', 'strong'],
+  });
+  const alone = of({ studentModel: 'none' });
+  expect(secondModelOf(alone)).toBeNull();
+  expect(alone).not.toHaveProperty('studentModel');
+  // Only the engine tells the models apart: the loop is the same, and more is tested.
+  const [one, other] = [new FakeRuntime(), new FakeRuntime()];
+  const [first, second] = [await logOf(one, of({}), strategies), await logOf(other, alone, strategies)];
+  const more = first.filter(
+    (event) =>
+      'learner' in event && (event.learner === 'strong' || (/^student/.test(event.learner) && event.iteration === 0)),
+  );
+  expect(more.flatMap((event) => (event.type === 'evaluation' ? [`${event.learner} ${event.iteration}`] : []))).toEqual(
+    ['student 0', 'studentOfTeacher 0', 'studentOfBagging 0', 'studentOfGold 0', 'strong 0', 'strong 1'],
+  );
+  expect(second.slice(1)).toEqual(first.slice(1).filter((event) => !more.includes(event)));
+  // Another task knows no such sibling, so a changed task leaves it out.
+  expect(secondModelOf(of({ task: 'arithmetic' }))).toBeNull();
+  expect(() => of({ studentModel: 'strategies-0.25m' })).toThrow(/^studentModel: .* is the model of the run already/);
 });

@@ -11,6 +11,7 @@ import {
   type PickQuestion,
 } from '../../src/recipes/human';
 import { resolveConfig } from '../../src/recipes/resolve';
+import { secondModelOf } from '../../src/recipes/secondModel';
 import { runRecipe, usesGold } from '../../src/recipes/run';
 import { needOf } from '../../src/recipes/work';
 import type { Answer, Question, ScoreQuestion } from '../../src/runtimes/types';
@@ -72,7 +73,7 @@ class Scripted extends FakeRuntime {
   }
 
   async score(questions: ScoreQuestion[]): Promise<number[]> {
-    return questions.map(({ completion }) => (completion === '#7' ? -2 : -6));
+    return questions.map(({ completion, mean }) => (completion === '#7' ? -2 : -6) / (mean ? completion.length : 1));
   }
 }
 
@@ -248,6 +249,26 @@ describe('other teachers and judges', () => {
     expect(first?.verdicts.at(-1)).toEqual({ by: 'likelihood', of: [0], scores: [-2] });
   });
 
+  it('a larger model scores the two texts by the token, with an adapter that learns nothing', async () => {
+    const asked = { teacher: 'model', teacherModel: 'stored:org/large@0f3c', judge: 'checker' };
+    const { events, runtime } = await played(asked);
+    const verdicts = training(events, 'policy').map((episode) =>
+      episode.verdicts.find(({ by }) => by === 'larger model'),
+    );
+    // Two tokens each of #7 (−2) and #8 (−6), six of mumble (−6), which is worth more by the token than a wrong answer.
+    expect(verdicts.map((verdict) => verdict?.scores)).toEqual([[-1, -3], [-3, -1], [-3, -1], undefined]);
+    expect(figures(events)).toMatchObject({ agreementBefore: [1, 3], swapped: [2, 3], even: [0, 3] });
+    expect(runtime.created.map(([name]) => name)).toEqual(['policy', 'student', 'teacher']);
+    expect(runtime.trained.flatMap(({ tracks }) => tracks.map(({ adapter }) => adapter))).not.toContain('teacher');
+    expect(secondModelOf(config(asked))).toEqual({
+      key: 'teacherModel',
+      model: 'stored:org/large@0f3c',
+      adapters: ['teacher'],
+    });
+    expect(secondModelOf(config())).toBeNull();
+    expect(usesGold(recipeNamed('preference-loop'), config({ ...asked, judge: 'vote' }))).toBe(false);
+  });
+
   it('true answers are seen by checkers alone', () => {
     const recipe = recipeNamed('preference-loop');
     expect(usesGold(recipe, config())).toBe(true);
@@ -265,7 +286,10 @@ describe('other teachers and judges', () => {
   });
 
   it.each([
-    [{ teacher: 'model' }, /^teacher: a larger model cannot teach here: a run has one model; choose /],
+    [{ teacher: 'model' }, /^teacherModel: is none, and the teacher is a model; name one/],
+    [{ teacherModel: 'other' }, /^teacherModel: other would not be asked, since the teacher is checker/],
+    [{ teacher: 'model', teacherModel: 'arithmetic-0.4m' }, /^teacherModel: .* is the model of the run already/],
+    [{ teacher: 'model', teacherModel: 'strategies-0.6m' }, /^teacherModel: .* knows task strategies only/],
     [{ judge: 'checker' }, /^judge: checker is the teacher, .* choose one of vote, likelihood/],
     [{ samples: 2 }, /^judge: vote needs samples=3 or more/],
   ])('%j is refused before the start', (overrides, message) => {

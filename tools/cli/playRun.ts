@@ -17,8 +17,7 @@ import type { Output } from './output';
 import { saturationIn } from './quantiserErrors';
 import type { StoredLog } from './resume';
 import { describeEvent } from './runReport';
-import { prepareModel } from './prepared';
-import { hashOf, openEngine } from './session';
+import { openRunEngine, prepareModel } from './prepared';
 import type { Settings } from './settings';
 import { nodeVoices } from './voices';
 import { deskStore, onInterrupt, theDesk } from './surroundings';
@@ -55,7 +54,8 @@ export async function playRun(
   if (!human && recipeNamed(config.recipe).asksHuman?.(config))
     throw new UsageError(`${config.recipe} asks a person with these settings; use the command run`);
   const task = taskFor(config, data);
-  const { model, tokenizer, options } = await prepareModel(settings, task, wanted);
+  const prepared = await prepareModel(settings, task, wanted);
+  const { model, tokenizer, options } = prepared;
   const store = deskStore();
   const created = await createRun(store, config, undefined, keep);
   // Before the work, too: what it would go on from may be missing.
@@ -64,14 +64,13 @@ export async function playRun(
   onInterrupt(() => control.stop());
   // Before the engine: a server that cannot be reached is told at once.
   const voices = await openVoices(nodeVoices(output), config, { signal: control.signal });
-  const engine = await openEngine(wanted, model, options, output);
+  const { engine, ...hashes } = await openRunEngine(prepared, wanted, output);
 
   const { calls } = estimateWork(config);
   output.note(
     `${config.recipe}, ${config.preset}, seed ${config.seed}, on ${engine.info.device}: about ${calls.toLocaleString('en')} responses`,
   );
-  const hash = await hashOf(model);
-  const own = runtimeFor(config, { engine, tokenizer, hash, options }, { signal: control.signal });
+  const own = runtimeFor(config, { engine, tokenizer, options, ...hashes }, { signal: control.signal });
   const runtime = seatedOn(own, config, voices);
   const started = performance.now();
   const seconds = (): number => (performance.now() - started) / 1000;

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { DEFAULT_RECIPE, recipeNamed } from '../../src/recipes';
 import type { RunConfig } from '../../src/recipes/config';
 import { resolveConfig } from '../../src/recipes/resolve';
+import { secondModelOf } from '../../src/recipes/secondModel';
 import { isFileTask, taskNamed, TASKS } from '../../src/tasks';
 import { readProblemFile } from '../../src/tasks/importer';
 import type { ProblemFile } from '../../src/tasks/types';
@@ -31,6 +32,8 @@ export const SETTING_OPTIONS = {
 export interface Settings {
   config: RunConfig;
   folder: string;
+  /** Where the second base model lies; absent = where its name says. */
+  secondFolder?: string;
   data: ProblemFile | undefined;
 }
 
@@ -55,7 +58,11 @@ export async function givenSettings(values: Values): Promise<Settings> {
   const asked = resolveConfig(preset, overrides, recipe);
   const folder = modelFolder(asked.model);
   // Where the folder is differs between machines; the log, and with it its digest, does not. The hash says which model it was.
-  return { config: { ...asked, model: basename(resolve(folder)) }, folder, data };
+  const second = secondModelOf(asked);
+  const config = { ...asked, model: basename(resolve(folder)) };
+  if (!second) return { config, folder, data };
+  const secondFolder = modelFolder(second.model);
+  return { config: { ...config, [second.key]: basename(resolve(secondFolder)) }, folder, secondFolder, data };
 }
 
 /** --seat 2=transformers:MODEL, as often as there are seats on another runtime. */

@@ -40,12 +40,16 @@ export interface EngineSetup {
   ignore?: readonly string[];
   choice: EngineChoice;
   options: EngineOptions;
+  /** A second base model on an engine of the same kind; absent = none. */
+  second?: { model: string; options: EngineOptions; /** Names of its adapters. */ adapters: readonly string[] };
 }
 
 export interface ReadyEngine {
   info: EngineInfo;
   /** sha-256 of the model's weight files, hex. */
   hash: string;
+  /** The same of the second base model. */
+  secondHash?: string;
   plan: MemoryPlan;
   /** What was found out while loading; null of engines that have nothing to say. */
   report: EngineReport | null;
@@ -58,6 +62,7 @@ export interface ReadyEngine {
 export interface MadeEngine {
   engine: Engine;
   hash: string;
+  secondHash?: string;
   fallbackReason: string | null;
   measured?: boolean;
 }
@@ -115,7 +120,7 @@ export function createEngineHost(
   pulse: Pulse = NO_PULSE,
 ): EngineHostApi {
   carryTypedErrors();
-  let current: { key: string; model: string; made: MadeEngine; saturation: SaturationWatch } | null = null;
+  let current: { key: string; models: string[]; made: MadeEngine; saturation: SaturationWatch } | null = null;
   let watcher: MessagePort | null = null;
 
   const engine = (): Engine => {
@@ -149,7 +154,8 @@ export function createEngineHost(
         try {
           const made = await make(setup, reporter(port, pulse), (notice) => watcher?.postMessage(notice));
           const tell = (message: string) => watcher?.postMessage({ kind: 'saturated', message } satisfies EngineNotice);
-          current = { key, model: setup.model, made, saturation: new SaturationWatch(made.engine, tell) };
+          const models = [setup.model, ...(setup.second ? [setup.second.model] : [])];
+          current = { key, models, made, saturation: new SaturationWatch(made.engine, tell) };
         } finally {
           port?.close();
         }
@@ -160,6 +166,7 @@ export function createEngineHost(
       return {
         info: made.engine.info,
         hash: made.hash,
+        ...(made.secondHash !== undefined && { secondHash: made.secondHash }),
         plan: made.engine.plan(),
         report: (await made.engine.report?.()) ?? null,
         fallbackReason: made.fallbackReason,
@@ -222,7 +229,7 @@ export function createEngineHost(
 
     async addFolder(folder) {
       // Another folder of the same name has other weights.
-      if (addFolder(folder) === current?.model) await close();
+      if (current?.models.includes(addFolder(folder))) await close();
     },
 
     close,

@@ -64,6 +64,11 @@ export class RemoteEngine extends passingBase(CALLS) implements Engine {
     return this.#ready.hash;
   }
 
+  /** Of the second base model's weights; undefined where there is none. */
+  get secondHash(): string | undefined {
+    return this.#ready.secondHash;
+  }
+
   get fallbackReason(): string | null {
     return this.#ready.fallbackReason;
   }

@@ -72,6 +72,8 @@ function compare(stored: RunEvent, again: RunEvent, index: number): void {
         `it was begun on "${stored.engine}" and this is "${again.engine}", which need not compute the same bit for bit; ` +
           'resume it where it was begun, or start a new run with its settings',
       );
+    if (field === 'secondModel')
+      throw new LogMismatchError(index, field, `the weights of the model ${again.secondModel?.name} have changed`);
     if (field === 'model')
       throw new LogMismatchError(index, field, `the weights of the model ${again.model.name} have changed`);
   }

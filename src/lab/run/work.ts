@@ -165,7 +165,7 @@ export class Work {
     const { tokenizer, options } = model;
     const own = runtimeFor(
       config,
-      { engine, tokenizer, hash: remote.modelHash, options },
+      { engine, tokenizer, hash: remote.modelHash, secondHash: remote.secondHash, options },
       { onText: (question, text) => this.#sampled(question, text) },
     );
     const runtime = seatedOn(own, config, voices);

@@ -1,7 +1,8 @@
 /** The lab's models on its engine worker: made ready for runs, measured and checked. One is loaded at a time. */
+import { addedPlans } from '../../engine/paired';
 import { cacheDtype, planModel } from '../../engine/plan';
 import { readConfig } from '../../engine/stream';
-import type { MemoryPlan, ModelConfig } from '../../engine/types';
+import type { EngineOptions, MemoryPlan, ModelConfig } from '../../engine/types';
 import { modelAddress } from '../../models/address';
 import type { ModelFolder } from '../../models/folder';
 import { addFolder } from '../../models/source';
@@ -53,9 +54,12 @@ export class LabModels {
   /** Bytes that a run takes on a device; nothing is loaded. */
   async plan(config: RunConfig, ready: ReadyTask): Promise<MemoryPlan> {
     const arithmetic = await this.#arithmetic('auto');
-    const { model, options } = await openParts(this.#sources, this.#base, config, ready, arithmetic);
-    const known = { ...options, cache: cacheDtype(options, arithmetic) };
-    return planModel(model, known, config.iterations > 0 ? trainingSize(config) : undefined);
+    const { model, options, second } = await openParts(this.#sources, this.#base, config, ready, arithmetic);
+    const training = config.iterations > 0 ? trainingSize(config) : undefined;
+    const plan = (of: ModelConfig, its: EngineOptions) =>
+      planModel(of, { ...its, cache: cacheDtype(its, arithmetic) }, training);
+    const own = plan(model, options);
+    return second ? addedPlans(own, plan(second.model, second.options)) : own;
   }
 
   /** Makes the engine ready for a run; a measurement that is going on is given up. */
@@ -74,8 +78,8 @@ export class LabModels {
   async runtime(config: RunConfig, choice: EngineChoice, ready: ReadyTask, onBytes: OnBytes): Promise<SpotEngine> {
     const { model, engine } = await this.open(config, choice, ready, onBytes);
     const { tokenizer, options } = model;
-    const hash = engine.modelHash;
-    return { engine, hash, runtime: runtimeFor(config, { engine, tokenizer, hash, options }) };
+    const { modelHash: hash, secondHash } = engine;
+    return { engine, hash, runtime: runtimeFor(config, { engine, tokenizer, hash, secondHash, options }) };
   }
 
   /** This device's speed with a run's model. @param ready asked for when it is not known yet */
@@ -107,10 +111,11 @@ export class LabModels {
   async #load(
     config: RunConfig,
     choice: EngineChoice,
-    { address, ignore, options }: ModelParts,
+    { address, ignore, options, second }: ModelParts,
     onBytes: OnBytes = () => {},
   ): Promise<RemoteEngine> {
-    const setup = { model: address, ignore, choice, options };
+    const beside = second && { model: second.address, options: second.options, adapters: second.adapters };
+    const setup = { model: address, ignore, choice, options, ...(beside && { second: beside }) };
     const remote = await RemoteEngine.open(this.#link.host, setup, onBytes);
     // The page shows one problem's debate; the first of each batch of questions.
     remote.watchRows = needOf(config).seats;

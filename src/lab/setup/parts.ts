@@ -1,11 +1,15 @@
 /** Models in the lab: what is known of one before its weights are loaded, its loading, and how it does on this device. */
 import type { Remote } from 'comlink';
-import type { FileSource } from '../../engine/source';
+import { resolveMaxLength } from '../../engine/requests';
+import { label, parseJson, type FileSource } from '../../engine/source';
 import { readConfig } from '../../engine/stream';
 import type { Engine, EngineOptions, ModelConfig } from '../../engine/types';
 import { modelAddress, modelTitle } from '../../models/address';
 import type { RunConfig } from '../../recipes/config';
+import { ConfigurationError } from '../../recipes/errors';
 import { checkRoom } from '../../recipes/room';
+import { secondModelOf } from '../../recipes/secondModel';
+import type { SecondModel } from '../../recipes/types';
 import { EngineRuntime, type EngineRuntimeOptions } from '../../runtimes/engine';
 import { checkDialect } from '../../tasks/dialect';
 import { plainString } from '../../tasks/textLines';
@@ -36,6 +40,19 @@ export interface ModelParts {
   tokenizer: Tokenizer;
   /** What its engine must have room for. */
   options: EngineOptions;
+  /** A second base model beside it, where the run's recipe has one. */
+  second?: SecondParts;
+}
+
+/** A second base model as it is known without its weights. */
+export interface SecondParts {
+  /** As the settings name it. */
+  name: string;
+  address: string;
+  model: ModelConfig;
+  options: EngineOptions;
+  /** Names of its adapters. */
+  adapters: readonly string[];
 }
 
 /**
@@ -57,7 +74,45 @@ export async function openParts(
   const ignore = config.ignoreConfig ?? [];
   const [model, tokenizer] = await Promise.all([readConfig(source, { ignore }), sources.loadTokenizer(source)]);
   const parts = { task, measured, model, tokenizer, arithmetic };
-  return { address, ignore, model, tokenizer, options: await checkedOptions(config, parts, modelTitle(config.model)) };
+  const options = await checkedOptions(config, parts, modelTitle(config.model));
+  const second = secondModelOf(config);
+  if (!second) return { address, ignore, model, tokenizer, options };
+  const at = modelAddress(second.model, base);
+  const other = await secondParts(second, { model, source, options }, await sources.openModel(at));
+  return { address, ignore, model, tokenizer, options, second: { ...other, name: second.model, address: at } };
+}
+
+/**
+ * What the engine of a second base model must have room for. The page and the command line both begin here.
+ * @param first the run's own model
+ * @param source of the second one
+ * @throws ConfigurationError that names the setting, where the two read other tokens or the second takes shorter texts
+ */
+export async function secondParts(
+  { key, model: name, adapters }: SecondModel,
+  first: { model: ModelConfig; source: FileSource; options: EngineOptions },
+  source: FileSource,
+): Promise<Pick<SecondParts, 'model' | 'options' | 'adapters'>> {
+  const model = await readConfig(source);
+  const [own, other] = await Promise.all([vocabularyOf(first.source), vocabularyOf(source)]);
+  if (own !== other)
+    throw new ConfigurationError(
+      key,
+      `${modelTitle(name)} has another tokenizer.json than the model of the run, and both have to read the same tokens; choose a model of the same family`,
+    );
+  const longest = resolveMaxLength(first.model, first.options);
+  if (model.maxPositions < longest)
+    throw new ConfigurationError(
+      key,
+      `${modelTitle(name)} has ${model.maxPositions} positions, and texts of this run may take ${longest}; choose a model with as many`,
+    );
+  return { model, options: { ...first.options, maxLength: longest, maxAdapters: adapters.length }, adapters };
+}
+
+/** The tokens of a model, as one text that can be compared. */
+async function vocabularyOf(source: FileSource): Promise<string> {
+  const file = 'tokenizer.json';
+  return JSON.stringify(parseJson(await source.read(file), label(source, file)));
 }
 
 /**
@@ -76,14 +131,28 @@ export async function checkedOptions(
   return engineOptions(config, parts);
 }
 
-/** The runtime of a run on its engine. The page and the command line both play on it. @param hash of the weight files */
+/** A run's model on its engine. */
+export interface RunEngine {
+  engine: Engine;
+  tokenizer: Tokenizer;
+  /** Of the weight files. */
+  hash: string;
+  /** The same of the second base model. */
+  secondHash?: string | undefined;
+  options: EngineOptions;
+}
+
+/** The runtime of a run on its engine. The page and the command line both play on it. */
 export function runtimeFor(
   config: RunConfig,
-  { engine, tokenizer, hash, options }: { engine: Engine; tokenizer: Tokenizer; hash: string; options: EngineOptions },
+  { engine, tokenizer, hash, secondHash, options }: RunEngine,
   watching: Pick<EngineRuntimeOptions, 'onText' | 'onResponse' | 'onTokens' | 'signal'> = {},
 ): EngineRuntime {
   const model = { name: config.model, hash };
-  return new EngineRuntime({ engine, tokenizer, model, config, ...societyLimits(config, options), ...watching });
+  const second = secondModelOf(config);
+  const secondModel = second && secondHash !== undefined ? { name: second.model, hash: secondHash } : undefined;
+  const limits = societyLimits(config, options);
+  return new EngineRuntime({ engine, tokenizer, model, secondModel, config, ...limits, ...watching });
 }
 
 /** Loads a model as small as it can be for scoring, and says how it does. The engine keeps it until another is opened. */

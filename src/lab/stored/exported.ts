@@ -31,7 +31,13 @@ export async function exportedRun(store: RunStore, runId: string, request: Expor
     return { name: fileName(name, 'html'), type: 'text/html', bytes: strToU8(page) };
   }
   if (request.kind === 'script') return zipped(`${name} script`, texts(scriptFiles(events, BODIES, name)));
-  const about = { file: name, events, format: reader.format ?? LOG_FORMAT, started: startOf(events) };
+  const about = {
+    file: name,
+    config: record.config,
+    events,
+    format: reader.format ?? LOG_FORMAT,
+    started: startOf(events),
+  };
   return zipped(`${name} adapters`, filesOf(heldFolders(about, await heldIn(store, record, events))));
 }
 

@@ -1,5 +1,6 @@
 /** The adapters of a bundle as PEFT directories, each checked against the hash that the log names. */
 import { serialiseAdapter, type AdapterFiles } from '../../engine/peft';
+import { secondModelOf } from '../../recipes/secondModel';
 import { versionKey, versionsOf, type AdapterName } from '../../store/keep';
 import { ExportError } from '../errors';
 import type { StoredAdapter } from '../../store/types';
@@ -32,7 +33,7 @@ export function adapterFolders(bundle: Bundle, base?: string): AdapterFolder[] {
  * @param file name of the run, for messages
  */
 export function heldFolders(
-  { file, events, format, started }: Pick<Bundle, 'file' | 'events' | 'format' | 'started'>,
+  { file, config, events, format, started }: Pick<Bundle, 'file' | 'config' | 'events' | 'format' | 'started'>,
   held: readonly StoredAdapter[],
   base: string = started.model.name,
 ): AdapterFolder[] {
@@ -49,10 +50,12 @@ export function heldFolders(
       `${file}: the adapter ${changed.name} of iteration ${changed.iteration} was changed since the run: its hash is not the log's`,
     );
   const folders = adapterPaths(versionsOf(events));
+  const ofSecond = new Set(secondModelOf(config)?.adapters);
+  const baseOf = (name: string): string => (ofSecond.has(name) ? (started.secondModel?.name ?? base) : base);
   return held.map(({ weights, ...version }) => ({
     ...version,
     folder: folders.get(versionKey(version)) as string,
-    files: serialiseAdapter(weights, null, base),
+    files: serialiseAdapter(weights, null, baseOf(version.name)),
     rank: weights.config.rank,
     head: weights.config.head === true,
   }));

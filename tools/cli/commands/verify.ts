@@ -38,8 +38,8 @@ import {
 } from '../args';
 import { BUNDLE_HELP, BUNDLE_OPTIONS, readBundleBytes } from '../bundles';
 import { Output } from '../output';
-import { prepareModel } from '../prepared';
-import { hashOf, openEngine, openModel } from '../session';
+import { openRunEngine, prepareModel } from '../prepared';
+import { hashOf, openModel } from '../session';
 import { modelFolder, readProblems } from '../settings';
 import { nodeVoices } from '../voices';
 
@@ -205,15 +205,16 @@ async function openAgain(bundle: Bundle, task: Task, data: ProblemFile | undefin
   const chosen =
     wanted.name === 'auto' && isExact({ name: started.engine }) ? { ...wanted, name: 'exact' as const } : wanted;
   const settings = { config, folder: folderOf(bundle, values), data };
-  const { model, tokenizer, options } = await prepareModel(settings, task, chosen);
+  const prepared = await prepareModel(settings, task, chosen);
+  const { model, tokenizer, options } = prepared;
   const hash = await hashOf(model);
   if (hash !== started.model.hash)
     throw new FileError(
       model.dir,
       `is another model: its weights have the sha-256 ${hash}, and the run was made with ${started.model.hash}`,
     );
-  const engine = await openEngine(chosen, model, options, output);
-  return { engine, model, runtime: runtimeFor(config, { engine, tokenizer, hash, options }) };
+  const { engine, ...hashes } = await openRunEngine(prepared, chosen, output);
+  return { engine, model, runtime: runtimeFor(config, { engine, tokenizer, options, ...hashes }) };
 }
 
 const voicesOf = (config: RunConfig, output: Output): Promise<Voices> =>
