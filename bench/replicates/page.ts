@@ -1,6 +1,7 @@
 /** The page with its tables: what stands between `<!-- table KIND NAME -->` and `<!-- end -->` comes from a committed comparison. */
 import { existsSync } from 'node:fs';
 import { critics, criticsDifferences } from './critics';
+import { largerDifferences, teachers, weakToStrong, type Taught } from './larger';
 import { collapse, committed, differences, FOLDER, outcomes, type Beside } from './tables';
 
 const TABLE = /<!-- table (\S+) (\S+) -->[\s\S]*?<!-- end -->/g;
@@ -9,6 +10,12 @@ const GUARDS = [
   { name: '`guard.stop`', of: 'collapse-stop' },
   { name: '`guard.majority`', of: 'collapse-majority' },
   { name: '`guard.ladder`', of: 'collapse-ladder' },
+];
+
+const taught = (): Taught[] => [
+  { teacher: 'a larger model', from: committed('teacher-model') },
+  { teacher: 'the vote of the samples', from: committed('teacher-vote') },
+  { teacher: 'the true answer', from: committed('teacher-checker') },
 ];
 
 const STARTS = ['alike', 'apart'];
@@ -45,7 +52,11 @@ function table(kind: string, name: string): string {
   if (kind === 'collapse') return collapse(GUARDS.map(({ name: guard, of }) => ({ name: guard, from: committed(of) })));
   if (kind === 'critics') return critics(STARTS.map(withAndWithout));
   if (kind === 'critics-differences') return criticsDifferences(STARTS.map(withAndWithout));
+  if (kind === 'weak-to-strong') return weakToStrong(committed('students-larger'), committed('students-same'));
+  if (kind === 'teachers') return teachers(taught());
+  if (kind === 'larger-differences')
+    return largerDifferences(committed('students-larger'), committed('students-same'), taught());
   throw new Error(
-    `docs/what-replicates.md: there is no table "${kind}"; use outcomes, differences, collapse, critics or critics-differences`,
+    `docs/what-replicates.md: there is no table "${kind}"; use outcomes, differences, collapse, critics, critics-differences, weak-to-strong, teachers or larger-differences`,
   );
 }

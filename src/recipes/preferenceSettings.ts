@@ -3,7 +3,7 @@ import { RUN_LIMITS } from '../engine/limits';
 import { taskNamed } from '../tasks';
 import type { ConfigOf } from './config';
 import { ConfigurationError } from './errors';
-import { LARGER_STRATEGIES_MODEL, presetsFor, STRATEGIES_REVISED } from './presets';
+import { LARGER_STRATEGIES_MODEL, presetsFor, STRATEGIES_PREFERENCES, STRATEGIES_REVISED } from './presets';
 import { choice, integer, modelOrNone, number } from './readers';
 import { steps, type SettingTable } from './settings';
 
@@ -101,7 +101,7 @@ export const PRESETS = presetsFor<Config>(
   (preset) => ({
     samples: 4,
     ...(preset.startsWith('strategies')
-      ? { teacher: 'model', teacherModel: LARGER_STRATEGIES_MODEL }
+      ? { teacher: 'model', teacherModel: LARGER_STRATEGIES_MODEL, finetune: STRATEGIES_PREFERENCES }
       : { teacher: 'checker' }),
     judge: 'vote',
     warmupProblems: WARM_UP[preset] ?? (preset.endsWith('quick') ? 12 : 50),

@@ -62,6 +62,9 @@ const strategies: Shared = {
   finetune: { ...compact.finetune, lr: 2e-3, epochs: 3 },
 };
 
+/** Of preferences on sums by strategies: with the steps of answers the policy unlearns to answer. */
+export const STRATEGIES_PREFERENCES: Shared['finetune'] = { ...strategies.finetune, lr: 5e-4 };
+
 /**
  * The paper's experiment for instruct models of about half a billion parameters. From the paper: the number of problems (section 3), one
  * iteration (its tables; only its figure 1 has five). From the released code: temperature 1, top-p 0.9, two epochs, a cosine with 3 %
