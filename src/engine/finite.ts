@@ -121,6 +121,12 @@ export function checkEmbedding(adapter: AdapterId | null, row: number, embedding
   return embedding;
 }
 
+/** Gram matrices of what layers read in one sequence. @throws NonFiniteError */
+export function checkGramValues(adapter: AdapterId | null, row: number, grams: Float32Array): Float32Array {
+  if (firstNonFinite(grams) >= 0) refuseLogits(adapter, row, 0, 'the inputs of layers are not finite');
+  return grams;
+}
+
 /** The rewards of several sequences. @throws NonFiniteError */
 export function checkRewards(adapters: readonly (AdapterId | null)[], rewards: Float32Array): Float32Array {
   const row = firstNonFinite(rewards);

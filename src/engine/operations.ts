@@ -6,6 +6,7 @@
 import {
   checkEmbed,
   checkGenerate,
+  checkGrams,
   checkLogits,
   checkReward,
   checkScore,
@@ -67,6 +68,13 @@ export const OPERATIONS = {
     stores: true,
     afterLoss: 'again',
     check: (limits, requests) => checkReward(requests, limits),
+  },
+  grams: {
+    answers: 'once',
+    held: true,
+    stores: true,
+    afterLoss: 'again',
+    check: (limits, requests, projections) => checkGrams(requests, projections, limits),
   },
   logits: {
     answers: 'once',

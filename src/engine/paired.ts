@@ -27,6 +27,7 @@ type OfTexts = 'score' | 'embed' | 'reward';
 
 /** Whom a call names that one engine has to answer. */
 const NAMED: { [N in Exclude<CallName, OfTexts>]: (args: Arguments<N>) => Named } = {
+  grams: ([requests]) => requests.map(({ adapter }) => adapter),
   logits: ([{ adapter }]) => [adapter],
   gradients: ([{ adapter, reference }]) => [adapter, ...(reference ? [reference] : [])],
   optimiserState: ([id]) => [id],

@@ -4,6 +4,7 @@ import { MOST_PARTS } from './mixture';
 import { checkObjective } from './objectiveChecks';
 import { comparesPairs, readsRewards, scoredSequences, sequencesOf } from './objectives';
 import { weightSum } from './tokenWeights';
+import { PROJECTIONS } from './types';
 import type {
   AdapterConfig,
   AdapterId,
@@ -12,6 +13,7 @@ import type {
   ModelConfig,
   Objective,
   OptimiserSettings,
+  Projection,
   ScoreRequest,
   StreamKey,
   TrainExample,
@@ -89,6 +91,20 @@ export function checkLogits(request: ScoreRequest, limits: Limits, where = 'the 
 /** For `embed`: one id is enough. @throws RequestError naming the row */
 export function checkEmbed(requests: readonly ScoreRequest[], limits: Limits): void {
   requests.forEach((request, row) => checkLogits(request, limits, sequenceName(row)));
+}
+
+/** For `grams`: one id is enough, and there is something to look at. @throws RequestError naming the row */
+export function checkGrams(
+  requests: readonly ScoreRequest[],
+  projections: readonly Projection[],
+  limits: Limits,
+): void {
+  if (projections.length === 0)
+    throw new RequestError('Gram matrices are asked for of no projection; name at least one');
+  const unknown = projections.find((one) => !PROJECTIONS.includes(one));
+  if (unknown !== undefined)
+    throw new RequestError(`there is no projection ${unknown}; known: ${PROJECTIONS.join(', ')}`);
+  checkEmbed(requests, limits);
 }
 
 /** For `reward`: one id is enough, and the adapter carries a head. @throws RequestError naming the row */

@@ -13,8 +13,8 @@
 import type { AdapterConfig, AdapterId, AdapterWeights } from './types/adapters';
 import type { EngineInfo, EngineReport, MemoryPlan } from './types/device';
 import type { GenerateOptions, GenerateRequest, GenerateResult } from './types/generation';
-import type { HostTensor } from './types/model';
-import type { ScoreRequest } from './types/scoring';
+import type { HostTensor, Projection } from './types/model';
+import type { Grams, ScoreRequest } from './types/scoring';
 import type { Objective, OptimiserState, TrainJob, TrainStepEvent, TrainTrack } from './types/training';
 
 export * from './types/model';
@@ -40,6 +40,12 @@ export interface Engine {
    * request names an adapter that carries a head.
    */
   reward(requests: ScoreRequest[]): Promise<Float32Array>;
+  /**
+   * Σ x xᵀ over all positions of all requests, for the inputs x of these projections in every layer. A request's sum is rounded to 32
+   * bits, the requests are added up in 64. For merging by RegMean.
+   * @throws RequestError on engines that give no inputs of layers (`givesGrams`), and for models too wide
+   */
+  grams(requests: ScoreRequest[], projections: readonly Projection[]): Promise<Grams>;
   /** Logits after every position, [T, V] row-major. For checks, not for societies. */
   logits(request: ScoreRequest): Promise<Float32Array>;
   /**

@@ -2,13 +2,16 @@
  * A Llama's forward pass in plain float64, written from the model's definition and sharing no code with the engines, and the packing of
  * weights in float64. Shapes: matrices are [out, in], rows first; one sequence, no cache.
  */
-import type { ModelConfig, WeightDtype } from '../../src/engine/types';
+import type { LayerInput, ModelConfig, WeightDtype } from '../../src/engine/types';
 
 type Tensors = ReadonlyMap<string, { shape: readonly number[]; data: ArrayLike<number> }>;
 type Vector = number[];
 
-/** Mean of −log p of every id after the first. */
-export function nll64(config: ModelConfig, tensors: Tensors, ids: readonly number[]): number {
+/** What a layer's matrices read at one position, under the engine's names. */
+export type Look = (layer: number, read: Readonly<Record<LayerInput, Vector>>) => void;
+
+/** Mean of −log p of every id after the first. @param look is shown what every layer reads, position by position */
+export function nll64(config: ModelConfig, tensors: Tensors, ids: readonly number[], look?: Look): number {
   const data = (name: string): ArrayLike<number> => {
     const tensor = tensors.get(name);
     if (!tensor) throw new Error(`no ${name}`);
@@ -63,6 +66,7 @@ export function nll64(config: ModelConfig, tensors: Tensors, ids: readonly numbe
       const gate = project(inner, 'mlp.gate_proj');
       const up = project(inner, 'mlp.up_proj');
       const silu = gate.map((g, i) => (g / (1 + Math.exp(-g))) * (up[i] as number));
+      look?.(layer, { attention: inputs[t] as Vector, heads: mixed, mlp: inner, gated: silu });
       return add(attended, project(silu, 'mlp.down_proj'));
     });
   }

@@ -87,6 +87,10 @@ export async function operationDigests(engine: Engine, maxLength: number): Promi
   const embeddings = new Digest();
   for (const row of await engine.embed(requests)) embeddings.numbers(row);
   digests['embed'] = embeddings.hex;
+  const grams = new Digest();
+  for (const layer of await engine.grams(requests, ['k_proj', 'o_proj', 'up_proj', 'down_proj']))
+    for (const { data } of Object.values(layer)) grams.numbers(data);
+  digests['grams'] = grams.hex;
 
   const generated = new Digest();
   const asked = Array.from({ length: 11 }, (_, i) => ({

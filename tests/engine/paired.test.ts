@@ -97,6 +97,13 @@ describe('a pair of engines', () => {
     expect([...(await pair.reward(judged))]).toEqual(wanted);
   });
 
+  it('sums what the layers of one model read', async () => {
+    const texts = (adapter: string | null) => [1, 2].map((seed) => ({ ids: ids(seed), adapter }));
+    expect(await pair.grams(texts('a'), ['q_proj'])).toEqual(await small.grams(texts('a'), ['q_proj']));
+    expect(await pair.grams(texts('b'), ['q_proj'])).toEqual(await large.grams(texts('b'), ['q_proj']));
+    await expect(pair.grams([...texts('a'), ...texts('b')], ['q_proj'])).rejects.toThrow(/a and b are of two models/);
+  });
+
   it('trains, copies and hands out adapters of either model', async () => {
     const job = (adapter: string) => ({
       objective: 'sft' as const,

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { DeviceError, RequestError } from '../../src/engine/errors';
 import { checkEmbedding, checkExported, checkRewards, refuseLogits, TrainingWatch } from '../../src/engine/finite';
+import { noGrams } from '../../src/engine/grams';
 import { adapterNames, partsOf } from '../../src/engine/mixture';
 import { checkOperation, type Arguments, type OperationName } from '../../src/engine/operations';
 import { adapterShapes, checkAdapter, initAdapter } from '../../src/engine/peft';
@@ -19,11 +20,13 @@ import type {
   GenerateOptions,
   GenerateRequest,
   GenerateResult,
+  Grams,
   HostTensor,
   MemoryPlan,
   MixturePart,
   ModelConfig,
   OptimiserState,
+  Projection,
   ScoreRequest,
   TrainJob,
   TrainStepEvent,
@@ -137,6 +140,11 @@ export class TorchEngine implements Engine {
     const wire = requests.map((request) => ({ ids: Array.from(request.ids), adapter: request.adapter }));
     const results = (await this.call({ cmd: 'embed', requests: wire })) as number[][];
     return results.map((values, row) => checkEmbedding(requests[row]?.adapter ?? null, row, Float32Array.from(values)));
+  }
+
+  async grams(requests: ScoreRequest[], projections: readonly Projection[]): Promise<Grams> {
+    this.check('grams', [requests, projections]);
+    throw noGrams('torch');
   }
 
   async reward(requests: ScoreRequest[]): Promise<Float32Array> {

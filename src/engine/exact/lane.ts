@@ -71,6 +71,11 @@ export function serveLane(port: LanePort<ToLane, FromLane>): void {
         return { value: await opened().embed(request.requests) };
       case 'reward':
         return { value: await opened().reward(request.requests, abort.signal) };
+      case 'grams': {
+        let value = new Float32Array();
+        await opened().grams([request.request], request.projections, (_, grams) => (value = grams.slice()));
+        return { value, transfer: [value.buffer] };
+      }
       case 'logits':
         return { value: await opened().logits(request.request) };
       case 'gradient': {

@@ -3,7 +3,7 @@ import { MemoryPlanError, NonFiniteError, RequestError, type NonFinitePlace } fr
 import type { ComputeOptions, GradientWork } from '../reference/compute';
 import type { IndexedRequest } from '../reference/generate';
 import type { FrozenWeights } from '../reference/packedTensor';
-import type { AdapterId, AdapterWeights, GenerateResult, ScoreRequest } from '../types';
+import type { AdapterId, AdapterWeights, GenerateResult, Projection, ScoreRequest } from '../types';
 
 /** What a lane is asked. `call` names the request in the answers. */
 export type LaneRequest =
@@ -14,6 +14,7 @@ export type LaneRequest =
   | { kind: 'score'; requests: readonly ScoreRequest[] }
   | { kind: 'embed'; requests: readonly ScoreRequest[] }
   | { kind: 'reward'; requests: readonly ScoreRequest[] }
+  | { kind: 'grams'; request: ScoreRequest; projections: readonly Projection[] }
   | { kind: 'logits'; request: ScoreRequest }
   | { kind: 'gradient'; work: GradientWork; room: Float32Array<ArrayBuffer> | null };
 

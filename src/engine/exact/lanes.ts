@@ -6,7 +6,7 @@
 import { DeviceError } from '../errors';
 import type { FrozenWeights } from '../reference/packedTensor';
 import { mostParts } from '../mixture';
-import type { Compute, ComputeOptions, GradientWork, UseGradient } from '../reference/compute';
+import type { Compute, ComputeOptions, GradientWork, UseGradient, UseGrams } from '../reference/compute';
 import type { IndexedRequest } from '../reference/generate';
 import type {
   AdapterId,
@@ -14,6 +14,7 @@ import type {
   GenerateOptions,
   GenerateRequest,
   GenerateResult,
+  Projection,
   ScoreRequest,
 } from '../types';
 import { GenerationDesk } from './generationDesk';
@@ -128,6 +129,15 @@ export class LanesCompute implements Compute {
     return rewards;
   }
 
+  async grams(requests: readonly ScoreRequest[], projections: readonly Projection[], use: UseGrams): Promise<void> {
+    await this.spread(
+      requests.length,
+      undefined,
+      (index) => ({ kind: 'grams', request: requests[index] as ScoreRequest, projections }),
+      inOrder((index, value) => use(index, value as Float32Array)),
+    );
+  }
+
   async logits(request: ScoreRequest): Promise<Float32Array> {
     let logits = new Float32Array();
     await this.spread(
@@ -140,20 +150,15 @@ export class LanesCompute implements Compute {
   }
 
   async gradients(work: readonly GradientWork[], use: UseGradient, signal?: AbortSignal): Promise<void> {
-    const early = new Map<number, LaneGradient>();
-    let next = 0;
     await this.spread(
       work.length,
       signal,
       (index) => ({ kind: 'gradient', work: work[index] as GradientWork, room: this.rooms.pop() ?? null }),
-      (index, value) => {
-        early.set(index, value as LaneGradient);
-        for (let found = early.get(next); found; found = early.get(next)) {
-          use(next, found.loss, found.gradient);
-          this.rooms.push(found.gradient);
-          early.delete(next++);
-        }
-      },
+      inOrder((index, value) => {
+        const { loss, gradient } = value as LaneGradient;
+        use(index, loss, gradient);
+        this.rooms.push(gradient);
+      }),
     );
   }
 
@@ -281,4 +286,17 @@ export class LanesCompute implements Compute {
     for (const [id, weights] of this.adapters) await lane.call({ kind: 'setAdapter', id, weights });
     return lane;
   }
+}
+
+/** Passes on what arrives in any order in the order of the indices. */
+function inOrder(use: (index: number, value: unknown) => void): (index: number, value: unknown) => void {
+  const early = new Map<number, unknown>();
+  let next = 0;
+  return (index, value) => {
+    early.set(index, value);
+    while (early.has(next)) {
+      use(next, early.get(next));
+      early.delete(next++);
+    }
+  };
 }

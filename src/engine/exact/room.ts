@@ -4,6 +4,7 @@ import type { ModelConfig } from '../types';
 import { PROJECTIONS } from '../types';
 import { projectionShape } from '../config';
 import { headBlockRows } from '../reference/forward';
+import { gramInputs } from '../grams';
 import type { ComputeOptions } from '../reference/compute';
 import { roomBytes } from './arena';
 import { keyStride, packedNumbers, rowStride } from './wasmArithmetic';
@@ -69,6 +70,12 @@ export function passBytes(config: ModelConfig, { tokens: N, positions, rank: R, 
   const gradients = training ? trainingNumbers(config, N, R, block) : 0;
   const names = 64 + (training ? numLayers * 32 : 32);
   return 4 * (layer * (training ? numLayers : 1) + shared + unpacked + gradients) + names * 3 * 64 + (1 << 16);
+}
+
+/** Beside a pass: Gram matrices of what a layer reads, and the panels of their products. @param tokens of a sequence at most */
+export function gramBytes(config: ModelConfig, tokens: number): number {
+  const sums = gramInputs(config, PROJECTIONS).reduce((sum, { width }) => sum + roomBytes(width * width), 0);
+  return sums + 2 * roomBytes(16 * tokens);
 }
 
 function trainingNumbers(config: ModelConfig, N: number, R: number, block: number): number {

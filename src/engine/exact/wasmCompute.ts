@@ -9,6 +9,7 @@ import type {
   GenerateRequest,
   GenerateResult,
   ModelConfig,
+  Projection,
   ScoreRequest,
 } from '../types';
 import {
@@ -17,13 +18,14 @@ import {
   type ComputeOptions,
   type GradientWork,
   type UseGradient,
+  type UseGrams,
 } from '../reference/compute';
 import type { FrozenTensor, FrozenWeights } from '../reference/packedTensor';
 import { mostParts } from '../mixture';
 import type { RowSource, RowWatch } from '../reference/generate';
 import { Arena } from './arena';
 import { makeKernels } from './kernels';
-import { adapterBytes, modelBytes, passBytes, rowBytes, type PassSize } from './room';
+import { adapterBytes, gramBytes, modelBytes, passBytes, rowBytes, type PassSize } from './room';
 import { WasmArithmetic } from './wasmArithmetic';
 
 /** Room for adapters from the start: of this many on every projection, of this rank. */
@@ -96,6 +98,11 @@ export class WasmCompute implements Compute {
   async reward(requests: readonly ScoreRequest[], signal?: AbortSignal): Promise<Float32Array> {
     await this.reserve(this.pass(false));
     return this.local.reward(requests, signal);
+  }
+
+  async grams(requests: readonly ScoreRequest[], projections: readonly Projection[], use: UseGrams): Promise<void> {
+    await this.reserve(this.pass(false) + gramBytes(this.config, this.options.maxLength));
+    await this.local.grams(requests, projections, use);
   }
 
   async logits(request: ScoreRequest): Promise<Float32Array> {

@@ -2,6 +2,7 @@
 
 import { decoderSizes, SATURATED_BYTES } from '../buffers';
 import { FixedSizeError, MemoryPlanError } from '../errors';
+import { noGrams } from '../grams';
 import { partsOf } from '../mixture';
 import { checkOperation, operation, type Arguments, type OperationName } from '../operations';
 import { cacheDtype, engineRoom, planModel, tooLargeFor, totalOf, type EngineRoom } from '../plan';
@@ -19,6 +20,7 @@ import type {
   GenerateOptions,
   GenerateRequest,
   GenerateResult,
+  Grams,
   HostTensor,
   MemoryPlan,
   ModelConfig,
@@ -144,6 +146,10 @@ export class WebGpuEngine implements Engine {
 
   reward(requests: ScoreRequest[]): Promise<Float32Array> {
     return this.operate('reward', [requests], () => this.rewardNow(requests));
+  }
+
+  grams(requests: ScoreRequest[], projections: readonly Projection[]): Promise<Grams> {
+    return this.operate('grams', [requests, projections], () => Promise.reject(noGrams('webgpu')));
   }
 
   logits(request: ScoreRequest): Promise<Float32Array> {

@@ -11,6 +11,7 @@ import type {
   GenerateRequest,
   GenerateResult,
   HostTensor,
+  Projection,
   ScoreRequest,
 } from '../types';
 import { HEAD_TENSOR } from '../peft';
@@ -26,7 +27,9 @@ import {
   type Hidden,
 } from './forward';
 import { generateRows, listSource, type CachePool, type RowSource, type RowWatch } from './generate';
-import type { KvCache } from './layer';
+import { gramInputs, gramNumbers } from '../grams';
+import { gramsOfLayer } from './grams';
+import type { KvCache, LayerActivations } from './layer';
 import { decoderOf, loadedAdapter, type Decoder, type LoadedAdapter } from './model';
 import { Pacer } from './pacer';
 
@@ -37,6 +40,8 @@ export interface GradientWork extends SequenceWork {
 
 /** Called in the order of the work; the gradient lies flat and is valid during the call. */
 export type UseGradient = (index: number, loss: number, gradient: Float32Array) => void;
+
+export type UseGrams = (index: number, grams: Float32Array) => void;
 
 export interface Compute {
   /** An adapter is new or has other weights. It is read, in plain TypeScript also later. */
@@ -49,6 +54,8 @@ export interface Compute {
   embed(requests: readonly ScoreRequest[]): Promise<Float32Array[]>;
   /** [B]; every request names an adapter with a head. */
   reward(requests: readonly ScoreRequest[], signal?: AbortSignal): Promise<Float32Array>;
+  /** Calls `use` in the order of the requests with the flat Gram matrices of each (grams.ts), valid during the call. */
+  grams(requests: readonly ScoreRequest[], projections: readonly Projection[], use: UseGrams): Promise<void>;
   /** [T, V] */
   logits(request: ScoreRequest): Promise<Float32Array>;
   gradients(work: readonly GradientWork[], use: UseGradient, signal?: AbortSignal): Promise<void>;
@@ -163,6 +170,20 @@ export class LocalCompute implements Compute {
     return rewards;
   }
 
+  async grams(requests: readonly ScoreRequest[], projections: readonly Projection[], use: UseGrams): Promise<void> {
+    const { arithmetic, config } = this.decoder;
+    const pacer = new Pacer();
+    const inputs = gramInputs(config, projections);
+    const flat = new Float32Array(gramNumbers(config, projections));
+    for (const [index, request] of requests.entries()) {
+      let at = 0;
+      await this.forward(request, pacer, (activations) => {
+        at = gramsOfLayer(arithmetic, activations, request.ids.length, inputs, flat, at);
+      });
+      use(index, flat);
+    }
+  }
+
   async logits(request: ScoreRequest): Promise<Float32Array> {
     const { vocabSize: V } = this.decoder.config;
     const pacer = new Pacer();
@@ -187,11 +208,15 @@ export class LocalCompute implements Compute {
     this.adapters.clear();
   }
 
-  private forward(request: ScoreRequest, pacer: Pacer): Promise<Hidden> {
+  private forward(
+    request: ScoreRequest,
+    pacer: Pacer,
+    onLayer?: (activations: LayerActivations) => void,
+  ): Promise<Hidden> {
     this.decoder.arithmetic.scratch.begin();
     const cache = passingCache(this.decoder, request.ids.length);
     const span = { ids: request.ids, start: 0, cache, adapter: this.find(request.adapter) };
-    return forwardSpans(this.decoder, [span], false, pacer);
+    return forwardSpans(this.decoder, [span], false, pacer, onLayer);
   }
 
   private find(id: AdapterId | null): LoadedAdapter | null {

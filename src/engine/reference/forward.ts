@@ -41,12 +41,14 @@ export function cacheLength(config: ModelConfig, capacity: number): number {
  * Runs all layers over the spans' tokens, rows in the order of the spans. A row's numbers do not depend on the other spans.
  *
  * @param keep keep every layer's activations for a backward; only with a single span that starts at 0
+ * @param onLayer looks at a layer's activations before the next layer overwrites them
  */
 export async function forwardSpans(
   decoder: Decoder,
   spans: readonly Span[],
   keep: boolean,
   pacer: Pacer,
+  onLayer?: (activations: LayerActivations) => void,
 ): Promise<Hidden> {
   const { scratch } = decoder.arithmetic;
   const { numLayers } = decoder.config;
@@ -60,6 +62,7 @@ export async function forwardSpans(
     const next = last ? null : layerActivations(decoder, layer + 1, N, keep);
     const output = next?.input ?? scratch.get('hidden', N * decoder.config.hiddenSize);
     await layerForward(output, decoder, layer, activations, spans, keep, pacer);
+    onLayer?.(activations);
     if (next) activations = next;
     if (pacer.due) await pacer.pause();
   }

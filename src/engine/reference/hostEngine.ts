@@ -7,6 +7,7 @@ import {
   checkEmbedding,
   checkExported,
   checkGradients,
+  checkGramValues,
   checkLogitValues,
   checkRewards,
   checkScores,
@@ -28,10 +29,12 @@ import type {
   GenerateOptions,
   GenerateRequest,
   GenerateResult,
+  Grams,
   HostTensor,
   MemoryPlan,
   Objective,
   OptimiserState,
+  Projection,
   ScoreRequest,
   TensorError,
   TrainJob,
@@ -40,7 +43,9 @@ import type {
 } from '../types';
 import { copyState, zeroState } from './adamw';
 import type { Compute, ComputeOptions } from './compute';
+import { checkGramRoom } from '../grams';
 import { cacheLength } from './forward';
+import { GramSum } from './grams';
 import { batchGradients, trainStep, type BatchGradient, type TrainParts } from './train';
 
 /** What was made ready for an engine. */
@@ -87,6 +92,18 @@ export class HostEngine implements Engine {
 
   reward(requests: ScoreRequest[]): Promise<Float32Array> {
     return this.operate('reward', [requests], () => this.rewardNow(requests));
+  }
+
+  grams(requests: ScoreRequest[], projections: readonly Projection[]): Promise<Grams> {
+    return this.operate('grams', [requests, projections], async () => {
+      const { config } = this.info;
+      checkGramRoom(config, projections);
+      const sum = new GramSum(config, projections);
+      await this.compute.grams(requests, projections, (row, grams) =>
+        sum.add(checkGramValues(requests[row]?.adapter ?? null, row, grams)),
+      );
+      return sum.grams;
+    });
   }
 
   logits(request: ScoreRequest): Promise<Float32Array> {
