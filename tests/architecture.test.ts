@@ -61,6 +61,7 @@ const RUNS_WITH: Record<string, string[]> = {
     'engine/types',
     'engine/requests',
     'engine/describe',
+    'engine/grams',
     'engine/merge/rules',
     'engine/reference/sampler',
     'engine/reference/crossEntropy',

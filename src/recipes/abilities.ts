@@ -1,6 +1,6 @@
 /** What recipes ask of the agents that another runtime plays, and the refusal of what it cannot give before a run starts. */
 import type { Agent, Cast } from '../events';
-import type { RuntimeCapabilities } from '../runtimes/types';
+import type { Runtime, RuntimeCapabilities } from '../runtimes/types';
 import type { RunConfig } from './config';
 import { ConfigurationError } from './errors';
 import { KIND_TITLES, seatedRuntimes, type RuntimeKind, type SeatedRuntime } from './seats';
@@ -21,6 +21,7 @@ export const KIND_CAN: Readonly<Record<RuntimeKind | 'engine', readonly Ability[
     'rewards',
     'mixtures',
     'merging',
+    'grams',
     'repeats',
   ],
   transformers: ['ids', 'logprobs', 'margins', 'scores', 'repeats'],
@@ -39,6 +40,7 @@ const WORDS: Readonly<Record<Ability, string>> = {
   rewards: 'rewards',
   mixtures: 'mixtures of adapters',
   merging: 'merged adapters',
+  grams: 'Gram matrices of what layers read',
   repeats: 'the same answer to the same call',
 };
 
@@ -122,6 +124,26 @@ function checkPlace({ id }: Recipe, { agents }: Cast, seats: number, { seat, age
   throw new ConfigurationError(
     'seats',
     `seat ${number} has no agent of its own in ${id}; name an agent instead: ${shared.join(', ')}`,
+  );
+}
+
+/** Does a run need this ability of any of its agents? */
+export function asksFor(recipe: Recipe, config: RunConfig, ability: Ability): boolean {
+  return Object.values(recipe.needs?.(config) ?? {}).some((needs) => needs.includes(ability));
+}
+
+/**
+ * Engines give everything else alike; Gram matrices only some of them.
+ * @throws ConfigurationError that names what is missing, and the engine
+ */
+export function checkEngine(recipe: Recipe, config: RunConfig, runtime: Pick<Runtime, 'can' | 'describe'>): void {
+  if (runtime.can.grams) return;
+  const asking = Object.entries(recipe.needs?.(config) ?? {}).find(([, needs]) => needs.includes('grams'));
+  if (!asking) return;
+  throw new ConfigurationError(
+    'engine',
+    `${recipe.id} needs ${WORDS.grams} of ${asking[0]}, which this engine (${runtime.describe().engine}) does not give; ` +
+      'the exact engine does, for models that are not too wide',
   );
 }
 

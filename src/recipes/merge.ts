@@ -1,14 +1,19 @@
 /**
  * Merging a society into one model: multiagent finetuning, and then its N generators become one adapter by task arithmetic (arXiv 2212.04089), by
- * TIES (2306.01708) and by EMR (2405.17461). Each is sampled as often as the society has generations, so society, vote and merged models are
- * compared at equal calls. Merging averages away what makes the agents differ, so the society's debate and vote stand beside it.
+ * TIES (2306.01708), by EMR (2405.17461) or by RegMean (2212.09849). Each is sampled as often as the society has generations, so society, vote and
+ * merged models are compared at equal calls. Merging averages away what makes the agents differ, so the society's debate and vote stand beside it.
  *
  * Ours, since no paper merges such a society: generators are merged and critics are not, for the merged model answers alone. λ = 0.4 for task
  * arithmetic, the value that the authors of TIES use for the plain sum; TIES keeps the largest 20 % of the entries and has λ = 1, as its authors' code.
  * EMR is no single adapter: it has one vector, and a mask and a factor for each agent; the N masked adapters take turns at the seats. TIES and EMR
  * give no product of small matrices; the adapter is the nearest one of rank N·R (`merge.rank` says another), the rank that task arithmetic has
  * exactly. The log says which share of the norm that rank cannot hold.
- * RegMean (2212.09849) is left out: it needs the Gram matrices XᵀX of the inputs of every adapted matrix, which engines do not give.
+ * RegMean needs the Gram matrices XᵀX of what every adapted matrix reads. X is what a generator's matrices read, with its adapter on, at all
+ * positions of the texts that it learnt from in the last iteration, prompts included. The base drops out of the formula, and what is left is
+ * exact at the rank N·R (`engine/merge/regMean.ts`). Entries beside the diagonal are multiplied by 0.9, the larger of the two factors in the
+ * authors' configurations. G is a sum over positions, as the paper writes it; the authors' code has a mean. Who learnt from nothing in the
+ * last iteration counts for nothing. WebGPU and PyTorch hand out no inputs of layers: a run by RegMean is refused there before it starts, and
+ * presets do without it.
  *
  * Names of draws: those of multiagent finetuning.
  */
@@ -18,6 +23,7 @@ import { castWith, checkAfter, costWith, SOCIETY, testAlone, type Alone } from '
 import { letter } from './casts';
 import type { ConfigOf } from './config';
 import { ConfigurationError } from './errors';
+import { examplesOf } from './examples';
 import { presetsFor } from './presets';
 import { integer, number, some } from './readers';
 import type { SettingTable } from './settings';
@@ -28,14 +34,16 @@ import { ownSettings, SETTINGS_TO_THE_END } from './societySettings';
 import { debateStages } from './stages';
 import type { Draft, Need, Recipe, RunContext } from './types';
 
-const RULES = ['task-arithmetic', 'ties', 'emr'] as const;
+const RULES = ['task-arithmetic', 'ties', 'emr', 'regmean'] as const;
 type Rule = (typeof RULES)[number];
+/** Those that every engine can do. */
+const ANYWHERE: readonly Rule[] = ['task-arithmetic', 'ties', 'emr'];
 
 const SETTINGS = {
   'merge.rules': {
     reader: some(RULES),
     label: 'Merge by',
-    line: 'Rules by which the generators become one. Each gives a model that is tested.',
+    line: 'Rules by which the generators become one. Each gives a model that is tested. RegMean needs the exact engine.',
     section: 'main',
   },
   'merge.lambda': {
@@ -53,6 +61,14 @@ const SETTINGS = {
     section: 'expert',
     absent: 0.2,
   },
+  'merge.offDiagonal': {
+    // With 1 the sum has no inverse where a layer reads fewer different inputs than it has features: the first one, with few tokens.
+    reader: number(0, 0.99),
+    label: 'Factor beside the diagonal',
+    line: 'For RegMean: how much it counts that two features are large together. 0 = each feature by itself.',
+    section: 'expert',
+    absent: 0.9,
+  },
   'merge.rank': {
     reader: integer(0, RUN_LIMITS.rank.max),
     label: 'Rank of merged adapters',
@@ -68,7 +84,7 @@ export type Config = ConfigOf<typeof SETTINGS>;
 const PRESETS = presetsFor<Config>('merge', (preset, inWords) => ({
   ...ownSettings(preset, inWords),
   singleAgentBaseline: false,
-  merge: { rules: [...RULES] },
+  merge: { rules: [...ANYWHERE] },
 }));
 
 /** Seats whose generators learn. */
@@ -79,25 +95,44 @@ interface Merged extends Alone {
   adapters: { name: string; rule: MergeRule }[];
 }
 
-const LABELS: Readonly<Record<Rule, string>> = { 'task-arithmetic': 'Task arithmetic', ties: 'TIES', emr: 'EMR' };
-const KEYS: Readonly<Record<Rule, string>> = { 'task-arithmetic': 'taskArithmetic', ties: 'ties', emr: 'emr' };
+const LABELS: Readonly<Record<Rule, string>> = {
+  'task-arithmetic': 'Task arithmetic',
+  ties: 'TIES',
+  emr: 'EMR',
+  regmean: 'RegMean',
+};
+const KEYS: Readonly<Record<Rule, string>> = {
+  'task-arithmetic': 'taskArithmetic',
+  ties: 'ties',
+  emr: 'emr',
+  regmean: 'regMean',
+};
 
-/** Of TIES and EMR, and of task arithmetic. */
+/** Of TIES and EMR, and of task arithmetic and RegMean. */
 const ranksOf = ({ agents, adapter, merge: { rank = 0 } }: Config) => ({
   nearest: rank || agents * adapter.rank,
   exact: agents * adapter.rank,
 });
 
-function modelsOf(config: Config): Merged[] {
-  const { lambda = 0.4, density = 0.2, rules } = config.merge;
+/** The adapters that a rule makes, by name. */
+function adaptersOf(rule: Rule, config: Config): Merged['adapters'] {
+  const { lambda = 0.4, density = 0.2, offDiagonal = 0.9 } = config.merge;
   const { nearest: rank } = ranksOf(config);
-  return rules.map((rule): Merged => {
-    const adapters: Merged['adapters'] =
-      rule === 'task-arithmetic'
-        ? [{ name: 'merged-task-arithmetic', rule: { kind: rule, scale: lambda } }]
-        : rule === 'ties'
-          ? [{ name: 'merged-ties', rule: { kind: rule, density, scale: 1, rank } }]
-          : speakersOf(config).map((seat, of) => ({ name: `merged-emr-${seat}`, rule: { kind: rule, of, rank } }));
+  switch (rule) {
+    case 'task-arithmetic':
+      return [{ name: 'merged-task-arithmetic', rule: { kind: rule, scale: lambda } }];
+    case 'ties':
+      return [{ name: 'merged-ties', rule: { kind: rule, density, scale: 1, rank } }];
+    case 'emr':
+      return speakersOf(config).map((seat, of) => ({ name: `merged-emr-${seat}`, rule: { kind: rule, of, rank } }));
+    case 'regmean':
+      return [{ name: 'merged-regmean', rule: { kind: rule, offDiagonal } }];
+  }
+}
+
+function modelsOf(config: Config): Merged[] {
+  return config.merge.rules.map((rule): Merged => {
+    const adapters = adaptersOf(rule, config);
     const agents = adapters.map(({ name }, seat) => ({
       id: name,
       label: adapters.length === 1 ? `merged by ${LABELS[rule]}` : `merged by ${LABELS[rule]}, part ${letter(seat)}`,
@@ -142,14 +177,20 @@ function check(config: Config): void {
 }
 
 async function* run(context: RunContext<Config>): AsyncGenerator<Draft, void, void> {
-  const { config, runtime } = context;
+  const { config, runtime, task } = context;
   const { iterations: iteration } = config;
-  const { heldOut } = yield* playSociety(SOCIETY, context);
+  const { heldOut, problems, datasets } = yield* playSociety(SOCIETY, context);
   if (!runtime.merge) throw new ConfigurationError('recipe', 'merge needs a runtime that merges adapters');
   const generators = speakersOf(config).map((seat) => SOCIETY.adapter('generator', seat));
+  const texts = generators.map((generator) =>
+    datasets
+      .filter(({ adapter }) => adapter === generator)
+      .flatMap(({ selection, episodes }) => examplesOf(task, selection.examples, episodes, problems).examples),
+  );
   for (const { key, adapters } of modelsOf(config)) {
     for (const { name, rule } of adapters) {
-      const { hash, lost: exact } = await runtime.merge({ name, iteration, adapters: generators, rule });
+      const learnt = rule.kind === 'regmean' && { texts };
+      const { hash, lost: exact } = await runtime.merge({ name, iteration, adapters: generators, rule, ...learnt });
       const lost = Math.round(exact * 1000) / 1000;
       const from = { merge: generators, rule: described(rule), ...(lost > 0 && { lost }) };
       yield { type: 'adapter', iteration, adapter: name, hash, from };
@@ -177,7 +218,10 @@ export const merge: Recipe<Config> = {
   needs: (config) => ({
     ...saboteursNeed(SOCIETY, config),
     ...Object.fromEntries(
-      speakersOf(config).map((seat) => [SOCIETY.adapter('generator', seat), ['training', 'merging']]),
+      speakersOf(config).map((seat) => [
+        SOCIETY.adapter('generator', seat),
+        ['training', 'merging', ...(config.merge.rules.includes('regmean') ? (['grams'] as const) : [])],
+      ]),
     ),
   }),
   cast: (config) => castWith(config, modelsOf(config)),

@@ -8,7 +8,7 @@ import { groupName, LOG_FORMAT } from '../events';
 import type { Runtime } from '../runtimes/types';
 import { gradeEpisode, gradeLabels, scoreAnswers, scoreLayers } from '../society/grading';
 import type { Problem, Split, Task, Ungraded } from '../tasks/types';
-import { castOf, frozenAdapters } from './abilities';
+import { castOf, checkEngine, frozenAdapters } from './abilities';
 import type { RunConfig } from './config';
 import { STOPPED } from './guards';
 import type { HumanJudge } from './human';
@@ -22,9 +22,13 @@ export interface RunParts {
   human?: HumanJudge | undefined;
 }
 
-/** Runs an experiment and yields its log. Errors: what the runtime throws; DivergenceError when training left the finite numbers. */
+/**
+ * Runs an experiment and yields its log. Errors: ConfigurationError, before the first event, where the engine lacks what the recipe needs; what
+ * the runtime throws; DivergenceError when training left the finite numbers.
+ */
 export async function* runRecipe(recipe: Recipe, parts: RunParts): AsyncGenerator<RunEvent, void, void> {
   const { runtime, task, config, human } = parts;
+  checkEngine(recipe, config, runtime);
   const grader = new Grader(task);
   yield {
     type: 'run-started',

@@ -50,6 +50,7 @@ import {
   finetune,
   holdDebates,
   labelsOf,
+  type BuiltDataset,
   type DebateStep,
 } from './steps';
 import type { Draft, Recipe, RunContext } from './types';
@@ -90,8 +91,9 @@ async function* plays(variant: Variant, context: RunContext<Config>): AsyncGener
 /** What is there after the last iteration. */
 export interface Played {
   heldOut: readonly Ungraded[];
-  /** Training problems of the last iteration. */
+  /** Training problems of the last iteration, and the data sets that its adapters learnt from. */
   problems: readonly Ungraded[];
+  datasets: readonly BuiltDataset[];
 }
 
 /** The loop of a variant. */
@@ -127,6 +129,7 @@ export async function* playSociety(variant: Variant, context: RunContext<Config>
   // "for iteration l = 1..L"
   let drawn: readonly Ungraded[] = [];
   let problems = drawn;
+  let datasets: readonly BuiltDataset[] = [];
   for (let iteration = 1; iteration <= config.iterations; iteration++) {
     drawn = yield* beginIteration(context, iteration, drawn);
     problems = laddered(config, context.task, drawn, iteration);
@@ -149,7 +152,7 @@ export async function* playSociety(variant: Variant, context: RunContext<Config>
     if (config.singleAgentBaseline) yield labelsOf(own, iteration, minimumVotes);
 
     // "D^G_n ← {(x, y_1,n) : y_1,n = ŷ}", "D^C_n ← w·D^C−_n + (1−w)·D^C+_n"
-    const datasets = datasetsOf(variant, context, learning, { society: debates, single: own }, iteration);
+    datasets = datasetsOf(variant, context, learning, { society: debates, single: own }, iteration);
 
     // "Â^G_n ← Finetune(A_n, D^G_n), Â^C_n ← Finetune(A_n, D^C_n)": from the current weights or, on request, from the base.
     const { rule = 'sft', beta = 0.1 } = config.update ?? {};
@@ -170,7 +173,7 @@ export async function* playSociety(variant: Variant, context: RunContext<Config>
       break;
     }
   }
-  return { heldOut, problems };
+  return { heldOut, problems, datasets };
 }
 
 /** Every agent answers every problem N times and votes on its own samples; the episodes of agent after agent. */

@@ -1,7 +1,7 @@
 /** What runtimes give. */
 import type { RuntimeCapabilities } from './types';
 
-/** The engine's, which gives everything. */
+/** The engine's, which gives everything; `grams` some engines only. */
 export const ENGINE_CAPABILITIES: Readonly<RuntimeCapabilities> = {
   ids: true,
   logprobs: true,
@@ -13,5 +13,6 @@ export const ENGINE_CAPABILITIES: Readonly<RuntimeCapabilities> = {
   rewards: true,
   mixtures: true,
   merging: true,
+  grams: true,
   repeats: true,
 };

@@ -2,19 +2,23 @@
 import type { ChatTokenizer, Turn as TokenizedTurn } from '../backends/tokenizer';
 import { arithmeticOf, describeEngine } from '../engine/describe';
 import { RequestError } from '../engine/errors';
+import { givesGrams } from '../engine/grams';
 import { mergeAdapters } from '../engine/merge/rules';
 import { resolveMaxLength } from '../engine/requests';
-import type {
-  AdapterConfig,
-  AdapterWeights,
-  Engine,
-  GenerateOptions,
-  GenerateRequest,
-  GenerateResult,
-  Objective,
-  TrainExample,
-  TrainStepEvent,
-  TrainTrack,
+import {
+  PROJECTIONS,
+  type AdapterConfig,
+  type AdapterWeights,
+  type Engine,
+  type GenerateOptions,
+  type GenerateRequest,
+  type GenerateResult,
+  type Grams,
+  type Objective,
+  type Projection,
+  type TrainExample,
+  type TrainStepEvent,
+  type TrainTrack,
 } from '../engine/types';
 import { callName, type ObjectiveName, type Shortened } from '../events';
 import { hashAdapter } from '../log/digest';
@@ -81,7 +85,7 @@ function requestsOf(
 const UNASKED: Readonly<Answer> = { text: '', finish: 'length', tokens: 0, ids: [], logprobs: [], margins: [] };
 
 export class EngineRuntime implements Runtime {
-  readonly can: RuntimeCapabilities = ENGINE_CAPABILITIES;
+  readonly can: RuntimeCapabilities;
   private readonly stopIds: number[];
   /** Ends a completion in training. */
   private readonly eosId: number;
@@ -92,6 +96,7 @@ export class EngineRuntime implements Runtime {
   /** @throws RequestError when neither tokenizer nor model name an end token. */
   constructor(private readonly options: EngineRuntimeOptions) {
     const { engine, tokenizer, model } = options;
+    this.can = { ...ENGINE_CAPABILITIES, grams: givesGrams(engine.info) };
     const { end, stopIds } = endTokens(tokenizer, engine.info.config, model.name);
     if (end === null) throw new RequestError(`${model.name}: neither tokenizer nor config.json name an end token`);
     this.eosId = end;
@@ -185,14 +190,30 @@ export class EngineRuntime implements Runtime {
     return hashAdapter(await this.options.engine.exportAdapter(name));
   }
 
-  async merge({ name, adapters, rule }: MergeJob): Promise<MergedAdapter> {
+  async merge({ name, adapters, rule, texts = [] }: MergeJob): Promise<MergedAdapter> {
     const { engine } = this.options;
     const parts: AdapterWeights[] = [];
     for (const adapter of adapters) parts.push(await engine.exportAdapter(adapter));
-    const { adapter: merged, lost } = mergeAdapters(parts, rule);
+    const projections = targetsOf(parts);
+    const { adapter: merged, lost } = await mergeAdapters(parts, rule, (index) =>
+      this.grams(adapters[index] as string, projections, texts[index] ?? []),
+    );
     if (engine.adapters().includes(name)) await engine.deleteAdapter(name);
     await engine.importAdapter(name, merged);
     return { hash: await this.adapterHash(name), lost };
+  }
+
+  /** Of what layers read in an adapter's texts, with the adapter on. */
+  private async grams(
+    adapter: string,
+    projections: readonly Projection[],
+    texts: readonly FinetuneExample[],
+  ): Promise<Grams> {
+    const examples = await this.examples(texts);
+    return this.options.engine.grams(
+      examples.map(({ ids }) => ({ ids, adapter })),
+      projections,
+    );
   }
 
   async score(questions: ScoreQuestion[]): Promise<number[]> {
@@ -284,6 +305,11 @@ export class EngineRuntime implements Runtime {
       weighTokens(weights, learnt.ids.length - Math.min(turn.prompt.length, learnt.ids.length), tokenWeights);
     return { ids: learnt.ids, weights, ...(desirable !== undefined && { desirable }) };
   }
+}
+
+/** Projections that any of the adapters adapts. */
+function targetsOf(adapters: readonly AdapterWeights[]): Projection[] {
+  return PROJECTIONS.filter((one) => adapters.some(({ config }) => config.targets.includes(one)));
 }
 
 function engineObjective({ kind, beta = 0.1, margin = 0 }: ObjectiveName): Objective {

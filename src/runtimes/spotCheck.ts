@@ -63,8 +63,9 @@ export class SpotCheckRuntime implements Runtime {
     }
   }
 
+  /** Merged adapters come from the log, so nothing is asked for them. */
   get can(): RuntimeCapabilities {
-    return this.behind.can;
+    return { ...this.behind.can, grams: true };
   }
 
   describe(): RuntimeIdentity {

@@ -29,6 +29,8 @@ export interface RuntimeCapabilities {
   mixtures: boolean;
   /** Adapters as one. */
   merging: boolean;
+  /** Gram matrices of what its layers read, which merging by RegMean needs. */
+  grams: boolean;
   /** The same answer to the same call, bit by bit. */
   repeats: boolean;
 }
@@ -168,6 +170,8 @@ export interface MergeJob {
   iteration: number;
   adapters: string[];
   rule: MergeRule;
+  /** For `regmean`: the texts of each adapter, in their order, whose inputs of layers count. */
+  texts?: readonly (readonly FinetuneExample[])[];
 }
 
 export interface MergedAdapter {
@@ -234,6 +238,7 @@ export const NOTHING_GIVEN: Readonly<RuntimeCapabilities> = {
   rewards: false,
   mixtures: false,
   merging: false,
+  grams: false,
   repeats: false,
 };
 

@@ -128,8 +128,10 @@ export function engineName(choice: EngineChoice, known: EngineSummary | null): s
   return known?.kind === 'exact' && known.fallbackReason !== null ? names.exact : 'WebGPU or the exact engine';
 }
 
-/** Why a run that starts now is computed by that engine: a sentence or two. */
-export function engineReason(choice: EngineChoice, known: EngineSummary | null): string {
+/** Why a run that starts now is computed by that engine: a sentence or two. @param needsExact WebGPU refuses its settings */
+export function engineReason(choice: EngineChoice, known: EngineSummary | null, needsExact = false): string {
+  if (needsExact && choice === 'auto') return 'Here the exact engine: these settings need what it alone gives.';
+  if (needsExact && choice === 'webgpu') return 'You chose it, but these settings need the exact engine.';
   if (choice === 'exact') return 'You chose it. It computes on every core of the processor.';
   if (choice !== 'auto') return 'You chose it.';
   if (known?.kind === 'webgpu' && !known.software) {

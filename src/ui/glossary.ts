@@ -60,6 +60,7 @@ export const GLOSSARY: Readonly<Record<string, string>> = {
   mixture: 'Models that write one text together: their probabilities for each token are averaged by weight.',
   receipt: 'What a run claims in a few lines: digests, scores and settings, to check it by.',
   repair: 'Right answers on problems where an agent’s own strategy goes wrong.',
+  RegMean: 'A way to merge adapters: where one has read a feature often, its change counts more.',
   refiner: 'Who writes the last answer, after the first answer and the verifier’s remark.',
   runtime: 'The program that computes a model: the lab’s engine, transformers.js, web-llm or a server.',
   seat: 'A place in the society. Who sits there, and what computes it, can be chosen.',

@@ -2,10 +2,11 @@
 import { describe, expect, it } from 'vitest';
 import { deltasOf, factorise, type Delta } from '../../src/engine/merge/deltas';
 import { mergeLinear } from '../../src/engine/merge/linear';
+import { RegMean } from '../../src/engine/merge/regMean';
 import { mergeAdapters } from '../../src/engine/merge/rules';
 import { emrOf, mergeEmr, mergeTies, tiesOf } from '../../src/engine/merge/signs';
 import { HEAD_TENSOR } from '../../src/engine/peft';
-import type { AdapterWeights } from '../../src/engine/types';
+import type { AdapterWeights, Grams } from '../../src/engine/types';
 import { drawUniform } from '../../src/random';
 
 const Q = 'base_model.model.model.layers.0.self_attn.q_proj';
@@ -209,24 +210,135 @@ describe('rules by name', () => {
     );
   const parts = [diagonal(3, 1), diagonal(1, -2)];
 
-  it('give what the rules give', () => {
-    const linear = mergeAdapters(parts, { kind: 'task-arithmetic', scale: 0.5 });
+  it('give what the rules give', async () => {
+    const linear = await mergeAdapters(parts, { kind: 'task-arithmetic', scale: 0.5 });
     expectNear(numbers(linear.adapter, Q), [2, 0, 0, -0.5]);
     expect(linear.lost).toBe(0);
     // Signs + and −: the mean of 3 and 1, and −2 alone; times 0.5.
-    const ties = mergeAdapters(parts, { kind: 'ties', density: 1, scale: 0.5, rank: 2 });
+    const ties = await mergeAdapters(parts, { kind: 'ties', density: 1, scale: 0.5, rank: 2 });
     expectNear(numbers(ties.adapter, Q), [1, 0, 0, -1]);
     // Unified [3 0; 0 −2]. The second agrees with both: its mass 3 over 5. The first agrees with the 3 alone: 4 over 3.
-    const [first, second] = [0, 1].map((of) => mergeAdapters(parts, { kind: 'emr', of, rank: 2 }));
+    const [first, second] = await Promise.all([0, 1].map((of) => mergeAdapters(parts, { kind: 'emr', of, rank: 2 })));
     expectNear(numbers(first!.adapter, Q), [4, 0, 0, 0]);
     expectNear(numbers(second!.adapter, Q), [1.8, 0, 0, -1.2]);
   });
 
-  it('say what a rank cannot hold, and refuse what is not there', () => {
+  it('say what a rank cannot hold, and refuse what is not there', async () => {
     // Of [1 0; 0 −1] rank 1 holds one of two equal singular values: 1/√2 of the norm is lost.
-    const { lost } = mergeAdapters(parts, { kind: 'ties', density: 1, scale: 0.5, rank: 1 });
+    const { lost } = await mergeAdapters(parts, { kind: 'ties', density: 1, scale: 0.5, rank: 1 });
     expect(lost).toBeCloseTo(Math.SQRT1_2, 6);
-    expect(() => mergeAdapters(parts, { kind: 'emr', of: 2, rank: 1 })).toThrow(/no adapter 3 among the 2/);
-    expect(() => mergeAdapters([], { kind: 'task-arithmetic', scale: 1 })).toThrow(/no adapter to merge/);
+    await expect(mergeAdapters(parts, { kind: 'emr', of: 2, rank: 1 })).rejects.toThrow(/no adapter 3 among the 2/);
+    await expect(mergeAdapters([], { kind: 'task-arithmetic', scale: 1 })).rejects.toThrow(/no adapter to merge/);
+  });
+});
+
+describe('RegMean', () => {
+  const mergeRegMean = (parts: readonly { adapter: AdapterWeights; grams: Grams }[], offDiagonal: number) => {
+    const mean = new RegMean(offDiagonal);
+    for (const { adapter, grams } of parts) mean.add(adapter, grams);
+    return mean.merged();
+  };
+  const gram = (...rows: number[][]): Grams => [
+    { attention: { width: rows.length, data: Float64Array.from(rows.flat()) } },
+  ];
+
+  it('weighs what adapters add by what they read', async () => {
+    // ΔW₁ = [1 2], G₁ = [2 1; 1 1]; ΔW₂ = [3 0], G₂ = I. Σ ΔW G = [4 3] + [3 0] = [7 3]; (Σ G)⁻¹ = [3 1; 1 2]⁻¹ = [2 −1; −1 3] / 5.
+    const parts = [
+      { adapter: adapterOf('q_proj', [[1, 2]], [[1]]), grams: gram([2, 1], [1, 1]) },
+      { adapter: adapterOf('q_proj', [[1, 0]], [[1]], 3), grams: gram([1, 0], [0, 1]) },
+    ];
+    const merged = mergeRegMean(parts, 1);
+    expect(merged.config).toEqual({ rank: 2, alpha: 2, targets: ['q_proj'] });
+    expectNear(numbers(merged, Q), [11 / 5, 2 / 5]);
+    // Without the entries beside the diagonal each feature is a mean: (1·2 + 3·1) / 3 and (2·1 + 0·1) / 2.
+    expectNear(numbers(mergeRegMean(parts, 0), Q), [5 / 3, 1]);
+    // By half: Σ ΔW G = [3 2.5] + [3 0]; [3 0.5; 0.5 2]⁻¹ = [2 −0.5; −0.5 3] / 5.75.
+    expectNear(numbers(mergeRegMean(parts, 0.5), Q), [10.75 / 5.75, 4.5 / 5.75]);
+    // As a rule, by name.
+    const adapters = parts.map(({ adapter }) => adapter);
+    const rule = { kind: 'regmean', offDiagonal: 1 } as const;
+    const byRule = await mergeAdapters(adapters, rule, async (index) => parts[index]!.grams);
+    expect(byRule).toEqual({ adapter: merged, lost: 0 });
+    await expect(mergeAdapters(adapters, rule)).rejects.toThrow(
+      /no Gram matrix of the inputs of .*q_proj, which has 2/,
+    );
+  });
+
+  it('leaves an adapter as it is where all are alike, and averages features that nobody read', () => {
+    const first = adapterOf('q_proj', [[1, 4]], [[1], [-2]]);
+    const alike = [gram([3, 1], [1, 2]), gram([5, -1], [-1, 1])].map((grams) => ({ adapter: first, grams }));
+    expectNear(numbers(mergeRegMean(alike, 0.9), Q), [1, 4, -2, -8]);
+    const second = adapterOf('q_proj', [[5, 2]], [[1], [1]]);
+    const parts = [
+      { adapter: first, grams: gram([3, 0], [0, 0]) },
+      { adapter: second, grams: gram([1, 0], [0, 0]) },
+    ];
+    // Feature 1: (3·1 + 5) / 4 and (3·−2 + 5) / 4. Feature 2, which nobody read: (4 + 2) / 2 and (−8 + 2) / 2.
+    expectNear(numbers(mergeRegMean(parts, 1), Q), [2, 3, -0.25, -3]);
+    // Who read nothing at all counts for nothing.
+    const idle = [
+      { adapter: first, grams: gram([0, 0], [0, 0]) },
+      { adapter: second, grams: gram([1, 0.5], [0.5, 1]) },
+    ];
+    expectNear(numbers(mergeRegMean(idle, 0.9), Q), [5, 2, 5, 2]);
+  });
+
+  it('is the least squares of all outputs, in float64', () => {
+    const [width, outputs] = [5, 3];
+    const parts = [1, 2, 3].map((seed) => ({
+      adapter: adapterOf('q_proj', random(seed, 2, width), random(10 + seed, outputs, 2), 6),
+      inputs: random(20 + seed, 9, width),
+    }));
+    const gramOf = (inputs: number[][]): Grams =>
+      gram(
+        ...Array.from({ length: width }, (_, i) =>
+          Array.from({ length: width }, (_, j) => inputs.reduce((sum, x) => sum + x[i]! * x[j]!, 0)),
+        ),
+      );
+    const merged = numbers(
+      mergeRegMean(
+        parts.map(({ adapter, inputs }) => ({ adapter, grams: gramOf(inputs) })),
+        1,
+      ),
+      Q,
+    );
+    const deltas = parts.map(({ adapter }) => numbers(adapter, Q));
+    // At the least squares the slope Σᵢ (ΔW − ΔWᵢ) Gᵢ is 0 in every entry.
+    for (let o = 0; o < outputs; o++) {
+      for (let j = 0; j < width; j++) {
+        let slope = 0;
+        parts.forEach(({ inputs }, i) => {
+          for (const x of inputs)
+            for (let k = 0; k < width; k++)
+              slope += (merged[o * width + k]! - deltas[i]![o * width + k]!) * x[k]! * x[j]!;
+        });
+        expect(Math.abs(slope), `entry ${o}, ${j}`).toBeLessThan(1e-6);
+      }
+    }
+  });
+
+  it('keeps the projections of each, averages heads, and names what is missing', () => {
+    const both = [
+      { adapter: adapterOf('q_proj', [[1, 1]], [[2]]), grams: gram([1, 0], [0, 1]) },
+      { adapter: adapterOf('v_proj', [[1, 1]], [[4]]), grams: gram([3, 0], [0, 1]) },
+    ];
+    both.forEach(({ adapter }, i) =>
+      adapter.tensors.set(HEAD_TENSOR, { shape: [1, 2], data: Float32Array.of(i, 2 + i) }),
+    );
+    const merged = mergeRegMean(both, 1);
+    expect(merged.config).toMatchObject({ rank: 2, targets: ['q_proj', 'v_proj'], head: true });
+    // The other has none of the matrix, and reads with weight all the same: 2·1/4, 2·1/2; 4·3/4, 4·1/2.
+    expectNear(numbers(merged, Q), [0.5, 1]);
+    expectNear(numbers(merged, V), [3, 2]);
+    expect([...merged.tensors.get(HEAD_TENSOR)!.data]).toEqual([0.5, 2.5]);
+    const [one] = both as [(typeof both)[0]];
+    expect(() => mergeRegMean([{ ...one, grams: [] }], 1)).toThrow(
+      /no Gram matrix of the inputs of .*q_proj, which has 2/,
+    );
+    expect(() => mergeRegMean([{ ...one, grams: gram([1, 1], [1, 1]) }], 1)).toThrow(/q_proj have no inverse/);
+    expect(() => mergeRegMean([{ ...one, grams: gram([1, 1], [1, 1]) }], 0.9)).not.toThrow();
+    expect(() => mergeRegMean([one], 1.5)).toThrow(/is 1\.5, not in \[0, 1\]/);
+    expect(() => mergeRegMean([], 1)).toThrow('there is no adapter to merge');
   });
 });

@@ -23,7 +23,10 @@ import { ScriptedRuntime } from './scripted';
 const FEW = { iterations: 2, trainProblems: 4, evaluationProblems: 3, chunk: 2, 'finetune.batchSize': 2 };
 /** Recipes whose runs are kept in the browser's database here; the others, which share their steps, in memory. */
 const IN_DATABASE = ['multiagent-finetuning', 'majority-finetuning', 'star'];
-const configOf = (recipe: string): RunConfig => resolveConfig('arithmetic-tiny', FEW, recipe);
+/** What presets leave out, since only some engines can do it. */
+const ALL_RULES = { 'merge.rules': 'task-arithmetic,ties,emr,regmean' };
+const configOf = (recipe: string): RunConfig =>
+  resolveConfig('arithmetic-tiny', { ...FEW, ...(recipe === 'merge' && ALL_RULES) }, recipe);
 const config = configOf('multiagent-finetuning');
 
 function play(

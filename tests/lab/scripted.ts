@@ -98,12 +98,12 @@ export class ScriptedRuntime implements Runtime {
     return hashAdapter(await this.exportAdapter(name));
   }
 
-  async merge({ name, adapters, rule }: MergeJob): Promise<MergedAdapter> {
+  async merge({ name, adapters, rule, texts }: MergeJob): Promise<MergedAdapter> {
     this.#adapters.set(
       name,
       mix(
         adapters.reduce((sum, one) => sum + this.#state(one), 0),
-        JSON.stringify(rule),
+        JSON.stringify(texts ? [rule, texts] : rule),
       ),
     );
     return { hash: await this.adapterHash(name), lost: 0.25 };

@@ -4,8 +4,9 @@ import { loadTokenizer } from '../../src/backends/tokenizer';
 import { parseModelConfig } from '../../src/engine/config';
 import { planModel } from '../../src/engine/plan';
 import { shapeConfig } from '../../src/engine/shapes';
+import { speedKey } from '../../src/lab/progress/estimate';
 import { perplexity } from '../../src/lab/setup/perplexity';
-import { engineOptions, resumedOn, societyLimits, trainingSize } from '../../src/lab/setup/engineOptions';
+import { engineFor, engineOptions, resumedOn, societyLimits, trainingSize } from '../../src/lab/setup/engineOptions';
 import type { RunConfig } from '../../src/recipes/config';
 import { resolveConfig } from '../../src/recipes/resolve';
 import { accumulationFor } from '../../src/runtimes/accumulation';
@@ -116,6 +117,16 @@ describe('perplexity', () => {
   it('leaves out the end of a very long text, and says so', async () => {
     expect(await perplexity(engine, new Array<number>(20_000).fill(1))).toMatchObject({ cut: true, tokens: 8191 });
   });
+});
+
+it('a run by RegMean is computed by the exact engine, unless another is chosen', () => {
+  const merged = (rules: string) => resolveConfig('arithmetic-tiny', { 'merge.rules': rules }, 'merge');
+  expect(engineFor(merged('ties,regmean'), 'auto')).toBe('exact');
+  expect(engineFor(merged('ties,regmean'), 'webgpu')).toBe('webgpu');
+  expect(engineFor(merged('ties'), 'auto')).toBe('auto');
+  expect(engineFor(resolveConfig('arithmetic-tiny', {}, 'star'), 'auto')).toBe('auto');
+  // Speeds are known by engine.
+  expect(speedKey(merged('regmean'), 'auto')).toBe(speedKey(merged('ties'), 'exact'));
 });
 
 it('a run goes on on the kind of engine that its log names, unless another is chosen', () => {

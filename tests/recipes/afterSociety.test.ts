@@ -1,8 +1,10 @@
 /** What comes after a society: its debate distilled into one model, its generators merged. Selections are worked out by hand. */
 import { describe, expect, it } from 'vitest';
+import { replayed, spotChecked } from '../../src/lab/stored/verify';
 import { recipeNamed } from '../../src/recipes';
 import { winners } from '../../src/recipes/distil';
 import { DROPPED } from '../../src/society/selection';
+import { arithmetic } from '../../src/tasks/arithmetic';
 import { heldDebate, same } from '../society/handmade';
 import { FakeRuntime, hash, logOf, of, smallConfig } from './fakeRuntime';
 
@@ -134,8 +136,60 @@ describe('merging', () => {
     ]);
   });
 
+  it('gives RegMean the texts that each generator learnt from last', async () => {
+    const runtime = new FakeRuntime();
+    const events = await logOf(runtime, smallConfig({ 'merge.rules': 'regmean', 'merge.offDiagonal': 0.5 }, 'merge'));
+    const [job] = runtime.merged;
+    expect(job).toMatchObject({ name: 'merged-regmean', rule: { kind: 'regmean', offDiagonal: 0.5 } });
+    const last = runtime.trained.at(-1);
+    const learnt = (adapter: string) => last?.tracks.find((track) => track.adapter === adapter)?.examples;
+    expect(last?.job).toBe('finetune/2');
+    expect(job?.texts).toEqual(['generator-0', 'generator-1', 'generator-2'].map(learnt));
+    expect(job?.texts?.[0]?.length).toBeGreaterThan(0);
+    const merged = of(events, 'adapter').flatMap(({ from }) => ('merge' in from ? [from.rule] : []));
+    expect(merged).toEqual(['regmean offDiagonal=0.5']);
+    expect(
+      of(events, 'evaluation')
+        .at(-1)
+        ?.scores.map(({ method }) => method),
+    ).toEqual(['regMeanSingle', 'regMeanMajority', 'regMeanEqualCalls']);
+  });
+
+  it('is refused by RegMean before its first event where the engine gives no Gram matrices', async () => {
+    const runtime = new FakeRuntime();
+    runtime.can.grams = false;
+    const config = smallConfig({ 'merge.rules': 'ties,regmean' }, 'merge');
+    const events: unknown[] = [];
+    await expect(logOf(runtime, config, undefined, (event) => events.push(event))).rejects.toThrow(
+      /^engine: merge needs Gram matrices of what layers read of generator-0, which this engine \(fake: none\) does not give; the exact engine does/,
+    );
+    expect(events).toEqual([]);
+    expect(await logOf(runtime, smallConfig({ 'merge.rules': 'ties' }, 'merge'))).not.toHaveLength(0);
+  });
+
+  it('by RegMean is recomputed and checked without Gram matrices: what was merged comes from the log', async () => {
+    const config = smallConfig({ 'merge.rules': 'regmean' }, 'merge');
+    const events = await logOf(new FakeRuntime(), config);
+    const run = { config, started: of(events, 'run-started')[0]!, events, task: arithmetic };
+    expect(await replayed(run)).toBeNull();
+    const other = new FakeRuntime();
+    other.can.grams = false;
+    const none = { answers: new Set<string>(), jobs: new Set<string>() };
+    expect(
+      await spotChecked(
+        run,
+        other,
+        async () => {},
+        none,
+        () => {},
+      ),
+    ).toBeNull();
+    expect(other.merged).toEqual([]);
+  });
+
   it('needs room for the merged rank', () => {
     expect(() => smallConfig({ 'adapter.rank': 512 }, 'merge')).toThrow(/^adapter\.rank: .*1536/);
+    expect(() => smallConfig({ 'merge.offDiagonal': 1 }, 'merge')).toThrow(/^merge\.offDiagonal: .*up to 0\.99/);
     expect(() => smallConfig({ 'merge.rules': 'ties,average' }, 'merge')).toThrow(
       /^merge\.rules: "average" is not one of/,
     );

@@ -31,7 +31,7 @@ export class FakeRuntime implements Runtime {
   readonly states = new Map<string, string>();
   readonly asked: Question[][] = [];
   readonly trained: TrainingJob[] = [];
-  readonly merged: Pick<MergeJob, 'name' | 'adapters' | 'rule'>[] = [];
+  readonly merged: Omit<MergeJob, 'iteration'>[] = [];
   readonly rewarded: ScoreQuestion[][] = [];
   readonly created: [name: string, seed: number][] = [];
   /** What a step reports as loss; NaN to diverge. */
@@ -72,8 +72,8 @@ export class FakeRuntime implements Runtime {
     return hash(this.state(name));
   }
 
-  async merge({ name, adapters, rule }: MergeJob): Promise<MergedAdapter> {
-    this.merged.push(structuredClone({ name, adapters, rule }));
+  async merge({ name, adapters, rule, texts }: MergeJob): Promise<MergedAdapter> {
+    this.merged.push(structuredClone({ name, adapters, rule, ...(texts && { texts }) }));
     const states = adapters.map((adapter) => this.state(adapter));
     this.states.set(name, `trained ${hash(JSON.stringify([states, rule]))}`);
     return { hash: await this.adapterHash(name), lost: rule.kind === 'ties' ? 0.12345 : 0 };

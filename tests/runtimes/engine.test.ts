@@ -4,10 +4,17 @@ import { loadTokenizer, type ChatTokenizer } from '../../src/backends/tokenizer'
 import { FileError } from '../../src/engine/errors';
 import type { FileSource } from '../../src/engine/source';
 import { folderSource } from '../../src/engine/loader-node';
-import { DEFAULT_OPTIMISER, type Engine, type GenerateRequest, type TrainJob } from '../../src/engine/types';
+import {
+  DEFAULT_OPTIMISER,
+  type AdapterWeights,
+  type Engine,
+  type GenerateRequest,
+  type TrainJob,
+} from '../../src/engine/types';
 import { EngineRuntime } from '../../src/runtimes/engine';
 import type { Answer, FinetuneTrack, Question, Runtime } from '../../src/runtimes/types';
 import { smallConfig } from '../recipes/fakeRuntime';
+import { tinyWeights } from '../tasks/tinyChatModel';
 
 const FOLDER = fileURLToPath(new URL('../../static/models/arithmetic-0.4m', import.meta.url));
 let tokenizer: ChatTokenizer;
@@ -207,7 +214,71 @@ describe('EngineRuntime', () => {
     for await (const _ of runtime.train(jobOf(tracks.slice(1)))) expect.unreachable();
     expect(jobs.length).toBe(1);
   });
+
+  it('gives RegMean what layers read in each adapter’s texts, as these are learnt', async () => {
+    const { engine, asked, imported } = mergingEngine();
+    const runtime = new EngineRuntime({ engine, tokenizer, model: { name: 'm', hash: 'h' }, config: smallConfig() });
+    const messages = [{ role: 'user' as const, content: '1+1' }];
+    const texts = [[{ messages, completion: '2#2' }], [{ messages, completion: '2#', cut: true as const }]];
+    const job = { name: 'merged-regmean', iteration: 1, adapters: ['a', 'b'] };
+    const merged = await runtime.merge({ ...job, rule: { kind: 'regmean', offDiagonal: 1 }, texts });
+    const prompt = [1, 5, 14, 5, 17];
+    expect(asked).toEqual([
+      [[{ ids: [...prompt, 6, 19, 6, 2], adapter: 'a' }], ['q_proj']],
+      [[{ ids: [...prompt, 6, 19], adapter: 'b' }], ['q_proj']],
+    ]);
+    // ΔW 1 of weight 9 and ΔW 3 of weight 7.
+    const { config, tensors } = imported.get('merged-regmean')!;
+    expect(config).toMatchObject({ rank: 2, alpha: 2, targets: ['q_proj'] });
+    const [a, b] = ['A', 'B'].map((part) => tensors.get(`${Q}.lora_${part}.weight`)!.data);
+    expect(a![0]! * b![0]! + a![1]! * b![1]!).toBeCloseTo((9 * 1 + 7 * 3) / 16, 6);
+    expect(merged.lost).toBe(0);
+    // Other rules read no texts.
+    await runtime.merge({ ...job, rule: { kind: 'task-arithmetic', scale: 1 }, texts });
+    expect(asked).toHaveLength(2);
+  });
+
+  it('says whether its engine gives Gram matrices', () => {
+    const canOf = (kind: Engine['info']['kind']) => {
+      const { engine } = mergingEngine(kind);
+      return new EngineRuntime({ engine, tokenizer, model: { name: 'm', hash: 'h' }, config: smallConfig() }).can.grams;
+    };
+    expect((['exact', 'reference', 'webgpu', 'torch'] as const).map(canOf)).toEqual([true, true, false, false]);
+  });
 });
+
+const Q = 'base_model.model.model.layers.0.self_attn.q_proj';
+
+/** Holds two adapters of one number each, 1 and 3; a text's Gram matrix is its length. */
+function mergingEngine(kind: Engine['info']['kind'] = 'reference') {
+  const asked: Parameters<Engine['grams']>[] = [];
+  const imported = new Map<string, AdapterWeights>();
+  const one = (value: number) => ({ shape: [1, 1], data: Float32Array.of(value) });
+  const adapterOf = (value: number): AdapterWeights => ({
+    config: { rank: 1, alpha: 1, targets: ['q_proj'] },
+    tensors: new Map([
+      [`${Q}.lora_A.weight`, one(value)],
+      [`${Q}.lora_B.weight`, one(1)],
+    ]),
+  });
+  const engine: Pick<Engine, 'info' | 'adapters' | 'exportAdapter' | 'importAdapter' | 'deleteAdapter' | 'grams'> = {
+    info: {
+      kind,
+      device: 'test',
+      config: { ...tinyWeights().config, maxPositions: 256, eosTokenIds: [2] },
+    },
+    adapters: () => ['a', 'b', ...imported.keys()],
+    exportAdapter: (id) => Promise.resolve(imported.get(id) ?? adapterOf(id === 'a' ? 1 : 3)),
+    importAdapter: (id, weights) => Promise.resolve(void imported.set(id, weights)),
+    deleteAdapter: (id) => Promise.resolve(void imported.delete(id)),
+    grams(requests, projections) {
+      asked.push([requests, projections]);
+      const length = requests.reduce((sum, { ids }) => sum + ids.length, 0);
+      return Promise.resolve([{ attention: { width: 1, data: Float64Array.of(length) } }]);
+    },
+  };
+  return { engine: engine as Engine, asked, imported };
+}
 
 function jobOf(tracks: FinetuneTrack[]): Parameters<Runtime['train']>[0] {
   return { job: 'finetune/1', iteration: 1, objective: { kind: 'sft' }, tracks, optimiser: DEFAULT_OPTIMISER };

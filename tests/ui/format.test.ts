@@ -82,6 +82,10 @@ it('says which engine computes the next run, and why', () => {
   expect(engineName('auto', { ...gpu, software: true })).toBe('WebGPU or the exact engine');
   expect(engineName('exact', gpu)).toBe('the exact engine');
   expect(engineReason('exact', gpu)).toMatch(/^You chose it/);
+  // Settings that only the exact engine can meet.
+  expect(engineReason('auto', gpu, true)).toMatch(/^Here the exact engine: these settings need/);
+  expect(engineReason('webgpu', gpu, true)).toBe('You chose it, but these settings need the exact engine.');
+  expect(engineReason('exact', gpu, true)).toBe(engineReason('exact', gpu));
 });
 
 it('keeps why there is no GPU when an engine was asked for that needs no reason', () => {

@@ -4,6 +4,7 @@ import type { Engine } from '../../src/engine/types';
 import type { RunEvent } from '../../src/events';
 import { RunControl } from '../../src/lab/run/control';
 import { createRun, Runner } from '../../src/lab/run/runner';
+import { engineFor } from '../../src/lab/setup/engineOptions';
 import { runtimeFor } from '../../src/lab/setup/parts';
 import { closeVoices, openVoices, seatedOn } from '../../src/lab/setup/voices';
 import { recipeNamed } from '../../src/recipes';
@@ -47,12 +48,13 @@ export interface PlayedRun {
  */
 export async function playRun(
   settings: Settings,
-  { engine: wanted, keep, out, stored, human }: PlayOptions,
+  { engine: chosen, keep, out, stored, human }: PlayOptions,
   output: Output,
 ): Promise<PlayedRun> {
   const { config, data } = settings;
   if (!human && recipeNamed(config.recipe).asksHuman?.(config))
     throw new UsageError(`${config.recipe} asks a person with these settings; use the command run`);
+  const wanted = { ...chosen, name: engineFor(config, chosen.name) };
   const task = taskFor(config, data);
   const prepared = await prepareModel(settings, task, wanted);
   const { model, tokenizer, options } = prepared;

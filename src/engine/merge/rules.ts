@@ -1,8 +1,9 @@
 /** How adapters become one: the rules by name, for whoever holds adapters and knows no rule. */
 import { AdapterError } from '../errors';
-import type { AdapterWeights } from '../types';
+import type { AdapterWeights, Grams } from '../types';
 import type { Factorised } from './deltas';
 import { matrixNames, mergeLinear, nameOf } from './linear';
+import { RegMean } from './regMean';
 import { mergeEmrPart, mergeTies } from './signs';
 
 /** Ranks are of the adapter that comes out. */
@@ -12,16 +13,28 @@ export type MergeRule =
   /** Trimmed to the share `density`, signs elected, times λ. */
   | { kind: 'ties'; density: number; scale: number; rank: number }
   /** The part of EMR's unified vector that belongs to one of the adapters, by its index. */
-  | { kind: 'emr'; of: number; rank: number };
+  | { kind: 'emr'; of: number; rank: number }
+  /** By what each adapter's matrices read, exact, of the rank Σ R_i. */
+  | { kind: 'regmean'; offDiagonal: number };
 
 /** Entries of all ΔW together for rules that look at each: 8 bytes each make 2 GiB. */
 export const MOST_ENTRIES = 2 ** 28;
 
 /**
  * Adapters of one model as one.
+ * @param gramsOf the adapter with this index: of what all adapted matrices read under it, for `regmean`
  * @throws AdapterError for no adapters, adapters of several models, a rule that does not fit, and more entries than have room
  */
-export function mergeAdapters(adapters: readonly AdapterWeights[], rule: MergeRule): Factorised {
+export async function mergeAdapters(
+  adapters: readonly AdapterWeights[],
+  rule: MergeRule,
+  gramsOf: (index: number) => Promise<Grams> = () => Promise.resolve([]),
+): Promise<Factorised> {
+  if (rule.kind === 'regmean') {
+    const mean = new RegMean(rule.offDiagonal);
+    for (const [index, adapter] of adapters.entries()) mean.add(adapter, await gramsOf(index));
+    return { adapter: mean.merged(), lost: 0 };
+  }
   if (rule.kind === 'task-arithmetic')
     return { adapter: mergeLinear(adapters.map((adapter) => ({ adapter, coefficient: rule.scale }))), lost: 0 };
   const entries = entriesOf(adapters);

@@ -3,11 +3,13 @@ import type { RunConfig } from '../../recipes/config';
 import { settingOf } from '../../recipes/resolve';
 import { needOf, type WorkEstimate } from '../../recipes/work';
 import type { KeepAdapters } from '../../store/keep';
+import { engineFor } from '../setup/engineOptions';
 import type { DeviceSpeed, EngineChoice } from '../types';
 
 /** What a measured speed holds for: another model, format of its weights or of keys and values, or engine has another. */
 export function speedKey(config: RunConfig, engine: EngineChoice): string {
-  return `${config.model} ${String(settingOf(config, 'dtype'))} ${String(settingOf(config, 'cache'))} ${engine}`;
+  const formats = `${String(settingOf(config, 'dtype'))} ${String(settingOf(config, 'cache'))}`;
+  return `${config.model} ${formats} ${engineFor(config, engine)}`;
 }
 
 /** Seconds that the engine's work takes at this speed. Datasets depend on what the agents say, so it is an estimate. */

@@ -2,7 +2,9 @@
 import { cachedTokenBytes } from '../../engine/buffers';
 import { cacheDtype, type TrainingSize } from '../../engine/plan';
 import type { CacheDtype, EngineOptions, ModelConfig } from '../../engine/types';
+import { asksFor } from '../../recipes/abilities';
 import type { RunConfig } from '../../recipes/config';
+import { recipeNamed } from '../../recipes';
 import { speaksChat } from '../../recipes/resolve';
 import { assumptionsOf, needOf } from '../../recipes/work';
 import { longestChat } from '../../tasks/dialect';
@@ -100,6 +102,11 @@ export function resumedOn(engine: string, choice: EngineChoice): EngineChoice {
   if (choice !== 'auto') return choice;
   const kind = engine.split(':')[0];
   return kind === 'webgpu' || kind === 'exact' ? kind : 'auto';
+}
+
+/** The engine of a run: where nothing was chosen, the exact one for a run that needs what it alone gives. */
+export function engineFor<Choice extends string>(config: RunConfig, choice: Choice): Choice | 'exact' {
+  return choice === 'auto' && asksFor(recipeNamed(config.recipe), config, 'grams') ? 'exact' : choice;
 }
 
 /** An error as it is told to the page, which cannot receive classes. */

@@ -13,7 +13,7 @@ import type { LoadProgress } from '../host/engineHost';
 import type { EngineLink } from '../host/engineLink';
 import { checkModel, openParts, runtimeFor, type ModelParts, type ModelSources, type ReadyTask } from './parts';
 import { RemoteEngine } from '../host/remoteEngine';
-import { trainingSize, type Arithmetic } from './engineOptions';
+import { engineFor, trainingSize, type Arithmetic } from './engineOptions';
 import type { SpotEngine } from '../stored/checkRun';
 import type { DeviceSpeed, EngineChoice, EngineSummary, ModelCheck, ModelCheckRequest } from '../types';
 
@@ -53,7 +53,7 @@ export class LabModels {
 
   /** Bytes that a run takes on a device; nothing is loaded. */
   async plan(config: RunConfig, ready: ReadyTask): Promise<MemoryPlan> {
-    const arithmetic = await this.#arithmetic('auto');
+    const arithmetic = await this.#arithmetic(engineFor(config, 'auto'));
     const { model, options, second } = await openParts(this.#sources, this.#base, config, ready, arithmetic);
     const training = config.iterations > 0 ? trainingSize(config) : undefined;
     const plan = (of: ModelConfig, its: EngineOptions) =>
@@ -70,8 +70,9 @@ export class LabModels {
     onBytes: OnBytes,
   ): Promise<{ model: ModelParts; engine: RemoteEngine }> {
     await this.#speeds.abandon();
-    const model = await openParts(this.#sources, this.#base, config, ready, await this.#arithmetic(choice));
-    return { model, engine: await this.#load(config, choice, model, onBytes) };
+    const engine = engineFor(config, choice);
+    const model = await openParts(this.#sources, this.#base, config, ready, await this.#arithmetic(engine));
+    return { model, engine: await this.#load(config, engine, model, onBytes) };
   }
 
   /** A run's model as what answers its calls. @throws as `open` */
@@ -84,10 +85,11 @@ export class LabModels {
 
   /** This device's speed with a run's model. @param ready asked for when it is not known yet */
   measure(config: RunConfig, choice: EngineChoice, ready: () => Promise<ReadyTask>): Promise<DeviceSpeed> {
-    return this.#speeds.measure(config, choice, async () => {
-      const arithmetic = await this.#arithmetic(choice);
+    const engine = engineFor(config, choice);
+    return this.#speeds.measure(config, engine, async () => {
+      const arithmetic = await this.#arithmetic(engine);
       const model = await openParts(this.#sources, this.#base, config, await ready(), arithmetic);
-      return this.#load(config, choice, model);
+      return this.#load(config, engine, model);
     });
   }
 
