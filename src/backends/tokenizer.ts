@@ -32,6 +32,8 @@ export interface ChatTokenizer {
   encode(text: string): Promise<number[]>;
   /** Ids of a text that stands alone: before it what the tokenizer begins texts with (Llama's BOS; most have nothing). */
   encodeDocument(text: string): Promise<number[]>;
+  /** Characters of a text that the tokenizer lacks, as often as they stand there: they become its unknown token, or nothing. */
+  unknownIn(text: string): Promise<string[]>;
   /** Text of the ids, special tokens left out. */
   decode(ids: readonly number[]): string;
   /** A token as the tokenizer's files name it, special ones too: for messages. */
@@ -61,6 +63,7 @@ export async function loadTokenizer(source: FileSource): Promise<ChatTokenizer> 
     encodeContinuation: async (prompt, completion) => chat.encodeContinuation(prompt, completion),
     encode: async (text) => chat.encode(text),
     encodeDocument: async (text) => chat.encodeDocument(text),
+    unknownIn: async (text) => chat.unknownIn(text),
     decode: (ids) => chat.text.decode(ids),
     tokenText: (id) => (chat.text.isSpecial(id) ? (chat.text.vocabulary.get(id) ?? '') : chat.text.decode([id])),
   };

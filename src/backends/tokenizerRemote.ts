@@ -163,6 +163,7 @@ function remote(opened: Opened, ask: (questions: Question[]) => Promise<Answer[]
     encodeContinuation: (prompt, completion) => call({ ask: 'encodeContinuation', given: [prompt, completion] }),
     encode: (text) => call({ ask: 'encode', given: [text] }),
     encodeDocument: (text) => call({ ask: 'encodeDocument', given: [text] }),
+    unknownIn: (text) => call({ ask: 'unknownIn', given: [text] }),
     decode: textOf,
     tokenText: (id) => (special.has(id) ? (tokens.get(id) ?? '') : textOf([id])),
   };

@@ -8,7 +8,8 @@ export type Question =
   | { ask: 'encodeTurn'; given: Parameters<LocalChat['encodeTurn']> }
   | { ask: 'encodeContinuation'; given: Parameters<LocalChat['encodeContinuation']> }
   | { ask: 'encode'; given: [text: string] }
-  | { ask: 'encodeDocument'; given: [text: string] };
+  | { ask: 'encodeDocument'; given: [text: string] }
+  | { ask: 'unknownIn'; given: [text: string] };
 
 /** An answer, or what was wrong with the question: file and problem of a FileError. */
 export type Answer = { value: unknown } | { file: string; message: string };

@@ -55,6 +55,7 @@ describe('a tokenizer in a thread', () => {
     expect(ids).toEqual(await near.encodeChat(TALK, true));
     expect(await far.encodeTurn(TALK, 'Ho')).toEqual(await near.encodeTurn(TALK, 'Ho'));
     expect(await far.encodeContinuation('a', 'b')).toEqual(await near.encodeContinuation('a', 'b'));
+    expect(await far.unknownIn('a é')).toEqual(await near.unknownIn('a é'));
     const texts = Array.from({ length: 1000 }, (_, i) => `text ${i}`);
     expect(await Promise.all(texts.map((text) => far.encode(text)))).toEqual(
       await Promise.all(texts.map((text) => near.encode(text))),

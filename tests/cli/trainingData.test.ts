@@ -1,6 +1,7 @@
 /** Lines of training data: text, conversations as the page writes them, ids. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadTokenizer, type ChatTokenizer } from '../../src/backends/tokenizer';
+import { folderSource } from '../../src/engine/loader-node';
 import { gsm8k } from '../../src/tasks/gsm8k';
 import { toJsonl } from '../../src/ui/readings/datasets';
 import { readTrainingData } from '../../tools/cli/trainingData';
@@ -135,6 +136,20 @@ describe('readTrainingData', () => {
     // The end token, too.
     await expect(read(line('b'), true, tokenizer, { ...CONFIG, vocabSize: 257, eosTokenIds: [] })).rejects.toThrow(
       /tiny: its tokenizer ends turns with token 257, and its embedding has 257 tokens/,
+    );
+  });
+
+  it('refuses characters that the tokenizer lacks: how many, which, and the first line with one', async () => {
+    const digits = await loadTokenizer(folderSource('static/models/arithmetic-0.4m'));
+    const config = { vocabSize: 24, maxPositions: 512, eosTokenIds: [2] };
+    const lines = ['{"prompt":"1+2=","completion":"3"}', '', '{"prompt":"2 + 3","completion":"é"}'];
+    const more = [...lines, '{"prompt":"5!","completion":"twelve"}', '{"prompt_ids":[3],"completion_ids":[3]}'];
+    expect(await read(lines[0]!, false, digits, config)).toHaveLength(1);
+    await expect(read(lines.join('\n'), false, digits, config)).rejects.toThrow(
+      'data.jsonl: line 3: has characters that the tokenizer of tiny lacks. 1 example has 3 of them: " " "é". The model would learn',
+    );
+    await expect(read(more.join('\n'), false, digits, config)).rejects.toThrow(
+      'line 3: has characters that the tokenizer of tiny lacks. 2 examples have 10 of them: " " "é" "!" "t" "w" "e" "l" "v"',
     );
   });
 

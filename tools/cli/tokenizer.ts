@@ -21,6 +21,29 @@ export function openTokenizer(dir: string): Promise<ChatTokenizer> {
   return tokenizerIn(folderSource(dir));
 }
 
+/** Characters shown of those that a tokenizer lacks. */
+const SHOWN = 12;
+
+/** Characters that a tokenizer lacks, for people: each once, the first of them by name. */
+export function namedCharacters(characters: readonly string[]): string {
+  const different = [...new Set(characters)];
+  const more = different.length - SHOWN;
+  const shown = different.slice(0, SHOWN).map((character) => JSON.stringify(character));
+  return `${shown.join(' ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+/** What is said of a text with characters that the tokenizer lacks; null where it has them all. @param what the text, for people */
+export async function lackingNote(
+  what: string,
+  content: string,
+  tokenizer: Pick<ChatTokenizer, 'unknownIn'>,
+): Promise<string | null> {
+  const unknown = await tokenizer.unknownIn(content);
+  if (unknown.length === 0) return null;
+  const count = unknown.length === 1 ? '1 character' : `${unknown.length} characters`;
+  return `${what} has ${count} that the tokenizer lacks (${namedCharacters(unknown)}); the model reads its unknown token in their place, or nothing.`;
+}
+
 /**
  * Refuses ids that the model's embedding lacks, by name where there is a tokenizer.
  * @throws UsageError

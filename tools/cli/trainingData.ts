@@ -7,6 +7,7 @@ import { ProblemFileError } from '../../src/tasks/errors';
 import { readRecords } from '../../src/tasks/records';
 import { clipped } from '../../src/tasks/textLines';
 import type { ChatMessage } from '../../src/tasks/types';
+import { namedCharacters } from './tokenizer';
 
 /** What the examples of a file are read for. */
 export interface TrainingModel {
@@ -31,15 +32,22 @@ const SAID = ['id', 'problem', 'kind', 'vote', 'iteration', 'agent', 'source'];
  * (chat template, when there is one); a prompt of messages is a conversation up to the assistant's turn that is learnt, as the
  * page's Data sets view writes it. The end token follows the completion, except where `cut` is true. Blank lines are skipped.
  * @throws ProblemFileError naming file and line of what is no example, is longer than the model reads, or has a token that the model
- *   lacks
+ *   or a character that its tokenizer lacks
  */
 export async function readTrainingData(file: string, bytes: Uint8Array, model: TrainingModel): Promise<TrainExample[]> {
   const examples: TrainExample[] = [];
+  const lacking: Lacking = { lines: [], characters: [] };
   for (const { line, fields } of readRecords(file, bytes, { column: 'prompt', line: `an object with ${LINE}` })) {
     const refuse: Refuse = (problem) => {
       throw new ProblemFileError(file, line, problem);
     };
-    const { prompt, completion, end } = await readFields(fields, model, refuse);
+    const { prompt, completion, end, unknown } = await readFields(fields, model, refuse);
+    if (unknown.length > 0) {
+      // What else is wrong with the line may come of it.
+      lacking.lines.push(line);
+      lacking.characters.push(...unknown);
+      continue;
+    }
     if (prompt.length === 0) refuse('the prompt is empty');
     if (completion.length === 0) refuse('the completion is empty');
     const length = prompt.length + completion.length + (end === null ? 0 : 1);
@@ -52,9 +60,29 @@ export async function readTrainingData(file: string, bytes: Uint8Array, model: T
     }
     examples.push(trainExample({ prompt, completion }, end));
   }
+  refuseLacking(file, model.name, lacking);
   if (examples.length === 0)
     throw new ProblemFileError(file, null, `holds no examples; a line is an object with ${LINE}`);
   return examples;
+}
+
+/** Lines with characters that the tokenizer lacks, and those characters, as often as they stand there. */
+interface Lacking {
+  lines: number[];
+  characters: string[];
+}
+
+/** All of them are counted first: whoever mends a file mends it once. */
+function refuseLacking(file: string, model: string, { lines, characters }: Lacking): void {
+  const [first] = lines;
+  if (first === undefined) return;
+  const all = `${lines.length} ${lines.length === 1 ? 'example has' : 'examples have'} ${characters.length} of them`;
+  throw new ProblemFileError(
+    file,
+    first,
+    `has characters that the tokenizer of ${model} lacks. ${all}: ${namedCharacters(characters)}. ` +
+      'The model would learn its unknown token in their place, or nothing; write them otherwise, or leave these examples out',
+  );
 }
 
 type Refuse = (problem: string) => never;
@@ -63,7 +91,7 @@ async function readFields(
   fields: Readonly<Record<string, unknown>>,
   model: TrainingModel,
   refuse: Refuse,
-): Promise<Turn & { end: number | null }> {
+): Promise<Turn & { end: number | null; unknown: string[] }> {
   const { completion, cut = false } = fields;
   const unknown = Object.keys(fields).find((key) => !READ.includes(key) && !SAID.includes(key));
   if (unknown !== undefined)
@@ -77,6 +105,7 @@ async function readFields(
       prompt: checkIds(fields['prompt_ids'], 'prompt_ids', vocabSize, refuse),
       completion: checkIds(fields['completion_ids'], 'completion_ids', vocabSize, refuse),
       end: null,
+      unknown: [],
     };
   }
   if ((typeof fields['prompt'] !== 'string' && !Array.isArray(fields['prompt'])) || typeof completion !== 'string')
@@ -84,7 +113,11 @@ async function readFields(
   if (completion === '') refuse('the completion is empty');
   const prompt = typeof fields['prompt'] === 'string' ? fields['prompt'] : checkMessages(fields['prompt'], refuse);
   const tokenizer = await model.tokenizer();
-  const turn = await encode(prompt, completion, tokenizer, model.raw, refuse);
+  const contents = typeof prompt === 'string' ? [prompt] : prompt.map(({ content }) => content);
+  const [turn, ...lacking] = await Promise.all([
+    encode(prompt, completion, tokenizer, model.raw, refuse),
+    ...[...contents, completion].map((text) => tokenizer.unknownIn(text)),
+  ]);
   const { end } = endTokens(tokenizer, model.config, model.name);
   for (const ids of [turn.prompt, turn.completion]) {
     const unknown = ids.find((id) => id >= vocabSize);
@@ -94,7 +127,7 @@ async function readFields(
         `(0 to ${vocabSize - 1}); leave the token out, or take the tokenizer files that belong to these weights`,
     );
   }
-  return { ...turn, end: cut ? null : end };
+  return { ...turn, end: cut ? null : end, unknown: lacking.flat() };
 }
 
 async function encode(

@@ -21,6 +21,8 @@ const FIELDS = ['type', 'dropout', 'unk_token', 'continuing_subword_prefix', 'en
 export interface Bpe {
   vocab: ReadonlyMap<string, number>;
   encode(word: string): number[];
+  /** Characters of a word that have no token and no bytes: they become the unknown token, or nothing. */
+  unknownIn(word: string): string[];
   /** No text becomes one of these, unknown characters neither. */
   keep(marks: ReadonlySet<number>): void;
 }
@@ -77,6 +79,7 @@ export function bpe(value: unknown, kept: ReadonlySet<number>, place: Place): Bp
   return {
     vocab,
     keep: (marks) => void (model.marks = marks),
+    unknownIn: (word) => (isWhole(model, word) ? [] : [...word].filter((character) => isUnknown(model, character))),
     encode(word) {
       const before = remembered.get(word);
       if (before) return before;
@@ -125,12 +128,20 @@ function readMerges(
 }
 
 function encodeWord(model: Model, word: string): number[] {
-  const { vocab, ignoreMerges, kept } = model;
-  if (ignoreMerges) {
-    const id = vocab.get(word);
-    if (id !== undefined && !kept.has(id)) return [id];
-  }
+  if (isWhole(model, word)) return [model.vocab.get(word) as number];
   return mergeAll(characters(model, word), model.merges);
+}
+
+/** Is a word taken as the token that it is, without merges? */
+function isWhole({ vocab, ignoreMerges, kept }: Model, word: string): boolean {
+  const id = ignoreMerges ? vocab.get(word) : undefined;
+  return id !== undefined && !kept.has(id);
+}
+
+function isUnknown({ vocab, fallback, kept }: Model, character: string): boolean {
+  const id = vocab.get(character);
+  if (id !== undefined && !kept.has(id)) return false;
+  return !fallback || bytesOf(character, vocab) === null;
 }
 
 /** A word's characters as ids; where one is unknown its bytes, else the unknown token, else nothing. */

@@ -76,6 +76,10 @@ export class LocalChat {
     return this.text.encode([{ text, content: true }]);
   }
 
+  unknownIn(text: string): string[] {
+    return this.text.unknownIn([{ text, content: true }]);
+  }
+
   encodeDocument(text: string): number[] {
     return [...this.#start, ...this.encode(text)];
   }

@@ -100,6 +100,13 @@ export class TextTokenizer {
     return ids;
   }
 
+  /** Characters that the tokenizer lacks, as it reads them, as often as they stand there. */
+  unknownIn(pieces: readonly Piece[]): string[] {
+    return this.#split(pieces).flatMap((part, i) =>
+      part instanceof Spans ? this.#words(part.text, i === 0, false).flatMap((word) => this.#bpe.unknownIn(word)) : [],
+    );
+  }
+
   #split(pieces: readonly Piece[]): (Spans | Found)[] {
     let parts: (Spans | Found)[] = [Spans.of(pieces)];
     for (const finder of this.#finders)
@@ -108,10 +115,12 @@ export class TextTokenizer {
   }
 
   #section(text: string, first: boolean, continues: boolean, ids: number[]): void {
+    for (const word of this.#words(text, first, continues)) for (const id of this.#bpe.encode(word)) ids.push(id);
+  }
+
+  #words(text: string, first: boolean, continues: boolean): readonly string[] {
     const normalised = this.#normalise(text.replace(/\p{Surrogate}/gu, '\uFFFD'), !continues);
-    if (normalised === '') return;
-    for (const word of this.#preTokenise(normalised, { first, continues }))
-      for (const id of this.#bpe.encode(word)) ids.push(id);
+    return normalised === '' ? [] : this.#preTokenise(normalised, { first, continues });
   }
 
   #findersFor(kept: ReadonlySet<number>): Finder[] {

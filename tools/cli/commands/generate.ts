@@ -25,7 +25,7 @@ import { saturationIn } from '../quantiserErrors';
 import { openEngine, openModel, readAdapter } from '../session';
 import { endTokens, responseText } from '../../../src/runtimes/endTokens';
 import type { ChatTokenizer } from '../../../src/backends/tokenizer';
-import { checkTokens, openTokenizer } from '../tokenizer';
+import { checkTokens, lackingNote, openTokenizer } from '../tokenizer';
 
 export const help = `polylogue generate --model DIR (--prompt TEXT | --ids 1,2,3) [options]
 
@@ -43,8 +43,8 @@ ${ignoreHelp(20)}
 ${dtypeHelp(20)}
 ${cacheHelp(20)}
 ${engineHelp(20)}
-  --json               one JSON object: ids, text, logprobs, margins, finish; saturated and cacheSaturated where
-                       numbers were too large for their format`;
+  --json               one JSON object: ids, text, logprobs, margins, finish; note where the tokenizer lacks characters of the
+                       prompt; saturated and cacheSaturated where numbers were too large for their format`;
 
 export async function main(args: string[]): Promise<void> {
   const values = readOptions(args, {
@@ -83,6 +83,8 @@ export async function main(args: string[]): Promise<void> {
   });
   const ids = typeof asked === 'string' ? await promptIds(asked, tokenizer as ChatTokenizer, raw) : asked;
   checkTokens(ids, model, tokenizer);
+  const lacking = typeof asked === 'string' && tokenizer ? await lackingNote('The prompt', asked, tokenizer) : null;
+  if (lacking !== null) output.note(lacking);
   const ends = endTokens(tokenizer, model.config, model.dir);
   const room = model.config.maxPositions - ids.length;
   if (room < (wanted ?? 1))
@@ -115,6 +117,7 @@ export async function main(args: string[]): Promise<void> {
     ...result,
     text: completion,
     engine: engine.info.kind,
+    ...(lacking !== null && { note: lacking }),
     ...ignoredIn(model.config),
     ...(await saturationIn(engine)),
   });

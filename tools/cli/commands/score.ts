@@ -21,7 +21,7 @@ import { perplexityOf, type Perplexity, windowsOf } from '../../../src/engine/pe
 import { describeErrors, summarise, type ErrorSummary, saturationIn } from '../quantiserErrors';
 import { openEngine, openModel, readAdapter, readBytes, type OpenedModel } from '../session';
 import { plainText } from '../../../src/tasks/textLines';
-import { checkTokens, openTokenizer } from '../tokenizer';
+import { checkTokens, lackingNote, openTokenizer } from '../tokenizer';
 
 export const help = `polylogue score --model DIR (--ids 1,2,3 | --text FILE) [options]
 
@@ -39,7 +39,7 @@ ${engineHelp(16)}
   --json           one JSON object: with --ids ids, logprobs (natural logarithm, one fewer than ids), sum, perplexity;
                    with --text tokens (of the text), scored, windows, and for each format nll, perplexity and the quantiser's relative error
                    (mean, worst, and saturated: how many numbers were too large for f16; null where nothing is packed), cacheSaturated:
-                   how many numbers among keys and values were
+                   how many numbers among keys and values were; note where the tokenizer lacks characters of the text
 
   Perplexity of a text: its tokens are cut into windows of N tokens that overlap by one, so that every token but the first is
   predicted exactly once, from what stands before it in its window. Where the tokenizer begins texts with a BOS, as
@@ -111,6 +111,8 @@ async function scoreText(values: Values, dtype: WeightDtype, choice: EngineChoic
     );
 
   checkTokens(ids, model, tokenizer);
+  const lacking = await lackingNote(file, content, tokenizer);
+  if (lacking !== null) output.note(lacking);
 
   const results: (Perplexity & { dtype: WeightDtype; quantiser: ErrorSummary | null; cacheSaturated: number })[] = [];
   let kind = '';
@@ -132,6 +134,7 @@ async function scoreText(values: Values, dtype: WeightDtype, choice: EngineChoic
     window,
     windows,
     engine: kind,
+    ...(lacking !== null && { note: lacking }),
     ...ignoredIn(model.config),
     results,
   });

@@ -36,7 +36,7 @@ export const help = `polylogue train --model DIR --data FILE --out DIR [options]
                      {"prompt_ids","completion_ids"}, a JSON list of such objects, or a CSV with the columns
                      prompt and completion; the end token follows a completion, unless "cut": true says
                      that it was cut before its end; ids are taken as they are; an example that is longer
-                     than the model reads, or has a token that it lacks, is refused with its line
+                     than the model reads, or has a token that it or a character that its tokenizer lacks, is refused with its line
   --out DIR          where the PEFT adapter is written
   --adapter DIR      start from this PEFT adapter instead of a new one
   --rank R           default 8 (new adapters)
