@@ -1,6 +1,7 @@
 /** Stored models in a folder on disk, for the command line and the tests. Kept apart: browsers never see node:fs. */
 import { mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { diskProblem } from '../engine/loader-node';
 import { ModelStorageFullError, ModelStorageUnavailableError } from './errors';
 import { exclusively, folderName, missing, modelOfFolder, type ChunkStore } from './store';
 
@@ -11,12 +12,12 @@ export class FolderChunkStore implements ChunkStore {
   constructor(private readonly root: string) {}
 
   async models(): Promise<string[]> {
-    const names = await readdir(this.root).catch(emptyWhenMissing);
+    const names = await readdir(this.root).catch(emptyWhenMissing(this.root));
     return names.map(modelOfFolder).filter((model) => model !== null);
   }
 
   async list(model: string): Promise<{ name: string; size: number }[]> {
-    const names = await readdir(this.folder(model)).catch(emptyWhenMissing);
+    const names = await readdir(this.folder(model)).catch(emptyWhenMissing(this.folder(model)));
     const kept = names.filter((name) => !name.endsWith('.tmp'));
     return Promise.all(kept.map(async (name) => ({ name, size: (await stat(join(this.folder(model), name))).size })));
   }
@@ -32,7 +33,10 @@ export class FolderChunkStore implements ChunkStore {
       await rm(`${path}.tmp`, { force: true }).catch(() => {});
       const { code } = cause as NodeJS.ErrnoException;
       if (code === 'ENOSPC' || code === 'EDQUOT') throw new ModelStorageFullError(null, null, { cause });
-      throw new ModelStorageUnavailableError(`${path} cannot be written (${code ?? String(cause)}).`, { cause });
+      throw new ModelStorageUnavailableError(
+        `${path} cannot be written (${diskProblem(cause)}). Models are kept in ${this.root}; make room for them, or name another folder.`,
+        { cause },
+      );
     }
   }
 
@@ -79,9 +83,12 @@ export class FolderChunkStore implements ChunkStore {
   }
 }
 
-function emptyWhenMissing(error: NodeJS.ErrnoException): string[] {
-  if (error.code === 'ENOENT') return [];
-  throw new ModelStorageUnavailableError(`The model folder cannot be read (${error.code ?? String(error)}).`, {
-    cause: error,
-  });
-}
+const emptyWhenMissing =
+  (folder: string) =>
+  (error: NodeJS.ErrnoException): string[] => {
+    if (error.code === 'ENOENT') return [];
+    throw new ModelStorageUnavailableError(
+      `${folder}, where models are kept, cannot be read (${diskProblem(error)}). Name another folder.`,
+      { cause: error },
+    );
+  };

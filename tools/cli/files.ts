@@ -3,16 +3,10 @@ import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { FileError } from '../../src/engine/errors';
+import { diskProblem } from '../../src/engine/loader-node';
 
 /** What went wrong with a file, in words. */
-export function problem(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code === 'ENOENT') return 'no such file';
-  if (code === 'EISDIR') return 'is a folder, not a file';
-  if (code === 'ENOTDIR' || code === 'EEXIST') return 'is a file, not a folder';
-  if (code === 'EACCES' || code === 'EPERM') return 'permission denied';
-  return error instanceof Error ? error.message : String(error);
-}
+export { diskProblem as problem } from '../../src/engine/loader-node';
 
 /** Paths below a folder: parts of letters, digits, hyphens, underscores and dots, none of them hidden or upwards. */
 const SAFE_PATH = /^\w[\w.-]*(\/\w[\w.-]*)*$/;
@@ -31,7 +25,7 @@ export async function writeFolder(dir: string, files: Readonly<Record<string, st
       await mkdir(dirname(place), { recursive: true });
       await writeFile(place, content);
     } catch (error) {
-      throw new FileError(place, `cannot be written (${problem(error)})`);
+      throw new FileError(place, `cannot be written (${diskProblem(error)})`);
     }
   }
 }
@@ -41,7 +35,7 @@ export async function writeText(file: string, text: string): Promise<void> {
   try {
     await writeFile(file, text);
   } catch (error) {
-    throw new FileError(file, `cannot be written (${problem(error)})`);
+    throw new FileError(file, `cannot be written (${diskProblem(error)})`);
   }
 }
 
@@ -52,7 +46,7 @@ export function requireEmpty(dir: string): void {
   try {
     found = readdirSync(dir);
   } catch (error) {
-    throw new FileError(dir, `cannot be used as a folder (${problem(error)})`);
+    throw new FileError(dir, `cannot be used as a folder (${diskProblem(error)})`);
   }
   if (found.length > 0) throw new FileError(dir, 'is not empty; give a new folder');
 }

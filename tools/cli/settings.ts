@@ -48,7 +48,7 @@ export async function givenSettings(values: Values): Promise<Settings> {
   const ignore = ignoredKeys(values);
   const overrides = {
     ...settings,
-    ...seatsIn(values),
+    ...seatsIn(values, settings),
     ...(seed === undefined ? {} : { seed }),
     ...(values['dtype'] === undefined ? {} : { dtype: dtypeOption(values) as string }),
     ...(values['cache'] === undefined ? {} : { cache: cacheOption(values) as string }),
@@ -66,8 +66,10 @@ export async function givenSettings(values: Values): Promise<Settings> {
 }
 
 /** --seat 2=transformers:MODEL, as often as there are seats on another runtime. */
-function seatsIn(values: Values): { seats?: string } {
+function seatsIn(values: Values, settings: Record<string, string>): { seats?: string } {
   const seats = (values['seat'] as string[] | undefined) ?? [];
+  if (seats.length > 0 && settings['seats'] !== undefined)
+    throw new UsageError('--seat and --set seats=… say the same; give one of them');
   return seats.length === 0 ? {} : { seats: seats.join(',') };
 }
 

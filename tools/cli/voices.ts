@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { openOnnxVoice, type OnnxParts } from '../../src/lab/setup/onnxVoice';
 import type { VoiceOpeners } from '../../src/lab/setup/voices';
 import { threadBody, type Body } from '../../src/supervision';
-import { modelsFolder, modelStore, openSeatModel } from './modelStore';
+import { MODELS_VARIABLE, modelsFolder, modelStore, openSeatModel } from './modelStore';
 import type { Output } from './output';
 import { modelFolder } from './settings';
 import { tokenizerIn } from './tokenizer';
@@ -16,7 +16,9 @@ export function nodeVoices(output: Pick<Output, 'note' | 'progress'>): VoiceOpen
   return {
     keyOf(origin, gets) {
       if (gets === 'nothing') {
-        output.note(`The model of some agents comes from ${origin}; it is kept in ${modelsFolder()}.`);
+        output.note(
+          `The model of some agents comes from ${origin}; it is kept in ${modelsFolder()} (${MODELS_VARIABLE} names another folder).`,
+        );
         return null;
       }
       const key = process.env[KEY_VARIABLE] ?? null;

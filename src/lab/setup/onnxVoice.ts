@@ -1,4 +1,5 @@
 /** Opens a seat's model in transformers.js: its worker, its tokenizer, the addresses of its files. */
+import { FileError } from '../../engine/errors';
 import type { FileSource } from '../../engine/source';
 import { modelTitle, storedAddress } from '../../models/address';
 import { storeOnnx } from '../../models/seatFiles';
@@ -6,6 +7,7 @@ import type { ChunkStore } from '../../models/store';
 import { isWebAddress } from '../../recipes/seats';
 import { VoiceModelError } from '../../runtimes/errors';
 import type { RuntimeFiles } from '../../runtimes/transformers/library';
+import { onnxError } from '../../runtimes/transformers/problems';
 import { openOnnx } from '../../runtimes/transformers/voice';
 import type { OnnxApi, OnnxSetup } from '../../runtimes/transformers/work';
 import type { Voice } from '../../runtimes/types';
@@ -27,12 +29,14 @@ export interface OnnxParts {
 /** A step of a large model on one thread computes without a pause. */
 const LIMITS = { silent: 180_000, stalled: 300_000 };
 
-/** @throws VoiceError and its kinds, FileError where the tokenizer's files are missing */
+/** @throws VoiceError and its kinds; what opening a stored model throws */
 export async function openOnnxVoice(parts: OnnxParts, request: VoiceRequest): Promise<Voice> {
   const { spec, config, signal, onText, onProgress } = request;
   const { device, dtype } = optionsOf(spec.option);
   const model = parts.address(await foundAddress(parts, request));
-  const tokenizer = await parts.loadTokenizer(await parts.openModel(model));
+  const tokenizer = await parts.loadTokenizer(await parts.openModel(model)).catch((error: unknown) => {
+    throw error instanceof FileError ? onnxError(spec.name, { device, dtype }, error) : error;
+  });
   const worker = new Supervised<OnnxApi>({
     name: 'worker of transformers.js',
     start: () => parts.start(),

@@ -114,7 +114,9 @@ async function storedSettings(values: Values, stored: StoredLog): Promise<Settin
   const { model, ...others } = readSettings((values['set'] as string[]) ?? []);
   const wrong = OF_A_NEW_RUN.find((option) => values[option] !== undefined) ?? Object.keys(others)[0];
   if (wrong !== undefined) throw new UsageError(`--resume goes on with the settings of the run; leave out ${wrong}`);
-  const data = await readProblems(text(values, 'data'), config.data ? config.task : undefined);
+  if (values['data'] !== undefined && !config.data)
+    throw new UsageError('--data: the run that goes on reads no file of problems; leave it out');
+  const data = await readProblems(text(values, 'data'), config.task);
   return { config, folder: modelFolder(model ?? config.model), data };
 }
 
