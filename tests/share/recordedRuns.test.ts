@@ -21,6 +21,7 @@ import { configOf } from '../../src/ui/course/experiments';
 import { questionOf, QUESTIONS } from '../../src/ui/course/questions';
 import { headlines } from '../../src/ui/readings/headline';
 import { indexLog } from '../../src/ui/readings/logIndex';
+import { measureRows } from '../../src/ui/readings/measures';
 import { recordedLike } from '../../src/ui/recorded/first';
 import { FakeRuntime, logOf } from '../recipes/fakeRuntime';
 
@@ -53,11 +54,27 @@ describe('the recorded runs of the site', () => {
     expect(new Set(names).size).toBe(names.length);
   });
 
+  it('have a row of its own for each measure of each learner', () => {
+    for (const run of runs) {
+      const rows = measureRows(indexLog(readEvents(recordedLines(run, fileOf(run)))));
+      expect(new Set(rows.map(({ name, label }) => `${name} ${label}`)).size, run.name).toBe(rows.length);
+      expect(new Set(rows.map(({ key }) => key)).size, run.name).toBe(rows.length);
+    }
+    const loop = runs.find(({ name }) => name === 'preference-loop-arithmetic-tiny')!;
+    const rows = measureRows(indexLog(readEvents(recordedLines(loop, fileOf(loop)))));
+    expect(rows.filter(({ label }) => label === 'mean tokens').map(({ name }) => name)).toEqual([
+      'held-out answers, the untouched model',
+      'held-out answers, the policy',
+    ]);
+  });
+
   it('blame finetuning only for what answers as before', () => {
     const malt = runs.find(({ variant }) => variant === 'course-malt')!;
     const [gain, against] = headlines(indexLog(readEvents(recordedLines(malt, fileOf(malt)))));
     expect(gain).toMatch(/^After iteration 1 “MALT, vote of 3” is right on 52 of 60 .*, without finetuning on 38:/);
-    expect(against).toMatch(/^The majority of 9 at equal calls: 58 of 60 right, .* It is worse\. Chance alone/);
+    expect(against).toMatch(
+      /^Against the majority of 9 at equal calls, right on 58 of 60: .* It is worse\. Chance alone/,
+    );
   });
 
   it.each(runs.map((run) => [run.name, run] as const))('%s is a whole valid log with its digests', (_, run) => {

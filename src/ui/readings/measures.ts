@@ -9,7 +9,9 @@ import { SHARE_BARS } from './share';
 import type { DataTable } from '../../share/exports/table';
 
 export interface MeasureRow {
-  /** What it is of: "round 2". */
+  /** Differs from that of every other row. */
+  key: string;
+  /** What it is of: "round 2"; with the learner's name where several have the same measure. */
   name: string;
   label: string;
   /** By iteration. */
@@ -18,17 +20,25 @@ export interface MeasureRow {
 
 /** In the order of the log; none where nothing was measured. */
 export function measureRows(index: LogIndex): MeasureRow[] {
-  const rows = new Map<string, MeasureRow>();
+  const rows = new Map<string, MeasureRow & { learner: string }>();
   for (const event of index.summary) {
     if (event.type !== 'measured') continue;
     for (const measure of event.values) {
-      const key = JSON.stringify([event.learner, event.name, measure.label]);
-      const row = rows.get(key) ?? { name: event.name, label: measure.label, values: new Map<number, Measure>() };
+      const { learner, name } = event;
+      const key = JSON.stringify([learner, name, measure.label]);
+      const row = rows.get(key) ?? { key, learner, name, label: measure.label, values: new Map<number, Measure>() };
       rows.set(key, row);
       row.values.set(event.iteration, measure);
     }
   }
-  return [...rows.values()];
+  const all = [...rows.values()];
+  const isShared = (row: (typeof all)[number]) =>
+    all.some(({ learner, name, label }) => learner !== row.learner && name === row.name && label === row.label);
+  const nameOf = (learner: string) => index.cast.learners.find(({ key }) => key === learner)?.name ?? learner;
+  return all.map(({ learner, ...row }) => ({
+    ...row,
+    name: isShared({ learner, ...row }) ? `${row.name}, ${nameOf(learner)}` : row.name,
+  }));
 }
 
 /** Iterations in which something was measured, in order. */
@@ -50,8 +60,8 @@ export function measureTable(index: LogIndex): DataTable {
 export function shareChart(index: LogIndex): ChartData | null {
   const series = measureRows(index)
     .filter(({ values }) => [...values.values()].some(({ of }) => of !== undefined))
-    .map(({ name, label, values }, n): ChartSeries => ({
-      id: `${name} ${label}`,
+    .map(({ key, name, label, values }, n): ChartSeries => ({
+      id: key,
       label: `${name}: ${label}`,
       ...styleAt(n),
       points: [...values].filter(([, { of }]) => of !== undefined && of > 0).map(([x, measure]) => pointOf(x, measure)),
