@@ -25,6 +25,13 @@ it('has the tables of the committed comparisons', () => {
     'differences apart-3-votes',
     'critics all',
     'critics-differences all',
+    'outcomes alike-base-2',
+    'differences alike-base-2',
+    'outcomes apart-base-2',
+    'differences apart-base-2',
+    'weak-to-strong all',
+    'teachers all',
+    'larger-differences all',
     'collapse all',
   ]);
   expect(plain(page)).toBe(plain(written(page)));
