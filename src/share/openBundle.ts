@@ -50,12 +50,17 @@ export function openBundle(file: string, bytes: Uint8Array): Bundle {
   const files = isZip(bytes) ? unzipped(file, bytes) : { [LOG_FILE]: bytes };
   const log = Object.hasOwn(files, LOG_FILE) ? files[LOG_FILE] : undefined;
   if (!log) throw new FileError(file, `holds no ${LOG_FILE}; give the zip that run --out wrote, or its ${LOG_FILE}`);
-  const lines = textLines(file, log).filter((line) => line !== '');
+  const numbered = textLines(file, log).map((line, at) => ({ line, number: at + 1 }));
+  const filled = numbered.filter(({ line }) => line !== '');
+  const lines = filled.map(({ line }) => line);
   const reader = new LogReader();
   const { events, damage } = readableEvents(lines, reader);
-  if (damage !== null) throw new FileError(file, `${damage}; lines are counted from 0`);
+  // Events are counted from 0, as the log's own messages do; lines as editors do.
+  const place = `line ${filled[events.length]?.number ?? 1}${isZip(bytes) ? ` of ${LOG_FILE}` : ''}`;
+  const advice = events.length === 0 ? `; give the zip that run --out wrote, or its ${LOG_FILE}` : '';
+  if (damage !== null) throw new FileError(file, `${place}: ${damage}${advice}`);
   const [started] = events;
-  if (started?.type !== 'run-started') throw new FileError(file, 'holds no run');
+  if (started?.type !== 'run-started') throw new FileError(file, `holds no run${advice}`);
   const format = reader.format ?? 0;
   // Events of the present format are read as they were written.
   const written = format === LOG_FORMAT ? events : lines.map((line) => JSON.parse(line) as object);

@@ -1,14 +1,19 @@
 /** What commands refuse before they compute, in the words that a person reads. In this process: what a program adds is in cli.test.ts. */
+import { readFileSync } from 'node:fs';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { strToU8, zipSync } from 'fflate';
 import { expect, it } from 'vitest';
 import { openOnnxVoice } from '../../src/lab/setup/onnxVoice';
 import { FolderChunkStore } from '../../src/models/store-node';
 import { resolveConfig } from '../../src/recipes/resolve';
 import { readRuntime } from '../../src/recipes/seats';
+import { openBundle } from '../../src/share/openBundle';
 import { UsageError } from '../../tools/cli/args';
 import { main as bench } from '../../tools/cli/commands/bench';
 import { main as run } from '../../tools/cli/commands/run';
+import { main as train } from '../../tools/cli/commands/train';
 import { ONNX_PARTS } from '../../tools/cli/voices';
 
 it('bench: names what does not go with a comparison of runtimes, and a file that cannot be written', async () => {
@@ -19,6 +24,14 @@ it('bench: names what does not go with a comparison of runtimes, and a file that
   await expect(bench(['--with', 'endpoint:http://127.0.0.1:1/v1#x'])).rejects.toThrow('--with goes with --runtimes');
   await expect(bench(['--runtimes', '--with', 'vllm:x'])).rejects.toThrow('"vllm" is no runtime');
   await expect(bench(['--file', join(tmpdir(), 'nowhere', 'x.json')])).rejects.toThrow('there is no folder');
+  await expect(bench(['--file', 'README.md/x.json'])).rejects.toThrow('there is no folder');
+  await expect(bench(['--model', 'README.md/x'])).rejects.toThrow('README.md/x: there is no such folder');
+});
+
+it('train: rank and alpha are those of the adapter that it starts from', async () => {
+  const from = ['--model', 'm', '--data', 'd', '--out', 'o', '--adapter', 'a'];
+  await expect(train([...from, '--rank', '4'])).rejects.toThrow('--rank goes with a new adapter');
+  await expect(train([...from, '--alpha', '4'])).rejects.toThrow('--alpha goes with a new adapter');
 });
 
 it('run: seats are named in one way', async () => {
@@ -33,7 +46,31 @@ it('a seat: names the runtime beside the file that is missing, and the files of 
   await expect(open('nowhere')).rejects.toThrow(
     'transformers:nowhere: nowhere/tokenizer.json: no such file. A model for it has config.json, tokenizer.json',
   );
+  const own = await mkdtemp(join(tmpdir(), 'polylogue-seat-'));
+  await cp('static/models/arithmetic-0.4m', own, { recursive: true });
+  await writeFile(join(own, 'onnx', 'model.onnx'), 'none');
+  await expect(open(own)).rejects.toThrow(/: its ONNX file is damaged, cut off or none; copy it again \(/);
+  await rm(join(own, 'onnx', 'model.onnx'));
+  await expect(open(own)).rejects.toThrow(`transformers:${own}: onnx/model.onnx is missing. A model for it has`);
+  await writeFile(join(own, 'config.json'), '{"a": 1,\n');
+  await expect(open(own)).rejects.toThrow(/config\.json: is not JSON: line 2, column 1/);
+  await rm(join(own, 'config.json'));
+  await expect(open(own)).rejects.toThrow('config.json: no such file');
+  await rm(own, { recursive: true });
   await expect(open('README.md')).rejects.toThrow('README.md/tokenizer.json: a file stands where a folder should be.');
+});
+
+it('a log: names the line of what is damaged, and what to give in place of another file', () => {
+  const log = readFileSync('tests/fixtures/logs/format1/arithmetic-tiny.jsonl', 'utf8');
+  const lines = log.split('\n');
+  const damaged = strToU8(['', ...lines.slice(0, 2), lines[2]!.slice(0, 20), ...lines.slice(3)].join('\n'));
+  expect(() => openBundle('log.jsonl', damaged)).toThrow('log.jsonl: line 4: event 2 is not JSON');
+  expect(() => openBundle('run.zip', zipSync({ 'log.jsonl': damaged }))).toThrow(
+    'run.zip: line 4 of log.jsonl: event 2 is not JSON',
+  );
+  expect(() => openBundle('notes.txt', strToU8('Notes'))).toThrow(
+    'notes.txt: line 1: event 0 is not JSON; give the zip that run --out wrote, or its log.jsonl',
+  );
 });
 
 it('models of a hub: names the place where they cannot be kept', async () => {

@@ -1,5 +1,5 @@
 /** Opens what a command works with: the model, an engine that executes it, its tokenizer. */
-import { constants, existsSync, statSync } from 'node:fs';
+import { constants, existsSync, statSync, type Stats } from 'node:fs';
 import { access, readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { DeviceError, FileError, NoWebGpuError } from '../../src/engine/errors';
@@ -205,10 +205,20 @@ export async function readBytes(path: string): Promise<Uint8Array> {
   }
 }
 
+/** What lies at a path; undefined = nothing, also below a file. @throws FileError */
+function found(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined;
+    throw new FileError(path, problem(error));
+  }
+}
+
 function requireFolder(dir: string, what: string): void {
-  const found = statSync(dir, { throwIfNoEntry: false });
-  if (!found) throw new FileError(dir, `there is no such ${what}`);
-  if (!found.isDirectory()) throw new FileError(dir, `is a file; give the ${what} that it lies in`);
+  const there = found(dir);
+  if (!there) throw new FileError(dir, `there is no such ${what}`);
+  if (!there.isDirectory()) throw new FileError(dir, `is a file; give the ${what} that it lies in`);
 }
 
 /**
@@ -217,12 +227,11 @@ function requireFolder(dir: string, what: string): void {
  */
 export async function requireWritable(file: string): Promise<void> {
   const folder = dirname(resolve(file));
-  const found = statSync(file, { throwIfNoEntry: false });
-  if (found?.isDirectory()) throw new FileError(file, 'is a folder; name a file in it');
-  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
-    throw new FileError(file, `cannot be written, there is no folder ${folder}`);
+  const there = found(file);
+  if (there?.isDirectory()) throw new FileError(file, 'is a folder; name a file in it');
+  if (!found(folder)?.isDirectory()) throw new FileError(file, `cannot be written, there is no folder ${folder}`);
   try {
-    await access(found ? file : folder, constants.W_OK);
+    await access(there ? file : folder, constants.W_OK);
   } catch (error) {
     throw new FileError(file, `cannot be written (${problem(error)})`);
   }

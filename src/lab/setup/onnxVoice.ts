@@ -1,6 +1,6 @@
 /** Opens a seat's model in transformers.js: its worker, its tokenizer, the addresses of its files. */
 import { FileError } from '../../engine/errors';
-import type { FileSource } from '../../engine/source';
+import { label, parseJson, type FileSource } from '../../engine/source';
 import { modelTitle, storedAddress } from '../../models/address';
 import { storeOnnx } from '../../models/seatFiles';
 import type { ChunkStore } from '../../models/store';
@@ -34,7 +34,7 @@ export async function openOnnxVoice(parts: OnnxParts, request: VoiceRequest): Pr
   const { spec, config, signal, onText, onProgress } = request;
   const { device, dtype } = optionsOf(spec.option);
   const model = parts.address(await foundAddress(parts, request));
-  const tokenizer = await parts.loadTokenizer(await parts.openModel(model)).catch((error: unknown) => {
+  const tokenizer = await smallFiles(parts, await parts.openModel(model)).catch((error: unknown) => {
     throw error instanceof FileError ? onnxError(spec.name, { device, dtype }, error) : error;
   });
   const worker = new Supervised<OnnxApi>({
@@ -54,6 +54,13 @@ export async function openOnnxVoice(parts: OnnxParts, request: VoiceRequest): Pr
     signal,
     onText,
   });
+}
+
+/** Its tokenizer. The library reads config.json too, and names neither file nor line of what is wrong. */
+async function smallFiles({ loadTokenizer }: OnnxParts, source: FileSource): Promise<Tokenizer> {
+  const tokenizer = await loadTokenizer(source);
+  parseJson(await source.read('config.json'), label(source, 'config.json'));
+  return tokenizer;
 }
 
 /** Of a web address the model is downloaded and checked first. */

@@ -38,9 +38,18 @@ export function onnxError(name: string, setup: Pick<OnnxSetup, 'device' | 'dtype
     return new RuntimeFilesError(name, `${message}. The site serves these files under runtimes/onnx/.`, options);
   return new VoiceModelError(
     name,
-    `${message}. A model for it has config.json, tokenizer.json, tokenizer_config.json and onnx/model.onnx (here in ${setup.dtype}).`,
+    `${inWords(message)}. A model for it has config.json, tokenizer.json, tokenizer_config.json and onnx/model.onnx (here in ${setup.dtype}).`,
     options,
   );
+}
+
+/** What the library says of files, without the addresses and switches that stand only inside the lab. */
+function inWords(message: string): string {
+  const [, missing] = /not found locally at "https:\/\/model\.invalid\/model\/([^"]+)"/.exec(message) ?? [];
+  if (missing !== undefined) return `${missing} is missing`;
+  if (/protobuf parsing failed/.test(message))
+    return `its ONNX file is damaged, cut off or none; copy it again (${message})`;
+  return message;
 }
 
 function messageOf(error: unknown): string {

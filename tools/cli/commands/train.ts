@@ -89,6 +89,9 @@ export async function main(args: string[]): Promise<void> {
   const dataFile = required(values, 'data');
   const dtype = dtypeOption(values);
   const choiceOfEngine = engineChoice(values);
+  const own = ['rank', 'alpha'].find((name) => values[name] !== undefined);
+  if (own !== undefined && values['adapter'] !== undefined)
+    throw new UsageError(`--${own} goes with a new adapter; the one of --adapter has its own`);
   // Before the work, so that an unwritable place costs nothing; nothing is made there before there is an adapter.
   await requireFolderPlace(out);
   const model = await openModel(required(values, 'model'), ignoredKeys(values));
