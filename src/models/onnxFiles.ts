@@ -26,8 +26,12 @@ export function onnxFiles(model: string, files: readonly ModelFile[], format: st
   const missing = [weights, 'config.json', 'tokenizer.json', 'tokenizer_config.json'].filter((path) => !has.has(path));
   if (missing.length > 0) {
     const others = [...has].filter((path) => /^onnx\/model.*\.onnx$/.test(path));
-    const there = others.length > 0 ? ` There are ${others.join(', ')}: name the format behind #.` : '';
-    throw new UnsupportedModelError(model, `${missing.join(' and ')} missing.${there}`);
+    const there =
+      others.length > 0
+        ? `There are ${others.join(', ')}: name the format behind #.`
+        : 'Choose a repository with a folder onnx, as those of onnx-community.';
+    const advice = has.has(weights) ? 'Choose a complete copy of it.' : there;
+    throw new UnsupportedModelError(model, `${missing.join(' and ')} missing. ${advice}`);
   }
   // Weights above two gigabytes lie in files of their own.
   return files.filter(({ path }) => path === weights || path.startsWith(`${weights}_data`) || isSmallFile(path));

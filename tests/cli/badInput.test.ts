@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { strToU8, zipSync } from 'fflate';
 import { expect, it } from 'vitest';
 import { openOnnxVoice } from '../../src/lab/setup/onnxVoice';
+import { onnxFiles } from '../../src/models/onnxFiles';
 import { FolderChunkStore } from '../../src/models/store-node';
 import { resolveConfig } from '../../src/recipes/resolve';
 import { readRuntime } from '../../src/recipes/seats';
@@ -71,6 +72,15 @@ it('a log: names the line of what is damaged, and what to give in place of anoth
   expect(() => openBundle('notes.txt', strToU8('Notes'))).toThrow(
     'notes.txt: line 1: event 0 is not JSON; give the zip that run --out wrote, or its log.jsonl',
   );
+});
+
+it('a repository without a file: says which, and what to choose in its place', () => {
+  const files = (...paths: string[]) => paths.map((path) => ({ path, size: 1, sha256: null, gitSha1: null }));
+  const rest = ['config.json', 'tokenizer_config.json'];
+  const asked = (...paths: string[]) => onnxFiles('me/model', files(...rest, ...paths), 'fp32');
+  expect(() => asked('tokenizer.json')).toThrow('onnx/model.onnx missing. Choose a repository with a folder onnx');
+  expect(() => asked('tokenizer.json', 'onnx/model_q4.onnx')).toThrow('There are onnx/model_q4.onnx: name the format');
+  expect(() => asked('onnx/model.onnx')).toThrow('tokenizer.json missing. Choose a complete copy of it.');
 });
 
 it('models of a hub: names the place where they cannot be kept', async () => {

@@ -22,7 +22,9 @@ export function nodeVoices(output: Pick<Output, 'note' | 'progress'>): VoiceOpen
         return null;
       }
       const key = process.env[KEY_VARIABLE] ?? null;
-      output.note(`Some agents are played by ${origin}${key === null ? '' : `, with the key in ${KEY_VARIABLE}`}.`);
+      output.note(
+        `Some agents are played by ${origin}${key === null ? ` without a key (${KEY_VARIABLE} may hold one)` : `, with the key in ${KEY_VARIABLE}`}.`,
+      );
       return key;
     },
     transformers: (request) =>
