@@ -5,6 +5,7 @@
 
 export const LONG_TESTS: readonly string[] = [
   // Kernels on a software driver, format by format. gpu-forward, gpu-backward and kernels stay with the everyday tests.
+  'tests/engine/gpu-adapter-products.test.ts',
   'tests/engine/gpu-attention.test.ts',
   'tests/engine/gpu-cache.test.ts',
   'tests/engine/gpu-conformance.test.ts',

@@ -59,7 +59,7 @@ interface Contestant {
 
 const stream = await openModel();
 const { config } = stream;
-const roofline = new Roofline(config, { dtype: 'f32', cache: 'f32' }, RANK);
+const roofline = new Roofline(config, { dtype: 'f32', cache: 'f32', adapters: 'f32' }, RANK);
 
 async function engineContestant(name: string, repeat: number, open: () => Promise<Engine>): Promise<Contestant> {
   const engine = await open();

@@ -1,6 +1,6 @@
 /** A measurement as a device's file holds it. */
 import type { Engine, WeightDtype } from '../engine/types';
-import { cacheDtype } from '../engine/plan';
+import { adapterDtype, cacheDtype } from '../engine/plan';
 import type { Measurement } from './deviceFile';
 import { measureEngine, rounded, type Speed } from './measure';
 import { Roofline, type Ceilings } from './roofline';
@@ -30,7 +30,8 @@ async function aboutEngine(request: MeasureRequest): Promise<{ about: About; roo
   const { kind, device, config } = engine.info;
   // What the engine has chosen; engines without a report choose f32.
   const cache = (await engine.report?.())?.cache ?? engine.info.cache ?? cacheDtype({ dtype }, 'f32');
-  const roofline = new Roofline(config, { dtype, cache }, rank);
+  const adapters = adapterDtype({ dtype }, engine.info.arithmetic ?? 'f32');
+  const roofline = new Roofline(config, { dtype, cache, adapters }, rank);
   const { layers, head } = roofline.parameters;
   const { model, hash, threads, budget } = request;
   const software = ceilings?.software ?? false;

@@ -5,7 +5,7 @@
 import { adapterSizes, cachedTokenBytes } from '../engine/buffers';
 import { projectionShape } from '../engine/config';
 import { DEFAULT_MEMORY, keptLayers } from '../engine/plan';
-import { PROJECTIONS, type CacheDtype, type ModelConfig, type WeightDtype } from '../engine/types';
+import { PROJECTIONS, type AdapterDtype, type CacheDtype, type ModelConfig, type WeightDtype } from '../engine/types';
 import { weightSizes } from '../engine/weightBuffers';
 
 /** What a device can do at most. */
@@ -53,7 +53,7 @@ export class Roofline {
 
   constructor(
     private readonly config: ModelConfig,
-    private readonly formats: { dtype: WeightDtype; cache: CacheDtype },
+    private readonly formats: { dtype: WeightDtype; cache: CacheDtype; adapters: AdapterDtype },
     private readonly rank: number,
   ) {
     this.parameters = multiplyingParameters(config, rank);
@@ -70,7 +70,7 @@ export class Roofline {
     const { layers, head, adapter } = this.parameters;
     const cache = rows * position * cachedTokenBytes(this.config, this.formats.cache);
     return {
-      bytes: this.weightBytes + adapters * this.adapterBytes + cache,
+      bytes: this.weightBytes + adapters * this.readBytes + cache,
       operations: 2 * rows * (layers + head + (adapters > 0 ? adapter : 0)),
     };
   }
@@ -79,7 +79,7 @@ export class Roofline {
   prefill(rows: number, length: number, adapters: number): Work {
     const { layers, head, adapter } = this.parameters;
     return {
-      bytes: this.weightBytes + adapters * this.adapterBytes,
+      bytes: this.weightBytes + adapters * this.readBytes,
       operations: 2 * rows * length * (layers + (adapters > 0 ? adapter : 0)) + 2 * rows * head,
     };
   }
@@ -98,8 +98,14 @@ export class Roofline {
     };
   }
 
+  /** Of an adapter that learns. */
   private get adapterBytes(): number {
     return adapterSizes(this.config, 1, this.rank).pool;
+  }
+
+  /** Of an adapter as generation reads it. */
+  private get readBytes(): number {
+    return this.formats.adapters === 'f16' ? this.adapterBytes / 2 : this.adapterBytes;
   }
 }
 

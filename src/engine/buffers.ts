@@ -69,6 +69,12 @@ export function adapterSizes(config: ModelConfig, maxAdapters: number, maxRank: 
   return { pool, scales: slots * 4 } satisfies Sizes;
 }
 
+/** What generation and scoring read where adapters are f16 there: a copy of the pool, and the largest weight while it is made. */
+export function adapterCopySizes(config: ModelConfig, maxAdapters: number, maxRank: number) {
+  const { pool, scales } = adapterSizes(config, maxAdapters, maxRank);
+  return { copies: pool / 2, 'scales of copies': scales, 'largest weight': 4 } satisfies Sizes;
+}
+
 /** Sizes of what a decoder allocates. */
 export interface DecoderSizes {
   maxRows: number;

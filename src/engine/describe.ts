@@ -9,13 +9,13 @@ export const EXACT_ARITHMETIC = 1;
 
 /**
  * What computes, for logs and people: kind and device, and what is kept or computed in less than f32, because results differ by it
- * ("webgpu: nvidia ampere, products in f16, keys and values in f16"). The exact engine and the reference engine have the same
+ * ("webgpu: nvidia ampere, products and adapters in f16, keys and values in f16"). The exact engine and the reference engine have the same
  * name: their results are the same, whatever browser, machine or number of threads.
  */
 export function describeEngine({ kind, device, arithmetic, cache }: Omit<EngineInfo, 'config'>): string {
   const isExact = kind === 'exact' || kind === 'reference';
   const rounded = [];
-  if (arithmetic === 'f16') rounded.push('products in f16');
+  if (arithmetic === 'f16') rounded.push('products and adapters in f16');
   if (cache === 'f16') rounded.push('keys and values in f16');
   return [isExact ? `exact: arithmetic ${EXACT_ARITHMETIC}` : `${kind}: ${device}`, ...rounded].join(', ');
 }

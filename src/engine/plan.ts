@@ -4,9 +4,10 @@
  *
  * Keys and values are planned as `cache` says. In f16 they take half and attention reads half the bytes, but what is rounded there is
  * carried from token to token; so they are f16 by themselves only where products are rounded just as much (`cacheDtype`). A plan that is
- * made without a device takes the larger, f32, for `auto`.
+ * made without a device takes the larger for `auto`: keys and values in f32, and the copy of the adapters that a device with f16 has.
  */
 import {
+  adapterCopySizes,
   adapterSizes,
   allocatedRank,
   bufferBytes,
@@ -26,7 +27,7 @@ import {
   type TrainingSize,
 } from './buffers';
 import { resolveMaxLength } from './requests';
-import type { CacheDtype, EngineOptions, MemoryPlan, ModelConfig, WeightDtype } from './types';
+import type { AdapterDtype, CacheDtype, EngineOptions, MemoryPlan, ModelConfig, WeightDtype } from './types';
 import { weightSizes } from './weightBuffers';
 
 export type { TrainingSize } from './buffers';
@@ -61,6 +62,7 @@ export interface EngineRoom {
   maxLength: number;
   dtype: WeightDtype;
   cache: CacheDtype;
+  adapterDtype: AdapterDtype;
 }
 
 /**
@@ -75,7 +77,20 @@ export function cacheDtype(
   return dtype === 'f32' ? 'f32' : arithmetic;
 }
 
-/** Options with their defaults; what depends on the device as it is where products are f32. @throws RequestError for an impossible maxLength */
+/**
+ * Format of the adapters that an engine's generation and scoring read: f16 exactly where products are.
+ * @param arithmetic as in `cacheDtype`
+ */
+export function adapterDtype({ dtype = 'f32' }: Pick<EngineOptions, 'dtype'>, arithmetic: 'f32' | 'f16'): AdapterDtype {
+  return dtype === 'f32' ? 'f32' : arithmetic;
+}
+
+/** Options of an engine whose plan should be that of a device. @param arithmetic as in `cacheDtype` */
+export function onDevice<Options extends EngineOptions>(options: Options, arithmetic: 'f32' | 'f16') {
+  return { ...options, arithmetic, cache: cacheDtype(options, arithmetic) };
+}
+
+/** Options with their defaults; what depends on the device as it takes most. @throws RequestError for an impossible maxLength */
 export function engineRoom(config: ModelConfig, options: EngineOptions): EngineRoom {
   return {
     maxRows: Math.max(1, options.maxRows ?? DEFAULT_MAX_ROWS),
@@ -84,12 +99,13 @@ export function engineRoom(config: ModelConfig, options: EngineOptions): EngineR
     maxLength: resolveMaxLength(config, options),
     dtype: options.dtype ?? 'f32',
     cache: cacheDtype(options, 'f32'),
+    adapterDtype: adapterDtype(options, options.arithmetic === 'f32' ? 'f32' : 'f16'),
   };
 }
 
 /**
  * What an engine allocates: without `training` until its first training job, with it when a job of that size has run. Where the
- * device is known, `options.cache` should be what it takes (`cacheDtype`); `auto` is planned as f32.
+ * device is known, options should be what it takes (`onDevice`); `auto` is planned as what takes most.
  * @param limit bytes of a binding; what lies in several because of it changes the largest buffer alone
  * @throws RequestError for an impossible maxLength, or when a format cannot pack a width of the model
  */
@@ -113,6 +129,8 @@ export function planModel(
   sum.add('activations', 'RoPE:', { turns: turnsBytes(config, room.maxLength) });
   sum.add('activations', 'keys and values:', { saturated: SATURATED_BYTES });
   sum.add('adapters', 'adapters:', adapters);
+  if (room.adapterDtype === 'f16')
+    sum.add('adapters', 'adapters:', adapterCopySizes(config, room.maxAdapters, room.maxRank));
   if (training !== undefined) {
     const { pool } = adapters;
     sum.add('optimiser', 'adapters:', { gradients: pool, 'AdamW m': pool, 'AdamW v': pool });

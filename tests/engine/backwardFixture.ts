@@ -106,6 +106,7 @@ export function makeParts(gpu: Gpu, config: ModelConfig, rank: number): Fixture 
     config,
     pool: {
       layout,
+      dtype: 'f32',
       weights: gpu.upload('pool', pool),
       gradients: zeros(),
       m: zeros(),

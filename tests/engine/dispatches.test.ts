@@ -2,7 +2,7 @@
  * more workgroups than every WebGPU device has, no buffer may have more elements than a u32 counts. */
 
 import { beforeEach, describe, expect, it } from 'vitest';
-import { adapterSizes, allocatedRank, decoderSizes } from '../../src/engine/buffers';
+import { adapterCopySizes, allocatedRank, decoderSizes } from '../../src/engine/buffers';
 import { OPERATIONS_PER_SUBMISSION } from '../../src/engine/gpu/commands';
 import { Tally } from '../../src/engine/gpu/count/countingGpu';
 import { countDecodeStep, countedParts, type DecodeShape } from '../../src/engine/gpu/count/decodeStep';
@@ -133,11 +133,18 @@ describe('a decode step of Qwen2.5-0.5B in int4', () => {
       const { weights, cache, adapters: ofAdapters } = (await count(rows, adapters)).bytes;
       const matrices = Object.values(weightSizes(config, 'int4')).reduce((sum, bytes) => sum + bytes, 0);
       const stored = 2 * config.numLayers * rows * config.numKvHeads * config.headDim * 2 * 129;
-      const least = matrices + adapters * adapterSizes(config, 1, 8).pool + stored;
+      const least = matrices + adapters * adapterCopySizes(config, 1, 8).copies + stored;
       expect((weights + ofAdapters + cache) / least).toBeGreaterThanOrEqual(0.999);
       expect((weights + ofAdapters + cache) / least).toBeLessThan(1.1);
     },
   );
+
+  it('reads adapters in half the bytes where products are f16', async () => {
+    const halves = (await count(6, 6)).bytes.adapters;
+    const whole = (await count(6, 6, { dtype: 'f32' })).bytes.adapters;
+    expect(halves).toBe(whole / 2);
+    expect(Math.abs(halves / (6 * adapterCopySizes(config, 1, 8).copies) - 1)).toBeLessThan(0.1);
+  });
 
   it('counts keys, values and operations by hand', async () => {
     const { numLayers, numKvHeads, headDim, numHeads, hiddenSize: D, vocabSize } = config;

@@ -148,7 +148,12 @@ async function setUp(config: ModelConfig): Promise<Setting> {
   const layout = new AdapterLayout(config, 3);
   const pool = random(2 * layout.slotElements);
   const scales = Float32Array.of(0.5, 2);
-  const adapters = { layout, weights: gpu.upload('pool', pool), scale: gpu.upload('scale', scales) };
+  const adapters = {
+    layout,
+    dtype: 'f32' as const,
+    weights: gpu.upload('pool', pool),
+    scale: gpu.upload('scale', scales),
+  };
   const upload = (name: keyof typeof TOKENS): GPUBuffer => gpu.upload(name, Uint32Array.from(TOKENS[name]));
   const tokens = {
     count: T,

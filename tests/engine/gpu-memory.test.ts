@@ -180,7 +180,7 @@ describe('training a model of many layers', () => {
           gpu,
           config,
           weights: device,
-          adapters: { layout, weights: pool, scale: gpu.upload('scale', Float32Array.of(1.5)) },
+          adapters: { layout, dtype: 'f32', weights: pool, scale: gpu.upload('scale', Float32Array.of(1.5)) },
           turns: uploadTurns(gpu, config, config.maxPositions),
           saturated: gpu.buffer('saturated', 4),
         },

@@ -52,7 +52,7 @@ class Bench {
         gpu,
         config,
         weights,
-        adapters: { layout: this.layout, weights: this.pool, scale: this.scale },
+        adapters: { layout: this.layout, dtype: 'f32', weights: this.pool, scale: this.scale },
         turns: uploadTurns(gpu, config, config.maxPositions),
         saturated: gpu.buffer('saturated', 4),
       },

@@ -1,9 +1,10 @@
 /** What models need, and random weights in their shapes. */
 import { describe, expect, it } from 'vitest';
-import { allocatedRank } from '../../src/engine/buffers';
+import { adapterSizes, allocatedRank } from '../../src/engine/buffers';
 import { keptLayers, planModel, DEFAULT_MEMORY } from '../../src/engine/plan';
 import { parameterCount, randomStream, shapeConfig, SHAPE_NAMES } from '../../src/engine/shapes';
 import { collect } from '../../src/engine/stream';
+import type { EngineOptions } from '../../src/engine/types';
 import { plain } from './plainPlan';
 
 const MIB = 2 ** 20;
@@ -33,6 +34,17 @@ describe('real models', () => {
     expect(plan.largestBuffer.bytes).toBeLessThan(128 * MIB);
     // The layers are recomputed, not kept.
     expect(keptLayers(config, allocatedRank(8), 6 * 512 + 4, DEFAULT_MEMORY)).toBe(1);
+  });
+
+  it('count the copy of adapters in f16 where the device may read one', () => {
+    const config = shapeConfig('Qwen2.5-0.5B');
+    const options = { dtype: 'int4', maxLength: 512, maxAdapters: 6, maxRank: 8 } as const;
+    const adapters = (given: EngineOptions): number => planModel(config, { ...options, ...given }).adapters;
+    const { pool, scales } = adapterSizes(config, 6, 8);
+    expect(adapters({ arithmetic: 'f32' })).toBe(pool + scales);
+    expect(adapters({ dtype: 'f32' })).toBe(pool + scales);
+    expect(adapters({ arithmetic: 'f16' })).toBe(1.5 * pool + 2 * scales + 4);
+    expect(adapters({})).toBe(adapters({ arithmetic: 'f16' }));
   });
 
   it('cost in int4 what 4.5 bits a weight cost', () => {

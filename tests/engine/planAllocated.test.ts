@@ -71,7 +71,8 @@ async function comparePlan(model: string, options: EngineOptions): Promise<void>
   const { config } = weights;
   const { gpu, bytes, largest } = await countingGpu();
   const engine = await WebGpuEngine.create(gpu, weights, options);
-  const known = { ...options, cache: (await engine.report()).cache };
+  const { arithmetic = 'f32' } = engine.info;
+  const known = { ...options, cache: (await engine.report()).cache, arithmetic };
   const before = planModel(config, known);
   expect(bytes()).toBe(before.total);
   expect(largest()).toBe(before.largestBuffer.bytes);

@@ -174,7 +174,7 @@ describe('an engine that is lost', () => {
     const said = notices.filter(({ kind }) => kind === 'recovered').map(({ message }) => message);
     expect(said[0]).toMatch(/nothing of the log is lost\.$/);
     expect(said[1]).toContain(
-      'Until then it was computed on webgpu: first; what follows is computed on webgpu: other, products in f16, keys and values in f16, ' +
+      'Until then it was computed on webgpu: first; what follows is computed on webgpu: other, products and adapters in f16, keys and values in f16, ' +
         'so it need not repeat bit for bit.',
     );
     expect(engine.info.device).toBe('other');

@@ -136,8 +136,10 @@ describe('EngineRuntime', () => {
     };
     expect(named({ arithmetic: 'f32', cache: 'f32' })).toBe('exact: arithmetic 1');
     expect(named({ cache: 'f16' })).toBe('exact: arithmetic 1, keys and values in f16');
-    expect(named({ arithmetic: 'f16' })).toBe('exact: arithmetic 1, products in f16, keys and values in f16');
-    expect(named({ cache: 'f32' })).toBe('exact: arithmetic 1, products in f16');
+    expect(named({ arithmetic: 'f16' })).toBe(
+      'exact: arithmetic 1, products and adapters in f16, keys and values in f16',
+    );
+    expect(named({ cache: 'f32' })).toBe('exact: arithmetic 1, products and adapters in f16');
   });
 
   it('leaves a question that has no room unasked and answers the others', async () => {

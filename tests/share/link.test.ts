@@ -58,7 +58,7 @@ describe('a link', () => {
     const link: Link = {
       ...linkOf(config, { receipt: largeReceipt(config) }),
       modelHash: HEX,
-      engine: { name: 'webgpu: nvidia ampere, products in f16, keys and values in f16', arithmetic: 1 },
+      engine: { name: 'webgpu: nvidia ampere, products and adapters in f16, keys and values in f16', arithmetic: 1 },
     };
     const fragment = encodeLink(link);
     expect(fragment.length).toBeLessThanOrEqual(LONGEST_LINK - 80);

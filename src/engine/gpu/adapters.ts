@@ -1,11 +1,12 @@
 /** Adapters on the device: which slot of the pool each occupies, and their way in and out. */
 
-import { adapterSizes } from '../buffers';
+import { adapterCopySizes, adapterSizes } from '../buffers';
 import { AdapterError, RequestError } from '../errors';
 import { checkExported } from '../finite';
 import { adapterScaling, checkAdapter, initAdapter } from '../peft';
 import { checkCapacity } from '../requests';
-import type { AdapterConfig, AdapterId, AdapterWeights, ModelConfig, Projection } from '../types';
+import type { AdapterConfig, AdapterDtype, AdapterId, AdapterWeights, ModelConfig, Projection } from '../types';
+import { AdapterCopies } from './adapterCopies';
 import type { Gpu } from './device';
 import type { AdapterPool } from './forward';
 import { AdapterLayout } from './layout';
@@ -24,14 +25,18 @@ export const BASE_VERSION = 0;
 export interface AdapterLimits {
   maxAdapters: number;
   maxRank: number;
+  /** What generation and scoring read. */
+  adapterDtype: AdapterDtype;
 }
 
 export class AdapterStore implements AdapterPool {
+  readonly dtype = 'f32';
   readonly layout: AdapterLayout;
   /** f32 [slots, P] */
   readonly weights: GPUBuffer;
   /** f32 [slots] */
   readonly scale: GPUBuffer;
+  private readonly copies: AdapterCopies | null;
   private readonly residents = new Map<AdapterId, Resident>();
   private readonly free: number[];
   private lastVersion = BASE_VERSION;
@@ -47,6 +52,8 @@ export class AdapterStore implements AdapterPool {
     const { pool, scales } = adapterSizes(config, limits.maxAdapters, limits.maxRank);
     this.weights = gpu.buffer(`pool of ${slots} adapters (maxAdapters, maxRank)`, pool);
     this.scale = gpu.buffer('adapter scales', scales);
+    const copied = adapterCopySizes(config, limits.maxAdapters, limits.maxRank);
+    this.copies = limits.adapterDtype === 'f16' ? new AdapterCopies(gpu, this, copied) : null;
     this.free = Array.from({ length: limits.maxAdapters }, (_, i) => limits.maxAdapters - 1 - i);
   }
 
@@ -67,6 +74,18 @@ export class AdapterStore implements AdapterPool {
   get(id: AdapterId): Readonly<Resident> {
     const resident = this.residents.get(id);
     if (resident === undefined) throw new RequestError(`there is no adapter ${id}`);
+    return resident;
+  }
+
+  /** What generation and scoring read: an adapter's slot there is what `ready` has made it. */
+  get decoding(): AdapterPool {
+    return this.copies ?? this;
+  }
+
+  /** As `get`, when generation and scoring are about to read it. @throws RequestError when there is no such adapter */
+  ready(id: AdapterId): Readonly<Resident> {
+    const resident = this.get(id);
+    this.copies?.refresh(resident.slot, resident.version);
     return resident;
   }
 

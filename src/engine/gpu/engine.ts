@@ -5,7 +5,7 @@ import { FixedSizeError, MemoryPlanError } from '../errors';
 import { noGrams } from '../grams';
 import { partsOf } from '../mixture';
 import { checkOperation, operation, type Arguments, type OperationName } from '../operations';
-import { cacheDtype, engineRoom, planModel, tooLargeFor, totalOf, type EngineRoom } from '../plan';
+import { adapterDtype, engineRoom, onDevice, planModel, tooLargeFor, totalOf, type EngineRoom } from '../plan';
 import { OperationQueue } from '../queue';
 import { streamOf, type ModelStream, type ReadOptions } from '../stream';
 import { checkCapacity, type Limits } from '../requests';
@@ -106,8 +106,9 @@ export class WebGpuEngine implements Engine {
     const wanted = engineRoom(config, options);
     const { tiles = 'auto', arithmetic = 'auto', prefixCache = true, selfCheck = true } = options;
     const device = await Gpu.open(gpu, { tiles, arithmetic });
-    const cache = cacheDtype(options, device.arithmetic);
-    const resolved = { ...wanted, tiles, arithmetic, cache, prefixCache, selfCheck };
+    const taken = onDevice(options, device.arithmetic);
+    const adapters = { adapterDtype: adapterDtype(options, device.arithmetic) };
+    const resolved = { ...wanted, ...taken, ...adapters, tiles, prefixCache, selfCheck };
     try {
       const { room, parts, decoder } = await allocate(device, config, resolved);
       const check = resolved.selfCheck ? await import('./selfCheck') : null;
@@ -264,7 +265,7 @@ export class WebGpuEngine implements Engine {
 
   private weightsOf(adapter: AdapterId | null): RowWeights {
     if (adapter === null) return { slot: NO_SLOT, version: BASE_VERSION };
-    const { slot, version } = this.parts.adapters.get(adapter);
+    const { slot, version } = this.parts.adapters.ready(adapter);
     return { slot, version };
   }
 
@@ -312,7 +313,8 @@ async function allocate(
     const saturated = gpu.buffer('keys and values too large for f16', SATURATED_BYTES);
     const parts = { gpu, config, weights: room.weights, adapters, turns, saturated };
     // A CPU driver gains nothing from steps in flight, and rows that have ended idle until the next read.
-    const decoder = new Decoder(parts, decoderSizes(config, maxRows, maxLength, cache), gpu.isCpu ? 2 : 8);
+    const read = { ...parts, adapters: adapters.decoding };
+    const decoder = new Decoder(read, decoderSizes(config, maxRows, maxLength, cache), gpu.isCpu ? 2 : 8);
     made.push({ room, parts, decoder });
   });
   if (error === null && made[0]) return made[0];

@@ -93,7 +93,7 @@ function encodeNormShrink(
     encodeNorm(parts, program, tokens.count, width, x, gain, y);
     return null;
   }
-  const { layout, weights: pool, scale } = parts.adapters;
+  const { layout, dtype, weights: pool, scale } = parts.adapters;
   const { rank, slotElements } = layout;
   const [first, ...others] = projections.map((projection) => layout.offset(layer, projection, 'B'));
   const offsets = [0, 1, 2].map((i) => {
@@ -103,13 +103,13 @@ function encodeNormShrink(
   const shared = tokensPerShrink(tokens.count);
   program.add(
     'norm_shrink',
-    { NORM_LANES: wideShape(width).lanes, TOKENS: shared },
+    { NORM_LANES: wideShape(width).lanes, TOKENS: shared, ADAPTERS: dtype },
     [x, gain, pool, tokens.slot, scale, y, xa],
     [tokens.count, width / 4, rank, slotElements, ...offsets, width, projections.length, { f32: eps }],
     [(projections.length * rank) / 4, Math.ceil(tokens.count / shared)],
     2 * tokens.count * projections.length * rank * width,
   );
-  return { xa, pool, slot: tokens.slot, rank, slotElements, offset: first as number, others };
+  return { xa, pool, dtype, slot: tokens.slot, rank, slotElements, offset: first as number, others };
 }
 
 /** Queries turned where they lie; keys turned, and values, in the cache. */

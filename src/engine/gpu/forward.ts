@@ -6,7 +6,7 @@
 
 import { projectionShape } from '../config';
 import { ropeTable } from '../reference/rope';
-import type { ModelConfig, Projection } from '../types';
+import type { AdapterDtype, ModelConfig, Projection } from '../types';
 import type { LayerActivations } from './activations';
 import { encodeAttention } from './attention';
 import type { Gpu } from './device';
@@ -38,7 +38,9 @@ export interface TokenList {
 /** The adapters on the device. */
 export interface AdapterPool {
   layout: AdapterLayout;
-  /** f32 [slots, P] */
+  /** Of the weights; f16 as adapter_halves makes them. */
+  dtype: AdapterDtype;
+  /** [slots, P] */
   weights: GPUBuffer;
   /** f32 [slots] */
   scale: GPUBuffer;
@@ -156,12 +158,12 @@ export function encodeShrink(
   x: GPUBuffer,
   xa: GPUBuffer,
 ): LoraExpansion {
-  const { layout, weights: pool, scale } = parts.adapters;
+  const { layout, dtype, weights: pool, scale } = parts.adapters;
   const { rank, slotElements } = layout;
   const [, width] = projectionShape(parts.config, projection);
-  const a = { pool, rank, slotElements, offset: layout.offset(layer, projection, 'A') };
+  const a = { pool, dtype, rank, slotElements, offset: layout.offset(layer, projection, 'A') };
   encodeLoraShrink(parts.gpu, program, { tokens: tokens.count, width, x, a, slot: tokens.slot, scale, xa });
-  return { xa, pool, slot: tokens.slot, rank, slotElements, offset: layout.offset(layer, projection, 'B') };
+  return { xa, pool, dtype, slot: tokens.slot, rank, slotElements, offset: layout.offset(layer, projection, 'B') };
 }
 
 /** Norm per head where the model has one, RoPE, and keys and values to their places. */

@@ -3,7 +3,7 @@
  * its file.
  */
 
-import type { CacheDtype, WeightDtype } from '../types';
+import type { AdapterDtype, CacheDtype, WeightDtype } from '../types';
 
 // forward
 import attentionForward from '../kernels/attention_forward.wgsl?raw';
@@ -37,7 +37,9 @@ import sampleWeigh from '../kernels/sample_weigh.wgsl?raw';
 import scoreTokens from '../kernels/score_tokens.wgsl?raw';
 import swigluForward from '../kernels/swiglu_forward.wgsl?raw';
 
-// frozen weights
+// frozen weights, and adapters as they are read
+import adapterHalves from '../kernels/adapter_halves.wgsl?raw';
+import adapterPeak from '../kernels/adapter_peak.wgsl?raw';
 import quantise from '../kernels/quantise.wgsl?raw';
 import unpackRows from '../kernels/unpack_rows.wgsl?raw';
 
@@ -72,6 +74,8 @@ import swigluBackward from '../kernels/swiglu_backward.wgsl?raw';
 import trackLoss from '../kernels/track_loss.wgsl?raw';
 
 // fragments
+import adaptersF16 from '../kernels/fragments/adapters_f16.wgsl?raw';
+import adaptersF32 from '../kernels/fragments/adapters_f32.wgsl?raw';
 import along from '../kernels/fragments/along.wgsl?raw';
 import attentionBackwardCommon from '../kernels/fragments/attention_backward_common.wgsl?raw';
 import attentionBackwardTiles from '../kernels/fragments/attention_backward_tiles.wgsl?raw';
@@ -83,6 +87,7 @@ import columnsSlices from '../kernels/fragments/columns_slices.wgsl?raw';
 import columnsHalfSlices from '../kernels/fragments/columns_half_slices.wgsl?raw';
 import finite from '../kernels/fragments/finite.wgsl?raw';
 import half from '../kernels/fragments/half.wgsl?raw';
+import halfPair from '../kernels/fragments/half_pair.wgsl?raw';
 import lineScalar from '../kernels/fragments/line_scalar.wgsl?raw';
 import lineVector from '../kernels/fragments/line_vector.wgsl?raw';
 import linearBackwardCommon from '../kernels/fragments/linear_backward_common.wgsl?raw';
@@ -143,7 +148,9 @@ export const KERNELS = {
   score_tokens: scoreTokens,
   swiglu_forward: swigluForward,
 
-  // frozen weights
+  // frozen weights, and adapters as they are read
+  adapter_halves: adapterHalves,
+  adapter_peak: adapterPeak,
   quantise,
   unpack_rows: unpackRows,
 
@@ -191,10 +198,14 @@ const PACKED_FORMATS = {
 /** How keys and values are read and stored: what takes the place of `//@cache` in a kernel, by the constant CACHE. */
 const CACHE_FORMATS = { f32: cacheF32, f16: cacheF16 } as const satisfies Record<CacheDtype, string>;
 
+/** How adapters are read: what takes the place of `//@adapters` in a kernel, by the constant ADAPTERS. */
+const ADAPTER_FORMATS = { f32: adaptersF32, f16: adaptersF16 } as const satisfies Record<AdapterDtype, string>;
+
 /** Lines `//@name` whose text depends on a constant of the kernel: the constant's name, and the text by its value. */
 export const VARIANTS: Readonly<Record<string, { constant: string; texts: Readonly<Record<string, string>> }>> = {
   weights: { constant: 'FORMAT', texts: PACKED_FORMATS },
   cache: { constant: 'CACHE', texts: CACHE_FORMATS },
+  adapters: { constant: 'ADAPTERS', texts: ADAPTER_FORMATS },
   line: { constant: 'LINE', texts: { scalar: lineScalar, vector: lineVector } },
   outputs: { constant: 'OUTPUTS', texts: { plain: outputsPlain, swiglu: outputsSwiglu } },
   columns: { constant: 'SHARE', texts: { slices: columnsSlices, groups: columnsGroups } },
@@ -212,6 +223,7 @@ export const FRAGMENTS: Readonly<Record<string, string>> = {
   attention_backward_tiles: attentionBackwardTiles,
   finite,
   half,
+  half_pair: halfPair,
   linear_backward_common: linearBackwardCommon,
   linear_columns: linearColumns,
   linear_common: linearCommon,

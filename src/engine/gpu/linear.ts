@@ -6,7 +6,7 @@ import { FEW_TOKENS, OUTPUT_SPLITS, roundUp, SPLIT_OUTPUTS } from '../buffers';
 import { GROUP } from '../matrixLayout';
 import type { Gpu } from './device';
 import { bindingOf, matrixParams, type MatrixStack, type WeightMatrix } from './matrix';
-import type { WeightDtype } from '../types';
+import type { AdapterDtype, WeightDtype } from '../types';
 import { flatGroups, type Binding, type Program } from './program';
 
 /** Outputs and tokens that one invocation of linear_forward makes, each way. */
@@ -36,6 +36,8 @@ const NEVER = 0xffffffff;
 export interface LoraExpansion {
   xa: GPUBuffer;
   pool: GPUBuffer;
+  /** Of the pool; default f32. */
+  dtype?: AdapterDtype;
   slot: GPUBuffer;
   rank: number;
   slotElements: number;
@@ -84,19 +86,21 @@ export function encodeLinear(gpu: Gpu, program: Program, job: LinearJob): void {
     job.within?.first ?? 0,
   ];
   const LORA = lora != null;
+  const ADAPTERS = lora?.dtype ?? 'f32';
   const operations = operationsOf(job);
   if (vector && !gpu.isCpu) {
     encodeOnGpu(gpu, program, job, bindings, params);
     return;
   }
+  if (ADAPTERS === 'f16') throw new RangeError('adapters in f16 are for vectors on a GPU');
   if (dtype !== 'f32') {
     const tile = job.tokens === 1 ? 1 : job.tokens <= TILE ? TILE : PACKED_TILE;
-    const constants = { FORMAT: dtype, LANES: CPU_LANES, LORA, TOKENS: tile };
+    const constants = { FORMAT: dtype, LANES: CPU_LANES, LORA, TOKENS: tile, ADAPTERS };
     const groups: [number, number] = [Math.ceil(rows / (4 * CPU_LANES)), Math.ceil(job.tokens / tile)];
     program.add('linear_forward_packed', constants, bindings, [...params, ...matrixParams(weight)], groups, operations);
   } else if (vector) {
     const groups: [number, number] = [Math.ceil(rows / (TILE * CPU_LANES)), Math.ceil(job.tokens / TILE)];
-    program.add('linear_forward', { LANES: CPU_LANES, LORA }, bindings, params, groups, operations);
+    program.add('linear_forward', { LANES: CPU_LANES, LORA, ADAPTERS }, bindings, params, groups, operations);
   } else {
     program.add('linear_forward_scalar', { LORA }, bindings, params, [Math.ceil(rows / 64), job.tokens], operations);
   }
@@ -113,7 +117,8 @@ function encodeOnGpu(gpu: Gpu, program: Program, job: LinearJob, bindings: Bindi
     if (job.firstOutputs) throw new RangeError(`a stack of projections for ${tokens} tokens`);
     const name = half ? 'linear_forward_tiled_half' : 'linear_forward_tiled';
     const groups: [number, number] = [Math.ceil(tokens / GPU_TILE), Math.ceil(rows / GPU_TILE)];
-    program.add(name, { FORMAT: dtype }, bindings, all, groups, operationsOf(job));
+    const constants = { FORMAT: dtype, ADAPTERS: job.lora?.dtype ?? 'f32' };
+    program.add(name, constants, bindings, all, groups, operationsOf(job));
     return;
   }
   encodeColumns(gpu, program, job, bindings, all, 'plain');
@@ -136,7 +141,8 @@ function encodeColumns(
   // Tokens in x: workgroups that read the same weights run side by side.
   const groups: [number, number] = [Math.ceil(tokens / block), Math.ceil((rows * partsOf(columns)) / COLUMN_LANES)];
   const SHARE = block <= GROUP_COLUMNS && GROUPED.has(dtype) ? 'groups' : 'slices';
-  const constants = { FORMAT: dtype, COLUMNS: block, OUTPUTS: outputs, SHARE };
+  const ADAPTERS = job.lora?.dtype ?? 'f32';
+  const constants = { FORMAT: dtype, COLUMNS: block, OUTPUTS: outputs, SHARE, ADAPTERS };
   program.add(name, constants, bindings, [...params, ...stackParams(job)], groups, operationsOf(job));
 }
 

@@ -1,5 +1,6 @@
 /** Records the small products of LoRA, forward and backward: which kernel, by the widths and the device. */
 
+import type { AdapterDtype } from '../types';
 import type { Gpu } from './device';
 import { lanesFor } from './linear';
 import type { Program } from './program';
@@ -12,6 +13,8 @@ const ALONE = 4;
 /** One matrix of every adapter: A [R, in] or B [out, R] begins at `offset` of each slot of the pool. */
 export interface PooledMatrix {
   pool: GPUBuffer;
+  /** Of the pool; default f32. f16 is read on GPUs alone, forward. */
+  dtype?: AdapterDtype;
   /** R, a multiple of 4 */
   rank: number;
   slotElements: number;
@@ -43,10 +46,11 @@ export function tokensPerShrink(tokens: number): number {
 /** Records xa = scale · A x, zeros for tokens without an adapter. */
 export function encodeLoraShrink(gpu: Gpu, program: Program, job: LoraShrinkJob): void {
   const { tokens, width, x, a, slot, scale, xa } = job;
-  const { rank } = a;
+  const { rank, dtype = 'f32' } = a;
   const bindings = [x, a.pool, slot, scale, xa];
   const vector = width % 4 === 0;
   const params = [tokens, a.slotElements, a.offset, vector ? width / 4 : width, rank];
+  if (dtype === 'f16' && (!vector || gpu.isCpu)) throw new RangeError('adapters in f16 are for vectors on a GPU');
   if (!vector) {
     program.add('lora_shrink_scalar', {}, bindings, params, [Math.ceil(rank / 64), tokens]);
   } else if (gpu.isCpu) {
@@ -55,7 +59,8 @@ export function encodeLoraShrink(gpu: Gpu, program: Program, job: LoraShrinkJob)
     program.add('lora_shrink', { LANES: lanes, TILES: 1 }, bindings, params, groups);
   } else {
     const shared = tokensPerShrink(tokens);
-    program.add('lora_shrink_wide', { TOKENS: shared }, bindings, params, [rank / 4, Math.ceil(tokens / shared)]);
+    const groups: [number, number] = [rank / 4, Math.ceil(tokens / shared)];
+    program.add('lora_shrink_wide', { TOKENS: shared, ADAPTERS: dtype }, bindings, params, groups);
   }
 }
 

@@ -125,7 +125,7 @@ export async function selfCheck(
   if (adapter) {
     adapters.import(ADAPTER, adapter);
     try {
-      await compare(adapters.get(ADAPTER).slot, wanted[1]!);
+      await compare(adapters.ready(ADAPTER).slot, wanted[1]!);
     } finally {
       adapters.delete(ADAPTER);
     }

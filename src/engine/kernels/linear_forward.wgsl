@@ -12,6 +12,8 @@
 override LANES: u32 = 8;
 override LORA: bool = false;
 
+//@adapters
+
 //@linear_common
 
 @group(0) @binding(2) var<storage, read> w: array<vec4f>;

@@ -19,6 +19,8 @@
 //
 // Workgroups are small because little is shared: many of them keep a device of thousands of lanes busy with 896 outputs.
 
+//@adapters
+
 //@linear_common
 
 @group(0) @binding(2) var<storage, read> w: array<vec4u>;

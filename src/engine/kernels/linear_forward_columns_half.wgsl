@@ -9,6 +9,8 @@ enable f16;
 
 const LARGEST = 65504.0;
 
+//@adapters
+
 //@linear_common
 
 @group(0) @binding(2) var<storage, read> w: array<vec4u>;

@@ -17,6 +17,8 @@ override TOKENS: u32 = 8;
 
 const MOST = 8u;
 
+//@adapters
+
 //@linear_common
 
 @group(0) @binding(2) var<storage, read> w: array<vec4u>;

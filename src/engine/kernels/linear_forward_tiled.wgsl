@@ -21,6 +21,8 @@
 // Registers: 64 sums, 32 weights, 16 totals. Workgroup memory: all of the portable 16 KiB. Quad q of row r lies at q ^ (r % 8),
 // so that neither the copying nor the reading lanes meet in a bank.
 
+//@adapters
+
 //@linear_common
 
 @group(0) @binding(2) var<storage, read> w: array<vec4u>;

@@ -27,6 +27,8 @@ const QUADS = 8u;
 const INPUTS = 512u;
 const LARGEST = 65504.0;
 
+//@adapters
+
 //@linear_common
 
 @group(0) @binding(2) var<storage, read> w: array<vec4u>;

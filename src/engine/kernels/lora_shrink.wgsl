@@ -11,6 +11,8 @@ override TILES: u32 = 1;
 
 //@lora_shrink_common
 
+@group(0) @binding(2) var<storage, read> a: array<vec4f>;
+
 fn along(x: vec4f, a: vec4f, sum: f32) -> f32 {
   return fma(x.w, a.w, fma(x.z, a.z, fma(x.y, a.y, fma(x.x, a.x, sum))));
 }

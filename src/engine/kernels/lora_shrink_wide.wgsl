@@ -13,7 +13,11 @@ override TOKENS: u32;
 
 const LANES = 64u;
 
+//@adapters
+
 //@lora_shrink_common
+
+@group(0) @binding(2) var<storage, read> a: array<AdapterQuad>;
 
 //@along
 
@@ -25,7 +29,8 @@ var<workgroup> runs: array<f32, TOKENS * 16>;
 /** Quad k of four rows of A; `row` is the first row's first quad. */
 fn four(row: u32, k: u32) -> mat4x4f {
   let at = row + k;
-  return mat4x4f(a[at], a[at + p.quads], a[at + 2u * p.quads], a[at + 3u * p.quads]);
+  let q = p.quads;
+  return mat4x4f(adapterQuad(a[at]), adapterQuad(a[at + q]), adapterQuad(a[at + 2u * q]), adapterQuad(a[at + 3u * q]));
 }
 
 @compute @workgroup_size(LANES)

@@ -37,11 +37,13 @@ struct Params {
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> gain: array<vec4f>;
-@group(0) @binding(3) var<storage, read> a: array<vec4f>;
+@group(0) @binding(3) var<storage, read> a: array<AdapterQuad>;
 @group(0) @binding(4) var<storage, read> slot: array<u32>;
 @group(0) @binding(5) var<storage, read> scale: array<f32>;
 @group(0) @binding(6) var<storage, read_write> y: array<vec4f>;
 @group(0) @binding(7) var<storage, read_write> xa: array<f32>;
+
+//@adapters
 
 //@finite
 
@@ -87,7 +89,8 @@ fn reciprocalNorms(lane: u32, first: array<u32, TOKENS>) -> array<f32, TOKENS> {
 /** Four rows of A in a slot, at quad k; in slot 0 when there is none, so that loads stay inside. */
 fn rowsOf(own: u32, place: u32, k: u32) -> mat4x4f {
   let at = (select(own, 0u, own == NO_SLOT) * p.slotElements + place) / 4u + k;
-  return mat4x4f(a[at], a[at + p.quads], a[at + 2u * p.quads], a[at + 3u * p.quads]);
+  let q = p.quads;
+  return mat4x4f(adapterQuad(a[at]), adapterQuad(a[at + q]), adapterQuad(a[at + 2u * q]), adapterQuad(a[at + 3u * q]));
 }
 
 @compute @workgroup_size(LANES)

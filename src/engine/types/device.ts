@@ -5,6 +5,9 @@ import type { ModelConfig, WeightDtype } from './model';
 export const CACHE_DTYPES = ['f32', 'f16'] as const;
 export type CacheDtype = (typeof CACHE_DTYPES)[number];
 
+/** How adapters lie where generation and scoring read them; what is trained is f32. */
+export type AdapterDtype = 'f32' | 'f16';
+
 export interface EngineInfo {
   kind: 'webgpu' | 'exact' | 'reference' | 'torch';
   /** For people: adapter vendor and description, or "TypeScript, 32-bit". */
@@ -82,7 +85,8 @@ export interface EngineOptions {
   tiles?: 'auto' | 'cpu' | 'gpu';
   /**
    * How products with packed weights (f16, int8, int4) are computed forward: f16 rounds them to 11 bits and adds eight at a time in
-   * f16, the rest in f32. Default: f16 where a GPU has it. Gradients, and products with f32 weights, are f32 always.
+   * f16, the rest in f32. Generation and scoring then read a copy of the adapters whose weights are f16, multiplied in f32. Default:
+   * f16 where a GPU has it. Gradients, and products with f32 weights, are f32 always, and so are adapters that learn.
    */
   arithmetic?: 'auto' | 'f32' | 'f16';
   /**

@@ -1,6 +1,6 @@
 /** The lab's models on its engine worker: made ready for runs, measured and checked. One is loaded at a time. */
 import { addedPlans } from '../../engine/paired';
-import { cacheDtype, planModel } from '../../engine/plan';
+import { onDevice, planModel } from '../../engine/plan';
 import { readConfig } from '../../engine/stream';
 import type { EngineOptions, MemoryPlan, ModelConfig } from '../../engine/types';
 import { modelAddress } from '../../models/address';
@@ -56,8 +56,7 @@ export class LabModels {
     const arithmetic = await this.#arithmetic(engineFor(config, 'auto'));
     const { model, options, second } = await openParts(this.#sources, this.#base, config, ready, arithmetic);
     const training = config.iterations > 0 ? trainingSize(config) : undefined;
-    const plan = (of: ModelConfig, its: EngineOptions) =>
-      planModel(of, { ...its, cache: cacheDtype(its, arithmetic) }, training);
+    const plan = (of: ModelConfig, its: EngineOptions) => planModel(of, onDevice(its, arithmetic), training);
     const own = plan(model, options);
     return second ? addedPlans(own, plan(second.model, second.options)) : own;
   }

@@ -1,5 +1,5 @@
 /** What a model takes on the device, for people who have not decided yet. */
-import { cacheDtype, engineRoom, LEAST_BINDING, planModel, tooLargeFor } from '../../engine/plan';
+import { cacheDtype, engineRoom, LEAST_BINDING, onDevice, planModel, tooLargeFor } from '../../engine/plan';
 import { WEIGHT_DTYPES, type EngineOptions, type ModelConfig, type WeightDtype } from '../../engine/types';
 import { chatRows } from '../../lab/setup/engineOptions';
 import { bytesText } from '../bytes';
@@ -22,7 +22,7 @@ export interface Need {
 
 /**
  * Bytes in each format, smallest first; formats that cannot pack the model's widths are left out.
- * @param arithmetic of packed weights on the device, where it is known: keys and values go with it
+ * @param arithmetic of packed weights on the device, where it is known: keys, values and adapters go with it
  */
 export function deviceNeeds(config: ModelConfig, arithmetic: 'f32' | 'f16' = 'f32'): Need[] {
   const needs: Need[] = [];
@@ -31,7 +31,7 @@ export function deviceNeeds(config: ModelConfig, arithmetic: 'f32' | 'f16' = 'f3
       const maxLength = Math.min(config.maxPositions, LENGTH);
       const cache = cacheDtype({ dtype }, arithmetic);
       const maxRows = Math.min(ROWS, chatRows(config, maxLength, cache));
-      const options = { ...SOCIETY, maxRows, maxLength, dtype, cache };
+      const options = onDevice({ ...SOCIETY, maxRows, maxLength, dtype }, arithmetic);
       const { weights, total } = planModel(config, options, TRAINING);
       const refusal = tooLargeFor(LEAST_BINDING, config, engineRoom(config, options));
       needs.push({ dtype, weights, total, refusal });

@@ -31,7 +31,8 @@ export const help = `polylogue plan (--model DIR | --shape NAME) [options]
 ${ignoreHelp(18)}
 ${dtypeHelp(18)}
 ${cacheHelp(18)}
-                     (auto is planned as f32: which device it will be is not known)
+                     (auto is planned as f32: which device it will be is not known. Where weights are packed, the copy
+                     of adapters in f16 counts, which devices that compute in f16 have)
   --rows N           rows decoded together, default 64
   --length N         longest sequence, default the model's, at most 1024
   --adapters N       default 16

@@ -4,7 +4,8 @@ import { PROJECTIONS, type CacheDtype, type ModelConfig, type WeightDtype } from
 import { Decoder } from '../decoder';
 import type { ForwardParts } from '../forward';
 import type { KernelName } from '../kernels';
-import { AdapterLayout } from '../layout';
+import { adapterDtype } from '../../plan';
+import { AdapterStore } from '../adapters';
 import { makeRoom } from '../weights';
 import { countingGpu, Tally } from './countingGpu';
 import { trafficOf, type Traffic } from './traffic';
@@ -41,7 +42,8 @@ export async function countDecodeStep(config: ModelConfig, shape: DecodeShape): 
   const { rows, adapters, keys } = shape;
   const tally = new Tally();
   const parts = countedParts(tally, config, shape);
-  const decoder = new Decoder(parts, decoderSizes(config, rows, keys + 1, shape.cache), MOST_STEPS_PER_READ);
+  const read = { ...parts, adapters: parts.adapters.decoding };
+  const decoder = new Decoder(read, decoderSizes(config, rows, keys + 1, shape.cache), MOST_STEPS_PER_READ);
   const all = Array.from({ length: rows }, (_, row) => row);
   const targets = new Set(adapters > 0 ? PROJECTIONS : []);
   tally.clear();
@@ -74,15 +76,10 @@ export function countedParts(
   tally: Tally,
   config: ModelConfig,
   { dtype, rank, isCpu, adapters }: Pick<DecodeShape, 'dtype' | 'rank' | 'isCpu' | 'adapters'>,
-): ForwardParts {
+): ForwardParts & { adapters: AdapterStore } {
   const gpu = countingGpu(tally, isCpu);
   const { weights } = makeRoom(gpu, config, dtype);
-  const layout = new AdapterLayout(config, rank);
-  const slots = Math.max(1, adapters);
-  const pool = {
-    layout,
-    weights: gpu.buffer('pool', slots * layout.slotElements * 4),
-    scale: gpu.buffer('scale', slots * 4),
-  };
+  const format = adapterDtype({ dtype }, gpu.arithmetic);
+  const pool = new AdapterStore(gpu, config, { maxAdapters: adapters, maxRank: rank, adapterDtype: format });
   return { gpu, config, weights, adapters: pool, turns: gpu.buffer('turns', 4), saturated: gpu.buffer('saturated', 4) };
 }

@@ -29,6 +29,11 @@ export interface Situation {
   keys: number;
 }
 
+/** Bytes of a weight of an adapter. */
+function adapterBytes({ constants }: CountedDispatch): number {
+  return constants['ADAPTERS'] === 'f16' ? 2 : F32;
+}
+
 type Rule = (dispatch: CountedDispatch, situation: Situation) => Partial<Traffic>;
 
 /** Bytes of a f32. */
@@ -55,16 +60,17 @@ const linear =
     const format = (constants['FORMAT'] ?? 'f32') as WeightDtype;
     return {
       weights: blocks * (matrixLayout(format, rows, columns).bytes + bias * rows * F32),
-      adapters: readings(tokens, blocks, adapters) * rows * rank * F32,
+      adapters: readings(tokens, blocks, adapters) * rows * rank * adapterBytes(dispatch),
       activations: (tokens * (columns + rank) + (1 + residual) * tokens * outputs) * F32,
       operations: 2 * tokens * rows * (columns + rank),
     };
   };
 
-const shrink: Rule = ({ params, groups }, { adapters }) => {
+const shrink: Rule = (dispatch, { adapters }) => {
+  const { params, groups } = dispatch;
   const [tokens, , , quads, rank] = words(params, 5);
   return {
-    adapters: readings(tokens, groups[1], adapters) * rank * 4 * quads * F32,
+    adapters: readings(tokens, groups[1], adapters) * rank * 4 * quads * adapterBytes(dispatch),
     activations: tokens * (4 * quads + rank) * F32,
     operations: 2 * tokens * rank * 4 * quads,
   };
@@ -110,11 +116,12 @@ const rope: Rule = ({ params, constants }) => {
     : { activations: 3 * values * F32, operations: 3 * values };
 };
 
-const normShrink: Rule = ({ params, groups }, { adapters }) => {
+const normShrink: Rule = (dispatch, { adapters }) => {
+  const { params, groups } = dispatch;
   const [tokens, quads, rank, , , , , width, parts] = words(params, 9);
   return {
     weights: width * F32,
-    adapters: readings(tokens, groups[1], adapters) * parts * rank * 4 * quads * F32,
+    adapters: readings(tokens, groups[1], adapters) * parts * rank * 4 * quads * adapterBytes(dispatch),
     activations: tokens * (2 * width + parts * rank) * F32,
     operations: tokens * width * (4 + 2 * parts * rank),
   };

@@ -30,7 +30,7 @@ fn expand(t: u32, o: u32) -> f32 {
   let narrow = t * p.xaQuads + part * p.rankQuads;
   for (var r = 0u; r < p.rankQuads; r++) {
     let x = xa[narrow + r];
-    let w = b[row + r];
+    let w = adapterQuad(b[row + r]);
     sum = fma(x.w, w.w, fma(x.z, w.z, fma(x.y, w.y, fma(x.x, w.x, sum))));
   }
   return sum;

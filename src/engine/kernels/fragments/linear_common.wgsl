@@ -1,5 +1,5 @@
 // What the projections y = residual + (bias + (W x + B xa)) have in common, each term but W x optional: takes the place of the
-// line `//@linear_common`. The kernel declares binding 2, `w` [OUT, IN], in the form in which it reads weights.
+// line `//@linear_common`, beside `//@adapters`. The kernel declares binding 2, `w` [OUT, IN], in the form in which it reads weights.
 //
 //   x        [T, IN]
 //   bias     [OUT]       if p.bias is 1
@@ -46,7 +46,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read> xa: array<vec4f>;
-@group(0) @binding(5) var<storage, read> b: array<vec4f>;
+@group(0) @binding(5) var<storage, read> b: array<AdapterQuad>;
 @group(0) @binding(6) var<storage, read> slot: array<u32>;
 @group(0) @binding(7) var<storage, read> residual: array<f32>;
 @group(0) @binding(8) var<storage, read_write> y: array<f32>;

@@ -7,7 +7,7 @@ fn expandFour(tokens: vec4u, s: u32, outputs: vec4u) -> array<vec4f, 4> {
   let first = tokens * p.rankQuads;
   var sums = array<vec4f, 4>();
   for (var r = 0u; r < p.rankQuads; r++) {
-    let tile = mat4x4f(b[rows.x + r], b[rows.y + r], b[rows.z + r], b[rows.w + r]);
+    let tile = fourRows(rows + r);
     sums[0] = along(xa[first.x + r], tile, sums[0]);
     sums[1] = along(xa[first.y + r], tile, sums[1]);
     sums[2] = along(xa[first.z + r], tile, sums[2]);
