@@ -78,7 +78,11 @@ describe('Lab', () => {
     const packed = { ...config, dtype: 'int4' } as const;
     const plan = await whole.plan(packed);
     expect(2 * (await half.plan(packed)).kvCache).toBe(plan.kvCache);
-    expect(await half.plan({ ...packed, cache: 'f32' })).toEqual(plan);
+    // What differs then is the copy of the adapters in f16.
+    const { adapters, total, ...rest } = await half.plan({ ...packed, cache: 'f32' });
+    expect(rest).toEqual({ ...rest, weights: plan.weights, kvCache: plan.kvCache, activations: plan.activations });
+    expect(adapters).toBeGreaterThan(1.4 * plan.adapters);
+    expect(total - plan.total).toBe(adapters - plan.adapters);
     expect(await half.plan(config)).toEqual(await whole.plan(config));
   });
 
