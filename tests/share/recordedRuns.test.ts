@@ -22,6 +22,7 @@ import { questionOf, QUESTIONS } from '../../src/ui/course/questions';
 import { headlines } from '../../src/ui/readings/headline';
 import { indexLog } from '../../src/ui/readings/logIndex';
 import { measureRows } from '../../src/ui/readings/measures';
+import { pairedAt } from '../../src/ui/readings/paired';
 import { recordedLike } from '../../src/ui/recorded/first';
 import { FakeRuntime, logOf } from '../recipes/fakeRuntime';
 
@@ -66,6 +67,17 @@ describe('the recorded runs of the site', () => {
       'held-out answers, the untouched model',
       'held-out answers, the policy',
     ]);
+  });
+
+  it('have one row a method in the table of paired differences', () => {
+    for (const run of runs) {
+      const index = indexLog(readEvents(recordedLines(run, fileOf(run))));
+      const tests = index.summary.filter(({ type }) => type === 'evaluation');
+      for (const event of tests) {
+        const methods = 'iteration' in event ? pairedAt(index, event.iteration).map(({ method }) => method) : [];
+        expect(new Set(methods).size, run.name).toBe(methods.length);
+      }
+    }
   });
 
   it('blame finetuning only for what answers as before', () => {

@@ -5,6 +5,7 @@ import { strategies, sumOf } from '../../src/tasks/strategies';
 import { accuracyByAgent } from '../../src/ui/readings/diagnostics';
 import { evaluationOf } from '../../src/ui/readings/evaluations';
 import { indexLog } from '../../src/ui/readings/logIndex';
+import { pairedAt } from '../../src/ui/readings/paired';
 import { repairByIteration, strategyShares } from '../../src/ui/readings/strategies';
 import { heldBy } from '../society/handmade';
 import { evaluation, started } from './logs';
@@ -96,6 +97,20 @@ describe('strategies of a run', () => {
     const index = log('arithmetic-tiny', base);
     expect(strategyShares(index, 'society')).toEqual([]);
     expect(repairByIteration(index)).toBeNull();
+  });
+
+  it('gives a method one row in the table of differences, also where it was tested before anybody learnt', () => {
+    const tests = [
+      evaluation('base', 0, ['1000', '1000', '1000']),
+      evaluation('society', 0, ['1110', '1110', '1110']),
+      evaluation('society', 1, ['1111', '1110', '1110']),
+    ];
+    const index = log('strategies-apart-tiny', ...tests);
+    for (const iteration of [0, 1]) {
+      const methods = pairedAt(index, iteration).map(({ method }) => method);
+      expect(methods.filter((method) => method.startsWith('society')).length, `${iteration}`).toBeGreaterThan(1);
+      expect(new Set(methods).size, `${iteration}`).toBe(methods.length);
+    }
   });
 
   it('takes what agents that start apart were before the first iteration as theirs, and not the base’s', () => {

@@ -66,6 +66,15 @@ export function pairedToReference(index: LogIndex): PairedRow[] {
   );
 }
 
+/** Rows of one iteration, one a method; with what was tested once, before anybody learnt. */
+export function pairedAt(index: LogIndex, iteration: number): PairedRow[] {
+  const base = baseLearnerOf(index.cast);
+  const once = new Set(index.cast.methods.filter(({ learner }) => learner === base).map(({ key }) => key));
+  return pairedToReference(index).filter(
+    (row) => row.iteration === iteration || (row.iteration === 0 && iteration > 0 && once.has(row.method)),
+  );
+}
+
 /** Differences to the reference over iterations, with 95 % intervals: methods that answer as the headline does, or are compared with it. */
 export function differenceByIteration(index: LogIndex): ChartData {
   const { cast } = index;
