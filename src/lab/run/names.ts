@@ -15,11 +15,21 @@ export interface RunIdentity {
   name: string;
 }
 
-/** A new random identity. It is not part of the log, so it needs no seed. */
-export function newRunIdentity(): RunIdentity {
+/** Names are drawn anew so often where they are taken; then a number tells two runs apart. */
+const DRAWS = 20;
+
+/** A new random identity. It is not part of the log, so it needs no seed. @param taken names of other runs */
+export function newRunIdentity(taken: readonly string[] = []): RunIdentity {
   const words = crypto.getRandomValues(new Uint32Array(4));
   const id = [...words].map((word) => word.toString(16).padStart(8, '0')).join('');
+  const names = Array.from({ length: DRAWS }, randomName);
+  const name = names.find((one) => !taken.includes(one)) ?? `${names[0]} ${taken.length + 1}`;
+  return { id, name };
+}
+
+function randomName(): string {
+  const [first = 0, second = 0] = crypto.getRandomValues(new Uint32Array(2));
   const adjectives = ADJECTIVES.split(' ');
   const nouns = NOUNS.split(' ');
-  return { id, name: `${adjectives[words[0]! % adjectives.length]} ${nouns[words[1]! % nouns.length]}` };
+  return `${adjectives[first % adjectives.length]} ${nouns[second % nouns.length]}`;
 }

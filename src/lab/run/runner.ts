@@ -52,17 +52,27 @@ export interface RunnerParts {
   problems?: StoredProblems | undefined;
 }
 
-/** Creates the record of a new run in the store; `run` then works on it. */
+/** Creates the record of a new run in the store; `run` then works on it. @param identity default: a new one, whose name no stored run has */
 export async function createRun(
   store: RunStore,
   config: RunConfig,
-  identity = newRunIdentity(),
+  identity?: RunIdentity,
   keepAdapters?: KeepAdapters,
   repeats?: Repeated,
 ): Promise<RunRecord> {
-  const record = { ...newRecord(config, identity), ...(keepAdapters && { keepAdapters }), ...(repeats && { repeats }) };
+  const named = identity ?? newRunIdentity(await takenNames(store));
+  const record = { ...newRecord(config, named), ...(keepAdapters && { keepAdapters }), ...(repeats && { repeats }) };
   await store.create(record);
   return record;
+}
+
+/** Names of stored runs; none where they cannot be read, which is no reason not to begin another. */
+async function takenNames(store: RunStore): Promise<string[]> {
+  try {
+    return (await store.runs()).map(({ name }) => name);
+  } catch {
+    return [];
+  }
 }
 
 /** The record of a run without events. */
