@@ -30,3 +30,27 @@ export function partsOf(text: string, claim: (entry: string) => boolean = () => 
   if (from < text.length) parts.push({ text: text.slice(from), entry: null });
   return parts;
 }
+
+/** A part with what stands beside a term without a space between: brackets, hyphens, the end of a sentence. */
+export interface GluedPart extends Part {
+  before: string;
+  after: string;
+}
+
+/** Parts whose terms hold what no line may part from them. */
+export function gluedParts(parts: readonly Part[]): GluedPart[] {
+  const glued = parts.map((part) => ({ ...part, before: '', after: '' }));
+  glued.forEach((part, n) => {
+    if (part.entry === null) return;
+    const [earlier, later] = [glued[n - 1], glued[n + 1]];
+    if (later?.entry === null) {
+      part.after = /^\S+/.exec(later.text)?.[0] ?? '';
+      later.text = later.text.slice(part.after.length);
+    }
+    if (earlier?.entry === null) {
+      part.before = /\S+$/.exec(earlier.text)?.[0] ?? '';
+      earlier.text = earlier.text.slice(0, earlier.text.length - part.before.length);
+    }
+  });
+  return glued;
+}

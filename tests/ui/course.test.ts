@@ -7,7 +7,7 @@ import { questionOf, QUESTIONS } from '../../src/ui/course/questions';
 import { GLOSSARY } from '../../src/ui/glossary';
 import { indexLog } from '../../src/ui/readings/logIndex';
 import { settingLines } from '../../src/ui/readings/runSettings';
-import { partsOf } from '../../src/ui/terms';
+import { gluedParts, partsOf } from '../../src/ui/terms';
 import { FakeRuntime, logOf } from '../recipes/fakeRuntime';
 
 /** Of the quick preset, which takes the exact engine half a minute on two idle cores. */
@@ -53,6 +53,19 @@ describe('terms', () => {
       'Agents vote. Two votes of agents; devoted people count tokens at equal calls.',
     );
     expect(Object.keys(GLOSSARY).length).toBeGreaterThan(20);
+  });
+
+  it('hold what no line may part from them', () => {
+    const glued = gluedParts(partsOf('The (95 % interval) of a single-agent vote, at last.'));
+    const held = glued.filter(({ entry }) => entry !== null).map(({ before, text, after }) => [before, text, after]);
+    expect(held).toEqual([
+      ['(', '95 % interval', ')'],
+      ['single-', 'agent', ''],
+      ['', 'vote', ','],
+    ]);
+    expect(glued.map(({ before, text, after }) => before + text + after).join('')).toBe(
+      'The (95 % interval) of a single-agent vote, at last.',
+    );
   });
 
   it('leaves to the first text of a view what a later one mentions too', () => {
