@@ -42,6 +42,7 @@
 import type { Episode, GroupKey } from '../events';
 import { STREAMS } from '../random';
 import { easyToHard } from '../society/boosting';
+import type { Asking } from '../runtimes/types';
 import { openEpisodes, speak, vote, type PlannedTurn } from '../society/episode';
 import { UNUSED, type Fate } from '../society/fate';
 import { CHECKER } from '../society/prompts';
@@ -51,7 +52,7 @@ import { BASE, boost, PLACE, type Teachers } from './ensemBoosting';
 import { BAGGED, cast, cost, EXAMPLES, EXPERT, rounds, stages, STRONG, STUDENT, STUDENTS, TEACHER } from './ensemCast';
 import { candidatesOf, choose, markTruth, readTexts, voiceOf, withGold, type Part } from './ensemReadings';
 import { check, PRESETS, SETTINGS, type Config } from './ensemSettings';
-import { beginIteration, chunksOf, createAdapters, finetune, type BuiltDataset, type Learning } from './steps';
+import { beginIteration, createAdapters, finetune, playChunks, type BuiltDataset, type Learning } from './steps';
 import type { Draft, Recipe, RunContext, SecondModel } from './types';
 
 async function* run(context: RunContext<Config>): AsyncGenerator<Draft, void, void> {
@@ -175,17 +176,17 @@ async function* label(
 
 /** Answers of a mixture, voted on; one event a problem. @param turns of each problem */
 async function* answered(
-  { runtime, task, config }: RunContext<Config>,
+  context: RunContext<Config>,
   group: GroupKey,
   agent: string,
   parts: readonly Part[],
   problems: readonly Ungraded[],
   turns: readonly ((problem: number) => Pick<PlannedTurn, 'call' | 'draw' | 'sampling'>)[],
 ): AsyncGenerator<Draft, Episode[], void> {
-  const all: Episode[] = [];
-  for (const chunk of chunksOf(problems, config.chunk)) {
+  const { task, config } = context;
+  const play = async (chunk: readonly Ungraded[], asking: Asking): Promise<Episode[]> => {
     const episodes = openEpisodes(group, chunk);
-    await speak(runtime, task, chunk, episodes, ({ problem }) =>
+    await speak(asking, task, chunk, episodes, ({ problem }) =>
       turns.map((turn, seat) => ({
         ...turn(problem),
         kind: 'answer',
@@ -196,6 +197,10 @@ async function* answered(
         ...voiceOf(parts),
       })),
     );
+    return episodes;
+  };
+  const all: Episode[] = [];
+  for await (const episodes of playChunks(context, problems, false, play)) {
     for (const episode of episodes) {
       const { iteration, problem } = episode;
       const of = episode.turns.map((_, at) => at);

@@ -27,6 +27,7 @@
  */
 import type { Episode, GroupKey } from '../events';
 import { STREAMS } from '../random';
+import type { Asking } from '../runtimes/types';
 import { answersOf, vote } from '../society/episode';
 import type { Ungraded } from '../tasks/types';
 import { cast, cost, METHODS, type LearnerKey } from './maltCast';
@@ -36,11 +37,11 @@ import { stages } from './maltStages';
 import { BASE, grow, judge, upTo, type Widths } from './maltTree';
 import {
   beginIteration,
-  chunksOf,
   createAdapters,
   everySeat,
   finetune,
   holdDebates,
+  playChunks,
   labelsOf,
   TEST_DRAWS,
   tieBreakOf,
@@ -65,8 +66,9 @@ async function* run(context: RunContext<Config>): AsyncGenerator<Draft, void, vo
     const group: GroupKey = { purpose: 'train', learner: 'malt', iteration };
     const widths: Widths = credit === 'tree' ? [n, n, n] : [n, 1, 1];
     const held: Episode[] = [];
-    for (const chunk of chunksOf(problems, config.chunk)) {
-      const episodes = await grow(context, group, chunk, widths);
+    const play = (chunk: readonly Ungraded[], asking: Asking): Promise<Episode[]> =>
+      grow(context, asking, group, chunk, widths);
+    for await (const episodes of playChunks(context, problems, true, play)) {
       for (const episode of episodes) judge(context, episode);
       held.push(...episodes);
       yield* episodes;
@@ -123,8 +125,9 @@ async function* evaluate(
   const group = { purpose: 'evaluation', learner, iteration } as const;
   const episodes: Episode[] = [];
   const ties = tieBreakOf(config, TEST_DRAWS);
-  for (const chunk of chunksOf(problems, config.chunk)) {
-    const held = await grow(context, group, chunk, [votes, 1, 1]);
+  const play = (chunk: readonly Ungraded[], asking: Asking): Promise<Episode[]> =>
+    grow(context, asking, group, chunk, [votes, 1, 1]);
+  for await (const held of playChunks(context, problems, true, play)) {
     for (const episode of held) {
       // The generator's answers, and what the refiner made of them.
       for (const layer of [0, 1])

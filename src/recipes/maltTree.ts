@@ -1,6 +1,7 @@
 /** MALT's trees of turns, and what is right in them. */
 import type { Episode, GroupKey } from '../events';
 import { STREAMS } from '../random';
+import type { Asking } from '../runtimes/types';
 import { checked, openEpisodes, speak, vote } from '../society/episode';
 import type { Ungraded } from '../tasks/types';
 import { ROLES, settlingTurns, TREE, valuesOf } from './maltData';
@@ -19,7 +20,8 @@ export type Widths = readonly [answers: number, checks: number, refinements: num
  * turns, so its first turns are one of each seat.
  */
 export async function grow(
-  { runtime, task, config }: RunContext<Config>,
+  { task, config }: RunContext<Config>,
+  asking: Asking,
   group: GroupKey,
   chunk: readonly Ungraded[],
   [answers, checks, refinements]: Widths,
@@ -40,11 +42,11 @@ export async function grow(
       draw: { ...draws, agent: word, problem, round: role + 1 },
     };
   };
-  await speak(runtime, task, chunk, episodes, (episode) => upTo(answers).map((j) => turn(episode, 0, [j], j, [])));
-  await speak(runtime, task, chunk, episodes, (episode) =>
+  await speak(asking, task, chunk, episodes, (episode) => upTo(answers).map((j) => turn(episode, 0, [j], j, [])));
+  await speak(asking, task, chunk, episodes, (episode) =>
     upTo(checks).flatMap((k) => upTo(answers).map((j) => turn(episode, 1, [j, k], j * checks + k, [j]))),
   );
-  await speak(runtime, task, chunk, episodes, (episode) =>
+  await speak(asking, task, chunk, episodes, (episode) =>
     upTo(refinements).flatMap((l) =>
       upTo(checks).flatMap((k) =>
         upTo(answers).map((j) => {

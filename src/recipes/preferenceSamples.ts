@@ -1,10 +1,11 @@
 /** K samples of every problem, for the preference loop. */
 import type { Episode, GroupKey } from '../events';
 import { STREAMS } from '../random';
+import type { Asking } from '../runtimes/types';
 import { openEpisodes, speak, vote } from '../society/episode';
 import type { Split, Ungraded } from '../tasks/types';
 import type { RunConfig } from './config';
-import { chunksOf } from './steps';
+import { playChunks } from './steps';
 import type { Draft, RunContext } from './types';
 
 export interface Sampling {
@@ -22,19 +23,19 @@ export interface Sampling {
  * @param each adds verdicts to one episode, just before it is in the log: what a person says of it is kept at once
  */
 export async function* samples(
-  { runtime, task, config }: RunContext<RunConfig & { samples: number }>,
+  context: RunContext<RunConfig & { samples: number }>,
   problems: readonly Ungraded[],
   { purpose, learner, iteration, draws }: Sampling,
   look: (episodes: readonly Episode[], problems: readonly Ungraded[]) => Promise<void>,
   each: (episode: Episode, problems: readonly Ungraded[]) => Promise<void> = async () => {},
 ): AsyncGenerator<Draft, Episode[], void> {
+  const { task, config } = context;
   const group: GroupKey = { purpose, learner, iteration };
   const adapter = learner === 'base' ? null : learner;
   const stream = purpose === 'evaluation' ? STREAMS.evaluate : STREAMS.sample;
-  const held: Episode[] = [];
-  for (const chunk of chunksOf(problems, config.chunk)) {
+  const play = async (chunk: readonly Ungraded[], asking: Asking) => {
     const episodes = openEpisodes(group, chunk);
-    const spoken = await speak(runtime, task, chunk, episodes, ({ problem }) =>
+    const spoken = await speak(asking, task, chunk, episodes, ({ problem }) =>
       Array.from({ length: config.samples }, (_, seat) => ({
         call: `answer-${seat}`,
         kind: 'answer',
@@ -52,6 +53,10 @@ export async function* samples(
         vote(episode, spoken[at] as number[], task.equal, { ...tie, problem: episode.problem, round: 1 }),
       );
     }
+    return { chunk, episodes };
+  };
+  const held: Episode[] = [];
+  for await (const { chunk, episodes } of playChunks(context, problems, false, play)) {
     await look(episodes, chunk);
     for (const episode of episodes) {
       await each(episode, chunk);

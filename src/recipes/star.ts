@@ -10,6 +10,7 @@
  */
 import type { Cast, Episode, GroupKey } from '../events';
 import { STREAMS } from '../random';
+import type { Asking } from '../runtimes/types';
 import { checked, openEpisodes, speak } from '../society/episode';
 import { UNUSED, type Fate } from '../society/fate';
 import { CHECKER } from '../society/prompts';
@@ -23,7 +24,7 @@ import { flag } from './readers';
 import { startFromRow } from './rows';
 import type { SettingTable } from './settings';
 import { STAR_STAGES } from './stages';
-import { beginIteration, chunksOf, createAdapters, evaluation, everySeat, finetune, holdDebates } from './steps';
+import { beginIteration, createAdapters, evaluation, everySeat, finetune, holdDebates, playChunks } from './steps';
 import type { Draft, Need, Recipe, RunContext } from './types';
 
 const SETTINGS = {
@@ -125,10 +126,11 @@ async function* run(context: RunContext<Config>): AsyncGenerator<Draft, void, vo
 
 /** Answers, and where they are wrong answers with a hint, in chunks; one event a problem. */
 async function* rationales(
-  { runtime, task, config, gold = new Map() }: RunContext<Config>,
+  context: RunContext<Config>,
   problems: readonly Ungraded[],
   iteration: number,
 ): AsyncGenerator<Draft, Episode[], void> {
+  const { task, config, gold = new Map<number, string>() } = context;
   const group: GroupKey = { purpose: 'train', learner: 'star', iteration };
   const sampling = config.greedy ? { sampling: { temperature: 0 } } : {};
   const turn = (kind: string, layer: number) => (episode: Episode) => ({
@@ -142,18 +144,21 @@ async function* rationales(
     draw: { stream: STREAMS.baselineSample, iteration, agent: 0, problem: episode.problem, round: layer + 1 },
     ...sampling,
   });
-  const held: Episode[] = [];
-  for (const chunk of chunksOf(problems, config.chunk)) {
+  const truth = ({ problem }: Episode) => gold.get(problem) ?? '';
+  const play = async (chunk: readonly Ungraded[], asking: Asking): Promise<Episode[]> => {
     const episodes = openEpisodes(group, chunk);
-    const truth = ({ problem }: Episode) => gold.get(problem) ?? '';
-    await speak(runtime, task, chunk, episodes, (episode) => [turn('answer', 0)(episode)]);
+    await speak(asking, task, chunk, episodes, (episode) => [turn('answer', 0)(episode)]);
     const wrong = new Set(
       episodes.filter((episode) => checked(episode, [0], truth(episode), task.equal).scores?.[0] === 0),
     );
     if (config.hints) {
-      await speak(runtime, task, chunk, episodes, (episode) => (wrong.has(episode) ? [turn('hint', 1)(episode)] : []));
+      await speak(asking, task, chunk, episodes, (episode) => (wrong.has(episode) ? [turn('hint', 1)(episode)] : []));
       for (const episode of wrong) checked(episode, [1], truth(episode), task.equal);
     }
+    return episodes;
+  };
+  const held: Episode[] = [];
+  for await (const episodes of playChunks(context, problems, config.hints, play)) {
     held.push(...episodes);
     yield* episodes;
   }

@@ -8,7 +8,8 @@ import { answersOf, lastVote, layersOf } from '../society/episode';
 import { majorityVote } from '../society/vote';
 import { pseudoLabel, type LabelSource, type Selection } from '../society/selection';
 import type { Split, Ungraded } from '../tasks/types';
-import type { FinetuneExample, FinetuneTrack, Runtime } from '../runtimes/types';
+import { together } from '../society/together';
+import type { Asking, FinetuneExample, FinetuneTrack, Runtime } from '../runtimes/types';
 import type { RunConfig } from './config';
 import { DivergenceError } from './errors';
 import { examplesOf } from './examples';
@@ -70,7 +71,7 @@ export interface DebateStep {
  * @param judge adds a verdict of its own
  */
 export async function* holdDebates(
-  { runtime, task, config }: RunContext,
+  context: RunContext,
   players: Players,
   {
     purpose,
@@ -87,6 +88,7 @@ export async function* holdDebates(
   }: DebateStep,
   judge: (episode: Episode) => void = () => {},
 ): AsyncGenerator<Draft, Episode[], void> {
+  const { task, config } = context;
   const testing = purpose === 'evaluation';
   const own = alone && { agentOf: (sample: number) => alone.agent + alone.of * sample };
   const draws = testing ? TEST_DRAWS : { stream, iteration, ...own };
@@ -99,8 +101,10 @@ export async function* holdDebates(
   };
   const group: GroupKey = { purpose, learner: players.learner, iteration, ...(part !== undefined && { part }) };
   const held: Episode[] = [];
-  for (const chunk of chunksOf(problems, config.chunk)) {
-    for (const episode of await debate(runtime, task, group, chunk, players, settings)) {
+  const play = (chunk: readonly Ungraded[], asking: Asking): Promise<Episode[]> =>
+    debate(asking, task, group, chunk, players, settings);
+  for await (const episodes of playChunks(context, problems, rounds > 1, play)) {
+    for (const episode of episodes) {
       judge(episode);
       held.push(episode);
       yield episode;
@@ -137,6 +141,25 @@ export function majorityOfFirst(
     return majorityVote(said, task.equal, name).answer;
   });
   return { method, turns: episodes[0] ? turnsOf(episodes[0]) : [], answers };
+}
+
+/** Chunks at work together. With two, rows that a response has left go to the next one; more would push out keys and values that are read again. */
+const CHUNKS_TOGETHER = 2;
+
+/**
+ * Plays chunks of problems and yields what comes of each, in order. Two are at work together, unless somebody follows what is asked: draws have
+ * names, so what is asked in one call changes no answer.
+ * @param again a chunk is asked more than once: the next one begins beside its later questions, whose keys and values are then still there
+ */
+export function playChunks<T>(
+  { runtime, config }: Pick<RunContext, 'runtime' | 'config'>,
+  problems: readonly Ungraded[],
+  again: boolean,
+  play: (chunk: Ungraded[], asking: Asking) => Promise<T>,
+): AsyncGenerator<T, void, void> {
+  const most = (): number => (runtime.followed ? 1 : CHUNKS_TOGETHER);
+  const newcomers = again ? 1 : CHUNKS_TOGETHER;
+  return together(runtime, chunksOf(problems, config.chunk), { most, newcomers }, play);
 }
 
 /** Parts of at most `size` problems, in order. */

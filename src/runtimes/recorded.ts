@@ -74,6 +74,10 @@ export class RecordedRuntime implements Runtime {
     return this.behind.can;
   }
 
+  get followed(): boolean {
+    return this.behind.followed ?? false;
+  }
+
   /** Still answering from the log. */
   get replaying(): boolean {
     return !this.live;

@@ -194,6 +194,8 @@ export interface RuntimeIdentity {
 
 export interface Runtime {
   readonly can: RuntimeCapabilities;
+  /** Somebody follows what is asked call by call: nothing else should be in a call. Absent = nobody does. */
+  readonly followed?: boolean;
   /** Answers in the order of the questions. */
   ask(questions: Question[]): Promise<Answer[]>;
   /** Trains the tracks together, in place; one event per optimiser step. Tracks without batches are left as they are. */
@@ -215,6 +217,9 @@ export interface Runtime {
   merge?(job: MergeJob): Promise<MergedAdapter>;
   describe(): RuntimeIdentity;
 }
+
+/** A runtime that is only asked. */
+export type Asking = Pick<Runtime, 'ask'>;
 
 /** What plays agents that do not learn, beside the engine. */
 export interface Voice {

@@ -3,7 +3,7 @@
  * reads what the *others* said in the previous round, never what they say in this one.
  */
 import type { Episode, GroupKey } from '../events';
-import type { Runtime } from '../runtimes/types';
+import type { Asking } from '../runtimes/types';
 import type { Task, Ungraded } from '../tasks/types';
 import { answersOf, openEpisodes, speak, vote, type PlannedTurn } from './episode';
 import type { TieBreak } from './vote';
@@ -49,7 +49,7 @@ export interface DebateSettings {
  * @returns one episode a problem, in order; layer m is round m + 1
  */
 export async function debate(
-  runtime: Runtime,
+  runtime: Asking,
   task: Task,
   group: GroupKey,
   problems: readonly Ungraded[],

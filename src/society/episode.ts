@@ -2,7 +2,7 @@
 import type { Episode, GroupKey, Turn, Verdict } from '../events';
 import { LOGPROB_SCALE, MARGIN_SCALE, packNumbers } from '../pack';
 import { drawInt, type DrawName } from '../random';
-import type { Answer, DrawWords, MixtureShare, Question, Runtime, Sampling } from '../runtimes/types';
+import type { Answer, Asking, DrawWords, MixtureShare, Question, Sampling } from '../runtimes/types';
 import type { Task, Ungraded } from '../tasks/types';
 import { asksForAnswer, CHECKER, promptOf } from './prompts';
 import { clusterAnswers, majorityVote, type Equal, type TieBreak } from './vote';
@@ -29,7 +29,7 @@ export function openEpisodes(group: GroupKey, problems: readonly Ungraded[]): Ep
  * @returns for each episode the indices of its new turns
  */
 export async function speak(
-  runtime: Runtime,
+  runtime: Asking,
   task: Task,
   problems: readonly Ungraded[],
   episodes: readonly Episode[],

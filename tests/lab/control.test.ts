@@ -5,6 +5,7 @@ import { pacedRuntime } from '../../src/lab/run/pacing';
 import { createRun, Runner } from '../../src/lab/run/runner';
 import { Showing } from '../../src/lab/progress/showing';
 import type { StageId } from '../../src/lab/types';
+import type { Question } from '../../src/runtimes/types';
 import { recipeNamed } from '../../src/recipes';
 import { MemoryRunStore } from '../../src/store/memory';
 import { taskNamed } from '../../src/tasks';
@@ -66,7 +67,13 @@ describe('a stepped run', () => {
     expect(plain.holds).toBe(0);
     const byRound = await staged((control) => control.step('round'));
     expect(byRound.digest).toBe(plain.digest);
-    expect(byRound.phases).toEqual(plain.phases);
+    // Who follows sees every chunk's answers; at full speed they are sampled beside the revisions of the chunk before.
+    expect(new Set(byRound.phases)).toEqual(new Set(plain.phases));
+    const revised = byRound.phases.flatMap((phase, at) =>
+      phase === 'revise' ? [byRound.phases.slice(at - 3, at)] : [],
+    );
+    expect(revised.length).toBeGreaterThan(2);
+    for (const before of revised) expect(before).toEqual(['ask', 'answer', 'read']);
     // A round's answers are on show, or the vote after the last one, or the losses of a finetuning.
     expect(new Set(byRound.heldAt)).toEqual(new Set(['answer', 'vote', 'finetune']));
     expect(byRound.heldAt.filter((phase) => phase === 'finetune')).toHaveLength(config.iterations);
@@ -84,6 +91,33 @@ describe('a stepped run', () => {
     let steps = 0;
     const resumed = await staged((control) => (steps++ < 3 ? control.step('round') : control.resume()));
     expect(resumed).toMatchObject({ digest: plain.digest, holds: 3 });
+  });
+});
+
+describe('what is on show', () => {
+  it('has the first round of a problem that was answered beside the one before', () => {
+    const showing = new Showing(recipeNamed(config.recipe).stages(config));
+    const at = (problem: number) => ({ purpose: 'train', learner: 'society', iteration: 1, problem }) as const;
+    const asked = (problem: number, layer: number): Question[] =>
+      [0, 1].map(
+        (seat) =>
+          ({ at: at(problem), kind: layer === 0 ? 'answer' : 'revision', seat, layer, agent: `${seat}` }) as Question,
+      );
+    const call = (...questions: Question[]): void => {
+      showing.enter('ask', questions);
+      showing.answered(
+        questions,
+        questions.map(({ at: { problem }, seat, layer }) => `${problem}.${layer}.${seat}`),
+      );
+    };
+    call(...asked(1, 0), ...asked(2, 0));
+    expect(showing.partial).toMatchObject({ problem: 1, round: 1, earlier: [] });
+    call(...asked(1, 1), ...asked(3, 0), ...asked(4, 0));
+    expect(showing.partial).toMatchObject({ problem: 1, round: 2, earlier: [['', '']] });
+    call(...asked(3, 1), ...asked(4, 1));
+    expect(showing.partial).toMatchObject({ problem: 3, round: 2, earlier: [['3.0.0', '3.0.1']] });
+    call(...asked(5, 0));
+    expect(showing.partial).toMatchObject({ problem: 5, round: 1, earlier: [] });
   });
 });
 

@@ -23,6 +23,14 @@ describe.each(RUNS)('%s', (recipe, overrides) => {
     expect(new Set(names).size).toBe(names.length);
   });
 
+  it('has the same log whether chunks are asked together or, where somebody follows, one by one', async () => {
+    const config = smallConfig({ ...overrides, chunk: 2 }, recipe);
+    const [together, alone] = [new FakeRuntime(), Object.assign(new FakeRuntime(), { followed: true })];
+    expect(await logOf(alone, config)).toEqual(await logOf(together, config));
+    expect(together.asked.length).toBeLessThan(alone.asked.length);
+    expect(together.asked.flat().length).toBe(alone.asked.flat().length);
+  });
+
   it('has no two names with the same draws, tests apart, which share theirs over learners and iterations', async () => {
     const owners = new Map<string, string>();
     for (const { at, call, draw } of await questions(recipe, overrides)) {

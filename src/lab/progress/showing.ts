@@ -18,6 +18,8 @@ export class Showing {
   readonly #walked = new Map<string, number>();
   phase: StageId | null = null;
   partial: PartialDebate | null = null;
+  /** Of a batch that begins before the one on show has ended: its first problem's texts so far. */
+  #ahead: PartialDebate | null = null;
 
   /** @param stages of the run's recipe */
   constructor(stages: readonly Stage[]) {
@@ -45,6 +47,22 @@ export class Showing {
       this.partial = { ...partial, texts: Array.from(texts, (one) => one ?? '') };
     }
     return begun;
+  }
+
+  /** A call is over. Another batch may have begun in it, whose turn to be on show comes later. */
+  answered(questions: readonly Question[], texts: readonly string[]): void {
+    const [first] = questions;
+    const next = questions.find(({ kind, layer }) => layer !== first?.layer && asksForAnswer(kind));
+    if (!next) return;
+    const { purpose, learner, iteration, problem } = next.at;
+    const own = questions.flatMap(({ at, seat, layer }, index) =>
+      at.problem === problem && layer === next.layer ? [[seat, texts[index] ?? ''] as const] : [],
+    );
+    const said = Array.from({ length: Math.max(...own.map(([seat]) => seat)) + 1 }, () => '');
+    for (const [seat, text] of own) said[seat] = text;
+    const round = next.layer + 1;
+    const earlier = earlierOf(this.#ahead, next.at, round);
+    this.#ahead = { purpose, learner, iteration, problem, round, texts: said, earlier };
   }
 
   /** An event of the log has just been computed. Returns how many beats it deserves. */
@@ -77,10 +95,10 @@ export class Showing {
   #turnTo({ at, layer, agent }: Question, seats: number): boolean {
     const { partial: before } = this;
     const { purpose, learner, iteration, problem } = at;
-    const same = before?.problem === problem && groupName(before) === groupName({ purpose, learner, iteration });
     const round = layer + 1;
+    const same = before !== null && isOf(before, at);
     if (same && before.round === round) return false;
-    const earlier = same && round > before.round ? [...(before.earlier ?? []), before.texts] : [];
+    const earlier = earlierOf(same ? before : this.#ahead, at, round);
     const texts = Array.from({ length: seats }, () => '');
     this.partial = { purpose, learner, iteration, problem, round, agent, texts, earlier };
     return true;
@@ -94,6 +112,16 @@ export class Showing {
     this.#walked.set(key, first);
     return first === problem ? 1 : 0;
   }
+}
+
+/** Is it the episode of these questions? */
+function isOf(partial: PartialDebate, { purpose, learner, iteration, problem }: Question['at']): boolean {
+  return partial.problem === problem && groupName(partial) === groupName({ purpose, learner, iteration });
+}
+
+/** Texts of the rounds before this one, as far as they are known. */
+function earlierOf(known: PartialDebate | null, at: Question['at'], round: number): string[][] {
+  return known !== null && isOf(known, at) && round > known.round ? [...(known.earlier ?? []), known.texts] : [];
 }
 
 /** What is done while this is on show; problems done are counted on from `before` while it is the same phase. */

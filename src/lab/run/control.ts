@@ -49,6 +49,11 @@ export class RunControl {
     return this.#abort.signal.aborted;
   }
 
+  /** Somebody follows the run step by step, in slow motion or at a halt. */
+  get followed(): boolean {
+    return this.#pace > 0 || this.#stepping !== null || this.paused;
+  }
+
   /** Milliseconds that a beat lasts; 0 = full speed. */
   get pace(): number {
     return this.#pace;

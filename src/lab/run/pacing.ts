@@ -4,7 +4,7 @@
  * computing (the page reveals the answers of a held round agent by agent). Only time passes here, nothing else.
  */
 import type { Moment } from '../../recipes/types';
-import type { Question, Runtime } from '../../runtimes/types';
+import type { Answer, Question, Runtime } from '../../runtimes/types';
 import { asksForAnswer } from '../../society/prompts';
 import type { RunControl } from './control';
 
@@ -14,23 +14,33 @@ const TRAINING_STEP_BEATS = 0.25;
 /**
  * @param onStage a stage begins; `questions` are those of its batch, none where nothing is asked. Returns how many beats it is to
  * be looked at in slow motion.
+ * @param onAnswers a call is over
  */
 export function pacedRuntime(
   runtime: Runtime,
   control: RunControl,
   onStage: (moment: Moment, questions: readonly Question[]) => number,
+  onAnswers: (questions: readonly Question[], answers: readonly Answer[]) => void = () => {},
 ): Runtime {
+  const answered = async (questions: Question[]): Promise<Answer[]> => {
+    const answers = await runtime.ask(questions);
+    onAnswers(questions, answers);
+    return answers;
+  };
   return {
     can: runtime.can,
+    get followed() {
+      return control.followed;
+    },
     async ask(questions) {
       const first = questions[0];
       if (!first) return runtime.ask(questions);
       await control.gate();
       control.beat(onStage('ask', questions));
       await control.gate();
-      if (!asksForAnswer(first.kind)) return runtime.ask(questions);
+      if (!asksForAnswer(first.kind)) return answered(questions);
       const beats = onStage('answer', questions);
-      const answers = await runtime.ask(questions);
+      const answers = await answered(questions);
       control.beat(beats);
       control.ended('round');
       return answers;

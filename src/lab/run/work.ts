@@ -171,7 +171,16 @@ export class Work {
     const runtime = seatedOn(own, config, voices);
     const runner = new Runner({
       recipe: this.#recipe,
-      runtime: pacedRuntime(runtime, control, (moment, questions) => this.#enter(moment, questions)),
+      runtime: pacedRuntime(
+        runtime,
+        control,
+        (moment, questions) => this.#enter(moment, questions),
+        (questions, answers) =>
+          this.#showing.answered(
+            questions,
+            answers.map(({ text }) => text),
+          ),
+      ),
       task,
       adapters: engine,
       human: this.#picking,
