@@ -11,10 +11,11 @@ const ENTRY = 'workers/site.ts';
 
 /**
  * Files that are kept when they are first fetched. A visitor plays some of the recorded runs. Few visitors use other runtimes or measure
- * their device, or read the licences. Few play a recipe with a larger model. The first screen plays one recorded run at once, which is kept with the page.
+ * their device, or read the licences. Few play a recipe with a larger model, or save a
+ * run as a page. The first screen plays one recorded run at once, which is kept with the page.
  */
 const LAZY =
-  /^(recorded\/(?!multiagent-finetuning-arithmetic-tiny\.).*\.run$|models\/[^/]+\/onnx\/|models\/strategies-0\.6m\/|assets\/bench-[^/]+\.js$|licences\.txt$)/;
+  /^(recorded\/(?!multiagent-finetuning-arithmetic-tiny\.).*\.run$|models\/[^/]+\/onnx\/|models\/strategies-0\.6m\/|assets\/bench-[^/]+\.js$|licences\.txt$|replay-page\.txt$)/;
 
 const sha256 = (bytes: string | Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
