@@ -229,7 +229,8 @@ export function createEngineHost(
 
     async addFolder(folder) {
       // Another folder of the same name has other weights.
-      if (current?.models.includes(addFolder(folder))) await close();
+      const address = addFolder(folder);
+      if (current?.models.includes(address)) await close();
     },
 
     close,
