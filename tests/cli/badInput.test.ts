@@ -35,6 +35,17 @@ it('train: rank and alpha are those of the adapter that it starts from', async (
   await expect(train([...from, '--alpha', '4'])).rejects.toThrow('--alpha goes with a new adapter');
 });
 
+it('run: a second model is looked for in the folder that was named', async () => {
+  const folder = join(tmpdir(), 'nowhere', 'large');
+  for (const [recipe, key] of [
+    ['preference-loop', 'teacherModel'],
+    ['ensem-w2s', 'studentModel'],
+  ] as const) {
+    const asked = run(['--recipe', recipe, '--preset', 'strategies-tiny', '--set', `${key}=${folder}`]);
+    await expect(asked).rejects.toThrow(`${folder}: there is no such folder`);
+  }
+});
+
 it('run: seats are named in one way', async () => {
   const seats = ['--seat', '2=transformers:arithmetic-0.4m', '--set', 'seats=3=transformers:arithmetic-0.4m'];
   await expect(run(seats)).rejects.toThrow('--seat and --set seats=… say the same; give one of them');

@@ -6,6 +6,7 @@ import { ledgerLines } from '../../../src/log/ledgerTables';
 import { tallyTexts } from '../../../src/log/responses';
 import { resultsOf } from '../../../src/log/results';
 import { DEFAULT_RECIPE, recipeNamed, recipes } from '../../../src/recipes';
+import { secondModelOf } from '../../../src/recipes/secondModel';
 import { KEEP_ADAPTERS } from '../../../src/store/keep';
 import { taskFor } from '../../../src/tasks';
 import {
@@ -77,7 +78,8 @@ export async function main(args: string[]): Promise<void> {
   });
   const output = new Output(Boolean(values['json']));
   const stored = await readStored(values);
-  const { config, folder, data } = stored ? await storedSettings(values, stored) : await givenSettings(values);
+  const settings = stored ? await storedSettings(values, stored) : await givenSettings(values);
+  const { config, data } = settings;
   // A file that does not hold enough is refused before anything is said of it.
   taskFor(config, data);
   if (data) output.note(`${data.name}: ${data.problems.length} problems${leftOut(data.repeated)}`);
@@ -87,11 +89,7 @@ export async function main(args: string[]): Promise<void> {
   // Before the work: a run of hours that cannot be written at its end is lost.
   if (out !== undefined) await requireWritable(out);
 
-  const played = await playRun(
-    { config, folder, data },
-    { engine: engineChoice(values), keep, out, stored, human },
-    output,
-  );
+  const played = await playRun(settings, { engine: engineChoice(values), keep, out, stored, human }, output);
   const { record, events, saturated, seconds } = played;
   const results = resultsOf(events);
   const texts = tallyTexts(events);
@@ -108,16 +106,19 @@ export async function main(args: string[]): Promise<void> {
 /** Options that belong to the settings of a run: a run that goes on has its own. */
 const OF_A_NEW_RUN = ['recipe', 'preset', 'seat', 'seed', 'dtype', 'cache', 'ignore-config'];
 
-/** From the run that goes on; --set model=FOLDER says where its model lies, --data where its problems do. */
+/** From the run that goes on; --set model=FOLDER says where its model lies (a second one by its own setting), --data where its problems do. */
 async function storedSettings(values: Values, stored: StoredLog): Promise<Settings> {
   const { config } = stored;
-  const { model, ...others } = readSettings((values['set'] as string[]) ?? []);
+  const second = secondModelOf(config);
+  const { model, ...rest } = readSettings((values['set'] as string[]) ?? []);
+  const { [second?.key ?? 'model']: secondModel, ...others } = rest;
   const wrong = OF_A_NEW_RUN.find((option) => values[option] !== undefined) ?? Object.keys(others)[0];
   if (wrong !== undefined) throw new UsageError(`--resume goes on with the settings of the run; leave out ${wrong}`);
   if (values['data'] !== undefined && !config.data)
     throw new UsageError('--data: the run that goes on reads no file of problems; leave it out');
   const data = await readProblems(text(values, 'data'), config.task);
-  return { config, folder: modelFolder(model ?? config.model), data };
+  const secondFolder = second && modelFolder(secondModel ?? second.model);
+  return { config, folder: modelFolder(model ?? config.model), ...(secondFolder && { secondFolder }), data };
 }
 
 async function readStored(values: Values): Promise<StoredLog | null> {
