@@ -1,7 +1,5 @@
 /** A larger model beside the run's own: as the strong student of EnsemW2S, and as the teacher of the preference loop. */
-import type { ComparedMethod } from '../../src/log/comparison';
-import { difference, row, withSpread, type Committed } from './tables';
-import { pooledComparison, spreadOf } from '../../src/society/statistics';
+import { between, difference, row, runsOf, withSpread, type Committed } from './tables';
 
 /** Who answers in EnsemW2S, by the key of the method. */
 const WHO: readonly [string, string][] = [
@@ -23,8 +21,6 @@ export interface Taught {
   from: Committed;
 }
 
-const runsOf = ({ methods }: Committed, key: string): ComparedMethod['runs'] =>
-  methods.find((method) => method.key === key)?.runs ?? [];
 const shares = (from: Committed, key: string): string => withSpread(runsOf(from, key).map(({ right, n }) => right / n));
 
 /** Right answers of one sample, students with a larger model and with that of the experts. */
@@ -51,43 +47,22 @@ export function teachers(taught: readonly Taught[]): string {
 
 /** Differences that the section speaks of: problem by problem, seed by seed. */
 export function largerDifferences(larger: Committed, same: Committed, taught: readonly Taught[]): string {
-  const pairs: [string, Committed, string, Committed, string][] = [
-    ['student of the ensemble, larger minus same model', larger, 'ensem-w2s/student', same, 'ensem-w2s/student'],
-    ['larger model: student of the ensemble minus as it is', larger, 'ensem-w2s/student', larger, 'ensem-w2s/strong'],
-    [
-      'larger model: student of the ensemble minus of one teacher',
-      larger,
-      'ensem-w2s/student',
-      larger,
-      'ensem-w2s/studentOfTeacher',
-    ],
-    ...taught
-      .slice(1)
-      .map(({ teacher, from }): [string, Committed, string, Committed, string] => [
-        `policy: ${taught[0]?.teacher ?? ''} minus ${teacher}`,
-        taught[0]?.from ?? from,
-        POLICY,
-        from,
-        POLICY,
-      ]),
-  ];
+  const student = 'ensem-w2s/student';
+  const minus = (name: string, one: [Committed, string], other: [Committed, string]): string =>
+    difference(name, between(one, other, 'base/single'));
+  const [model, ...others] = taught;
   return [
     row('difference', 'points', '95 %, these problems', 'p, adjusted', '95 %, another seed', 'p', 'resolves'),
     row('---', '---:', '---:', '---:', '---:', '---:', '---:'),
-    ...pairs.map(([name, a, one, b, other]) => difference(name, paired(a, one, b, other))),
+    minus('student of the ensemble, larger minus same model', [larger, student], [same, student]),
+    minus('larger model: student of the ensemble minus as it is', [larger, student], [larger, 'ensem-w2s/strong']),
+    minus(
+      'larger model: student of the ensemble minus of one teacher',
+      [larger, student],
+      [larger, 'ensem-w2s/studentOfTeacher'],
+    ),
+    ...others.map(({ teacher, from }) =>
+      model ? minus(`policy: ${model.teacher} minus ${teacher}`, [model.from, POLICY], [from, POLICY]) : '',
+    ),
   ].join('\n');
-}
-
-/** @throws Error where the held-out problems of a seed are not the same */
-function paired(a: Committed, one: string, b: Committed, other: string): Parameters<typeof difference>[1] {
-  const both = runsOf(a, one).flatMap((run) => {
-    const found = runsOf(b, other).find(({ seed }) => seed === run.seed);
-    const [here, there] = [a, b].map((from) => runsOf(from, 'base/single').find(({ seed }) => seed === run.seed));
-    if (found && here?.correct !== there?.correct) throw new Error(`seed ${run.seed} has other held-out problems`);
-    return found ? [{ run, found }] : [];
-  });
-  return {
-    ...pooledComparison(both.map(({ run, found }) => [run.correct, found.correct] as const)),
-    spread: spreadOf(both.map(({ run, found }) => (run.right - found.right) / run.n)),
-  };
 }

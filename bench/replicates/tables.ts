@@ -122,22 +122,39 @@ export function differences(of: Committed, beside: readonly Beside[] = []): stri
 }
 
 /** The society against a method of another comparison. @throws Error where their held-out problems or draws are not the same */
-export function across(
-  { methods }: Committed,
-  { from, method }: Beside,
-): Pick<ComparedPair, 'difference' | 'interval' | 'spread'> {
-  const runsOf = (all: readonly ComparedMethod[], key: string) => all.find((one) => one.key === key)?.runs ?? [];
-  const both = runsOf(methods, 'equal-steps/societyDebate').flatMap((run) => {
-    const other = runsOf(from.methods, method).find(({ seed }) => seed === run.seed);
-    const [here, there] = [methods, from.methods].map(
-      (all) => runsOf(all, 'base/majority').find(({ seed }) => seed === run.seed)?.correct,
+export function across(of: Committed, { from, method }: Beside): Difference {
+  return between([of, 'equal-steps/societyDebate'], [from, method], 'base/majority');
+}
+
+/** A difference as `difference` writes it. */
+export type Difference = Pick<ComparedPair, 'difference' | 'interval' | 'spread'>;
+
+/** Runs of a method in a comparison; none where it was not played. */
+export function runsOf({ methods }: Committed, method: string): ComparedMethod['runs'] {
+  return methods.find(({ key }) => key === method)?.runs ?? [];
+}
+
+/**
+ * One method against another, of the same comparison or not, seed by seed.
+ * @param witness a method of the untouched model, whose answers tell whether both had the same problems and draws
+ * @throws Error where they had not
+ */
+export function between(
+  [one, first]: readonly [Committed, string],
+  [other, second]: readonly [Committed, string],
+  witness: string,
+): Difference {
+  const both = runsOf(one, first).flatMap((run) => {
+    const found = runsOf(other, second).find(({ seed }) => seed === run.seed);
+    const [here, there] = [one, other].map(
+      (from) => runsOf(from, witness).find(({ seed }) => seed === run.seed)?.correct,
     );
-    if (other && here !== there) throw new Error(`seed ${run.seed} has other held-out problems in another comparison`);
-    return other ? [{ run, other }] : [];
+    if (found && here !== there) throw new Error(`seed ${run.seed} has other held-out problems in another comparison`);
+    return found ? [{ run, found }] : [];
   });
   return {
-    ...pooledComparison(both.map(({ run, other }) => [run.correct, other.correct] as const)),
-    spread: spreadOf(both.map(({ run, other }) => (run.right - other.right) / run.n)),
+    ...pooledComparison(both.map(({ run, found }) => [run.correct, found.correct] as const)),
+    spread: spreadOf(both.map(({ run, found }) => (run.right - found.right) / run.n)),
   };
 }
 

@@ -53,7 +53,7 @@ export class PairedEngine extends passingBase(CALLS) implements Engine {
     return this.first.info;
   }
 
-  /** @throws RequestError for a mixture of adapters of both models, and what the engines throw */
+  /** @throws AdapterError for a mixture of adapters of both models, and what the engines throw */
   async generate(requests: GenerateRequest[], options: GenerateOptions = {}): Promise<GenerateResult[]> {
     const results: GenerateResult[] = [];
     const parted = this.parted(requests, ({ adapter, mixture }) =>
@@ -72,7 +72,7 @@ export class PairedEngine extends passingBase(CALLS) implements Engine {
     return results;
   }
 
-  /** @throws RequestError for a job with adapters of both models, and what the engine throws */
+  /** @throws AdapterError for a job with adapters of both models, and what the engine throws */
   async *train(job: TrainJob): AsyncGenerator<TrainStepEvent, void, void> {
     const names = job.tracks.flatMap(({ adapter, reference }) => [adapter, ...(reference ? [reference] : [])]);
     yield* this.engineOf(names).train(job);

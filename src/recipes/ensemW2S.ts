@@ -118,13 +118,10 @@ async function* evaluateStudents(
 }
 
 /** The strong model, where the students have one of their own. */
-function secondModel({ studentModel }: Config): SecondModel | null {
-  if (studentModel === undefined) return null;
-  return {
-    key: 'studentModel',
-    model: studentModel,
-    adapters: [...STUDENTS.map(({ key }) => STUDENT(key).adapter), STRONG.adapter],
-  };
+function secondModel(config: Config): SecondModel | null {
+  const { studentModel: model } = config;
+  if (model === undefined) return null;
+  return { key: 'studentModel', model, adapters: students(config).map(({ adapter }) => adapter) };
 }
 
 /** The configuration with a student's adapter: a larger rank at the same scale. */

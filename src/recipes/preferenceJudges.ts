@@ -60,7 +60,8 @@ export async function rewardsOf(
 
 /**
  * The teacher's scores of the two texts that the student picked; none where it picked none. The checker: 1 for right, 0 for wrong or
- * unreadable. The vote: how many samples gave the answer. A larger model: the log-probability of a text by the token. A person: 1 for the better of two, a half each without a difference.
+ * unreadable. The vote: how many samples gave the answer. A larger model: the log-probability of a text by the token. A person: 1 for the
+ * better of two, a half each without a difference.
  * @param which all: of every sample; a person is shown the first two that differ
  */
 export async function teach(

@@ -7,8 +7,8 @@
  * Known of the paper: these steps. Not known: K, β, the margin and which policy is DPO's reference; all four are this lab's choices, and
  * settings. Ours as well: the student is an adapter with a head on the policy's base. A fresh head tells nothing apart, so before the
  * first iteration the teacher scores all samples of some problems (`warmupProblems`; a person compares two of each), and these calls
- * count against those it saves. A larger model as the teacher gives the log-probability of a text by the token. The supervised term beside DPO, of which the abstract's readers tell, is left out. A pair that the
- * teacher cannot tell apart is dropped.
+ * count against those it saves. A larger model as the teacher gives the log-probability of a text by the token. The supervised term beside
+ * DPO, of which the abstract's readers tell, is left out. A pair that the teacher cannot tell apart is dropped.
  *
  * Names of draws: stream `sample`, iteration 0 in the warm-up and l in iteration l, agent = sample; `order` says which of two answers a
  * person sees first; evaluation as everywhere.

@@ -6,9 +6,11 @@
  * @param groups which of them belong together, by name
  */
 export function dissimilarities(embeddings: readonly ArrayLike<number>[], groups: readonly string[]): number[] {
+  const members = new Map<string, number[]>();
+  groups.forEach((group, at) => members.set(group, [...(members.get(group) ?? []), at]));
   return embeddings.map((own, at) => {
-    const others = embeddings.filter((_, other) => other !== at && groups[other] === groups[at]);
-    const distances = others.map((other) => 1 - cosine(own, other));
+    const others = (members.get(groups[at] as string) ?? []).filter((other) => other !== at);
+    const distances = others.map((other) => 1 - cosine(own, embeddings[other] as ArrayLike<number>));
     return distances.length === 0 ? 0 : distances.reduce((sum, one) => sum + one, 0) / distances.length;
   });
 }

@@ -119,7 +119,8 @@ async function unitChecks(
 ): Promise<RunCheck[]> {
   const { record, events, started } = run;
   requireModel(started, hash);
-  requireSecondModel(started, runtime.describe());
+  const { secondModel } = runtime.describe();
+  if (started.secondModel && secondModel) requireModel({ model: started.secondModel }, secondModel.hash);
   const restore = async (name: string, iteration: number, job: string): Promise<void> => {
     const weights = await store.adapter(record.id, { name, iteration, job }).catch(() => null);
     if (!weights)
@@ -151,14 +152,6 @@ async function unitChecks(
 /** @throws OtherModelError where these are other weights than those of the run */
 export function requireModel({ model }: Pick<RunStarted, 'model'>, hash: string): void {
   if (model.hash !== hash) throw new OtherModelError(model.name, hash, model.hash);
-}
-
-/** The same of a second base model. @throws OtherModelError */
-function requireSecondModel(
-  { secondModel: named }: Pick<RunStarted, 'secondModel'>,
-  { secondModel: found }: Pick<RunStarted, 'secondModel'>,
-): void {
-  if (named && found && named.hash !== found.hash) throw new OtherModelError(named.name, found.hash, named.hash);
 }
 
 /** Lets messages be heard between events, and says that work gets done. */
