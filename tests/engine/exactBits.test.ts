@@ -7,32 +7,13 @@ import { collect } from '../../src/engine/stream';
 import { nodeWorkers } from '../../tools/cli/exactLanes';
 import { GOLDEN_MODELS, readGolden } from './golden';
 import { operationDigests } from './operationDigests';
-
-const PLAIN: ModelConfig = {
-  modelType: 'llama',
-  hiddenSize: 20,
-  intermediateSize: 28,
-  numLayers: 2,
-  numHeads: 3,
-  numKvHeads: 1,
-  headDim: 6,
-  vocabSize: 29,
-  rmsNormEps: 1e-5,
-  ropeTheta: 10_000,
-  ropeScaling: null,
-  qkvBias: false,
-  qkNorm: false,
-  tieWordEmbeddings: true,
-  maxPositions: 64,
-  bosTokenId: 1,
-  eosTokenIds: [2],
-};
+import { TINY } from './tinyConfig';
 
 /** Widths that no tile divides, grouped heads, every kind of extra. */
 const ODD: Record<string, ModelConfig> = {
-  'llama, odd widths': { ...PLAIN, hiddenSize: 37, intermediateSize: 53, headDim: 14, vocabSize: 41 },
+  'llama, odd widths': { ...TINY, hiddenSize: 37, intermediateSize: 53, headDim: 14, vocabSize: 41 },
   'qwen2, odd heads': {
-    ...PLAIN,
+    ...TINY,
     modelType: 'qwen2',
     qkvBias: true,
     numHeads: 6,
@@ -41,7 +22,7 @@ const ODD: Record<string, ModelConfig> = {
     vocabSize: 17,
   },
   'qwen3, untied head': {
-    ...PLAIN,
+    ...TINY,
     modelType: 'qwen3',
     qkNorm: true,
     numHeads: 4,
@@ -51,7 +32,7 @@ const ODD: Record<string, ModelConfig> = {
     tieWordEmbeddings: false,
   },
   'one of everything': {
-    ...PLAIN,
+    ...TINY,
     numLayers: 1,
     hiddenSize: 4,
     intermediateSize: 1,

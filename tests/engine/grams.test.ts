@@ -10,26 +10,9 @@ import { LAYER_INPUTS, PROJECTIONS, type Gram, type HostTensor, type ModelConfig
 import { nodeWorkers } from '../../tools/cli/exactLanes';
 import { nll64 } from './float64Check';
 import { relativeErrors } from './golden';
+import { TINY } from './tinyConfig';
 
-const CONFIG: ModelConfig = {
-  modelType: 'llama',
-  hiddenSize: 12,
-  intermediateSize: 20,
-  numLayers: 2,
-  numHeads: 3,
-  numKvHeads: 1,
-  headDim: 6,
-  vocabSize: 17,
-  rmsNormEps: 1e-5,
-  ropeTheta: 10_000,
-  ropeScaling: null,
-  qkvBias: false,
-  qkNorm: false,
-  tieWordEmbeddings: true,
-  maxPositions: 32,
-  bosTokenId: 1,
-  eosTokenIds: [2],
-};
+const CONFIG: ModelConfig = { ...TINY, hiddenSize: 12, intermediateSize: 20, vocabSize: 17, maxPositions: 32 };
 const SEQUENCES = [
   [3, 1, 4, 1, 5, 9, 2, 6],
   [5, 3, 5],

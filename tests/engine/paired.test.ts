@@ -12,25 +12,16 @@ import {
   type ModelConfig,
   type TrainStepEvent,
 } from '../../src/engine/types';
+import { TINY } from './tinyConfig';
 
 const SMALL: ModelConfig = {
-  modelType: 'llama',
+  ...TINY,
   hiddenSize: 12,
   intermediateSize: 20,
   numLayers: 1,
-  numHeads: 3,
-  numKvHeads: 1,
   headDim: 4,
   vocabSize: 17,
-  rmsNormEps: 1e-5,
-  ropeTheta: 10_000,
-  ropeScaling: null,
-  qkvBias: false,
-  qkNorm: false,
-  tieWordEmbeddings: true,
   maxPositions: 32,
-  bosTokenId: 1,
-  eosTokenIds: [2],
 };
 const LARGE: ModelConfig = { ...SMALL, hiddenSize: 16, headDim: 8, numHeads: 2, numLayers: 2 };
 const CONFIG: AdapterConfig = { rank: 2, alpha: 4, targets: ['q_proj', 'down_proj'] };
