@@ -32,6 +32,8 @@ export const STEP_WORDS = 8;
  * with 64 tokens, which computes 64 however few there are.
  */
 export const FEW_TOKENS = 32;
+/** Most tokens whose layers are recorded as few dispatches (gpu/fewTokens.ts): as many as rows decode together. */
+export const STEP_TOKENS = 128;
 /** Outputs of a matrix from which on a sum over them is split over workgroups: few tokens have too few of those otherwise. */
 export const SPLIT_OUTPUTS = 16384;
 /** Into how many. */
@@ -185,8 +187,8 @@ export function sharedActivationSizes(config: ModelConfig, rank: number, tokens:
     up: F,
     act: F,
   };
-  // What few tokens take in place of q, k and v raw, and of xa.
-  const few = Math.min(tokens, FEW_TOKENS);
+  // What the tokens of a decode step take in place of q, k and v raw, and of xa.
+  const few = Math.min(tokens, STEP_TOKENS);
   const stacked = { 'q, k, v': few * stackRows(config, 'qkv'), 'xa of a stack': few * 3 * R };
   return { ...times(elements, 4 * tokens), ...times(stacked, 4) };
 }

@@ -1,8 +1,10 @@
 /** What is recorded for real models at real sizes, by kernels of both kinds, on a device that only counts: no dispatch may ask for
  * more workgroups than every WebGPU device has, no buffer may have more elements than a u32 counts. */
 
+import { readFileSync } from 'node:fs';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { adapterCopySizes, allocatedRank, decoderSizes } from '../../src/engine/buffers';
+import { EMBEDDING_NAME, parseModelConfig } from '../../src/engine/config';
 import { OPERATIONS_PER_SUBMISSION } from '../../src/engine/gpu/commands';
 import { Tally } from '../../src/engine/gpu/count/countingGpu';
 import { countDecodeStep, countedParts, type DecodeShape } from '../../src/engine/gpu/count/decodeStep';
@@ -10,8 +12,14 @@ import { Decoder } from '../../src/engine/gpu/decoder';
 import type { ForwardParts } from '../../src/engine/gpu/forward';
 import { TrainDevice } from '../../src/engine/gpu/trainDevice';
 import { shapeConfig } from '../../src/engine/shapes';
-import { DEFAULT_OPTIMISER, PROJECTIONS, type TrainExample } from '../../src/engine/types';
-import { weightSizes } from '../../src/engine/weightBuffers';
+import {
+  DEFAULT_OPTIMISER,
+  PROJECTIONS,
+  WEIGHT_DTYPES,
+  type ModelConfig,
+  type TrainExample,
+} from '../../src/engine/types';
+import { weightBuffers, weightSizes } from '../../src/engine/weightBuffers';
 
 const MOST_GROUPS = 65535;
 const ALL = new Set(PROJECTIONS);
@@ -75,6 +83,49 @@ describe.each([true, false])('software driver: %s', (isCpu) => {
     );
     check(['adamw', 'cross_entropy', 'attention_backward_stats', 'rope_backward']);
   });
+});
+
+/** The configuration of a model that comes with the lab. */
+function embedded(name: string): ModelConfig {
+  const file = `static/models/${name}/config.json`;
+  return parseModelConfig(JSON.parse(readFileSync(file, 'utf8')), file);
+}
+
+/** Bytes of a binding that every WebGPU device has. */
+const LEAST_BINDING = 128 << 20;
+
+describe.each([...SHAPES, 'arithmetic-0.4m', 'strategies-0.25m'])('a decode step of %s', (model) => {
+  const config = SHAPES.includes(model) ? shapeConfig(model) : embedded(model);
+
+  it.each(WEIGHT_DTYPES)(
+    'in %s is few dispatches that read each weight once, and 17 to 32 rows twice',
+    async (dtype) => {
+      const cache = dtype === 'f32' ? 'f32' : 'f16';
+      const keys = Math.min(128, config.maxPositions - 1);
+      for (const given of [{}, { bindingLimit: LEAST_BINDING }, { arithmetic: 'f32' }] as const)
+        for (const rows of [1, 8, 16, 24, 32, 48])
+          for (const adapters of [0, 1, 6]) {
+            const shape = { dtype, cache, rows, adapters, rank: 8, keys, isCpu: false, ...given } as const;
+            const step = await countDecodeStep(config, shape);
+            const named = JSON.stringify(shape);
+            // Eight a layer, ten with adapters; embedding and head are one more for each further binding they take.
+            const blocks = weightBuffers(config, dtype, given.bindingLimit).filter(({ name }) =>
+              name.startsWith(EMBEDDING_NAME),
+            );
+            const few = (adapters > 0 ? 10 : 8) * config.numLayers + 7 + 2 * (blocks.length - 1);
+            expect(step.dispatches, named).toBeLessThanOrEqual(few);
+            if (model === 'Qwen2.5-0.5B') expect(step.dispatches, named).toBeLessThanOrEqual(260);
+            expect(step.storageBuffers, named).toBeLessThanOrEqual(8);
+            const { weights, adapters: ofAdapters, cache: stored } = step.bytes;
+            const asked = (weights + ofAdapters + stored) / step.least;
+            expect(asked, named).toBeGreaterThan(0.999);
+            // Two blocks of tokens ask for the weights side by side. Where adapters are f32 they are much of what a small model reads, and
+            // blocks of tokens read them.
+            const most = 'arithmetic' in given ? 1.2 : 1.1;
+            expect(asked, named).toBeLessThan(rows > 16 && rows <= 32 ? 2.1 : most);
+          }
+    },
+  );
 });
 
 describe('a decode step of Qwen2.5-0.5B in int4', () => {

@@ -7,9 +7,12 @@ import type { AdapterWeights, EngineOptions, GenerateRequest, Projection } from 
 import { initAdapter } from '../../src/engine/peft';
 import { readGolden } from './golden';
 
-/** At most 32 tokens, padding among them, are few; of at most 4 a lane takes whole groups of packed weights. */
-const FEW = [30, 3];
-const MANY = 40;
+/**
+ * Up to 128 tokens, padding among them, a layer is few dispatches. Up to 32 weights are read by columns, 16 with one read; of at most 4 a lane
+ * takes whole groups of packed weights.
+ */
+const FEW = [100, 40, 30, 14, 3];
+const MANY = 140;
 
 /** An adapter whose B is not zero. */
 function adapter(config: Parameters<typeof initAdapter>[0], targets: Projection[]): AdapterWeights {
@@ -28,17 +31,21 @@ describe('few tokens have the bits that they have among many', { timeout: 240_00
     ['qwen2', { dtype: 'int8', arithmetic: 'f32' }, ['k_proj', 'gate_proj']],
   ])('%s %j with %j', async (model, options, targets) => {
     const { weights } = await readGolden(model);
-    const { config } = weights;
-    const engine = await WebGpuEngine.create(await openNodeGpu(), weights, {
-      ...options,
-      tiles: 'gpu',
-      maxRows: 2,
-      maxAdapters: 1,
-      maxRank: 3,
-      maxLength: MANY,
-      prefixCache: false,
-      selfCheck: false,
-    });
+    const config = { ...weights.config, maxPositions: MANY };
+    const engine = await WebGpuEngine.create(
+      await openNodeGpu(),
+      { ...weights, config },
+      {
+        ...options,
+        tiles: 'gpu',
+        maxRows: 2,
+        maxAdapters: 1,
+        maxRank: 3,
+        maxLength: MANY,
+        prefixCache: false,
+        selfCheck: false,
+      },
+    );
     await engine.importAdapter('a', adapter(config, targets));
     const ids = Array.from({ length: MANY }, (_, t) => (5 * t * t + 3 * t) % config.vocabSize);
     let before: Float32Array | null = null;

@@ -62,6 +62,7 @@ const CONSTANTS: Partial<Record<KernelName, KernelConstants[]>> = {
   norm_shrink: [
     { NORM_LANES: 32, TOKENS: 1 },
     { NORM_LANES: 128, TOKENS: 4 },
+    { NORM_LANES: 128, TOKENS: 8 },
   ],
   linear_forward_columns_half: columns,
   sample_tokens_wide: [{ SLICED: false }, { SLICED: true }],
@@ -70,7 +71,7 @@ const CONSTANTS: Partial<Record<KernelName, KernelConstants[]>> = {
   lora_backward_weights: expand,
   lora_backward_weights_scalar: expand,
   lora_backward_weights_wide: expand,
-  lora_shrink_wide: [{ TOKENS: 1 }, { TOKENS: 4 }],
+  lora_shrink_wide: [{ TOKENS: 1 }, { TOKENS: 4 }, { TOKENS: 8 }],
   quantise: [{ BITS: 4 }, { BITS: 8 }, { BITS: 16 }],
   mix_rows: [
     { V, LANES: 8, STRIDED: false },

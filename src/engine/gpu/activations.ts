@@ -44,11 +44,11 @@ export interface LayerActivations {
   xa: Record<Projection, GPUBuffer>;
 }
 
-/** What few tokens in a generation step take beside them: see fewTokens.ts. */
+/** What the tokens of a decode step take beside them: see fewTokens.ts. */
 export interface FewActivations {
-  /** [FEW_TOKENS, rows of the stack] queries, keys and values of a token. */
+  /** [STEP_TOKENS, rows of the stack] queries, keys and values of a token. */
   qkv: GPUBuffer;
-  /** [FEW_TOKENS, 3, R] scale · A x of the parts of a stack. */
+  /** [STEP_TOKENS, 3, R] scale · A x of the parts of a stack. */
   stackedXa: GPUBuffer;
 }
 

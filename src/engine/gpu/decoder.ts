@@ -5,6 +5,7 @@
 
 import {
   COPY_WORDS,
+  FEW_TOKENS,
   MOST_STEPS_PER_READ,
   padRows,
   padTokens,
@@ -143,7 +144,8 @@ export class Decoder {
     const lines = padRows(rows.length);
     const bytes = lines * STATE_WORDS * 4;
     this.writePadded(this.buffers.activeRows, rows, lines, this.idleRow);
-    const segments = segmentsOf(Math.min(keys, this.sizes.maxLength));
+    // More rows keep a device busy as they are.
+    const segments = lines > FEW_TOKENS ? 0 : segmentsOf(Math.min(keys, this.sizes.maxLength));
     const key = `${mixes ? 'mix' : 'decode'} ${lines} ${segments} ${list(targets)}`;
     const program = this.program(key, (p) => this.recordDecode(p, lines, targets, segments, mixes));
     const { sampled, history } = this.buffers;

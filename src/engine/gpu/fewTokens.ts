@@ -1,9 +1,9 @@
 /**
- * A decoder layer for few tokens on a GPU, as decoding has them: the same numbers as `encodeLayer`, to the bit, in ten dispatches
+ * A decoder layer on a GPU for as many tokens as a decode step has at most: the same numbers as `encodeLayer`, to the bit, in ten dispatches
  * in place of 21 (eight without adapters). What reads the same hidden states is one product; what lies between two products is one kernel.
  */
 
-import { FEW_TOKENS } from '../buffers';
+import { STEP_TOKENS } from '../buffers';
 import { STACKS, type StackName } from '../config';
 import { STACK_ROWS } from '../matrixLayout';
 import type { Projection } from '../types';
@@ -31,7 +31,7 @@ export interface CachedTokens extends TokenList {
 /** Whether `encodeFewTokens` can be used; it reads vectors of four everywhere, and stacks. */
 export function fewTokens({ gpu, config, weights }: ForwardParts, count: number): boolean {
   const { hiddenSize, intermediateSize, headDim } = config;
-  if (gpu.isCpu || count > FEW_TOKENS || hiddenSize % 4 !== 0 || intermediateSize % 4 !== 0) return false;
+  if (gpu.isCpu || count > STEP_TOKENS || hiddenSize % 4 !== 0 || intermediateSize % 4 !== 0) return false;
   return hasWide(gpu, headDim) && weights.layers.every(({ stacks }) => stacks.qkv !== null && stacks.gateUp !== null);
 }
 

@@ -109,6 +109,8 @@ import shareGroups from '../kernels/fragments/share_groups.wgsl?raw';
 import shareSlices from '../kernels/fragments/share_slices.wgsl?raw';
 import slices from '../kernels/fragments/slices.wgsl?raw';
 import slicedTile from '../kernels/fragments/sliced_tile.wgsl?raw';
+import tiledPlain from '../kernels/fragments/tiled_outputs_plain.wgsl?raw';
+import tiledSwiglu from '../kernels/fragments/tiled_outputs_swiglu.wgsl?raw';
 import track from '../kernels/fragments/track.wgsl?raw';
 import weightsF16 from '../kernels/fragments/weights_f16.wgsl?raw';
 import weightsF32 from '../kernels/fragments/weights_f32.wgsl?raw';
@@ -211,6 +213,7 @@ export const VARIANTS: Readonly<Record<string, { constant: string; texts: Readon
   columns: { constant: 'SHARE', texts: { slices: columnsSlices, groups: columnsGroups } },
   columns_half: { constant: 'SHARE', texts: { slices: columnsHalfSlices, groups: columnsHalfGroups } },
   share: { constant: 'SHARE', texts: { slices: shareSlices, groups: shareGroups } },
+  tiled_outputs: { constant: 'OUTPUTS', texts: { plain: tiledPlain, swiglu: tiledSwiglu } },
 };
 
 /**

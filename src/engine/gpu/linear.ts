@@ -20,8 +20,8 @@ const CPU_LANES = 8;
 const GPU_TILE = 64;
 /** Lanes of a workgroup of linear_forward_columns. */
 const COLUMN_LANES = 64;
-/** Most tokens of one of its workgroups: sums of f32 products and unpacked weights take more registers. */
-const MAX_COLUMNS = { f16: 16, f32: 8 };
+/** Most tokens of one of its workgroups: their sums take all of the workgroup memory that every device has. */
+const MAX_COLUMNS = 16;
 /** Formats with one scale for 32 weights, whose lanes may take whole groups, */
 const GROUPED: ReadonlySet<WeightDtype> = new Set(['int4', 'int8']);
 /** of at most so many tokens: a lane then reads x for one output in place of four. Above about as many it is arithmetic that takes the time. */
@@ -42,7 +42,7 @@ export interface LoraExpansion {
   rank: number;
   slotElements: number;
   offset: number;
-  /** Of a stack (for few tokens on a GPU): where B of the other parts begins; xa then has [R] for each part. */
+  /** Of a stack (on a GPU): where B of the other parts begins; xa then has [R] for each part. */
   others?: readonly number[];
 }
 
@@ -109,19 +109,26 @@ export function encodeLinear(gpu: Gpu, program: Program, job: LinearJob): void {
 /** `encodeLinear` on a GPU: which kernel changes no bit of what a token gets. */
 function encodeOnGpu(gpu: Gpu, program: Program, job: LinearJob, bindings: Binding[], params: number[]): void {
   const { weight, tokens } = job;
-  const { dtype, rows } = weight;
-  const half = gpu.arithmetic === 'f16' && dtype !== 'f32';
-  const parts = partsOf(weight.columns);
-  const all = [...params, ...matrixParams(weight), parts];
-  if (tokens > FEW_TOKENS) {
-    if (job.firstOutputs) throw new RangeError(`a stack of projections for ${tokens} tokens`);
-    const name = half ? 'linear_forward_tiled_half' : 'linear_forward_tiled';
-    const groups: [number, number] = [Math.ceil(tokens / GPU_TILE), Math.ceil(rows / GPU_TILE)];
-    const constants = { FORMAT: dtype, ADAPTERS: job.lora?.dtype ?? 'f32' };
-    program.add(name, constants, bindings, all, groups, operationsOf(job));
-    return;
-  }
-  encodeColumns(gpu, program, job, bindings, all, 'plain');
+  const all = [...params, ...matrixParams(weight), partsOf(weight.columns)];
+  const encode = tokens > FEW_TOKENS ? encodeTiled : encodeColumns;
+  encode(gpu, program, job, bindings, all, 'plain');
+}
+
+/** The product for more than FEW_TOKENS; `params` go as far as `parts`. */
+function encodeTiled(
+  gpu: Gpu,
+  program: Program,
+  job: LinearJob,
+  bindings: Binding[],
+  params: number[],
+  outputs: 'plain' | 'swiglu',
+): void {
+  const { weight, tokens } = job;
+  const half = gpu.arithmetic === 'f16' && weight.dtype !== 'f32';
+  const name = half ? 'linear_forward_tiled_half' : 'linear_forward_tiled';
+  const groups: [number, number] = [Math.ceil(tokens / GPU_TILE), Math.ceil(weight.rows / GPU_TILE)];
+  const constants = { FORMAT: weight.dtype, OUTPUTS: outputs, ADAPTERS: job.lora?.dtype ?? 'f32' };
+  program.add(name, constants, bindings, [...params, ...stackParams(job)], groups, operationsOf(job));
 }
 
 /** The product for few tokens; `params` go as far as `parts`. */
@@ -137,7 +144,7 @@ function encodeColumns(
   const { dtype, rows, columns } = weight;
   const half = gpu.arithmetic === 'f16' && dtype !== 'f32';
   const name = half ? 'linear_forward_columns_half' : 'linear_forward_columns';
-  const block = columnsFor(tokens, half ? MAX_COLUMNS.f16 : MAX_COLUMNS.f32);
+  const block = columnsFor(tokens, MAX_COLUMNS);
   // Tokens in x: workgroups that read the same weights run side by side.
   const groups: [number, number] = [Math.ceil(tokens / block), Math.ceil((rows * partsOf(columns)) / COLUMN_LANES)];
   const SHARE = block <= GROUP_COLUMNS && GROUPED.has(dtype) ? 'groups' : 'slices';
@@ -154,7 +161,7 @@ function stackParams({ firstOutputs = [], lora }: LinearJob): number[] {
 }
 
 export interface SwigluJob {
-  /** T, at most FEW_TOKENS */
+  /** T */
   tokens: number;
   /** [T, in] */
   x: GPUBuffer;
@@ -176,7 +183,9 @@ export function encodeSwiglu(gpu: Gpu, program: Program, { tokens, x, stack, act
   const params = [tokens, slotElements, offset, whole.columns / 4, outputs, rank / 4, 0, 0, outputs, 0];
   const weight = { ...whole, rows: 2 * outputs };
   const job = { tokens, x, weight, firstOutputs: firstRows.slice(1), y: act, lora };
-  encodeColumns(gpu, program, job, bindings, [...params, ...matrixParams(whole), partsOf(whole.columns)], 'swiglu');
+  const all = [...params, ...matrixParams(whole), partsOf(whole.columns)];
+  const encode = tokens > FEW_TOKENS ? encodeTiled : encodeColumns;
+  encode(gpu, program, job, bindings, all, 'swiglu');
 }
 
 function operationsOf({ tokens, weight }: Pick<LinearJob, 'tokens' | 'weight'>): number {

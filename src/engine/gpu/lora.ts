@@ -1,5 +1,6 @@
 /** Records the small products of LoRA, forward and backward: which kernel, by the widths and the device. */
 
+import { FEW_TOKENS } from '../buffers';
 import type { AdapterDtype } from '../types';
 import type { Gpu } from './device';
 import { lanesFor } from './linear';
@@ -40,7 +41,8 @@ export interface LoraShrinkJob {
 
 /** Tokens of a workgroup of lora_shrink_wide and norm_shrink, which read A once where they have one slot; changes no bit. */
 export function tokensPerShrink(tokens: number): number {
-  return tokens <= ALONE ? 1 : 4;
+  if (tokens <= ALONE) return 1;
+  return tokens <= FEW_TOKENS ? 4 : 8;
 }
 
 /** Records xa = scale · A x, zeros for tokens without an adapter. */

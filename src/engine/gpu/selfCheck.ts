@@ -4,7 +4,7 @@
  * weights were quantised by a second implementation.
  */
 
-import { FEW_TOKENS } from '../buffers';
+import { FEW_TOKENS, STEP_TOKENS } from '../buffers';
 import { EMBEDDING_NAME, HEAD_NAME, projectionName, tensorShapes } from '../config';
 import { SelfCheckError } from '../errors';
 import { initAdapter } from '../peft';
@@ -114,7 +114,7 @@ export async function selfCheck(
 
   const wanted = await wantedOf(model);
   // GPUs have other kernels for many tokens, so there the text is also computed in company.
-  const company = parts.gpu.isCpu ? [0] : [0, FEW_TOKENS + 1];
+  const company = parts.gpu.isCpu ? [0] : [0, FEW_TOKENS + 1, STEP_TOKENS + 1];
   const errors: number[] = [];
   const compare = async (slot: number, logits: Float32Array): Promise<void> => {
     for (const least of company) {

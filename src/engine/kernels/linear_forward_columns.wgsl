@@ -7,12 +7,12 @@
 // COLUMNS, y over OUT in 4 · LANES / (4 · p.parts): workgroups that read the same rows of W run side by side.
 //
 // A matrix-vector product with several columns: 4 · parts lanes share 4 outputs, and one read of the weights serves the COLUMNS tokens of
-// a workgroup. 9 to 32 tokens are two blocks or more here (up to 8 tokens each), and one or two in linear_forward_columns_half (up
-// to 16). The lanes' sums meet in workgroup memory once, at the end. How lanes share is said by SHARE, and changes no bit:
+// a workgroup, 16 at most: 17 to 32 tokens are two blocks. The lanes' sums meet in workgroup memory once, at the end. How lanes share is said by SHARE, and changes no bit:
 //
 //   slices   lane i takes the runs of 8 weights i, i + 4 · parts, … of all four outputs. Per run it reads 4 · 4 bytes of int4 weights from
 //            memory and 32 · COLUMNS bytes of x from cache for 32 · COLUMNS fma and about 100 operations of unpacking: bound by memory
-//            up to about 4 columns, by arithmetic from there. Two runs are in flight: 8 words and scales a lane.
+//            up to about 4 columns, by arithmetic from there. Two runs are in flight, 8 words and scales a lane; in f32 one above 8
+//            columns, since sums take 4 registers a column and a run 32.
 //   groups   each lane takes groups of 32 weights of one output (int4 and int8): 16 bytes and one scale a load where slices has 4 words
 //            and 4 scales for as many weights, and about 60 operations of unpacking. It reads 128 · COLUMNS bytes of x from cache, which
 //            lanes of other outputs read too. For up to 4 columns.

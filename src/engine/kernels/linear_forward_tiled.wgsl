@@ -3,8 +3,8 @@
 //
 //   w [OUT, IN] in any format, see weights_int4 and its siblings; the other bindings: see linear_common
 //
-// Host guarantees: IN and RANK are multiples of 4. Grid: x over T in 64, y over OUT in 64: workgroups that run at the same
-// time share rows of W.
+// Host guarantees: IN and RANK are multiples of 4. Grid: x over T in 64, y over OUT in 64 (32 of gate and up): workgroups that run at
+// the same time share rows of W. OUTPUTS says which rows of W make an output, and how it is stored (`//@tiled_outputs`): plain, or swiglu.
 //
 // Order of additions, the same in linear_forward_columns to the bit: the weights of an output in groups of 32 along IN;
 // part j of p.parts has the groups j, j + parts, …; slice s of a part has weights 8s .. 8s + 7 of each of its groups and is
@@ -33,9 +33,19 @@
 
 //@sliced_tile
 
-//@linear_expand
-
 //@linear_store_tiled
+
+/** Of two outputs' rows of gate and up among a workgroup's 64: the output, 0 to 7 in rows 0 to 7 and 16 to 23. */
+fn outputOf(line: u32) -> u32 {
+  return line % 8u + line / 8u % 2u * 8u + line / 32u * 16u;
+}
+
+/** Whether it is a row of up: 0 or 1. Of an invocation's four rows the last two are. */
+fn upOf(line: u32) -> u32 {
+  return line / 16u % 2u;
+}
+
+//@tiled_outputs
 
 /** Fills the tile with group g of 64 tokens and 64 outputs; inputs past IN are zero, rows past the end repeat the last. */
 fn stage(lane: u32, g: u32, firstToken: u32, firstOutput: u32) {
@@ -51,7 +61,7 @@ fn stage(lane: u32, g: u32, firstToken: u32, firstOutput: u32) {
   if (quad + 1u < p.quads) {
     high = x[token + quad + 1u];
   }
-  let weights = weight8(min(firstOutput + row, p.outputs - 1u), g * 4u + oct);
+  let weights = weight8(rowOf(firstOutput, row), g * 4u + oct);
   let even = row * QUADS + ((2u * oct) ^ (row % QUADS));
   tile[even] = low;
   tile[even ^ 1u] = high;
@@ -62,7 +72,7 @@ fn stage(lane: u32, g: u32, firstToken: u32, firstOutput: u32) {
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let firstToken = group.x * TILE;
-  let firstOutput = group.y * TILE;
+  let firstOutput = group.y * MADE;
   let slice = lane / 64u;
   let tokenLane = lane % 64u / 8u;
   let outputLane = lane % 8u;
@@ -115,5 +125,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   // Four tokens, 16 apart, and four outputs, 8 apart: neighbouring lanes store neighbouring numbers.
   let steps = vec4u(0u, 1u, 2u, 3u);
   let tokens = firstToken + (lane / 128u) * 8u + lane % 128u / 16u + 16u * steps;
-  store(tokens, firstOutput + lane % 8u + (lane % 16u / 8u) * 32u + 8u * steps, totals);
+  store(tokens, firstOutput, lane % 8u + (lane % 16u / 8u) * 32u + 8u * steps, totals);
 }

@@ -42,13 +42,29 @@ var<workgroup> sums: array<vec4f, 512>;
 
 //@along
 
-//@linear_expand
-
 //@linear_store_tiled
+
+/** Of two outputs' rows of gate and up among a workgroup's 64: the output, 0, 1 in rows 0 to 3. */
+fn outputOf(line: u32) -> u32 {
+  return line / 4u * 2u + line % 2u;
+}
+
+/** Whether it is a row of up: 0 or 1. Of an invocation's four rows the last two are. */
+fn upOf(line: u32) -> u32 {
+  return line / 2u % 2u;
+}
+
+//@tiled_outputs
 
 /** Unpacks quads `quad` of four rows into the tile, transposed; the first also writes their scales. */
 fn stageWeights(rowQuad: u32, quad: u32, g: u32, firstOutput: u32) {
-  let rows = min(firstOutput + 4u * rowQuad + vec4u(0u, 1u, 2u, 3u), vec4u(p.outputs - 1u));
+  let line = 4u * rowQuad;
+  let rows = vec4u(
+    rowOf(firstOutput, line),
+    rowOf(firstOutput, line + 1u),
+    rowOf(firstOutput, line + 2u),
+    rowOf(firstOutput, line + 3u),
+  );
   let all = g * QUADS + quad;
   let w0 = vec4<f16>(unit4(rows.x, all));
   let w1 = vec4<f16>(unit4(rows.y, all));
@@ -128,7 +144,7 @@ fn exchange(lane: u32, sum0: vec4f, sum1: vec4f, sum2: vec4f, sum3: vec4f) -> ve
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let firstToken = group.x * TILE;
-  let firstOutput = group.y * TILE;
+  let firstOutput = group.y * MADE;
   let slice = lane / 64u;
   let tokenLane = lane % 64u / 8u;
   let outputLane = lane % 8u;
@@ -175,5 +191,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   // Four tokens, 16 apart, and four outputs side by side.
   let steps = vec4u(0u, 1u, 2u, 3u);
   let tokens = firstToken + (lane / 128u) * 8u + lane % 128u / 16u + 16u * steps;
-  store(tokens, firstOutput + 4u * (lane % 16u) + steps, totals);
+  store(tokens, firstOutput, 4u * (lane % 16u) + steps, totals);
 }

@@ -6,9 +6,10 @@
 // neighbouring lanes' sums are added in ascending order, then the four of those. TOKENS has no part in that order.
 //
 // With IN = 4864 a lane has 19 steps where one lane per rank would have 1216. A step reads TOKENS + 4 quads (neighbouring lanes
-// neighbouring quads) for 16 · TOKENS fma; four tokens read A once where they have one slot. TOKENS = 1 for up to
-// four tokens: four times the workgroups hide the latency that is the cost there.
+// neighbouring quads) for 16 · TOKENS fma; A is read anew where the slot changes from a token to the next. TOKENS = 1 for up
+// to four tokens: four times the workgroups hide the latency that is the cost there. TOKENS = 8 for many.
 
+// At most 8
 override TOKENS: u32;
 
 const LANES = 64u;
@@ -26,9 +27,9 @@ var<workgroup> partial: array<vec4f, TOKENS * LANES>;
 // [TOKENS, 4 ranks, 4 runs of lanes]
 var<workgroup> runs: array<f32, TOKENS * 16>;
 
-/** Quad k of four rows of A; `row` is the first row's first quad. */
-fn four(row: u32, k: u32) -> mat4x4f {
-  let at = row + k;
+/** Quad k of four rows of A in a slot; in slot 0 where there is none, so that loads stay inside. */
+fn four(own: u32, first: u32, k: u32) -> mat4x4f {
+  let at = (select(own, 0u, own == NO_SLOT) * p.slotElements + p.offset) / 4u + first * p.quads + k;
   let q = p.quads;
   return mat4x4f(adapterQuad(a[at]), adapterQuad(a[at + q]), adapterQuad(a[at + 2u * q]), adapterQuad(a[at + 3u * q]));
 }
@@ -37,30 +38,25 @@ fn four(row: u32, k: u32) -> mat4x4f {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let first = group.y * TOKENS;
   let last = p.tokens - 1u;
-  let own = slot[min(first, last)];
-  var sharedSlot = true;
-  for (var i = 1u; i < TOKENS; i++) {
-    sharedSlot = sharedSlot && slot[min(first + i, last)] == own;
+  // Tokens past the end repeat the last.
+  var start = array<u32, TOKENS>();
+  var own = array<u32, TOKENS>();
+  var adapted = false;
+  for (var i = 0u; i < TOKENS; i++) {
+    let t = min(first + i, last);
+    start[i] = t * p.quads;
+    own[i] = slot[t];
+    adapted = adapted || own[i] != NO_SLOT;
   }
   var sums = array<vec4f, TOKENS>();
-  if (sharedSlot) {
-    if (own != NO_SLOT) {
-      let row = (own * p.slotElements + p.offset) / 4u + group.x * 4u * p.quads;
-      for (var k = lane; k < p.quads; k += LANES) {
-        let rows = four(row, k);
-        for (var i = 0u; i < TOKENS; i++) {
-          sums[i] = along(x[min(first + i, last) * p.quads + k], rows, sums[i]);
+  if (adapted) {
+    for (var k = lane; k < p.quads; k += LANES) {
+      var rows = four(own[0], group.x * 4u, k);
+      for (var i = 0u; i < TOKENS; i++) {
+        if (i > 0u && own[i] != own[i - 1u]) {
+          rows = four(own[i], group.x * 4u, k);
         }
-      }
-    }
-  } else {
-    for (var i = 0u; i < TOKENS; i++) {
-      let t = min(first + i, last);
-      if (slot[t] != NO_SLOT) {
-        let row = (slot[t] * p.slotElements + p.offset) / 4u + group.x * 4u * p.quads;
-        for (var k = lane; k < p.quads; k += LANES) {
-          sums[i] = along(x[t * p.quads + k], four(row, k), sums[i]);
-        }
+        sums[i] = along(x[start[i] + k], rows, sums[i]);
       }
     }
   }
@@ -68,14 +64,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     partial[i * LANES + lane] = sums[i];
   }
   workgroupBarrier();
-  if (lane < TOKENS * 16u) {
-    let at = (lane / 16u) * LANES + (lane % 4u) * 16u;
-    let rank = lane % 16u / 4u;
+  for (var run = lane; run < TOKENS * 16u; run += LANES) {
+    let at = (run / 16u) * LANES + (run % 4u) * 16u;
+    let rank = run % 16u / 4u;
     var sum = 0.0;
     for (var i = 0u; i < 16u; i++) {
       sum += partial[at + i][rank];
     }
-    runs[lane] = sum;
+    runs[run] = sum;
   }
   workgroupBarrier();
   let t = first + lane / 4u;

@@ -9,12 +9,12 @@
 //
 // Host guarantees: IN and RANK are multiples of 4. Grid: x over parts · RANK in 4, y over T in TOKENS.
 //
-// A workgroup makes 4 ranks of TOKENS tokens, which read A once where they have one slot. Each makes the norm's sums for itself, which
+// A workgroup makes 4 ranks of TOKENS tokens, which read A anew where the slot changes. Each makes the norm's sums for itself, which
 // costs two reads of x and saves a dispatch; the first stores y. Orders of additions, to the bit: of the norm that of rmsnorm_forward_wide with NORM_LANES lanes, of A y that
 // of lora_shrink_wide.
 
 override NORM_LANES: u32;
-// At most 4
+// At most 8
 override TOKENS: u32;
 
 const LANES = 64u;
@@ -106,12 +106,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var start = array<u32, TOKENS>();
   var own = array<u32, TOKENS>();
   var sums = array<vec4f, TOKENS>();
-  var oneSlot = true;
   for (var i = 0u; i < TOKENS; i++) {
     let t = min(firstToken + i, last);
     start[i] = t * p.quads;
     own[i] = slot[t];
-    oneSlot = oneSlot && own[i] == own[0];
   }
   let r = reciprocalNorms(lane, start);
   for (var k = lane; k < p.quads; k += LANES) {
@@ -122,7 +120,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       if (group.x == 0u) {
         y[start[i] + k] = normed;
       }
-      if (!oneSlot && i > 0u) {
+      if (i > 0u && own[i] != own[i - 1u]) {
         rows = rowsOf(own[i], place, k);
       }
       sums[i] = along(normed, rows, sums[i]);
@@ -132,13 +130,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     partial[i * LANES + lane] = sums[i];
   }
   workgroupBarrier();
-  if (lane < TOKENS * 16u) {
-    let at = (lane / 16u) * LANES + (lane % 4u) * 16u;
-    var run = 0.0;
+  for (var run = lane; run < TOKENS * 16u; run += LANES) {
+    let at = (run / 16u) * LANES + (run % 4u) * 16u;
+    var sum = 0.0;
     for (var i = 0u; i < 16u; i++) {
-      run += partial[at + i][lane % 16u / 4u];
+      sum += partial[at + i][run % 16u / 4u];
     }
-    runs[lane] = run;
+    runs[run] = sum;
   }
   workgroupBarrier();
   let t = firstToken + lane / 4u;

@@ -54,6 +54,7 @@ ${engineHelp(16)}
   --with RUNTIME   with --runtimes: one more, as run --seat names it, for example endpoint:http://127.0.0.1:8000/v1#model; as
                    often as there are some
   --keys N         keys that a row attends to when it is counted, default 128
+  --binding MIB    with --count: MiB of a binding of the device, for example 128, WebGPU's default; default as many as are asked for
 
   First the device's own ceiling: bandwidth of a copy (bytes read and written), f32 multiply-adds from registers, and the engine's
   matrix product of 1024³. Then decoding, prefill and training, each beside the least time that its bytes and its
@@ -75,6 +76,7 @@ const OF_ONE_ENGINE = [
   'file',
   'count',
   'keys',
+  'binding',
 ] as const;
 
 export async function main(args: string[]): Promise<void> {
@@ -92,6 +94,7 @@ export async function main(args: string[]): Promise<void> {
     json: { type: 'boolean' },
     count: { type: 'boolean' },
     keys: { type: 'string' },
+    binding: { type: 'string' },
     runtimes: { type: 'boolean' },
     with: { type: 'string', multiple: true },
     file: { type: 'string' },
@@ -111,7 +114,8 @@ export async function main(args: string[]): Promise<void> {
   const rank = number(values, 'rank', 8, { integer: true, min: 1 });
   const repeat = number(values, 'repeat', 3, { integer: true, min: 1 });
   if (values['count']) return countSteps(values, { dtype, rank, rows }, output);
-  if (values['keys'] !== undefined) throw new UsageError('--keys goes with --count');
+  const counted = (['keys', 'binding'] as const).find((name) => values[name] !== undefined);
+  if (counted !== undefined) throw new UsageError(`--${counted} goes with --count`);
   const path = text(values, 'file');
   // Before the work, which takes minutes.
   if (path !== undefined) await requireWritable(path);
@@ -178,14 +182,29 @@ async function countSteps(
   const { name, config } = await openConfig({ ...values, model: values['model'] ?? modelUnless(values['shape']) });
   const keys = number(values, 'keys', 128, { integer: true, min: 1, max: config.maxPositions - 1 });
   const cache = cacheDtype({ dtype, cache: cacheOption(values) }, 'f16');
-  const about = { model: name, dtype, cache, rank, keys };
+  const binding = number(values, 'binding', 0, { integer: true, min: 1 });
+  const bindingLimit = binding === 0 ? Infinity : binding * 2 ** 20;
+  const about = { model: name, dtype, cache, rank, keys, ...(binding > 0 && { bindingMiB: binding }) };
   output.line(`${name} in ${dtype}, keys and values in ${cache}, rank ${rank}, ${keys} keys a row, on a GPU`);
   for (const count of rows)
     for (const adapters of adapterCounts(count)) {
-      const shape = { dtype, cache, rows: count, adapters, rank: allocatedRank(rank), keys, isCpu: false };
+      const shape = {
+        dtype,
+        cache,
+        rows: count,
+        adapters,
+        rank: allocatedRank(rank),
+        keys,
+        isCpu: false,
+        bindingLimit,
+      };
       const step = await countDecodeStep(config, shape);
       output.object({ what: 'count', ...about, rows: count, adapters, ...step });
       for (const line of countLines(count, adapters, step)) output.line(line);
+      if (step.largest > bindingLimit)
+        output.line(
+          `         a buffer of ${step.largest >> 20} MiB is larger than a binding: such a device refuses it`,
+        );
     }
 }
 
@@ -194,12 +213,14 @@ function modelUnless(shape: unknown): string | undefined {
 }
 
 function countLines(rows: number, adapters: number, step: DecodeCount): string[] {
-  const { dispatches, submissions, steps, operations, bytes } = step;
+  const { dispatches, submissions, steps, operations, bytes, least } = step;
+  const asked = (bytes.weights + bytes.adapters + bytes.cache) / least;
   const mega = (value: number): string => (value / 1e6).toFixed(1);
   return [
     `decode   ${String(rows).padStart(3)} rows, ${adapters} adapters  ${dispatches} dispatches, ${submissions} submissions in ${steps} steps, ` +
       `${(operations / 1e9).toFixed(2)} GFLOP, ${mega(bytes.total)} MB`,
     `         weights ${mega(bytes.weights)}, adapters ${mega(bytes.adapters)}, keys and values ${mega(bytes.cache)}, hidden states and logits ${mega(bytes.activations)} MB`,
+    `         of weights, adapters, keys and values ${asked.toFixed(2)} times what they are; more than once is asked side by side, for a cache to answer`,
   ];
 }
 

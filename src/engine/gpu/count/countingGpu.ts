@@ -47,8 +47,14 @@ type Resource = CountedBuffer | { buffer: CountedBuffer; offset?: number; size?:
 /**
  * @param isCpu which kernels are recorded: those for software drivers, or those for GPUs
  * @param bufferLimit bytes of a binding
+ * @param arithmetic of products with packed weights
  */
-export function countingGpu(tally: Tally, isCpu: boolean, bufferLimit = Infinity): Gpu {
+export function countingGpu(
+  tally: Tally,
+  isCpu: boolean,
+  bufferLimit = Infinity,
+  arithmetic: 'f32' | 'f16' = isCpu ? 'f32' : 'f16',
+): Gpu {
   const buffer = (label: string, size: number): CountedBuffer => {
     tally.largest = Math.max(tally.largest, size);
     return { label, size };
@@ -79,7 +85,7 @@ export function countingGpu(tally: Tally, isCpu: boolean, bufferLimit = Infinity
   const gpu = {
     device,
     isCpu,
-    arithmetic: isCpu ? 'f32' : 'f16',
+    arithmetic,
     bufferLimit,
     bytesAllocated: 0,
     buffer,

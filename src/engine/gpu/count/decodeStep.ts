@@ -22,6 +22,10 @@ export interface DecodeShape {
   keys: number;
   /** Kernels for software drivers, not those for GPUs. */
   isCpu: boolean;
+  /** Bytes of a binding of the device; default as many as are asked for. */
+  bindingLimit?: number;
+  /** Of products with packed weights; default what such a device has at best. */
+  arithmetic?: 'f32' | 'f16';
 }
 
 /** Of one step of all rows. */
@@ -32,7 +36,13 @@ export interface DecodeCount {
   steps: number;
   /** Moved, by what they are of. */
   bytes: Record<Exclude<keyof Traffic, 'operations'> | 'total', number>;
+  /** What a step moves at least of weights, adapters, keys and values: each once, as it lies in memory. */
+  least: number;
   operations: number;
+  /** Bytes of the largest buffer: one binding has to hold it. */
+  largest: number;
+  /** Storage buffers of a dispatch at most. */
+  storageBuffers: number;
   /** Dispatches by kernel. */
   kernels: Partial<Record<KernelName, number>>;
 }
@@ -63,6 +73,9 @@ export async function countDecodeStep(config: ModelConfig, shape: DecodeShape): 
   const { operations, ...moved } = sum;
   return {
     operations,
+    least: leastBytes(config, shape, parts.gpu.arithmetic),
+    largest: tally.largest,
+    storageBuffers: Math.max(...once.map(({ sizes }) => sizes.length)),
     bytes: { ...moved, total: moved.weights + moved.adapters + moved.cache + moved.activations },
     dispatches: once.length,
     submissions: tally.submissions,
@@ -71,13 +84,40 @@ export async function countDecodeStep(config: ModelConfig, shape: DecodeShape): 
   };
 }
 
+/** Bytes of the weights, of the adapters among the rows, and of keys and values with those that the step adds. */
+function leastBytes(
+  config: ModelConfig,
+  { dtype, cache, rows, adapters, rank, keys }: DecodeShape,
+  arithmetic: 'f32' | 'f16',
+): number {
+  const { hiddenSize: D, intermediateSize: F, numLayers, numHeads, numKvHeads, headDim, qkvBias, qkNorm } = config;
+  const [Q, K] = [numHeads * headDim, numKvHeads * headDim];
+  const matrices = numLayers * (D * (Q + 2 * K) + Q * D + 3 * D * F) + D * config.vocabSize;
+  const vectors = D + numLayers * (2 * D + (qkvBias ? Q + 2 * K : 0) + (qkNorm ? 2 * headDim : 0));
+  const weights = matrices * BYTES_OF_WEIGHT[dtype] + 4 * vectors;
+  const narrow = numLayers * rank * (D + Q + 2 * (D + K) + (Q + D) + 3 * (D + F));
+  const read = adapterDtype({ dtype }, arithmetic) === 'f16' ? 2 : 4;
+  const stored = 2 * numLayers * rows * (keys + 1) * K * (cache === 'f16' ? 2 : 4);
+  return weights + Math.min(rows, adapters) * narrow * read + stored;
+}
+
+/** Scales of int8 and int4 are f16, one for 32 weights. */
+const BYTES_OF_WEIGHT: Record<WeightDtype, number> = { f32: 4, f16: 2, int8: 1 + 2 / 32, int4: 0.5 + 2 / 32 };
+
 /** The parts of a forward pass on a device that counts. */
 export function countedParts(
   tally: Tally,
   config: ModelConfig,
-  { dtype, rank, isCpu, adapters }: Pick<DecodeShape, 'dtype' | 'rank' | 'isCpu' | 'adapters'>,
+  {
+    dtype,
+    rank,
+    isCpu,
+    adapters,
+    bindingLimit,
+    arithmetic,
+  }: Pick<DecodeShape, 'dtype' | 'rank' | 'isCpu' | 'adapters' | 'bindingLimit' | 'arithmetic'>,
 ): ForwardParts & { adapters: AdapterStore } {
-  const gpu = countingGpu(tally, isCpu);
+  const gpu = countingGpu(tally, isCpu, bindingLimit, arithmetic);
   const { weights } = makeRoom(gpu, config, dtype);
   const format = adapterDtype({ dtype }, gpu.arithmetic);
   const pool = new AdapterStore(gpu, config, { maxAdapters: adapters, maxRank: rank, adapterDtype: format });

@@ -1,5 +1,7 @@
 // Terms of linear_forward_columns_half where lanes share slices (share_slices): takes the place of the line `//@columns_half`.
 
+const TWO_RUNS = true;
+
 /** Eight weights of each of four outputs, by k, and the outputs' scales. */
 struct Run {
   weights: array<vec4<f16>, 8>,

@@ -1,5 +1,8 @@
 // Terms of linear_forward_columns where lanes share slices (share_slices): takes the place of the line `//@columns`.
 
+// 32 numbers a run and 4 sums a column: of more than 8 columns two runs would take more registers than devices have for an invocation.
+const TWO_RUNS = COLUMNS <= 8u;
+
 /** Eight weights of each of four outputs. */
 struct Run {
   low: mat4x4f,

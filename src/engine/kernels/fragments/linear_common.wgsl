@@ -33,7 +33,7 @@ struct Params {
   scales: u32,
   // On GPUs: runs in which a row of W is added up; see linear_forward_tiled
   parts: u32,
-  // Of linear_forward_columns, for a stack of up to three projections with the same x (2, 1 or 0 of them: never, 0xffffffff):
+  // On GPUs, for a stack of up to three projections with the same x (2, 1 or 0 of them: never, 0xffffffff):
   // quads of a token's xa, which has RANK numbers for each; first outputs and places of B of the second and third
   xaQuads: u32,
   first1: u32,

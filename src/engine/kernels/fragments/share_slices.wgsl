@@ -5,6 +5,7 @@
 //   fn load(rows, oct) -> Run            weights 8·oct .. 8·oct + 7 of four rows
 //   fn multiply(run, token, oct, sum)    adds eight terms of one token, whose first quad of x is `token`, to four rows' sums;
 //                                        inputs past IN are zero
+//   const TWO_RUNS: bool                 two runs are in flight, not one: the same terms in the same order
 
 /** Slices and parts of one row of W and one token, in the order that linear_forward_tiled states; `first` is the first lane of its four. */
 fn total(token: u32, first: u32, output: u32) -> f32 {
@@ -19,6 +20,15 @@ fn total(token: u32, first: u32, output: u32) -> f32 {
 fn addUp(rows: vec4u, lane: u32, token: ptr<function, array<u32, COLUMNS>>, sums: ptr<function, array<vec4f, COLUMNS>>) {
   let step = 4u * p.parts;
   let octs = 4u * ((p.quads + 7u) / 8u);
+  if (!TWO_RUNS) {
+    for (var oct = lane % step; oct < octs; oct += step) {
+      let run = load(rows, oct);
+      for (var i = 0u; i < COLUMNS; i++) {
+        (*sums)[i] = multiply(run, (*token)[i], oct, (*sums)[i]);
+      }
+    }
+    return;
+  }
   for (var oct = lane % step; oct < octs; oct += 2u * step) {
     let next = oct + step;
     let run0 = load(rows, oct);
