@@ -61,8 +61,7 @@ async function started(visit: Visit, seat: string, more = {}): Promise<void> {
   await visit.page.goto(`${lab.url}${encodeLink(linkOf(config))}`);
   await visit.page.getByRole('button', { name: 'Take these settings' }).click();
   await visit.chooseEngine('exact');
-  const allow = visit.form.getByRole('button', { name: /^Allow http/ });
-  while ((await allow.count()) > 0) await allow.first().click();
+  await visit.allowAll();
   await visit.start();
 }
 

@@ -129,6 +129,16 @@ export class Visit {
     await this.form.getByLabel('Held-out problems').selectOption(String(problems.heldOut));
   }
 
+  /** Allows every site that this part of the page asks about. A button goes when its site is allowed, so each is pressed by its name. */
+  async allowAll(part: Locator = this.form): Promise<void> {
+    const buttons = part.getByRole('button', { name: /^Allow http/ });
+    for (const name of await buttons.allInnerTexts()) {
+      const button = part.getByRole('button', { name, exact: true });
+      await button.click();
+      await button.waitFor({ state: 'detached' });
+    }
+  }
+
   start(): Promise<void> {
     return this.form.getByRole('button', { name: 'Run', exact: true }).click();
   }
