@@ -1,6 +1,7 @@
 /** The page with its tables: what stands between `<!-- table KIND NAME -->` and `<!-- end -->` comes from a committed comparison. */
 import { existsSync } from 'node:fs';
-import { critics, criticsDifferences } from './critics';
+import { bases, basesDifferences, type OnBase } from './bases';
+import { critics, criticsDifferences, twoRounds } from './critics';
 import { largerDifferences, teachers, weakToStrong, type Taught } from './larger';
 import { collapse, committed, differences, FOLDER, outcomes, type Beside } from './tables';
 
@@ -16,6 +17,12 @@ const taught = (): Taught[] => [
   { teacher: 'a larger model', from: committed('teacher-model') },
   { teacher: 'the vote of the samples', from: committed('teacher-vote') },
   { teacher: 'the true answer', from: committed('teacher-checker') },
+];
+
+/** The embedded model's pretraining has seed 1. */
+const basesOf = (start: string): OnBase[] => [
+  { seed: 1, from: committed(`${start}-2-votes`) },
+  ...[2, 3, 4].map((seed) => ({ seed, from: committed(`${start}-base-${seed}`) })),
 ];
 
 const STARTS = ['alike', 'apart'];
@@ -52,11 +59,14 @@ function table(kind: string, name: string): string {
   if (kind === 'collapse') return collapse(GUARDS.map(({ name: guard, of }) => ({ name: guard, from: committed(of) })));
   if (kind === 'critics') return critics(STARTS.map(withAndWithout));
   if (kind === 'critics-differences') return criticsDifferences(STARTS.map(withAndWithout));
+  if (kind === 'two-rounds') return twoRounds(committed(name));
+  if (kind === 'bases') return bases(basesOf(name));
+  if (kind === 'bases-differences') return basesDifferences(basesOf(name));
   if (kind === 'weak-to-strong') return weakToStrong(committed('students-larger'), committed('students-same'));
   if (kind === 'teachers') return teachers(taught());
   if (kind === 'larger-differences')
     return largerDifferences(committed('students-larger'), committed('students-same'), taught());
   throw new Error(
-    `docs/what-replicates.md: there is no table "${kind}"; use outcomes, differences, collapse, critics, critics-differences, weak-to-strong, teachers or larger-differences`,
+    `docs/what-replicates.md: there is no table "${kind}"; use outcomes, differences, collapse, critics, critics-differences, two-rounds, bases, bases-differences, weak-to-strong, teachers or larger-differences`,
   );
 }

@@ -18,8 +18,8 @@ export function committed(name: string): Committed {
 }
 
 export const percent = (share: number): string => (100 * share).toFixed(1);
-const points = (share: number): string => `${share < 0 ? '−' : '+'}${Math.abs(100 * share).toFixed(1)}`;
-const p = (value: number): string => (value < 0.001 ? '< 0.001' : value.toFixed(3));
+export const points = (share: number): string => `${share < 0 ? '−' : '+'}${Math.abs(100 * share).toFixed(1)}`;
+export const p = (value: number): string => (value < 0.001 ? '< 0.001' : value.toFixed(3));
 export const count = (value: number): string => Math.round(value).toLocaleString('en');
 export const row = (...cells: (string | number)[]): string => `| ${cells.join(' | ')} |`;
 
@@ -30,7 +30,7 @@ export function withSpread(values: readonly number[]): string {
 }
 
 /** Learners by what the page calls them, with the method that counts as their society or majority. */
-const WHO: readonly { learner: string; method: string; name: string }[] = [
+export const WHO: readonly { learner: string; method: string; name: string }[] = [
   { learner: 'base', method: 'base/majority', name: 'the untouched model' },
   { learner: 'equal-steps/society', method: 'equal-steps/societyMajority', name: 'society' },
   { learner: 'equal-steps/single', method: 'equal-steps/singleAgentMajority', name: 'one model, steps of one agent' },
@@ -39,6 +39,7 @@ const WHO: readonly { learner: string; method: string; name: string }[] = [
     method: 'shared-pair/societyMajority',
     name: 'one shared model, three times the steps',
   },
+  { learner: 'union/society', method: 'union/societyMajority', name: 'one model on the union of the data' },
   { learner: 'random-split/society', method: 'random-split/societyMajority', name: 'random thirds of the data' },
   { learner: 'isolated/society', method: 'isolated/societyMajority', name: 'isolated agents' },
   { learner: 'gold-labels/society', method: 'gold-labels/societyMajority', name: 'true labels' },
