@@ -175,7 +175,7 @@ export const SHARED_SETTINGS = {
   chunk: {
     reader: integer(1, RUN_LIMITS.problems.max),
     label: 'Problems at once',
-    line: 'Problems in one unit of work. Two units are asked together, so a crash loses at most twice as many. It changes no result.',
+    line: 'Problems in one unit of work. Up to four units are asked together, so a crash loses at most four times as many. It changes no result.',
     section: 'expert',
   },
 } as const satisfies SettingTable;

@@ -143,13 +143,16 @@ export function majorityOfFirst(
   return { method, turns: episodes[0] ? turnsOf(episodes[0]) : [], answers };
 }
 
-/** Chunks at work together. With two, rows that a response has left go to the next one; more would push out keys and values that are read again. */
-const CHUNKS_TOGETHER = 2;
+/**
+ * Chunks at work together. A call ends with its slowest response, and rows that others have left stand idle until then: the more questions a call
+ * has, the less that is. More chunks would be lost with a crash.
+ */
+const CHUNKS_TOGETHER = 4;
 
 /**
- * Plays chunks of problems and yields what comes of each, in order. Two are at work together, unless somebody follows what is asked: draws have
+ * Plays chunks of problems and yields what comes of each, in order. Several are at work together, unless somebody follows what is asked: draws have
  * names, so what is asked in one call changes no answer.
- * @param again a chunk is asked more than once: the next one begins beside its later questions, whose keys and values are then still there
+ * @param again a chunk is asked more than once: others begin beside its later questions
  */
 export function playChunks<T>(
   { runtime, config }: Pick<RunContext, 'runtime' | 'config'>,
@@ -158,8 +161,8 @@ export function playChunks<T>(
   play: (chunk: Ungraded[], asking: Asking) => Promise<T>,
 ): AsyncGenerator<T, void, void> {
   const most = (): number => (runtime.followed ? 1 : CHUNKS_TOGETHER);
-  const newcomers = again ? 1 : CHUNKS_TOGETHER;
-  return together(runtime, chunksOf(problems, config.chunk), { most, newcomers }, play);
+  const newcomers = again ? CHUNKS_TOGETHER / 2 : CHUNKS_TOGETHER;
+  return together(runtime, chunksOf(problems, config.chunk), { most, newcomers, first: 1 }, play);
 }
 
 /** Parts of at most `size` problems, in order. */

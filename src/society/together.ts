@@ -56,24 +56,27 @@ export interface Company {
   most(): number;
   /** Parts that may begin with a call. With 1 they are at different places of their work: the end of one beside the beginning of the next. */
   newcomers: number;
+  /** The same of the very first call, so that first results come early. */
+  first: number;
 }
 
 /**
  * Plays parts and yields their results in the order of the parts. A call has the questions of the part that began first in front. Nothing is asked
- * while a result is looked at. @param play asks through what it is given, one call at a time, and waits for nothing else
+ * while a result is looked at.
+ * @param play asks through what it is given, one call at a time, and waits for nothing else
  * @throws what the runtime or a part throws
  */
 export async function* together<P, T>(
   runtime: Asking,
   parts: Iterable<P>,
-  { most, newcomers }: Company,
+  { most, newcomers, first }: Company,
   play: (part: P, asking: Asking) => Promise<T>,
 ): AsyncGenerator<T, void, void> {
   const waiting = parts[Symbol.iterator]();
   const playing: Play<T>[] = [];
-  for (;;) {
+  for (let may = first; ; may = newcomers) {
     while (playing[0]?.ended) yield await (playing.shift() as Play<T>).result;
-    for (let begun = 0; begun < newcomers && playing.length < most(); begun++) {
+    for (let begun = 0; begun < may && playing.length < most(); begun++) {
       const next = waiting.next();
       if (next.done) break;
       playing.push(new Play((asking) => play(next.value, asking)));

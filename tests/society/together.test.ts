@@ -29,7 +29,7 @@ async function rounds(part: string, count: number, asking: Asking): Promise<stri
   return texts;
 }
 
-const company = (most: number, newcomers: number): Company => ({ most: () => most, newcomers });
+const company = (most: number, newcomers: number): Company => ({ most: () => most, newcomers, first: newcomers });
 
 async function all<T>(parts: AsyncIterable<T>): Promise<T[]> {
   const found: T[] = [];
@@ -56,9 +56,22 @@ describe('parts that are played together', () => {
     expect(runtime.calls.map((call) => call.join(' '))).toEqual(['a1x a1y b1x b1y', 'c1x c1y d1x d1y', 'e1x e1y']);
   });
 
+  it('begin alone where the first results should come early', async () => {
+    const runtime = listening();
+    await all(
+      together(runtime, 'abcde', { most: () => 4, newcomers: 2, first: 1 }, (part, asking) => rounds(part, 2, asking)),
+    );
+    expect(runtime.calls.map((call) => call.map((name) => name.slice(0, 2)).join(' '))).toEqual([
+      'a1 a1',
+      'a2 a2 b1 b1 c1 c1',
+      'b2 b2 c2 c2 d1 d1 e1 e1',
+      'd2 d2 e2 e2',
+    ]);
+  });
+
   it('are alone where only one may be at work, from when it is so', async () => {
     const runtime = listening();
-    const alone = { most: () => (runtime.calls.length < 2 ? 2 : 1), newcomers: 1 };
+    const alone = { most: () => (runtime.calls.length < 2 ? 2 : 1), newcomers: 1, first: 1 };
     await all(together(runtime, 'abcd', alone, (part, asking) => rounds(part, 2, asking)));
     expect(runtime.calls.map((call) => [...new Set(call.map((name) => name.slice(0, 2)))].join(' '))).toEqual([
       'a1',
