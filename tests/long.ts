@@ -11,6 +11,7 @@ export const LONG_TESTS: readonly string[] = [
   'tests/engine/gpu-conformance.test.ts',
   'tests/engine/gpu-forward-composition.test.ts',
   'tests/engine/gpu-lost.test.ts',
+  'tests/engine/gpu-odd.test.ts',
   'tests/engine/gpu-prefix.test.ts',
   'tests/engine/gpu-quantised.test.ts',
   'tests/engine/gpu-sampling.test.ts',
