@@ -49,9 +49,10 @@ export const LONG_E2E: readonly string[] = [
   'tests/e2e/lost.e2e.ts',
   'tests/e2e/struck.e2e.ts',
   'tests/e2e/workers.e2e.ts',
-  // Engines and runtimes on the software GPU, every view of a log, models of the hub, the site without a network.
+  // Engines and runtimes on the software GPU, every view of every log, models of the hub, the site without a network.
   'tests/e2e/bench.e2e.ts',
   'tests/e2e/checkWebgpu.e2e.ts',
+  'tests/e2e/everyRun.e2e.ts',
   'tests/e2e/modelManager.e2e.ts',
   'tests/e2e/offline.e2e.ts',
   'tests/e2e/otherRuntimes.e2e.ts',

@@ -75,6 +75,17 @@ describe('runs of this browser', () => {
     expect(comparison.pairs.some(({ second }) => second === 'random-split/societyDebate')).toBe(true);
   });
 
+  it('may be of several tasks, of which no row speaks of strategies', async () => {
+    const sums = await played('multiagent-finetuning', 1);
+    const config = { ...sums.record.config, task: 'strategies' };
+    const other = { ...sums, record: { ...sums.record, id: 'other', config } };
+    for (const runs of [
+      [sums, other],
+      [other, sums],
+    ])
+      expect(comparisonOfRuns(runs)?.methods.length).toBeGreaterThan(1);
+  });
+
   it('go by their names where one recipe has two settings, and need to be two that are finished', async () => {
     const first = await played('multiagent-finetuning', 1);
     const other = await played('multiagent-finetuning', 2, { minimumVotes: 3 });

@@ -23,9 +23,11 @@ export function comparisonOfRuns(runs: readonly ComparedRun[]): ShownComparison 
     const alone = others.every((one) => settings(one) === settings(run) && one.record.config.seed !== seed);
     return { recipe: alone ? recipe : nameOf(run, done), seed, events: run.events };
   });
-  const task = done[0]?.record.config.task;
-  const { methods, pairs } = comparisonOf(logs, task === undefined ? undefined : taskNamed(task).strategies);
-  return { title: 'All methods on the same problems', methods, pairs };
+  const [task, ...otherTasks] = new Set(done.map(({ record }) => record.config.task));
+  // Strategies are those of one task: answers to another show none of them.
+  const strategies = task === undefined || otherTasks.length > 0 ? undefined : taskNamed(task).strategies;
+  const { methods, pairs } = comparisonOf(logs, strategies);
+  return { title: 'All methods of these runs', methods, pairs };
 }
 
 /** The name of a run; two of one name are told apart by their ids. */
