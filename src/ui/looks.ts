@@ -32,7 +32,7 @@ const WAYS: Readonly<Record<string, Way>> = {
   'majority-equal': {
     label: 'majority at equal calls',
     noun: null,
-    how: 'by the majority of as many samples as a debate costs',
+    how: 'by the majority of samples at equal calls',
     shape: 'hexagon',
     dash: '8 3 2 3',
     line: 'dashed and dotted',
@@ -40,11 +40,21 @@ const WAYS: Readonly<Record<string, Way>> = {
   debate: { label: 'debate', noun: 'debate', how: 'after a debate', shape: 'triangle', dash: '', line: 'solid' },
 };
 
-/** How a problem is answered; ways without a look of their own share one. */
-export function wayOf(answer: string): Way {
-  const known = Object.hasOwn(WAYS, answer) ? WAYS[answer] : undefined;
-  const how = `by ${answer}`;
-  return known ?? { label: answer, noun: null, how, shape: 'hexagon', dash: '8 3 2 3', line: 'dashed and dotted' };
+/** Of ways that a recipe names itself, one after the other. */
+const FURTHER = [
+  { shape: 'diamond', dash: '12 4', line: 'long dashes' },
+  { shape: 'cross', dash: '3 3', line: 'short dashes' },
+] as const;
+
+/**
+ * How a problem is answered.
+ * @param methods of the run: ways that have no look of their own are told apart by their order in it
+ */
+export function wayOf(answer: string, methods: readonly Pick<Method, 'answer'>[] = []): Way {
+  const known = (name: string) => (Object.hasOwn(WAYS, name) ? WAYS[name] : undefined);
+  const others = [...new Set(methods.map((method) => method.answer))].filter((name) => !known(name));
+  const look = FURTHER[Math.max(0, others.indexOf(answer)) % FURTHER.length] ?? FURTHER[0];
+  return known(answer) ?? { label: answer, noun: null, how: `by ${answer}`, ...look };
 }
 
 export interface LearnerLook extends Learner {
@@ -70,6 +80,7 @@ const OTHERS = [
   { color: 'var(--agent-3)', colorName: 'purple', shape: 'hexagon', dash: '12 4' },
   { color: 'var(--agent-4)', colorName: 'light blue', shape: 'cross', dash: '2 3' },
   { color: 'var(--agent-5)', colorName: 'ochre', shape: 'square', dash: '1 2' },
+  { color: 'var(--team-other)', colorName: 'red', shape: 'circle', dash: '10 2 2 2' },
 ] as const;
 
 /** Key of the learner that the first comparison is about. */
@@ -118,9 +129,14 @@ export function inSentence(label: string): string {
   return isName ? label : label.slice(0, 1).toLowerCase() + label.slice(1);
 }
 
+/** A method's label as a part of a sentence: "the debate without finetuning", or in quotation marks where its own comma would break the sentence. */
+export function methodText(label: string): string {
+  return label.includes(',') ? `“${label}”` : `the ${inSentence(label)}`;
+}
+
 export function methodLooks(cast: Cast): MethodLook[] {
   return cast.methods.map((method) => {
-    const { shape, dash } = wayOf(method.answer);
+    const { shape, dash } = wayOf(method.answer, cast.methods);
     return { ...method, color: learnerLook(cast, method.learner).color, shape, dash };
   });
 }

@@ -63,13 +63,13 @@ export function datasetChoices(index: LogIndex, iteration: number): DatasetChoic
     const series = seriesOf(sets, dataset);
     const several = sets.filter((set) => set.adapter === adapter).length > 1;
     const { label } = adapterLook(index.cast, adapter);
-    return { adapter, series, label: several ? `${label}, ${series}` : label };
+    return { adapter, series, label: several && series !== label ? `${label}, ${series}` : label };
   });
 }
 
 /** Job without the numbers in its name, such as the iteration's: "finetune", and a number where several of an iteration are alike. */
 function seriesOf(sets: readonly DatasetBuilt[], dataset: DatasetBuilt): string {
-  const stemOf = ({ job }: DatasetBuilt) => job.replace(/[^\p{L}]+/gu, ' ').trim();
+  const stemOf = ({ job }: DatasetBuilt) => job.replace(/\d+/g, '').replace(/^[^\p{L}]+|[^\p{L}]+$/gu, '');
   const alike = sets.filter((set) => set.adapter === dataset.adapter && stemOf(set) === stemOf(dataset));
   const nth = alike.indexOf(dataset) + 1;
   return nth > 1 ? `${stemOf(dataset)} ${nth}` : stemOf(dataset);

@@ -10,12 +10,12 @@ import { groupKey, type LogIndex } from './logIndex';
 import { methodStyle } from './results';
 import { SHARE_BARS, sharePoint } from './share';
 
-/** Accuracy of every seat by iteration, one chart a layer (index m = round m + 1). Iteration 0 is the base. */
+/** Accuracy of every seat by iteration, one chart for each layer that the learner has (m = round m + 1). Iteration 0 is the base. */
 export function accuracyByAgent(index: LogIndex, learner: string): ChartData[] {
   const evaluations = evaluationsFor(index, learner);
   const { label } = learnerLook(index.cast, learner);
   const seatsIn = (m: number) => Math.max(0, ...evaluations.map(({ layers }) => layers[m]?.seats.length ?? 0));
-  return Array.from({ length: layersOf(evaluations) }, (_, m) => ({
+  return Array.from({ length: ownLayers(index, learner) }, (_, m) => ({
     title: `${label}: accuracy of each agent in round ${m + 1}`,
     xLabel: 'iteration',
     yLabel: 'accuracy',
@@ -36,6 +36,11 @@ export function accuracyByAgent(index: LogIndex, learner: string): ChartData[] {
       }),
     })).filter(({ points }) => points.length > 0),
   }));
+}
+
+/** Nothing in the first answers can differ: there is one of each problem. */
+function answersOnce({ layers: [first] }: EvaluationDone): boolean {
+  return (first?.seats.length ?? 0) <= 1 && (first?.distinctAnswers ?? 1) <= 1 && (first?.distinctTexts ?? 1) <= 1;
 }
 
 /** How many answers a seat gave in a layer: one a problem, or as many as in the first episode, since all have one shape. */
@@ -88,6 +93,8 @@ export function precisionByVotes(index: LogIndex, iteration: number): ChartData 
         const { note, ...point } = sharePoint(right, problems);
         return { x: votes, ...point, note: `${note} labels right` };
       });
+    // Where one agent answers, nobody agrees with anybody.
+    if (points.every(({ x }) => x === 1)) return [];
     return [{ id: learner.key, label: learner.label, ...solid(learner), points }];
   });
   return {
@@ -104,26 +111,31 @@ export function precisionByVotes(index: LogIndex, iteration: number): ChartData 
 
 /**
  * Consensus, distinct answers and distinct texts on the held-out problems; iteration 0 is the base. A measure that no evaluation has,
- * such as consensus where nobody votes, is left out.
+ * such as consensus where nobody votes, is left out, and so is a learner that answers once: it cannot differ from itself.
  */
 export function diversityCharts(index: LogIndex): ChartData[] {
   const common = { xLabel: 'iteration', integerX: true } as const;
   const headline = headlineLearner(index.cast);
+  const learners = trainedLearners(index.cast).filter(({ key }) => {
+    const evaluations = evaluationsFor(index, key);
+    return evaluations.length === 0 || !evaluations.every(answersOnce);
+  });
   const last = layersOf(evaluationsOf(index)) - 1;
   const chart = (title: string, yLabel: string, value: (layers: LayerScore[]) => number | undefined): ChartData[] => {
     const evaluations = evaluationsOf(index);
     if (evaluations.length > 0 && evaluations.every(({ layers }) => value(layers) === undefined)) return [];
-    const series = trainedLearners(index.cast)
+    const series = learners
       .map((learner): ChartSeries => ({
         id: learner.key,
         label: learner.label,
         ...solid(learner),
         points: evaluationsFor(index, learner.key).flatMap(({ iteration, layers }) => {
-          const y = value(layers);
+          const y = value(layers.slice(0, ownLayers(index, learner.key)));
           return y === undefined ? [] : [{ x: iteration, y }];
         }),
       }))
       .filter(({ id, points }) => points.length > 1 || (id === headline && points.length === 1));
+    if (evaluations.length > 0 && series.length === 0) return [];
     return [{ ...common, title, yLabel, format: yLabel === MAJORITY ? 'percent' : 'number', series }];
   };
   return [
@@ -150,6 +162,12 @@ function evaluationsFor(index: LogIndex, learner: string): EvaluationDone[] {
   return own.some(({ iteration }) => iteration === 0)
     ? own
     : all.filter((event) => event.learner === learner || event.learner === base);
+}
+
+/** Layers of a learner's own tests; before there are any, the base's. */
+function ownLayers(index: LogIndex, learner: string): number {
+  const own = evaluationsOf(index).filter((event) => event.learner === learner);
+  return layersOf(own.length > 0 ? own : evaluationsFor(index, learner));
 }
 
 function layersOf(evaluations: readonly EvaluationDone[]): number {

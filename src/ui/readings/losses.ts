@@ -63,6 +63,9 @@ function readTraining({ summary }: LogIndex): { steps: TrainingStep[]; objective
   return { steps, objectives };
 }
 
+/** Objectives beside the usual one, as a legend names them. */
+const OBJECTIVES: Readonly<Record<string, string>> = { dpo: 'DPO', kto: 'KTO', rank: 'ranking' };
+
 function seriesOf(
   { cast }: LogIndex,
   series: Map<string, ChartSeries>,
@@ -74,7 +77,7 @@ function seriesOf(
   if (known) return known;
   const { label, color, dash, seat } = adapterLook(cast, adapter);
   const marker = seat === null ? 'hexagon' : agentLook(seat).shape;
-  const name = objective === USUAL ? label : `${label}, ${objective.toUpperCase()}`;
+  const name = objective === USUAL ? label : `${label}, ${OBJECTIVES[objective] ?? objective}`;
   const own: ChartSeries = { id, label: name, colour: color, dash, marker, points: [] };
   series.set(id, own);
   return own;

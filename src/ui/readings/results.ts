@@ -19,7 +19,7 @@ function readingOf({ cast }: LogIndex, series: readonly ChartSeries[]): string {
   const who = learnerLooks(cast)
     .filter(({ key }) => drawn.some(({ learner }) => learner === key))
     .map(({ name, agents, colorName }) => `${agents.length === 0 ? 'nobody' : name} (${colorName})`);
-  const ways = [...new Set(drawn.map(({ answer }) => answer))].map(wayOf);
+  const ways = [...new Set(drawn.map(({ answer }) => answer))].map((answer) => wayOf(answer, cast.methods));
   return (
     `Colour says who learnt: ${who.join(', ')}. The line says how a problem is answered: ` +
     `${ways.map(({ how, line }) => `${how} (${line})`).join(', ')}.`
