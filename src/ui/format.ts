@@ -171,8 +171,14 @@ function ownSettings(config: RunConfig, recipe: Recipe): string[] {
       if (accepts.type === 'integer')
         return [noun.endsWith('s') ? counted(Number(value), noun.slice(0, -1)) : `${noun}: ${value}`];
       if (accepts.type === 'flag') return [value ? noun : `no ${noun}`];
-      return [`${noun}: ${options?.find((option) => option.value === value)?.label ?? String(value)}`];
+      if (Array.isArray(value)) return [`${noun}: ${value.join(', ')}`];
+      return [`${noun}: ${inBrackets(options?.find((option) => option.value === value)?.label ?? String(value))}`];
     });
+}
+
+/** A choice with its explanation, to stand after a colon: "hard: one answer" → "hard (one answer)". */
+function inBrackets(label: string): string {
+  return label.replace(/^([^:]+): (.+)$/, '$1 ($2)');
 }
 
 /** 1, "agent" → "1 agent"; 3, "agent" → "3 agents" */

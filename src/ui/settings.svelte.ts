@@ -104,7 +104,7 @@ export class Settings {
   #lost(model: string, task: string): string | null {
     const lost = [
       ...(model !== this.model && !embeddedModel(model)
-        ? ['The model that you chose answers in words; this preset is played by the one that comes along.']
+        ? ['The model that you chose answers in words; this preset is played by one that comes with the page.']
         : []),
       ...(task !== this.task && this.problems[task]
         ? [`Your file ${this.problems[task].name} stays with the task ${taskNamed(task).title}.`]
@@ -216,14 +216,14 @@ export class Settings {
     const trainProblems = learnsElsewhere(config) ? 0 : config.trainProblems;
     if (data && trainProblems + evaluationProblems > held) {
       return (
-        `${data.name} holds ${held.toLocaleString('en')} problems; ${trainProblems} for training and ${evaluationProblems} ` +
-        'held out are more. Lower one of them.'
+        `${data.name} holds ${held.toLocaleString('en')} problems, fewer than the ${trainProblems} for training and the ` +
+        `${evaluationProblems} held out. Lower one of the two numbers.`
       );
     }
     const own = embeddedModel(model);
     if (own && this.inWords) {
       return (
-        'This task is asked in words, and the embedded model knows only the signs of its own arithmetic. Choose an instruct ' +
+        'This task is asked in words, and the embedded model knows only the signs of its own sums. Choose an instruct ' +
         `model under Models, or the task ${taskNamed(own.task).title}.`
       );
     }

@@ -20,15 +20,17 @@ const found = (...debates: ReturnType<typeof of>[]) => instructiveDebate(indexLo
 describe('the most instructive debate', () => {
   it('is one that most agents voted wrong although the society was right at first', () => {
     expect(found(right, wrong, spoiled, spoiledByAll)).toMatchObject({
-      sentence: 'In 2 debates the society was right after round 1, and voted itself wrong.',
+      sentence: 'On 2 problems the vote of the society was right after round 1 and wrong at the end.',
+      count: 2,
       row: { debate: { problem: 3 } },
     });
-    expect(found(right, spoiled)?.sentence).toContain('In one debate');
+    expect(found(right, spoiled)?.sentence).toContain('On one problem');
   });
 
   it('is one from whose wrong vote was learnt, where no debate was spoiled', () => {
     expect(found(right, wrong)).toMatchObject({
-      sentence: 'From one wrong vote the society learnt as if it were right.',
+      sentence: 'From one wrong label the society learnt as if it were right.',
+      count: 1,
       row: { debate: { problem: 4 } },
     });
   });

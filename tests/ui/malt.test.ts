@@ -73,7 +73,7 @@ describe('a run of MALT', () => {
     const refinement = view.responses[1]![0]!;
     expect(textsRead(index.cast, view, refinement).map(({ label }) => label)).toEqual(['critique by the verifier']);
     expect(promptTo(index, tree(), refinement)[0]?.content).toContain('~');
-    expect(otherVerdicts(index.cast, view, 0, false)[0]?.said[0]).toMatch(/^agent A [\d.]+, agent B [\d.]+$/);
+    expect(otherVerdicts(index.cast, view, 0, false)[0]?.said[0]).toMatch(/^scores: agent A [\d.]+, agent B [\d.]+$/);
     expect(otherVerdicts(index.cast, view, 1, false).map(({ by }) => by)).toEqual(['checker', 'tree value']);
     const fates = routesOf(index, view).flat();
     expect(fates.length).toBe(10);

@@ -157,10 +157,10 @@ describe('a run of a recipe that this version does not know', () => {
       ['treeBest', 0.25],
       ['treeRefined', 0.5],
     ]);
-    expect(leadByIteration(index)).toMatchObject({ series: [{ label: 'against the tree, best of 2' }] });
+    expect(leadByIteration(index)).toMatchObject({ series: [{ label: 'against “Tree, best of 2”' }] });
     expect(differenceByIteration(index).title).toBe('Difference from the best of 2');
     expect(differenceByIteration(index).series.map(({ id }) => id)).toEqual(['treeRefined']);
-    expect(headline(index)).toContain('“Tree, refined” is right on 3 of 4 held-out problems, the tree, best of 2 on 2');
+    expect(headline(index)).toContain('“Tree, refined” is right on 3 of 4 held-out problems, “Tree, best of 2” on 2');
     expect(headline(index)).toContain('Against the best of 2, right on 1 of 4: +50.0 points');
   });
 
@@ -197,12 +197,14 @@ describe('a run of a recipe that this version does not know', () => {
     ]);
     expect(textsUnread(index.cast, view, 1).map(({ label }) => label)).toEqual(['remark by the verifier']);
     expect(otherVerdicts(index.cast, view, 0, false)).toEqual([
-      { by: 'verifier', said: ['agent A 0.25, agent B 0.75', 'best to worst: agent B, agent A'] },
+      { by: 'verifier', said: ['scores: agent A 0.25, agent B 0.75', 'best to worst: agent B, agent A'] },
     ]);
     expect(otherVerdicts(index.cast, view, 1, false)).toEqual([
       { by: 'checker', said: ['compared with the true answer'] },
     ]);
-    expect(otherVerdicts(index.cast, view, 1, true)).toEqual([{ by: 'checker', said: ['agent C 1', 'answer 5'] }]);
+    expect(otherVerdicts(index.cast, view, 1, true)).toEqual([
+      { by: 'checker', said: ['score: agent C 1', 'answer 5'] },
+    ]);
     expect(textPhases(index, 1, false)).toMatchObject([
       {
         phase: 'Training: tree',

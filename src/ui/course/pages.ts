@@ -72,9 +72,9 @@ export const PAGES: readonly Page[] = [
     question: {
       kind: 'number',
       ask: 'In how many debates was the vote after round 1 wrong, and the last vote right?',
-      where: 'Under Votes, or under Debates with the filter “critic rescued”.',
+      where: 'Under Votes, or under Debates with the filter “vote rescued”.',
       answer: (index) => votesMoved(index, 'base', 0).wrongRight,
-      because: 'The opposite is “critic spoiled”. What reading adds is the rescued votes minus the spoiled ones.',
+      because: 'The opposite is “vote spoiled”. What reading adds is the rescued votes minus the spoiled ones.',
     },
     view: 'votes',
   },

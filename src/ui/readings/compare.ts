@@ -109,7 +109,7 @@ export function overlaidAccuracy(runs: readonly ComparedRun[], method: string, w
   };
 }
 
-/** What the runs' headlines compare with, in a word or two: "base debate". */
+/** What the runs' headlines compare with, in a few words: "debate without finetuning". */
 export function referencesName(runs: readonly ComparedRun[]): string {
   const names = new Set(runs.map(({ events }) => indexLog(events)).map(({ cast }) => referenceName(cast)));
   return names.size === 1 ? ([...names][0] as string) : 'reference';

@@ -67,6 +67,22 @@ export function datasetChoices(index: LogIndex, iteration: number): DatasetChoic
   });
 }
 
+/** How many examples each data set has by iteration, one row a label; null where it has no data set. */
+export function datasetSizes(
+  index: LogIndex,
+  iterations: readonly number[],
+): { label: string; examples: (number | null)[] }[] {
+  const rows = new Map<string, (number | null)[]>();
+  iterations.forEach((iteration, at) => {
+    for (const { adapter, series, label } of datasetChoices(index, iteration)) {
+      const row = rows.get(label) ?? iterations.map(() => null);
+      row[at] = datasetOf(index, adapter, iteration, series)?.examples.length ?? null;
+      rows.set(label, row);
+    }
+  });
+  return [...rows].map(([label, examples]) => ({ label, examples }));
+}
+
 /** Job without the numbers in its name, such as the iteration's: "finetune", and a number where several of an iteration are alike. */
 function seriesOf(sets: readonly DatasetBuilt[], dataset: DatasetBuilt): string {
   const stemOf = ({ job }: DatasetBuilt) => job.replace(/\d+/g, '').replace(/^[^\p{L}]+|[^\p{L}]+$/gu, '');

@@ -4,7 +4,8 @@ import { baseLearnerOf, comparisonsOf } from '../../log/results';
 import { pairedComparison, type PairedComparison } from '../../society/statistics';
 import type { ChartData } from '../charts/data';
 import type { ChartSeries } from '../charts/types';
-import { inSentence, learnerLook, methodLooks, wayOf } from '../looks';
+import { pointsRange, signedPoints } from '../format';
+import { inSentence, learnerLook, methodLooks, methodText, wayOf } from '../looks';
 import { evaluationOf, lastEvaluated } from './evaluations';
 import type { LogIndex } from './logIndex';
 import { formatP, headlineOf, PAIRED_BARS } from './paired';
@@ -52,8 +53,7 @@ function comparedAt(index: LogIndex, method: Method, reference: Method, iteratio
 /** @param first the sentence that also says what is compared */
 function sentenceOf(cast: Cast, row: Compared, first: boolean): string {
   const { method, reference, iteration, n, p, difference } = row;
-  const [low, high] = row.interval.map(signed);
-  const figures = `${signed(difference)} points (95 % interval ${low} to ${high}, McNemar ${formatP(p)})`;
+  const figures = `${signedPoints(difference)} points (95 % interval ${pointsRange(row.interval)}, McNemar ${formatP(p)})`;
   const untrained = reference.learner === baseLearnerOf(cast);
   const learnt = method.learner !== baseLearnerOf(cast);
   // Only where both answer in the same way is the difference that of finetuning.
@@ -72,7 +72,10 @@ function sentenceOf(cast: Cast, row: Compared, first: boolean): string {
     return `${capital(other)}${calls} ${right} were right: ${figures}. ${verdict}`;
   if (!first) return `Against ${other}${calls}, right on ${right}: ${figures}. ${verdict}`;
   const { noun } = wayOf(method.answer);
-  const who = noun === null ? `“${method.label}”` : `${learnerLook(cast, method.learner).name}'s ${noun}`;
+  const { name } = learnerLook(cast, method.learner);
+  // Of two possessives in a row nobody finds the end.
+  const owned = /[’']s /.test(name) ? `the ${noun} of ${name}` : `${name}'s ${noun}`;
+  const who = noun === null ? `“${method.label}”` : owned;
   const when = learnt ? `After iteration ${iteration} ${who}` : capital(who);
   return (
     `${when} is right on ${row.right} of ${n} held-out problems, ${other} on ` +
@@ -82,13 +85,9 @@ function sentenceOf(cast: Cast, row: Compared, first: boolean): string {
 
 /** "without finetuning", "single-agent finetuning", "the best of 2" */
 function againstText(cast: Cast, { method, reference }: Pick<Compared, 'method' | 'reference'>): string {
-  if (method.answer !== reference.answer) return `the ${inSentence(reference.label)}`;
+  if (method.answer !== reference.answer) return methodText(reference.label);
   if (reference.learner === baseLearnerOf(cast)) return 'without finetuning';
   return inSentence(learnerLook(cast, reference.learner).label);
-}
-
-function signed(value: number): string {
-  return `${value < 0 ? '−' : '+'}${Math.abs(value * 100).toFixed(1)}`;
 }
 
 function capital(text: string): string {

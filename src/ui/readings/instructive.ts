@@ -5,6 +5,8 @@ import { MARKS, type DebateRow, type LogIndex } from './logIndex';
 export interface Instructive {
   /** What there is to see, in a sentence. */
   sentence: string;
+  /** How many such debates there are. */
+  count: number;
   row: DebateRow;
 }
 
@@ -12,12 +14,12 @@ const KINDS: readonly { marks: number; sentence: (count: number, who: string) =>
   {
     marks: MARKS.spoiled,
     sentence: (count, who) =>
-      `In ${count === 1 ? 'one debate' : `${count} debates`} ${who} was right after round 1, and voted itself wrong.`,
+      `On ${count === 1 ? 'one problem' : `${count} problems`} the vote of ${who} was right after round 1 and wrong at the end.`,
   },
   {
     marks: MARKS.labelWrong,
     sentence: (count, who) =>
-      `From ${count === 1 ? 'one wrong vote' : `${count} wrong votes`} ${who} learnt as if ${count === 1 ? 'it' : 'they'} were right.`,
+      `From ${count === 1 ? 'one wrong label' : `${count} wrong labels`} ${who} learnt as if ${count === 1 ? 'it' : 'they'} were right.`,
   },
   {
     marks: MARKS.voteWrong,
@@ -38,7 +40,7 @@ export function instructiveDebate(index: LogIndex): Instructive | null {
     const weight = (row: DebateRow) =>
       (row.marks & MARKS.labelWrong ? 1000 : 0) + (row.debate.votes.at(-1)?.count ?? 0);
     const row = found.reduce((best, one) => (weight(one) > weight(best) ? one : best), first);
-    return { sentence: sentence(found.length, learnerLook(index.cast, learner).name), row };
+    return { sentence: sentence(found.length, learnerLook(index.cast, learner).name), count: found.length, row };
   }
   return null;
 }

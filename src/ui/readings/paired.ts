@@ -7,7 +7,7 @@ import { baseLearnerOf } from '../../log/results';
 import { pairedComparison, type PairedComparison } from '../../society/statistics';
 import type { ChartData } from '../charts/data';
 import type { ChartSeries } from '../charts/types';
-import { inSentence, methodLooks, wayOf } from '../looks';
+import { methodLooks, methodText, wayOf } from '../looks';
 import { evaluationOf, evaluationsOf } from './evaluations';
 import type { LogIndex } from './logIndex';
 import { methodStyle } from './results';
@@ -25,15 +25,16 @@ export function headlineOf({ methods, compare }: Cast): { method: Method; refere
 /** "the debate without finetuning" */
 export function referenceText(cast: Cast): string {
   const reference = headlineOf(cast)?.reference;
-  return reference ? `the ${inSentence(reference.label)}` : 'the reference';
+  return reference ? methodText(reference.label) : 'the reference';
 }
 
-/** The same where there is little room: "base debate". */
+/** The same where there is little room, without an article: "debate without finetuning". */
 export function referenceName(cast: Cast): string {
   const reference = headlineOf(cast)?.reference;
   if (!reference) return 'reference';
   const { noun } = wayOf(reference.answer);
-  return reference.learner === baseLearnerOf(cast) && noun !== null ? `base ${noun}` : inSentence(reference.label);
+  if (reference.learner === baseLearnerOf(cast) && noun !== null) return `${noun} without finetuning`;
+  return methodText(reference.label).replace(/^the /, '');
 }
 
 export interface PairedRow extends PairedComparison {

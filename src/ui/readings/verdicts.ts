@@ -2,12 +2,13 @@
 import type { Cast, Turn, Verdict } from '../../events';
 import { CHECKER } from '../../society/prompts';
 import { agentLook } from '../agents';
+import { answerText } from '../format';
 import type { EpisodeView } from './episodes';
 
 export interface VerdictText {
   /** "checker", "verifier B" */
   by: string;
-  /** "agent A 1, agent B 0", "best to worst: agent B, agent A", "answer 12" */
+  /** "scores: agent A 1, agent B 0", "best to worst: agent B, agent A", "answer 12" */
   said: string[];
 }
 
@@ -34,11 +35,14 @@ export function otherVerdicts(
 function wordsOf(turns: readonly Turn[], { of, answer, count, tied, scores, ranking }: Verdict): string[] {
   const name = (at: number) => turnName(turns, of, at);
   const said: string[] = [];
-  if (scores) said.push(of.map((at, i) => `${name(at)} ${scores[i] ?? 'not given'}`).join(', '));
+  if (scores) {
+    const each = of.map((at, i) => `${name(at)} ${scores[i] ?? 'not given'}`);
+    said.push(`${each.length === 1 ? 'score' : 'scores'}: ${each.join(', ')}`);
+  }
   if (ranking) said.push(`best to worst: ${ranking.map(name).join(', ')}`);
   if (answer !== undefined) {
     const votes = count === undefined ? '' : ` by ${count} of ${of.length}${tied ? ', drawn at random' : ''}`;
-    said.push(answer === null ? 'nothing readable' : `answer ${answer}${votes}`);
+    said.push(answer === null ? 'nothing readable' : `answer ${answerText(answer)}${votes}`);
   }
   return said.length > 0 ? said : [`looked at ${of.map(name).join(', ')}`];
 }
