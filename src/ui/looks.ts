@@ -81,6 +81,7 @@ const OTHERS = [
   { color: 'var(--agent-4)', colorName: 'light blue', shape: 'cross', dash: '2 3' },
   { color: 'var(--agent-5)', colorName: 'ochre', shape: 'square', dash: '1 2' },
   { color: 'var(--team-other)', colorName: 'red', shape: 'circle', dash: '10 2 2 2' },
+  { color: 'var(--team-last)', colorName: 'violet', shape: 'diamond', dash: '4 2' },
 ] as const;
 
 /** Key of the learner that the first comparison is about. */

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { RunStarted } from '../../src/events';
+import type { RunEvent, RunStarted } from '../../src/events';
 import { readEvents } from '../../src/log/read';
 import { readRecordedIndex, recordedLines } from '../../src/share/recorded';
 import { RECORDED_FOLDER, RECORDED_INDEX, recordedFile } from '../../src/share/recordedNames';
@@ -78,6 +78,30 @@ describe('a run in which one agent answers', () => {
   it.each(['star-arithmetic-tiny', 'ensem-w2s-arithmetic-tiny'])('has no diversity and no agreement: %s', (name) => {
     expect(diversityCharts(named(name))).toEqual([]);
     expect(precisionByVotes(named(name), 1).series).toEqual([]);
+  });
+});
+
+describe('a student of another model', () => {
+  const index = named('ensem-w2s-arithmetic-tiny');
+  const { cast, summary } = index;
+
+  it('is not said to have been the untouched model before finetuning', () => {
+    expect(headlines(index).join(' ')).toContain('Without finetuning 14 of 24 were right');
+    const events = summary.flatMap((event): RunEvent[] => {
+      if (event.type === 'run-started') return [{ ...event, secondModel: { name: 'larger', hash: '00' } }];
+      if (event.type !== 'evaluation' || event.iteration > 0) return [event];
+      const scores = event.scores.map((score) => ({ ...score, method: 'student' }));
+      return [event, { ...event, learner: 'student', scores }];
+    });
+    const said = headlines(indexLog(events)).join(' ');
+    expect(said).not.toContain('Without finetuning');
+    expect(said).toContain('Against the untouched model at equal calls, right on 14 of 24: +29.2 points');
+  });
+
+  it('and the larger model beside it have colours of their own', () => {
+    const larger = { key: 'larger', label: 'Untouched larger model', name: 'the larger model', agents: [] };
+    const colours = learnerLooks({ ...cast, learners: [...cast.learners, larger] }).map(({ colorName }) => colorName);
+    expect(new Set(colours).size).toBe(9);
   });
 });
 

@@ -25,7 +25,7 @@ export function headlines(index: LogIndex): string[] {
   return seconds
     .flatMap((key) => cast.methods.find((method) => method.key === key) ?? [])
     .flatMap((other) => comparedAt(index, headline, other, iteration) ?? [])
-    .map((row, n) => sentenceOf(cast, row, n === 0));
+    .map((row, n) => sentenceOf(cast, row, n === 0, onBase(index, row.method.learner)));
 }
 
 /** The same as one text; null where there is none. */
@@ -50,14 +50,25 @@ function comparedAt(index: LogIndex, method: Method, reference: Method, iteratio
   return { method, reference, iteration, ...counts, ...pairedComparison(own.correct, other.correct) };
 }
 
-/** @param first the sentence that also says what is compared */
-function sentenceOf(cast: Cast, row: Compared, first: boolean): string {
+/** Is the learner's model the base's? Who has another one is tested before it learns, in a run that names two. */
+function onBase({ started, summary }: LogIndex, learner: string): boolean {
+  const tested = summary.some(
+    (event) => event.type === 'evaluation' && event.learner === learner && event.iteration === 0,
+  );
+  return started?.secondModel === undefined || !tested;
+}
+
+/**
+ * @param first the sentence that also says what is compared
+ * @param same the method's model is the base's, so that they differ by finetuning alone
+ */
+function sentenceOf(cast: Cast, row: Compared, first: boolean, same: boolean): string {
   const { method, reference, iteration, n, p, difference } = row;
   const figures = `${signedPoints(difference)} points (95 % interval ${pointsRange(row.interval)}, McNemar ${formatP(p)})`;
   const untrained = reference.learner === baseLearnerOf(cast);
   const learnt = method.learner !== baseLearnerOf(cast);
   // Only where both answer in the same way is the difference that of finetuning.
-  const byFinetuning = untrained && learnt && method.answer === reference.answer;
+  const byFinetuning = untrained && learnt && same && method.answer === reference.answer;
   const worse = byFinetuning ? 'Finetuning made it worse' : 'It is worse';
   const verdict =
     p >= 0.05
@@ -65,10 +76,10 @@ function sentenceOf(cast: Cast, row: Compared, first: boolean): string {
       : difference > 0
         ? 'Chance alone seldom does that.'
         : `${worse}. Chance alone seldom does that.`;
-  const other = againstText(cast, row);
+  const other = untrained && !same ? methodText(reference.label) : againstText(cast, row);
   const calls = !byFinetuning && method.calls === reference.calls ? ' at equal calls' : '';
   const right = `${row.rightReference} of ${n}`;
-  if (!first && untrained && method.answer === reference.answer)
+  if (!first && untrained && same && method.answer === reference.answer)
     return `${capital(other)}${calls} ${right} were right: ${figures}. ${verdict}`;
   if (!first) return `Against ${other}${calls}, right on ${right}: ${figures}. ${verdict}`;
   const { noun } = wayOf(method.answer);

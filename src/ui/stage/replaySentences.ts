@@ -205,7 +205,19 @@ function evaluationSentence(index: LogIndex, { iteration, learner, scores }: Eva
   );
   const baseMethod = cast.methods.find((one) => one.learner === base?.learner && one.answer === method?.answer);
   const before = base?.scores.find((one) => one.method === baseMethod?.key);
-  const told = `after iteration ${iteration} ${lower(result)}${before ? `; before finetuning it was ${before.right}` : ''}.`;
+  // Who does not begin as the untouched model is tested at its start.
+  const start = index.summary
+    .find(
+      (event): event is EvaluationDone =>
+        event.type === 'evaluation' && event.learner === learner && event.iteration === 0,
+    )
+    ?.scores.find((one) => one.method === method?.key);
+  const was = start
+    ? `; before iteration 1 it was ${start.right}`
+    : before
+      ? `; before finetuning it was ${before.right}`
+      : '';
+  const told = `after iteration ${iteration} ${lower(result)}${was}.`;
   return learner === headlineLearner(cast) ? capital(told) : `For comparison, ${told}`;
 }
 
