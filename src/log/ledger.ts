@@ -3,7 +3,7 @@
  * trusted by their margin, and whether voting finds more than generating does. A pure view of the log, about the headline learner.
  */
 import type { Cast, Episode, EvaluationDone, MethodScore, RunEvent, Turn } from '../events';
-import { answersOf, lastVote, layersOf } from '../society/episode';
+import { answersOf, DRAW, lastVote, layersOf } from '../society/episode';
 import { baseLearnerOf, scoreOf } from './results';
 import { standing } from './superseded';
 
@@ -176,23 +176,25 @@ function votesOf(iteration: number, episodes: readonly Episode[]): Ledger['votes
   ];
 }
 
-/** Votes without a readable answer have no margin. */
+/** Labels without a readable answer have no margin. One by the draw may have fewer votes than another answer: its margin is below zero. */
 function marginsOf(episodes: readonly Episode[]): Ledger['margins'] {
   const rows = new Map<number, { margin: number; problems: number; right: number }>();
   for (const episode of episodes) {
-    const vote = lastVote(episode);
-    if (!vote || typeof vote.answer !== 'string') continue;
+    const label = episode.verdicts.findLast(({ by }) => by === DRAW) ?? lastVote(episode);
+    if (!label || typeof label.answer !== 'string') continue;
+    let own = 0;
     const others = new Map<string, number>();
-    for (const at of vote.of) {
+    for (const at of label.of) {
       const answer = episode.turns[at]?.answer;
-      if (typeof answer !== 'string' || vote.joined?.includes(at) || answer === vote.answer) continue;
-      others.set(answer, (others.get(answer) ?? 0) + 1);
+      if (typeof answer !== 'string') continue;
+      if (label.joined?.includes(at) || answer === label.answer) own++;
+      else others.set(answer, (others.get(answer) ?? 0) + 1);
     }
-    const margin = (vote.count ?? 0) - Math.max(0, ...others.values());
+    const margin = own - Math.max(0, ...others.values());
     const row = rows.get(margin) ?? { margin, problems: 0, right: 0 };
     rows.set(margin, row);
     row.problems++;
-    if (vote.right) row.right++;
+    if (label.right) row.right++;
   }
   return [...rows.values()].sort((a, b) => b.margin - a.margin);
 }

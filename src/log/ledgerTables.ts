@@ -57,7 +57,7 @@ export function ledgerTables(ledger: Ledger): LedgerTable[] {
     },
     {
       title: 'Labels by margin, last iteration',
-      note: 'How many votes the label leads by, and how often it is then right.',
+      note: 'How many votes the answer leads by, and how often it is then right. Answers with too few votes for a label are counted too.',
       columns: ['Votes ahead', 'Labels', 'Right', 'Precision'],
       rows: margins.map(({ margin, problems: all, right }) => [margin, all, right, percent(right, all)]),
     },

@@ -111,7 +111,7 @@ function fate(episode: Episode, config: Config, equal: Equal): Fate[] {
  */
 export function winners(
   episodes: readonly Episode[],
-  config: Pick<Config, 'agents' | 'minimumVotes' | 'distil' | 'saboteur' | 'reading'>,
+  config: Pick<Config, 'agents' | 'minimumVotes' | 'distil' | 'saboteur' | 'reading' | 'guard'>,
   equal: Equal,
 ): Selection {
   const { distil } = config;
@@ -159,6 +159,8 @@ function cost(config: Config): Need {
 
 function check(config: Config): void {
   checkAfter(config);
+  if (config.distil?.beta !== undefined && config.distil.rule !== 'dpo')
+    throw new ConfigurationError('distil.beta', 'is not read by distil.rule=sft; choose dpo, or leave it out');
   if (config.distil?.rule === 'dpo' && config.rounds === 1)
     throw new ConfigurationError('distil.rule', 'with one round nobody has a corrected answer; use at least rounds=2');
 }

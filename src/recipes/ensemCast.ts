@@ -2,7 +2,7 @@
 import type { Agent, Cast, Learner } from '../events';
 import { taskNamed } from '../tasks';
 import { baseAgent, baseLearner } from './casts';
-import type { Config } from './ensemSettings';
+import { labelledProblems, type Config } from './ensemSettings';
 import type { Learning } from './steps';
 import type { ExampleKind, Need, Stage, Work } from './types';
 
@@ -97,8 +97,8 @@ export const EXAMPLES: readonly ExampleKind[] = [
 const CANDIDATES = 2;
 
 export function cost(config: Config): Need {
-  const { branch, experts, iterations, trainProblems, evaluationProblems, chunk, adapter, labelled } = config;
-  const known = Math.max(1, Math.round(labelled * trainProblems));
+  const { branch, experts, iterations, trainProblems, evaluationProblems, chunk, adapter } = config;
+  const known = labelledProblems(config);
   const hard = trainProblems - known;
   const choice = branch === 'choice';
   const samples = choice || config.labels === 'hard' ? 1 : config.samples;

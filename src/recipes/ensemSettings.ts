@@ -193,8 +193,18 @@ export const PRESETS = presetsFor<Config>(
   STRATEGIES_REVISED,
 );
 
+/** How many training problems have labels, validation included: one at least. */
+export function labelledProblems({ labelled, trainProblems }: Pick<Config, 'labelled' | 'trainProblems'>): number {
+  return Math.max(1, Math.round(labelled * trainProblems));
+}
+
 /** @throws ConfigurationError */
-export function check({ branch, task, adapter, studentRank }: Config): void {
+export function check({ branch, task, adapter, studentRank, labelled, trainProblems }: Config): void {
+  if (labelledProblems({ labelled, trainProblems }) >= trainProblems)
+    throw new ConfigurationError(
+      'labelled',
+      `${labelled} of ${trainProblems} training problems leaves none without labels for the students; use a smaller share, or more problems`,
+    );
   if (branch === 'choice' && !taskNamed(task).candidates)
     throw new ConfigurationError('branch', `${task} has no candidate answers to choose from; take branch=generation`);
   if (studentRank < adapter.rank)

@@ -127,8 +127,14 @@ export class StopGuard {
   }
 }
 
-/** @throws ConfigurationError where the guard would see no test after an iteration */
-export function checkGuards({ guard, evaluate }: Guarded & { evaluate?: { society?: string } }): void {
+/** @throws ConfigurationError where a guard would see no test after an iteration, or no vote that is a label */
+export function checkGuards({
+  guard,
+  evaluate,
+  labels,
+}: Guarded & { evaluate?: { society?: string }; labels?: string }): void {
+  if (guard?.majority && labels === 'random')
+    throw new ConfigurationError('guard.majority', 'asks for votes, and labels=random asks nobody; use labels=vote');
   if (guard?.stop && evaluate?.society === 'last')
     throw new ConfigurationError('guard.stop', 'looks at the test after every iteration; use evaluate.society=every');
 }

@@ -161,10 +161,15 @@ export const PRESETS = presetsFor<Config>('malt', (preset, inWords) => ({
 }));
 
 /** @throws ConfigurationError for settings that do not go together */
-export function check({ threshold, thresholdEnd = threshold, ties }: Config): void {
+export function check({ threshold, thresholdEnd = threshold, ties, credit }: Config): void {
   const worst = Math.max(threshold, thresholdEnd);
   if (worst === 1 && ties === 'unwanted')
     throw new ConfigurationError('threshold', 'no value is above 1; use a smaller one, or ties=wanted');
+  if (credit === 'tree' && Math.min(threshold, thresholdEnd) === 0 && ties === 'wanted')
+    throw new ConfigurationError(
+      'threshold',
+      'every value is at least 0, so wrong turns would be wanted too; use a larger one, or ties=unwanted',
+    );
 }
 
 /** θ of an iteration. */

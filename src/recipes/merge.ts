@@ -166,8 +166,24 @@ function cost(config: Config): Need {
   });
 }
 
+/** Numbers of the rules, and who reads them. */
+const READ_BY: Readonly<Record<Exclude<keyof Config['merge'], 'rules'>, readonly Rule[]>> = {
+  lambda: ['task-arithmetic'],
+  density: ['ties'],
+  offDiagonal: ['regmean'],
+  rank: ['ties', 'emr'],
+};
+
 function check(config: Config): void {
   checkAfter(config);
+  for (const [key, rules] of Object.entries(READ_BY)) {
+    const given = config.merge[key as keyof typeof READ_BY] !== undefined;
+    if (given && !rules.some((rule) => config.merge.rules.includes(rule)))
+      throw new ConfigurationError(
+        `merge.${key}`,
+        `is read by ${rules.join(' and ')} alone; add ${rules.length > 1 ? 'one' : 'it'} to merge.rules, or leave it out`,
+      );
+  }
   const { exact: rank } = ranksOf(config);
   if (rank > RUN_LIMITS.rank.max)
     throw new ConfigurationError(

@@ -8,6 +8,9 @@
  *   (`ft_critic.py`); the loss is on every turn of the critic's conversation, so it learns the first answers too, wrong ones included
  *   (`lm_ft.py`); where a model summarises, agents speak one after another and later ones read what others said in the same round (`ft_gen.py`).
  *
+ * A reading is of the whole run: the votes of the untouched model and of the single one beside the society follow it too, since a control under
+ * other rules would be none.
+ *
  * Of the code these are left out, since they make it fail or measure something else: the misspelt key of C+, the end of the program where C+ is
  * shorter than C−, the tests on training problems, the unreadable problems that tests skip, and one agent's data for all (its API path).
  */

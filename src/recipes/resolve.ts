@@ -68,7 +68,7 @@ export function resolveConfig(
   const config = structuredClone(start.config);
   for (const [key, value] of Object.entries(overrides)) {
     const setting = settingAt(table, key);
-    if (!setting) throw new ConfigurationError(key, `is not a setting; there are ${Object.keys(table).join(', ')}`);
+    if (!setting) throw noSetting(recipe, table, key);
     put(config, key, setting.reader.read(key, value));
   }
   if (speaksChat(config) !== speaksChat(start.config)) {
@@ -135,6 +135,14 @@ export function settingOf(config: RunConfig, key: string): unknown {
   const value = get(config, key);
   if (value !== undefined) return value;
   return settingAt(settingsOf(recipeNamed(config.recipe)), key)?.absent ?? undefined;
+}
+
+/** A setting of other recipes names them; one of nobody's is told what there is. */
+function noSetting({ id }: Recipe, table: SettingTable, key: string): ConfigurationError {
+  const owners = recipes().flatMap((other) => (Object.hasOwn(other.settings, key) ? [other.id] : []));
+  const rest =
+    owners.length > 0 ? ` of ${id}, but of ${owners.join(', ')}` : `; there are ${Object.keys(table).join(', ')}`;
+  return new ConfigurationError(key, `is not a setting${rest}`);
 }
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a row is read by its own reader

@@ -99,7 +99,7 @@ export interface Played {
 /** The loop of a variant. */
 export async function* playSociety(variant: Variant, context: RunContext<Config>): AsyncGenerator<Draft, Played, void> {
   const { config, runtime } = context;
-  const { rounds, minimumVotes, startFrom, reads } = config;
+  const { rounds, startFrom, reads } = config;
   const summaries = config.summary === 'base-model';
   const heldOut = yield* context.problems('evaluation', config.evaluationProblems, 0, 0);
   const guard = new StopGuard();
@@ -145,11 +145,11 @@ export async function* playSociety(variant: Variant, context: RunContext<Config>
         : yield* holdDebates(context, players, society, labelledBy(variant, context));
     yield labelsOf(debates, iteration, votesNeeded(config), labelSource(variant, config));
     // The single model answers every problem N times and votes: one round.
-    const alone = { ...training, rounds: 1, stream: STREAMS.baselineSample };
+    const alone = { ...training, rounds: 1, stream: STREAMS.baselineSample, released };
     const own = config.singleAgentBaseline
       ? yield* holdDebates(context, playersOf(variant, 'single', config), alone)
       : [];
-    if (config.singleAgentBaseline) yield labelsOf(own, iteration, minimumVotes);
+    if (config.singleAgentBaseline) yield labelsOf(own, iteration, votesNeeded(config));
 
     // "D^G_n ← {(x, y_1,n) : y_1,n = ŷ}", "D^C_n ← w·D^C−_n + (1−w)·D^C+_n"
     datasets = datasetsOf(variant, context, learning, { society: debates, single: own }, iteration);
@@ -169,6 +169,10 @@ export async function* playSociety(variant: Variant, context: RunContext<Config>
     }
     // Not in the paper: a guard may end the run.
     if (config.guard?.stop && guard.sees(looksAt(test))) {
+      // The last iteration after all: who was to be tested then is tested now.
+      for (const learner of evaluatedIn(config, config.iterations))
+        if (!evaluatedIn(config, iteration).includes(learner))
+          yield* evaluate(variant, context, learner, heldOut, iteration);
       yield guard.measured(iteration, looksAt(test));
       break;
     }
@@ -224,7 +228,7 @@ async function* evaluate(
   iteration: number,
 ): AsyncGenerator<Draft, Episode[], void> {
   const { rounds, summary, reads, reading: variantOf } = context.config;
-  const released = learner === 'society' && variantOf === 'released';
+  const released = variantOf === 'released';
   const reading = { released, ...(reads && { reads }) };
   const step = { purpose: 'evaluation', iteration, problems, rounds, stream: STREAMS.evaluate, ...reading } as const;
   const summaries = summary === 'base-model';

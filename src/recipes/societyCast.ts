@@ -253,7 +253,7 @@ function climbing({ guard, iterations }: Config, work: Work[]): Work[] {
 }
 
 /** Texts of others that a prompt quotes. */
-function othersRead({ agents, reads = 'all' }: Config): number {
+export function othersRead({ agents, reads = 'all' }: Pick<Config, 'agents' | 'reads'>): number {
   if (reads === 'none') return 0;
   return reads === 'one' ? 1 : agents - 1;
 }

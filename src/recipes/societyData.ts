@@ -60,8 +60,8 @@ export function fate(
   >,
   equal: Equal,
 ): Fate[] {
-  const minimumVotes = episode.learner === 'single' ? config.minimumVotes : votesNeeded(config);
-  const { rule = 'sft' } = config.update ?? {};
+  const minimumVotes = votesNeeded(config);
+  const { rule = 'sft', group = 'prompt' } = config.update ?? {};
   const { purpose, learner, turns } = episode;
   const single = learner === 'single';
   const source = single ? 'vote' : labelSource(variant, config);
@@ -81,7 +81,7 @@ export function fate(
     if (learner === 'base') return starting(variant, config, role, text);
     const adapter = adapterOf(variant, episode, role, seat);
     if (rule !== 'sft') {
-      return ruled(episode, at, adapter, { rule, role, seat, minimumVotes, label: source, equal });
+      return ruled(episode, at, adapter, { rule, group, role, seat, minimumVotes, label: source, equal });
     }
     if (!agrees(at)) return { to: 'dropped', adapter, why: 'label' in verdict ? DROPPED.differs : verdict.rejected };
     if (single) return { to: 'dataset', adapter, kind: 'M', why: 'answer equals the majority' };
@@ -102,11 +102,17 @@ function adapterOf({ adapter, data }: Variant, { learner, part }: Episode, role:
 }
 
 /** The fate of the untouched model's chains before agents start apart: first of all they are for who prefers their strategy. */
-function starting(variant: Variant, { task, agents }: Pick<Config, 'task' | 'agents'>, role: Role, text: string): Fate {
+function starting(
+  variant: Variant,
+  config: Pick<Config, 'task' | 'agents' | 'saboteur'>,
+  role: Role,
+  text: string,
+): Fate {
+  const { task, agents } = config;
   const known = taskNamed(task).strategies;
   const strategy = known?.of(text) ?? null;
   const seat = known?.names.findIndex(({ key }) => key === strategy) ?? -1;
-  if (seat < 0 || seat >= agents) return { to: 'unused', why: UNUSED.base };
+  if (seat < 0 || seat >= agents || isSaboteur(seat, config)) return { to: 'unused', why: UNUSED.base };
   return { to: 'dataset', adapter: variant.adapter(role, seat), kind: START_KIND, why: 'a chain of its strategy' };
 }
 
@@ -146,7 +152,7 @@ export function datasetsOf(
   if (rule !== 'sft')
     return withSteps(
       config,
-      built((one, episodes) => ruledSelection(variant, config, rule, one, episodes, task.equal)),
+      built((one, episodes) => ruledSelection(variant, config, rule, one, episodes, task.equal, iteration)),
     );
   return withSteps(
     config,
@@ -154,12 +160,16 @@ export function datasetsOf(
   );
 }
 
-/** The single model takes as many optimiser steps as one generator on the average, or a multiple of them, where that is asked for. */
-export function withSteps({ single, finetune }: Config, datasets: BuiltDataset[]): BuiltDataset[] {
+/**
+ * The single model takes as many optimiser steps as one generator on the average, or a multiple of them, where that is asked for. Saboteurs
+ * learn nothing, so they do not count.
+ */
+export function withSteps(config: Config, datasets: BuiltDataset[]): BuiltDataset[] {
+  const { single, finetune } = config;
   const times = single?.steps ?? 0;
   if (times === 0) return datasets;
   const steps = datasets
-    .filter(({ role }) => role === WORDS.generator)
+    .filter(({ role, slot }) => role === WORDS.generator && !isSaboteur(slot, config))
     .map(({ selection }) => finetune.epochs * Math.ceil(selection.examples.length / finetune.batchSize));
   const mean = steps.reduce((sum, one) => sum + one, 0) / Math.max(1, steps.length);
   return datasets.map((one) => (one.role === WORDS.single ? { ...one, steps: Math.round(times * mean) } : one));
@@ -197,24 +207,44 @@ function agreement(
   if (variant.data === 'own') return union(plays.map(given));
   const [mine] = plays;
   const all = union(seatsOf(config).map((seat) => given({ role: mine?.role ?? 'generator', seat })));
-  return deal(all, config.agents, mine?.seat ?? 0, { ...draw, stream: STREAMS.split, agent: role });
+  return dealt(config, all, { seat: mine?.seat ?? 0, word: role, iteration });
 }
 
-/** What an adapter learns from under a rule that learns from disagreement too. */
+/**
+ * What an adapter learns from under a rule that learns from disagreement too. Dealt are the examples of all agents, a pair of two agents twice as
+ * in the society, so that an agent has as many as there.
+ */
 function ruledSelection(
   variant: Variant,
   config: Config,
   rule: Learnt['rule'],
-  { learner, plays }: Learner,
+  { learner, plays, role: word }: Learner,
   episodes: readonly Episode[],
   equal: Equal,
+  iteration: number,
 ): Selection {
-  const minimumVotes = learner === 'single' ? config.minimumVotes : votesNeeded(config);
   const label = learner === 'single' ? 'vote' : labelSource(variant, config);
-  const speakers = plays.filter(({ seat }) => !isSaboteur(seat, config));
-  const everySample = learner === 'single' || variant.data === 'alone';
-  const seats = everySample ? seatsOf(config).map((seat) => ({ role: 'generator' as const, seat })) : speakers;
-  return once(union(seats.map((one) => learntFrom(episodes, { rule, ...one, minimumVotes, label, equal }))));
+  const learnt = { rule, group: config.update?.group ?? 'prompt', minimumVotes: votesNeeded(config), label, equal };
+  const given = (seats: readonly { role: Role; seat: number }[]): Selection =>
+    union(seats.map((one) => learntFrom(episodes, { ...learnt, ...one })));
+  const all = (role: Role) => seatsOf(config).map((seat) => ({ role, seat }));
+  const speaking = ({ seat }: { seat: number }) => !isSaboteur(seat, config);
+  if (learner === 'single' || variant.data === 'alone') return once(given(all('generator')));
+  if (variant.data === 'own') return once(given(plays.filter(speaking)));
+  const [mine = { role: 'generator' as const, seat: 0 }] = plays;
+  return dealt(config, given(all(mine.role).filter(speaking)), { seat: mine.seat, word, iteration });
+}
+
+/** A seat's part of what all seats of a role may learn from; saboteurs get none. @param word the role's, in the name of the permutation */
+function dealt(
+  config: Config,
+  all: Selection,
+  { seat, word, iteration }: { seat: number; word: number; iteration: number },
+): Selection {
+  const { seed, agents, saboteur } = config;
+  if (isSaboteur(seat, config)) return { examples: [], available: all.available, dropped: [] };
+  const name = { seed, stream: STREAMS.split, iteration, agent: word };
+  return deal(all, agents - (saboteur?.seats ?? 0), seat, name);
 }
 
 /** Pairs of two seats that one adapter plays are found from both ends. */

@@ -1,11 +1,30 @@
 /** Settings of a society that ask questions of it: who reads whom, a saboteur, labels that follow nobody's reasons, no critics. */
 import { RUN_LIMITS } from '../engine/limits';
+import { ConfigurationError } from './errors';
 import { choice, flag, integer, text } from './readers';
 import { READINGS } from './readings';
 import { steps, type SettingTable } from './settings';
 
 /** What the others' answers are to a seat. */
 export const READS = ['all', 'one', 'none'] as const;
+
+/** What a setting that only later rounds read says where there is one round. */
+export const ONE_ROUND = 'changes nothing with rounds=1, where nobody reads anybody; use at least 2, or leave it out';
+
+/** @throws ConfigurationError for an answer that nobody reads, or that nobody says */
+export function checkReading({
+  rounds,
+  reads,
+  saboteur,
+}: {
+  rounds: number;
+  reads?: (typeof READS)[number] | undefined;
+  saboteur?: { seats?: number; says?: string } | undefined;
+}): void {
+  if (rounds === 1 && reads !== undefined) throw new ConfigurationError('reads', ONE_ROUND);
+  if (saboteur?.says !== undefined && (saboteur.seats ?? 0) === 0)
+    throw new ConfigurationError('saboteur.says', 'is said by nobody; use saboteur.seats=1, or leave it out');
+}
 
 export const QUESTIONS = {
   reading: {

@@ -7,10 +7,10 @@ import { checkGuards, DATA_GUARDS, STOP_GUARD } from './guards';
 import { choice, flag, integer, number } from './readers';
 import { minimumVotesRow, startFromRow, summaryRow } from './rows';
 import { steps, type SettingTable } from './settings';
-import { QUESTIONS } from './societyQuestions';
+import { checkReading, ONE_ROUND, QUESTIONS } from './societyQuestions';
 import { checkStart, START_SETTINGS } from './startSettings';
 import type { Preset } from './types';
-import { UPDATE_RULES } from './updateRules';
+import { UPDATE_GROUPS, UPDATE_RULES } from './updateRules';
 import { checkWording, WORDING } from './wordingSettings';
 
 const EVALUATIONS = [
@@ -97,6 +97,17 @@ export const SETTINGS = {
     paper: 'sft',
     absent: 'sft',
   },
+  'update.group': {
+    reader: choice(...UPDATE_GROUPS),
+    label: 'Advantage of a revision',
+    line: 'For signed weights: over the same agent’s first answer, or over all revisions of the round, whose prompts differ.',
+    steps: [
+      { value: 'prompt', label: 'over its own first answer' },
+      { value: 'round', label: 'over all of its round' },
+    ],
+    section: 'expert',
+    absent: 'prompt',
+  },
   'update.beta': {
     reader: number(0, 100, 'above'),
     label: 'Pull to the reference',
@@ -131,11 +142,11 @@ const { 'guard.stop': _g, ...withoutStop } = SETTINGS;
 /** Of recipes that make something of the society after its last iteration. */
 export const SETTINGS_TO_THE_END = withoutStop;
 
-const { labels: _, ...goldSettings } = SETTINGS;
-/** Of a society whose labels are true answers. */
+const { labels: _, 'guard.majority': _m, ...goldSettings } = SETTINGS;
+/** Of a society whose labels are true answers: they need no majority. */
 export const GOLD_SETTINGS: SettingTable = goldSettings;
 
-const { critics: _c, reads: _w, labels: _l, ...aloneSettings } = SETTINGS;
+const { critics: _c, reads: _w, labels: _l, 'update.group': _u, ...aloneSettings } = SETTINGS;
 const { 'saboteur.seats': _s, 'saboteur.says': _a, ...withoutSaboteurs } = aloneSettings;
 /** Of agents that learn alone: nobody reads anybody, so there is one round and nothing to ask of a debate. */
 export const ALONE_SETTINGS: SettingTable = {
@@ -159,14 +170,17 @@ export const presets = (id: string, own: Partial<Config> = {}): Record<string, P
     'arithmetic-tiny': 2,
     'arithmetic-quick': 2,
   });
-  return { ...shared, ...startingApart(shared), ...collapsing(shared) };
+  return { ...shared, ...startingApart(shared), ...collapsing(shared, own) };
 };
 
 /**
  * How a society agrees itself into one strategy and its mistakes: any winner of a vote is a label, steps are large, and all agents are alike.
  * `guard.stop` ends it near its best. Of the seeds that were tried, seed 1 shows it best (docs/what-replicates.md).
  */
-function collapsing({ strategies: { config } }: Record<PresetName, Preset<Config>>): Record<string, Preset<Config>> {
+function collapsing(
+  { strategies: { config } }: Record<PresetName, Preset<Config>>,
+  own: Partial<Config>,
+): Record<string, Preset<Config>> {
   const preset = 'strategies-collapse';
   const few = {
     seed: 1,
@@ -181,7 +195,7 @@ function collapsing({ strategies: { config } }: Record<PresetName, Preset<Config
       description:
         'Agents agree more and more and are right less and less, since any winner becomes a label. A guard can end it.',
       revision: 1,
-      config: { ...config, preset, ...few, finetune: { ...config.finetune, lr: 4e-3 } },
+      config: { ...config, preset, ...few, ...own, finetune: { ...config.finetune, lr: 4e-3 } },
     },
   };
 }
@@ -227,6 +241,7 @@ export function check(config: Config): void {
   checkStart(config);
   checkGuards(config);
   checkWording(config);
+  checkIdle(config);
   if (agents === 1 && rounds > 1) {
     throw new ConfigurationError('agents', 'one agent has nobody to debate with; use at least 2, or rounds=1');
   }
@@ -235,4 +250,25 @@ export function check(config: Config): void {
   }
   if ((saboteur?.seats ?? 0) >= agents)
     throw new ConfigurationError('saboteur.seats', `${saboteur?.seats} of ${agents} agents leave nobody to learn`);
+}
+
+/** @throws ConfigurationError for a setting that others leave without any effect */
+function checkIdle({ rounds, critics, reads, saboteur, single, singleAgentBaseline, update }: Config): void {
+  const refuse = (key: string, why: string): never => {
+    throw new ConfigurationError(key, why);
+  };
+  checkReading({ rounds, reads, saboteur });
+  if (rounds === 1 && critics === false) refuse('critics', ONE_ROUND);
+  if (single && !singleAgentBaseline)
+    refuse(
+      'single.steps',
+      'is about the one model beside the society; use singleAgentBaseline=true, or single.steps=0',
+    );
+  const { rule = 'sft' } = update ?? {};
+  if (update?.beta !== undefined && rule !== 'dpo' && rule !== 'kto')
+    refuse('update.beta', `is not read by update.rule=${rule}; choose dpo or kto, or leave it out`);
+  if (update?.group !== undefined && rule !== 'advantage')
+    refuse('update.group', `is not read by update.rule=${rule}; choose advantage, or leave it out`);
+  if (update?.group !== undefined && (rounds === 1 || critics === false))
+    refuse('update.group', 'is about revisions, and nobody learns from one here; use critics and at least rounds=2');
 }

@@ -7,6 +7,8 @@
  * steps. It is a training job of its own in the log, `start`, in iteration 0. An adapter that plays several seats has the mean of their
  * preferences, and so has the single model, of all seats. Which chains fill a share: the first of a named permutation.
  *
+ * A saboteur learns nothing, so it has no start and no preference that counts.
+ *
  * p = 0 is the paper's start, identical copies: nothing is asked and nothing is trained. The idea of starting apart is this lab's.
  */
 import type { Episode, ExampleRef } from '../events';
@@ -14,7 +16,7 @@ import { shuffled, STREAMS, type DrawName } from '../random';
 import { answersOf, layersOf } from '../society/episode';
 import type { Selection } from '../society/selection';
 import type { Strategies } from '../tasks/types';
-import { playersOf, seatsOf, type Learner, type Variant } from './societyCast';
+import { isSaboteur, playersOf, seatsOf, type Learner, type Variant } from './societyCast';
 import type { Config } from './societySettings';
 import { START_KIND, startSize } from './startSettings';
 import { finetune, holdDebates, type BuiltDataset } from './steps';
@@ -92,8 +94,10 @@ export async function* startApart(
   const step = { purpose: 'train', iteration: 0, problems, rounds: config.rounds, stream: STREAMS.start } as const;
   const summaries = config.summary === 'base-model';
   const episodes = yield* holdDebates(context, playersOf(variant, 'base', config), { ...step, summaries });
-  const datasets = learning.map(({ adapter, role, slot, learner, plays }): BuiltDataset => {
-    const seats = learner === 'single' ? seatsOf(config) : plays.map(({ seat }) => seat);
+  const learns = (seat: number) => !isSaboteur(seat, config);
+  const starting = learning.filter(({ plays }) => plays.length === 0 || plays.some(({ seat }) => learns(seat)));
+  const datasets = starting.map(({ adapter, role, slot, learner, plays }): BuiltDataset => {
+    const seats = (learner === 'single' ? seatsOf(config) : plays.map(({ seat }) => seat)).filter(learns);
     const last = plays.length > 0 && plays.every((one) => one.role === 'critic');
     const chosen = { diversity: config.start?.diversity ?? 0, seats, last };
     const draw = { seed: config.seed, stream: STREAMS.startSelect, agent: slot, problem: role };

@@ -195,9 +195,12 @@ export function labelsOf(
     learner: first?.learner ?? '',
     voters: (first && lastVote(first)?.of.length) ?? 0,
     labels: episodes.map((episode) => {
-      const { count = 0 } = lastVote(episode) ?? {};
+      const vote = lastVote(episode);
       const label = pseudoLabel(episode, minimumVotes, by);
       const accepted = 'label' in label;
+      // A label by the draw has the votes of its own answer, not the winner's.
+      const joined = by === 'random' && accepted ? (label.label.joined ?? []) : null;
+      const count = joined && vote ? vote.of.filter((at) => joined.includes(at)).length : (vote?.count ?? 0);
       const answer = (accepted ? label.label.answer : lastVote(episode)?.answer) ?? null;
       return { problem: episode.problem, answer, votes: count, accepted };
     }),

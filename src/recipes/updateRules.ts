@@ -2,9 +2,14 @@
  * What an agent learns from the same transcripts under other rules than finetuning on agreement: preferences of majority over minority
  * turns (MV-DPO of MACA, arXiv 2509.15172: all pairs, unanimous problems skipped), the same without pairs (KTO, arXiv 2402.01306), and signed
  * weights (advantage within the group of an agent's turn, as GRPO with one update: arXiv 2402.03300).
+ * KTO is the paper's with the reference point z at 0, since an estimate of z needs mismatched texts; wanted and unwanted answers weigh alike, where
+ * MACA weighs them by their counts.
  *
  * Ours: a generator's group are all first answers of the problem, which have one prompt; a pair needs the agent's own answer in it. A critic's
- * prompts differ from seat to seat, so its pair is its revision against its own first answer, both under the prompt of the revision.
+ * prompts differ from seat to seat, so its pair is its revision against its own first answer, both under the prompt of the revision. For the
+ * same reason the advantage of a revision is taken over these two: +1 for a corrected answer, −1 for a spoiled one, nothing for one that stayed
+ * as it was. A group for each agent and turn (arXiv 2510.11062) needs several samples of every turn, which a society does not have. `update.group`
+ * = round compares a revision with all of its round, whatever each has read: then a critic whose prompt was easy is praised for it.
  */
 import type { Episode, ExampleRef, ObjectiveName } from '../events';
 import { answersOf, joins, layersOf } from '../society/episode';
@@ -14,6 +19,10 @@ import type { Equal } from '../society/vote';
 export const UPDATE_RULES = ['sft', 'dpo', 'kto', 'advantage'] as const;
 export type UpdateRule = (typeof UPDATE_RULES)[number];
 
+/** What the advantage of a revision is taken over: answers to what it answered, or all of its round. */
+export const UPDATE_GROUPS = ['prompt', 'round'] as const;
+export type UpdateGroup = (typeof UPDATE_GROUPS)[number];
+
 /** The objective of a training job under a rule. */
 export function objectiveOf(rule: UpdateRule, beta: number): ObjectiveName {
   return rule === 'dpo' || rule === 'kto' ? { kind: rule, beta } : { kind: 'sft' };
@@ -21,6 +30,8 @@ export function objectiveOf(rule: UpdateRule, beta: number): ObjectiveName {
 
 export interface Learnt {
   rule: Exclude<UpdateRule, 'sft'>;
+  /** Of advantages; default `prompt`. */
+  group?: UpdateGroup;
   role: 'generator' | 'critic';
   /** Whose turns. */
   seat: number;
@@ -46,7 +57,7 @@ export function learntFrom(episodes: readonly Episode[], learnt: Learnt): Select
 /** Examples of one episode, or why there are none. */
 function fromEpisode(
   episode: Episode,
-  { rule, role, seat, minimumVotes, label, equal }: Learnt,
+  { rule, group: compared = 'prompt', role, seat, minimumVotes, label, equal }: Learnt,
 ): ExampleRef[] | string {
   const verdict = pseudoLabel(episode, minimumVotes, label);
   if ('rejected' in verdict) return verdict.rejected;
@@ -61,7 +72,9 @@ function fromEpisode(
     return [{ problem, turn: own, kind, weight: agrees(own) ? 1 : -1 }];
   }
   if (rule === 'advantage') {
-    const weight = advantage(group.map(agrees), agrees(own));
+    const first = answersOf(episode, 0).filter((at) => episode.turns[at]?.seat === seat);
+    const beside = role === 'critic' && compared === 'prompt' ? [...first, own] : group;
+    const weight = advantage(beside.map(agrees), agrees(own));
     if (weight === 0) return DROPPED.unanimous;
     return [{ problem, turn: own, kind: weight > 0 ? 'majority' : 'minority', weight }];
   }

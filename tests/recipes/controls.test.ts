@@ -62,6 +62,41 @@ describe('random-split', () => {
     expect(seats(sets[0]).size).toBeGreaterThan(1);
     expect(members(data(await first('random-split')))).toEqual(members(sets));
   });
+
+  it.each(['dpo', 'kto', 'advantage'])('deals what all agents may learn from by %s too', async (rule) => {
+    const learning = { ...ONE, 'update.rule': rule };
+    const named = (sets: DatasetBuilt[], role: string) =>
+      sets
+        .filter(({ adapter }) => adapter.startsWith(role))
+        .map(({ examples }) => examples.map(({ problem, turn, rejected }) => `${problem} ${turn} ${rejected?.turn}`));
+    const [society, split] = await Promise.all(
+      ['multiagent-finetuning', 'random-split'].map(async (recipe) =>
+        data(await logOf(new FakeRuntime(), smallConfig(learning, recipe))),
+      ),
+    );
+    for (const role of ['generator', 'critic']) {
+      const [theirs, parts] = [named(society!, role), named(split!, role)];
+      expect(parts.flat().sort()).toEqual(theirs.flat().sort());
+      expect(parts).not.toEqual(theirs);
+      const sizes = parts.map(({ length }) => length);
+      expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
+    }
+  });
+
+  it('deals to those alone who are no saboteurs', async () => {
+    for (const rule of ['sft', 'kto']) {
+      const config = smallConfig({ ...ONE, 'saboteur.seats': 1, 'update.rule': rule }, 'random-split');
+      const sets = data(await logOf(new FakeRuntime(), config));
+      const sizes = (role: string) =>
+        sets.filter(({ adapter }) => adapter.startsWith(role)).map(({ examples }) => examples.length);
+      for (const role of ['generator', 'critic']) {
+        const [one = 0, two = 0, saboteur] = sizes(role);
+        expect(saboteur).toBe(0);
+        expect(one).toBeGreaterThan(0);
+        expect(Math.abs(one - two)).toBeLessThanOrEqual(1);
+      }
+    }
+  });
 });
 
 describe('gold-labels', () => {
@@ -92,8 +127,12 @@ describe('update rules on the same transcripts', () => {
     heldDebate(12, ['4', '4', '4'], ['4', '4', '4']), // all agree
     heldDebate(13, ['1', '2', '3'], ['1', '2', '3']), // too few votes
   ];
-  const learnt = (rule: 'dpo' | 'kto' | 'advantage', role: 'generator' | 'critic', seat: number) =>
-    learntFrom(debates, { rule, role, seat, minimumVotes: 2, label: 'vote', equal: same });
+  const learnt = (
+    rule: 'dpo' | 'kto' | 'advantage',
+    role: 'generator' | 'critic',
+    seat: number,
+    group: 'prompt' | 'round' = 'prompt',
+  ) => learntFrom(debates, { rule, group, role, seat, minimumVotes: 2, label: 'vote', equal: same });
 
   it('DPO pairs first answers of the majority with those of the minority, where the own one is in the pair', () => {
     expect(learnt('dpo', 'generator', 0)).toEqual({
@@ -139,8 +178,24 @@ describe('update rules on the same transcripts', () => {
     expect(learnt('advantage', 'generator', 1).examples.map(({ weight }) => weight)).toEqual([-1.414214, 1.414214]);
   });
 
+  it('takes the advantage of a revision over what it answered: corrected, spoiled, or as it was', () => {
+    const weights = (seat: number, group?: 'round') =>
+      learnt('advantage', 'critic', seat, group).examples.map(({ problem, turn, weight }) => [problem, turn, weight]);
+    // Seat 0 is corrected in problem 11, seat 1 in problem 10; nobody else changes towards the label or away from it.
+    expect([weights(0), weights(1), weights(2)]).toEqual([[[11, 3, 1]], [[10, 4, 1]], []]);
+    const spoiled = [heldDebate(14, ['7', '7', '8'], ['8', '7', '7'])];
+    const rule = { rule: 'advantage', role: 'critic', seat: 0, minimumVotes: 2, label: 'vote', equal: same } as const;
+    expect(learntFrom(spoiled, rule).examples).toEqual([{ problem: 14, turn: 3, kind: 'minority', weight: -1 }]);
+    // Over the round: 2, 2, 3 gives +1/√2 twice and −√2, whatever each has read; 5, 5, 5 nothing.
+    expect([weights(0, 'round'), weights(1, 'round'), weights(2, 'round')]).toEqual([
+      [[11, 3, 0.707107]],
+      [[11, 4, 0.707107]],
+      [[11, 5, -1.414214]],
+    ]);
+  });
+
   it.each(['dpo', 'kto', 'advantage'])('%s runs, and says its objective', async (rule) => {
-    const config = smallConfig({ ...ONE, 'update.rule': rule, 'update.beta': 0.3 });
+    const config = smallConfig({ ...ONE, 'update.rule': rule, ...(rule !== 'advantage' && { 'update.beta': 0.3 }) });
     const runtime = new FakeRuntime();
     const [set] = data(await logOf(runtime, config));
     expect(set?.objective).toEqual(rule === 'advantage' ? { kind: 'sft' } : { kind: rule, beta: 0.3 });
@@ -171,6 +226,19 @@ describe('equal-steps', () => {
     const own = free.trained[0]?.tracks.find(({ adapter }) => adapter === 'single');
     expect(single?.examples).toEqual(own?.examples);
     expect(own?.batches.length).not.toBe(single?.batches.length);
+  });
+
+  it('counts no saboteur, who takes no steps', async () => {
+    const config = smallConfig({ ...ONE, 'saboteur.seats': 1 }, 'equal-steps');
+    const runtime = new FakeRuntime();
+    const sets = of(await logOf(runtime, config), 'dataset');
+    const { epochs, batchSize } = config.finetune;
+    const [one = 0, two = 0] = ['generator-0', 'generator-1'].map(
+      (name) => epochs * Math.ceil(sets.find(({ adapter }) => adapter === name)!.examples.length / batchSize),
+    );
+    const single = runtime.trained[0]?.tracks.find(({ adapter }) => adapter === 'single');
+    expect(one).toBeGreaterThan(0);
+    expect(single?.batches).toHaveLength(Math.round((one + two) / 2));
   });
 
   it('takes 5 examples in batches of 2 for 7 steps through two epochs and a part of a third', () => {

@@ -31,3 +31,25 @@ it('compares a debate with the majority of as many samples, whose first ones are
   expect(evaluation?.scores[3]?.correct).toBe(right.join(''));
   expect(of(events, 'dataset')).toEqual([]);
 });
+
+it('asks its questions of the untouched model too: who reads whom, and a saboteur', async () => {
+  const overrides = { evaluationProblems: 6, reads: 'one', 'saboteur.seats': 1, 'saboteur.says': '17' };
+  const events = await logOf(new FakeRuntime(), smallConfig(overrides, 'debate'));
+  const debates = of(events, 'episode').filter(({ part }) => part === undefined);
+  for (const { turns } of debates) {
+    expect(turns.filter(({ layer }) => layer === 1).map(({ parents }) => parents)).toEqual([
+      [0, 1],
+      [1, 2],
+      [2, 0],
+    ]);
+    expect(turns.filter(({ seat }) => seat === 2).map(({ answer }) => answer)).toEqual(['17', '17']);
+  }
+  // The majority at equal calls is of the model alone.
+  const samples = of(events, 'episode').filter(({ part }) => part !== undefined);
+  expect(samples.some(({ turns }) => turns.some(({ text }) => text === '#17'))).toBe(false);
+  expect(() => smallConfig({ 'saboteur.seats': 3 }, 'debate')).toThrow(/^saboteur\.seats: 3 of 3 agents/);
+  expect(() => smallConfig({ rounds: 1, reads: 'none' }, 'debate')).toThrow(/^reads: changes nothing/);
+  expect(() => smallConfig({ 'saboteur.seats': 1, seats: '3=endpoint:http://127.0.0.1:8000/v1#m' }, 'debate')).toThrow(
+    /^seats: debate needs log-probabilities of given texts of seat 3/,
+  );
+});

@@ -367,6 +367,12 @@ it('chooses the number of experts on validation problems', async () => {
   expect(measured(all, 'ensemble')['experts in the ensemble']).toBe(2);
 });
 
+it('refuses to leave the students no problem without labels', () => {
+  expect(() => smallConfig({ labelled: 1 }, 'ensem-w2s')).toThrow(/^labelled: 1 of \d+ training problems leaves none/);
+  expect(() => smallConfig({ labelled: 0.5, trainProblems: 1 }, 'ensem-w2s')).toThrow(/^labelled/);
+  expect(() => smallConfig({ labelled: 0.5, trainProblems: 2 }, 'ensem-w2s')).not.toThrow();
+});
+
 it('refuses a student that is weaker than the experts', () => {
   expect(() => resolveConfig('arithmetic-tiny', { studentRank: 4 }, 'ensem-w2s')).toThrow(ConfigurationError);
 });

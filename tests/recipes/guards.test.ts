@@ -39,6 +39,22 @@ describe('majority', () => {
     expect(free!.accepted).toBeGreaterThan(byTwo);
     expect(held!.accepted).toBe(byTwo);
   });
+
+  it('holds for the single model as for the society, and so does a reading that takes any winner', async () => {
+    const labels = async (more: Record<string, string>) =>
+      of(await logOf(new FakeRuntime(), smallConfig({ iterations: 1, agents: 5, ...more })), 'pseudo-labels');
+    const votes = (one: Awaited<ReturnType<typeof labels>>[number], least: number) =>
+      one.byVotes.filter(({ votes: had }) => had >= least).reduce((sum, { problems }) => sum + problems, 0);
+    for (const one of await labels({ 'guard.majority': 'true' })) expect(one.accepted).toBe(votes(one, 3));
+    for (const one of await labels({ reading: 'written' })) expect(one.accepted).toBe(votes(one, 1));
+  });
+
+  it('is refused where labels ask for no vote', () => {
+    expect(() => smallConfig({ labels: 'random', 'guard.majority': 'true' })).toThrow(
+      /^guard.majority: asks for votes/,
+    );
+    expect(() => smallConfig({ 'guard.majority': 'true' }, 'gold-labels')).toThrow(/^guard.majority/);
+  });
 });
 
 describe('ladder', () => {
@@ -126,6 +142,17 @@ describe('stop', () => {
     // Up to there both are the same run.
     const rest = (all: RunEvent[]) => all.slice(1).map((event) => JSON.stringify(event));
     expect(rest(free).slice(0, events.length - 3)).toEqual(rest(events).slice(0, -2));
+  });
+
+  it('tests the single model at the stop where it was to be tested after the last iteration', async () => {
+    const last = { iterations: 4, singleAgentBaseline: 'true', 'evaluate.single': 'last', 'guard.stop': 'true' };
+    const events = await logOf(new Agreeing(), smallConfig(last));
+    expect(events.at(-1)).toEqual({ type: 'run-finished', iterations: 1 });
+    expect(of(events, 'evaluation').map(({ learner, iteration }) => [learner, iteration])).toEqual([
+      ['base', 0],
+      ['society', 1],
+      ['single', 1],
+    ]);
   });
 
   it('looks at true answers, and only where it is asked for', () => {

@@ -423,6 +423,13 @@ describe('settings', () => {
     expect(thresholdIn(few({ iterations: 3 }), 3)).toBe(0.5);
   });
 
+  it('refuse a threshold that wrong turns reach', () => {
+    expect(() => smallConfig({ threshold: 0, ties: 'wanted' }, 'malt')).toThrow(
+      /^threshold: every value is at least 0/,
+    );
+    expect(() => smallConfig({ threshold: 0, ties: 'wanted', credit: 'chain' }, 'malt')).not.toThrow();
+  });
+
   it('refuse a threshold that nothing is above', () => {
     expect(() => few({ threshold: 1 })).toThrow(ConfigurationError);
     expect(() => few({ thresholdEnd: 1 })).toThrow(/no value is above 1/);

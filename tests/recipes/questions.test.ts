@@ -1,6 +1,7 @@
 /** Settings that ask questions of a society: who reads whom, a saboteur, random labels, no critics. */
 import { describe, expect, it } from 'vitest';
 import type { Episode } from '../../src/events';
+import { ledgerOf } from '../../src/log/ledger';
 import { drawInt, STREAMS } from '../../src/random';
 import { callsOfSociety } from '../../src/recipes/societyCalls';
 import { drawn, DRAW } from '../../src/society/episode';
@@ -110,6 +111,33 @@ describe('random labels', () => {
     expect(single(events)).toEqual(single(plain.events));
   });
 
+  it('count the votes of the answer that was drawn', async () => {
+    const { events, debates } = await played({ labels: 'random', trainProblems: 24 });
+    const votesOf = ({ turns, verdicts }: Episode) => {
+      const { answer, of: at } = verdicts.findLast(({ by }) => by === DRAW)!;
+      return at.filter((turn) => turns[turn]?.answer === answer).length;
+    };
+    const [labels] = of(events, 'pseudo-labels').filter(({ learner }) => learner === 'society');
+    const expected = [1, 2, 3].map((votes) => debates.filter((debate) => votesOf(debate) === votes).length);
+    expect([1, 2, 3].map((votes) => labels?.byVotes.find((row) => row.votes === votes)?.problems ?? 0)).toEqual(
+      expected,
+    );
+    expect(expected[0]).toBeGreaterThan(0);
+    // By margin: what was drawn, minus the next answer.
+    const margin = (debate: Episode) => {
+      const own = votesOf(debate);
+      const { answer } = debate.verdicts.findLast(({ by }) => by === DRAW)!;
+      const others = debate.turns
+        .filter((turn) => turn.layer === 1 && turn.answer !== answer)
+        .map((turn) => turn.answer);
+      const counts = others.map((other) => others.filter((one) => one === other && one !== null).length);
+      return own - Math.max(0, ...counts);
+    };
+    const rows = ledgerOf(events)!.margins;
+    for (const row of rows) expect(row.problems).toBe(debates.filter((debate) => margin(debate) === row.margin).length);
+    expect(rows.reduce((sum, { problems }) => sum + problems, 0)).toBe(debates.length);
+  });
+
   it('do not go with true ones', () => {
     expect(() => smallConfig({ labels: 'random' }, 'gold-labels')).toThrow(/^labels: is not a setting/);
   });
@@ -133,5 +161,36 @@ describe('no critics', () => {
         .filter(({ adapter }) => adapter.startsWith('gen'))
         .map(({ examples }) => examples),
     );
+  });
+});
+
+describe('a setting that others leave without effect', () => {
+  it.each([
+    ['reads=one', { rounds: 1, reads: 'one' }, 'reads: changes nothing with rounds=1'],
+    ['critics=false', { rounds: 1, critics: 'false' }, 'critics: changes nothing with rounds=1'],
+    ['single.steps', { singleAgentBaseline: 'false', 'single.steps': 1 }, 'single.steps: is about the one model'],
+    ['saboteur.says', { 'saboteur.says': '7' }, 'saboteur.says: is said by nobody'],
+    [
+      'update.beta',
+      { 'update.rule': 'advantage', 'update.beta': 0.5 },
+      'update.beta: is not read by update.rule=advantage',
+    ],
+    ['update.group', { 'update.group': 'round' }, 'update.group: is not read by update.rule=sft'],
+    [
+      'update.group of nobody',
+      { 'update.rule': 'advantage', 'update.group': 'round', critics: 'false' },
+      'update.group: is about revisions',
+    ],
+  ])('is refused: %s', (_, overrides, words) => {
+    expect(() => smallConfig(overrides)).toThrow(words);
+  });
+
+  it('is refused of recipes after the society, too', () => {
+    expect(() => smallConfig({ 'distil.beta': 0.3 }, 'distil')).toThrow(/^distil\.beta: is not read/);
+    expect(() => smallConfig({ 'merge.rules': 'emr', 'merge.lambda': 1 }, 'merge')).toThrow(
+      /^merge\.lambda: is read by/,
+    );
+    expect(() => smallConfig({ 'merge.rules': 'task-arithmetic', 'merge.rank': 8 }, 'merge')).toThrow(/^merge\.rank/);
+    expect(() => smallConfig({ singleAgentBaseline: 'false' }, 'equal-steps')).toThrow(/^single\.steps/);
   });
 });

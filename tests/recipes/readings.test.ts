@@ -99,8 +99,8 @@ it('runs each reading: as written more problems have a label, as released critic
   const [fixed, written, released] = [await run('fixed'), await run('written'), await run('released')];
   const accepted = (events: typeof fixed) => of(events, 'pseudo-labels').map((one) => one.accepted);
   expect(accepted(written)[0]).toBeGreaterThan(accepted(fixed)[0]!);
-  // The single model beside it stays as it is.
-  expect(accepted(written)[1]).toBe(accepted(fixed)[1]);
+  // So has the single model beside it: a reading is of the whole comparison.
+  expect(accepted(written)[1]).toBeGreaterThan(accepted(fixed)[1]!);
   const kinds = (events: typeof fixed) =>
     new Set(
       of(events, 'dataset')
@@ -112,4 +112,17 @@ it('runs each reading: as written more problems have a label, as released critic
   for (const { adapter, examples, available } of of(released, 'dataset'))
     if (adapter.startsWith('critic'))
       expect(examples.filter(({ kind }) => kind === 'C-')).toHaveLength(available['C-'] ?? 0);
+});
+
+it('breaks ties as released in every vote of the run: the untouched model’s and the single one’s too', async () => {
+  const events = await logOf(new FakeRuntime(), smallConfig({ iterations: 1, reading: 'released' }));
+  const tied = of(events, 'episode').flatMap(({ turns, verdicts, learner }) =>
+    verdicts.filter(({ tied: even }) => even).map((vote) => ({ turns, vote, learner })),
+  );
+  expect(new Set(tied.map(({ learner }) => learner))).toEqual(new Set(['base', 'single', 'society']));
+  for (const { turns, vote } of tied) {
+    const answers = vote.of.flatMap((at) => turns[at]?.answer ?? []);
+    const most = answers.filter((one) => answers.filter((other) => other === one).length === vote.count);
+    expect(vote.answer).toBe(most.sort().at(-1));
+  }
 });

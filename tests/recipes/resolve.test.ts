@@ -194,7 +194,12 @@ describe('the tables of settings', () => {
   it('tell recipes apart: a setting of one is refused by the other', () => {
     expect(() => resolveConfig('arithmetic', { samples: 3 })).toThrow(/^samples: is not a setting/);
     expect(resolveConfig('arithmetic', { samples: 5 }, 'majority-finetuning')).toMatchObject({ samples: 5 });
-    expect(() => resolveConfig('arithmetic', { agents: 3 }, 'star')).toThrow(/^agents: is not a setting/);
+    expect(() => resolveConfig('arithmetic', { agents: 3 }, 'star')).toThrow(
+      /^agents: is not a setting of star, but of multiagent-finetuning, .*, debate, majority, distil, merge$/,
+    );
+    expect(() => resolveConfig('arithmetic', { moons: 3 }, 'star')).toThrow(
+      /^moons: is not a setting; there are hints, /,
+    );
   });
 });
 

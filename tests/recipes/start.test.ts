@@ -192,6 +192,28 @@ describe('a run that starts apart', () => {
     expect(texts.size).toBe(3);
   });
 
+  it('leaves saboteurs out: they learn nothing, and their strategy is nobody’s', async () => {
+    const sabotaged = (recipe: string) =>
+      logOf(new Chains(), resolveConfig('strategies-apart-tiny', { 'saboteur.seats': 1 }, recipe), strategies);
+    const started = (events: Awaited<ReturnType<typeof sabotaged>>) =>
+      of(events, 'dataset').filter(({ job }) => job === 'start');
+    expect(started(await sabotaged('multiagent-finetuning')).map(({ adapter }) => adapter)).toEqual([
+      'generator-0',
+      'generator-1',
+      'single',
+    ]);
+    // One model at all seats has the mean preference of the two who learn: of the third strategy least.
+    const events = await sabotaged('union');
+    const texts = new Map(
+      of(events, 'episode').map((one) => [`${one.learner} ${one.iteration} ${one.problem}`, one.turns]),
+    );
+    const shown = started(events)[0]!.examples.map(({ problem, turn }) =>
+      strategyOf(texts.get(`base 0 ${problem}`)![turn]!.text)!,
+    );
+    const counts = STRATEGIES.map((strategy) => shown.filter((one) => one === strategy).length);
+    expect(counts[2]).toBeLessThan(Math.min(counts[0]!, counts[1]!) / 4);
+  });
+
   it('asks nothing and trains nothing before the first iteration at 0', async () => {
     const events = await logOf(new Chains(), resolveConfig('strategies-tiny', {}), strategies);
     const before = events.slice(

@@ -49,6 +49,26 @@ describe('resuming', () => {
     ['the preference loop', {}, 'preference-loop'],
     ['MALT: two jobs an iteration', { branches: 2 }, 'malt'],
     ['MALT on chains', { credit: 'chain' }, 'malt'],
+    [
+      'random labels, a saboteur, one reader',
+      { labels: 'random', 'saboteur.seats': 1, reads: 'one' },
+      'multiagent-finetuning',
+    ],
+    ['as released, signed weights', { reading: 'released', 'update.rule': 'advantage' }, 'multiagent-finetuning'],
+    [
+      'all guards',
+      {
+        'guard.stop': 'true',
+        'guard.ladder': 'true',
+        'guard.majority': 'true',
+        'evaluate.single': 'last',
+        iterations: 3,
+      },
+      'multiagent-finetuning',
+    ],
+    ['preferences that are dealt', { 'update.rule': 'dpo', 'saboteur.seats': 1, agents: 4 }, 'random-split'],
+    ['preferences that are distilled', { 'distil.rule': 'dpo', rounds: 3 }, 'distil'],
+    ['a sabotaged debate', { 'saboteur.seats': 2, reads: 'none' }, 'debate'],
   ])('gives the log of an undisturbed run wherever it was cut (%s)', async (_, overrides, recipe) => {
     const run = await undisturbed(overrides as Record<string, string | number>, recipe);
     const digest = digestOf(run.events);
