@@ -44,6 +44,12 @@ export class LabNews {
   #endings = 0;
   /** An evaluation has come since the scores were read. */
   #scoresAreOld = false;
+  /** Counts what was asked of the list and what changed in it. */
+  #count = 0;
+  /** When messages changed or deleted a run last, by id. */
+  readonly #changed = new Map<string, number>();
+  /** The question whose answer is the list on show. */
+  #answered = 0;
   /** Messages of a run whose start has not been answered yet. */
   #early: LabMessage[] = [];
 
@@ -124,13 +130,20 @@ export class LabNews {
     this.interrupted = [];
   }
 
-  /** Reads the list of runs. */
+  /** Reads the list of runs. What messages said of a run in the meantime is newer than the list: a run may have ended. */
   async refresh(): Promise<void> {
     const endings = this.#endings;
+    const asked = ++this.#count;
     const { runs, interrupted, damaged, elsewhere, scores } = await this.#source.runs();
-    this.runs = runs;
+    if (asked < this.#answered) return;
+    this.#answered = asked;
+    const newer = ({ id }: { id: string }): boolean => (this.#changed.get(id) ?? 0) > asked;
+    this.runs = [
+      ...this.runs.filter((run) => newer(run) && !runs.some(({ id }) => id === run.id)),
+      ...runs.flatMap((run) => (newer(run) ? this.runs.filter(({ id }) => id === run.id) : [run])),
+    ];
     this.listed = true;
-    this.interrupted = interrupted;
+    this.interrupted = interrupted.filter((id) => !newer({ id }));
     this.damaged = damaged;
     this.scores = scores;
     // Until the other tab answers; a frozen one does not.
@@ -188,6 +201,7 @@ export class LabNews {
   }
 
   putRecord(record: RunRecord): void {
+    this.#changed.set(record.id, ++this.#count);
     const known = this.runs.some((run) => run.id === record.id);
     this.runs = known ? this.runs.map((run) => (run.id === record.id ? record : run)) : [record, ...this.runs];
     for (const view of this.views.update(record)) void this.#watch(view, record);
@@ -224,6 +238,7 @@ export class LabNews {
   }
 
   #remove(runId: string): void {
+    this.#changed.set(runId, ++this.#count);
     this.runs = this.runs.filter((run) => run.id !== runId);
     this.interrupted = this.interrupted.filter((id) => id !== runId);
     this.views.remove(runId);
