@@ -47,7 +47,7 @@ export class LabNews {
   /** Counts what was asked of the list and what changed in it. */
   #count = 0;
   /** When messages changed or deleted a run last, by id. */
-  readonly #changed = new Map<string, number>();
+  readonly #changed: Record<string, number> = {};
   /** The question whose answer is the list on show. */
   #answered = 0;
   /** Messages of a run whose start has not been answered yet. */
@@ -137,7 +137,7 @@ export class LabNews {
     const { runs, interrupted, damaged, elsewhere, scores } = await this.#source.runs();
     if (asked < this.#answered) return;
     this.#answered = asked;
-    const newer = ({ id }: { id: string }): boolean => (this.#changed.get(id) ?? 0) > asked;
+    const newer = ({ id }: { id: string }): boolean => (this.#changed[id] ?? 0) > asked;
     this.runs = [
       ...this.runs.filter((run) => newer(run) && !runs.some(({ id }) => id === run.id)),
       ...runs.flatMap((run) => (newer(run) ? this.runs.filter(({ id }) => id === run.id) : [run])),
@@ -201,7 +201,7 @@ export class LabNews {
   }
 
   putRecord(record: RunRecord): void {
-    this.#changed.set(record.id, ++this.#count);
+    this.#changed[record.id] = ++this.#count;
     const known = this.runs.some((run) => run.id === record.id);
     this.runs = known ? this.runs.map((run) => (run.id === record.id ? record : run)) : [record, ...this.runs];
     for (const view of this.views.update(record)) void this.#watch(view, record);
@@ -238,7 +238,7 @@ export class LabNews {
   }
 
   #remove(runId: string): void {
-    this.#changed.set(runId, ++this.#count);
+    this.#changed[runId] = ++this.#count;
     this.runs = this.runs.filter((run) => run.id !== runId);
     this.interrupted = this.interrupted.filter((id) => id !== runId);
     this.views.remove(runId);

@@ -4,7 +4,10 @@ import type { StoredRuns } from '../../src/lab/types';
 import type { RunRecord } from '../../src/store/types';
 
 // Runes are a compiler's words; here a piece of state is the value itself.
-vi.stubGlobal('$state', Object.assign(<T>(value: T): T => value, { raw: <T>(value: T): T => value }));
+vi.stubGlobal(
+  '$state',
+  Object.assign(<T>(value: T): T => value, { raw: <T>(value: T): T => value }),
+);
 const { LabNews } = await import('../../src/ui/labNews.svelte');
 
 const run = (id: string, status: RunRecord['status']): RunRecord => ({ id, name: id, status }) as RunRecord;
