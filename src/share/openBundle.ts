@@ -13,6 +13,7 @@ import { adapterFolder, versionsOf, type AdapterName } from '../store/keep';
 import { readableEvents } from '../store/readBack';
 import type { StoredAdapter } from '../store/types';
 import { textLines } from '../tasks/textLines';
+import { cutEnd, type CutLine } from './cutLog';
 
 /** Bounds of a zip that is opened. */
 export const BUNDLE_LIMITS = {
@@ -40,14 +41,21 @@ export interface Bundle {
   config: RunConfig;
   /** Other files of the zip, by name; none for a log alone. */
   files: Readonly<Record<string, Uint8Array>>;
+  /** The last line of a log alone, where it was not written to its end: `events` end before it. */
+  cut: CutLine | null;
 }
 
+/** What becomes of a log alone whose last line was not written to its end: it is refused, or read up to there. */
+export type CutLogs = 'refused' | 'read';
+
 /**
+ * A zip is written as a whole, so a log in it that ends in the middle of a line is damaged.
  * @param file its name, for messages
  * @throws FileError for a file that is neither zip nor log, and for a damaged log; ConfigurationError for settings that this build refuses
  */
-export function openBundle(file: string, bytes: Uint8Array): Bundle {
-  const files = isZip(bytes) ? unzipped(file, bytes) : { [LOG_FILE]: bytes };
+export function openBundle(file: string, bytes: Uint8Array, cutLogs: CutLogs = 'refused'): Bundle {
+  const { cut, whole } = (isZip(bytes) ? null : cutEnd(bytes)) ?? { cut: null, whole: bytes };
+  const files = isZip(bytes) ? unzipped(file, bytes) : { [LOG_FILE]: whole };
   const log = Object.hasOwn(files, LOG_FILE) ? files[LOG_FILE] : undefined;
   if (!log) throw new FileError(file, `holds no ${LOG_FILE}; give the zip that run --out wrote, or its ${LOG_FILE}`);
   const numbered = textLines(file, log).map((line, at) => ({ line, number: at + 1 }));
@@ -59,6 +67,8 @@ export function openBundle(file: string, bytes: Uint8Array): Bundle {
   const place = `line ${filled[events.length]?.number ?? 1}${isZip(bytes) ? ` of ${LOG_FILE}` : ''}`;
   const advice = events.length === 0 ? `; give the zip that run --out wrote, or its ${LOG_FILE}` : '';
   if (damage !== null) throw new FileError(file, `${place}: ${damage}${advice}`);
+  if (cut && cutLogs === 'refused')
+    throw new FileError(file, `line ${cut.line} was not written to its end; run --resume goes on from the line before`);
   const [started] = events;
   if (started?.type !== 'run-started') throw new FileError(file, `holds no run${advice}`);
   const format = reader.format ?? 0;
@@ -73,6 +83,7 @@ export function openBundle(file: string, bytes: Uint8Array): Bundle {
     started,
     config: checkConfig(started.config),
     files,
+    cut,
   };
 }
 
@@ -103,7 +114,7 @@ function unzipped(file: string, bytes: Uint8Array): Record<string, Uint8Array> {
     if (error instanceof FileError) throw error;
     throw new FileError(
       file,
-      `is not a zip that can be read (${error instanceof Error ? error.message : String(error)})`,
+      `is not a zip that can be read (${error instanceof Error ? error.message : String(error)}); copy it again if it was cut on its way`,
     );
   }
 }

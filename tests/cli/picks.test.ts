@@ -6,7 +6,9 @@ import { expectRefusal, polylogue } from './program';
 
 const at = { purpose: 'train', learner: 'policy', iteration: 1, problem: 7 } as const;
 const line = (more: object = {}) => JSON.stringify({ ...at, pick: 'A', ...more });
-const read = (...lines: string[]) => readPicks('own.jsonl', new TextEncoder().encode(lines.join('\n')));
+const notes: string[] = [];
+const read = (...lines: string[]) =>
+  readPicks('own.jsonl', new TextEncoder().encode(lines.join('\n')), (text) => notes.push(text));
 const pair = (turned: boolean, problem = 7): PickQuestion => ({
   at: { ...at, problem },
   question: 'Why?',
@@ -22,8 +24,13 @@ describe('a file of picks', () => {
     ]);
   });
 
+  it('may end in the middle of a line that was appended', () => {
+    expect([...read(line(), line({ problem: 8 }).slice(0, 30))]).toEqual([['train/policy/1/7', 'A']]);
+    expect(notes).toEqual(['own.jsonl: line 2 was not written to its end and is left out. Its pair is asked again.']);
+  });
+
   it.each([
-    [[line(), '{'], /^own\.jsonl: line 2 is not JSON; a line is \{"purpose"/],
+    [[line(), '{', ''], /^own\.jsonl: line 2 is not JSON; a line is \{"purpose"/],
     [[line({ pick: 'C' })], /^own\.jsonl: line 1 is no pick; /],
     [[line({ problem: 1.5 })], /line 1 is no pick/],
     [[line(), line({ pick: 'B' })], /line 2 picks again for train\/policy\/1\/7/],

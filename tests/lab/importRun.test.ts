@@ -67,6 +67,15 @@ describe('a bundle', () => {
     expect(notes.join()).toMatch(/holds 0 of its 7 adapters/);
   });
 
+  it('comes in as a log that was cut, up to its last whole line, and says so', async () => {
+    const store = new MemoryRunStore();
+    const log = strFromU8(unzipSync(bytes)['log.jsonl']!).split('\n');
+    const file = strToU8(`${log.slice(0, 3).join('\n')}\n${log[3]!.slice(0, 20)}`);
+    const { run, notes } = await importRun(store, 'my run.jsonl', file, modelOf);
+    expect(run).toMatchObject({ status: 'stopped', events: 3 });
+    expect(notes).toEqual(['my run.jsonl: line 4 was not written to its end and is left out.']);
+  });
+
   it('that is not finished can go on from its last iteration', async () => {
     const store = new MemoryRunStore();
     const unfinished = changed((files) => {

@@ -2,8 +2,11 @@
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { FileError } from '../../src/engine/errors';
+import { cutSentence } from '../../src/share/cutLog';
+import { openBundle, type Bundle } from '../../src/share/openBundle';
 import { fetchBundle, remoteBundle } from '../../src/share/remoteBundle';
 import { text, UsageError, type Values } from './args';
+import type { Output } from './output';
 import { readBytes } from './session';
 
 /** The option that goes with an address; a file is held to it, too. */
@@ -26,4 +29,19 @@ export async function readBundleBytes(file: string, values: Values): Promise<Uin
   if (hash !== undefined && found !== hash.toLowerCase())
     throw new FileError(file, `has the sha-256 ${found}, not ${hash}`);
   return bytes;
+}
+
+/**
+ * A run to look at: a log alone whose last line was not written to its end is read up to there, and the person is told.
+ * @throws as `openBundle`
+ */
+export function openToLookAt(file: string, bytes: Uint8Array, output: Pick<Output, 'note'>): Bundle {
+  const bundle = openBundle(file, bytes, 'read');
+  if (bundle.cut) output.note(cutSentence(file, bundle.cut));
+  return bundle;
+}
+
+/** The same in a result: the line that was left out; nothing where none was. */
+export function cutIn({ cut }: Bundle): { cut_line?: number } {
+  return cut ? { cut_line: cut.line } : {};
 }

@@ -2,11 +2,10 @@
  * What the main thread keeps for the thread that computes: the run's log, so that it outlives a thread that has to be ended, and
  * the file that it goes to.
  */
-import { writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { bundleRun } from '../../src/share/writeBundle';
 import { MemoryRunStore } from '../../src/store/memory';
-import { problem } from './files';
+import { problem, writeWhole } from './files';
 
 /** Calls of the thread, over Comlink. */
 export interface DeskApi {
@@ -74,7 +73,7 @@ export class Desk implements DeskApi {
   async #write(): Promise<string | null> {
     if (this.#runId === null || this.#out === null) return null;
     try {
-      await writeFile(this.#out, await bundleRun(this.store, this.#runId));
+      await writeWhole(this.#out, await bundleRun(this.store, this.#runId));
       return null;
     } catch (error) {
       return problem(error);

@@ -4,6 +4,7 @@ import { groupName, type EpisodeKey } from '../../src/events';
 import { pickOf, type HumanJudge, type Pick, type PickQuestion, type Shown } from '../../src/recipes/human';
 import { recipeNamed } from '../../src/recipes';
 import type { RunConfig } from '../../src/recipes/config';
+import { cutEnd, cutSentence } from '../../src/share/cutLog';
 import { textLines } from '../../src/tasks/textLines';
 import { UsageError } from './args';
 import type { Output } from './output';
@@ -19,13 +20,17 @@ const FORM = '{"purpose": "train", "learner": "policy", "iteration": 1, "problem
 const LETTERS: Readonly<Record<string, Shown>> = { a: 'A', b: 'B', n: 'none' };
 
 /**
- * Picks by the pair that they are of.
+ * Picks by the pair that they are of. A last line without a line feed that is no JSON was cut as it was appended: it is left out.
  * @param file as messages name it
+ * @param note is told of the line that was left out
  * @throws FileError naming the line, and what a line holds
  */
-export function readPicks(file: string, bytes: Uint8Array): Map<string, Shown> {
+export function readPicks(file: string, bytes: Uint8Array, note: (text: string) => void): Map<string, Shown> {
   const picks = new Map<string, Shown>();
-  textLines(file, bytes).forEach((line, at) => {
+  // Lines that a person wrote end; a mistake in one is said.
+  const ending = bytes.at(-1) === 0x0a ? null : cutEnd(bytes);
+  if (ending) note(`${cutSentence(file, ending.cut)} Its pair is asked again.`);
+  textLines(file, ending?.whole ?? bytes).forEach((line, at) => {
     if (line.trim() === '') return;
     const refuse = (what: string): never => {
       throw new FileError(file, `line ${at + 1} ${what}; a line is ${FORM}`);
@@ -113,7 +118,10 @@ export async function humanFor(
     if (file !== undefined) throw new UsageError('--picks goes with a teacher or a judge that is human');
     return undefined;
   }
-  const given = file === undefined ? undefined : { file, picks: readPicks(file, await readBytes(file)) };
+  const given =
+    file === undefined
+      ? undefined
+      : { file, picks: readPicks(file, await readBytes(file), (text) => output.note(text)) };
   if (!given && !(await theDesk().terminal()))
     throw new UsageError('a person is to compare answers, and nobody is at a terminal; give --picks FILE.jsonl');
   const ask = async (question: string): Promise<string | null> => {

@@ -1,8 +1,9 @@
-/** An interrupted run from a file: the zip that `run --out` wrote, or the log alone. */
+/** An interrupted run from a file: the zip that `run --out` wrote, or the log alone, be its last line cut or not. */
 import { FileError } from '../../src/engine/errors';
 import type { ModelConfig } from '../../src/engine/types';
 import type { RunEvent } from '../../src/events';
 import type { RunConfig } from '../../src/recipes/config';
+import type { CutLine } from '../../src/share/cutLog';
 import { openBundle } from '../../src/share/openBundle';
 import { storedRun } from '../../src/share/storedRun';
 import type { RunRecord, WholeRun } from '../../src/store/types';
@@ -12,6 +13,8 @@ export interface StoredLog {
   file: string;
   config: RunConfig;
   events: RunEvent[];
+  /** The log's last line where it was not written to its end; it is no event. */
+  cut: CutLine | null;
   /**
    * The stored run under the record of a new one.
    * @throws FileError where an adapter is missing from which the run would go on, and what reading one throws
@@ -35,13 +38,13 @@ export function isFinished({ events }: Pick<StoredLog, 'events'>): boolean {
 }
 
 /**
- * A run, finished or not.
+ * A run, finished or not. A log alone may end in the middle of a line.
  * @param file its name, for messages
  * @throws FileError for a file that is neither, a damaged log, one of an older format
  */
 export function openKept(file: string, bytes: Uint8Array): StoredLog {
-  const bundle = openBundle(file, bytes);
-  const { config, events, format } = bundle;
+  const bundle = openBundle(file, bytes, 'read');
+  const { config, events, format, cut } = bundle;
   if (format === 1)
     throw new FileError(
       file,
@@ -51,6 +54,7 @@ export function openKept(file: string, bytes: Uint8Array): StoredLog {
     file,
     config,
     events,
+    cut,
     whole: (record, model) => storedRun(record, bundle, model),
   };
 }

@@ -3,6 +3,7 @@ import { FileError } from '../../engine/errors';
 import type { ModelConfig } from '../../engine/types';
 import type { RunConfig } from '../../recipes/config';
 import { claimChecks } from '../../share/claims';
+import { cutSentence } from '../../share/cutLog';
 import { openBundle, type Bundle } from '../../share/openBundle';
 import { storedRun } from '../../share/storedRun';
 import { versionsOf } from '../../store/keep';
@@ -15,6 +16,7 @@ import { runName } from './runs';
 /**
  * @param file its name, for messages and for a log without a name
  * @param modelOf configuration of a run's model; rejects where this lab does not have it
+ * A log alone whose last line was not written to its end is taken up to there, and a note says so.
  * @throws FileError for what is no run, for one that was changed, and for an unfinished one whose model is not at hand
  */
 export async function importRun(
@@ -23,7 +25,7 @@ export async function importRun(
   bytes: Uint8Array,
   modelOf: (config: RunConfig) => Promise<ModelConfig>,
 ): Promise<ImportedRun> {
-  const bundle = openBundle(file, bytes);
+  const bundle = openBundle(file, bytes, 'read');
   const said = claimsOf(bundle);
   if (said.digest !== undefined && said.digest !== bundle.digest())
     throw new FileError(file, 'was changed since it was written: run.json names another digest than its log has');
@@ -67,9 +69,10 @@ function recordOf({ config, events, started }: Bundle, name: string): RunRecord 
   };
 }
 
-function notesOn({ format, events }: Bundle, { adapters }: WholeRun, known: boolean): string[] {
+function notesOn({ file, format, events, cut }: Bundle, { adapters }: WholeRun, known: boolean): string[] {
   const announced = versionsOf(events).length;
   return [
+    ...(cut ? [cutSentence(file, cut)] : []),
     ...(format === 1 ? ['Its log was written in format 1 and is kept in format 2, so its digest is another one.'] : []),
     ...(known || announced === 0 ? [] : ['Its model is not at hand, so its adapters were left out.']),
     ...(known && adapters.length < announced

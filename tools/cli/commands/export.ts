@@ -7,13 +7,13 @@ import { BODIES } from '../../../src/share/exports/python/bodies';
 import { scriptFiles } from '../../../src/share/exports/python/script';
 import { resultFiles } from '../../../src/share/exports/results';
 import { SFT_SHAPES, trlFiles } from '../../../src/share/exports/trl';
-import { openBundle, type Bundle } from '../../../src/share/openBundle';
+import type { Bundle } from '../../../src/share/openBundle';
 import { linkOfRun } from '../../../src/share/runLink';
 import { isHttpAddress } from '../../../src/share/site';
 import { choice, readOptions, text, UsageError, type Values } from '../args';
 import { requireEmpty, writeFolder, writeText } from '../files';
 import { Output } from '../output';
-import { BUNDLE_HELP, BUNDLE_OPTIONS, readBundleBytes } from '../bundles';
+import { BUNDLE_HELP, BUNDLE_OPTIONS, cutIn, openToLookAt, readBundleBytes } from '../bundles';
 import { requireFolderPlace, requireWritable } from '../session';
 
 export const help = `polylogue export FILE.zip [options]
@@ -64,7 +64,7 @@ export async function main(args: string[]): Promise<void> {
     requireEmpty(dir);
   }
   if (html !== undefined) await requireWritable(html);
-  const bundle = openBundle(file, await readBundleBytes(file, values));
+  const bundle = openToLookAt(file, await readBundleBytes(file, values), output);
   // All that goes out is made before the first of it is written.
   const made = wanted.map((kind): Written => ({
     dir: text(values, kind) as string,
@@ -83,6 +83,7 @@ export async function main(args: string[]): Promise<void> {
     type: 'exported',
     written: made.map(({ dir, files }) => ({ dir, files: Object.keys(files) })),
     ...(html !== undefined && { html }),
+    ...cutIn(bundle),
   });
 }
 

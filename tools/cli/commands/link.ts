@@ -1,9 +1,9 @@
 /** `link`: an experiment as an address, and an address as an experiment. */
 import { isHttpAddress } from '../../../src/share/site';
 import { decodeLink, encodeLink, linkOf } from '../../../src/share/link';
-import { openBundle } from '../../../src/share/openBundle';
 import { receiptOf } from '../../../src/log/receipt';
 import { readOptions, text, UsageError, type Values } from '../args';
+import { openToLookAt } from '../bundles';
 import { described, linesOf } from '../linkLines';
 import { Output } from '../output';
 import { readBytes } from '../session';
@@ -51,7 +51,7 @@ async function linkFrom(values: Values): Promise<ReturnType<typeof linkOf>> {
   }
   const beside = Object.keys(SETTING_OPTIONS).find((option) => values[option] !== undefined);
   if (beside !== undefined) throw new UsageError(`--log has the settings of its run; leave out --${beside}`);
-  const { config, events, started } = openBundle(file, await readBytes(file));
+  const { config, events, started } = openToLookAt(file, await readBytes(file), new Output(false));
   return linkOf(config, {
     started,
     ...(!values['no-receipt'] && events.at(-1)?.type === 'run-finished' && { receipt: receiptOf(events) }),

@@ -3,13 +3,12 @@ import { basename } from 'node:path';
 import { cardOf, type BundleCard } from '../../../src/share/card';
 import { linkInPicture, pictureKind } from '../../../src/share/exports/picture';
 import { decodeLink } from '../../../src/share/link';
-import { openBundle } from '../../../src/share/openBundle';
 import { FileError } from '../../../src/engine/errors';
 import { readOptions, UsageError } from '../args';
 import { described, linesOf } from '../linkLines';
 import { Output } from '../output';
 import { shown } from '../terminal';
-import { BUNDLE_HELP, BUNDLE_OPTIONS, readBundleBytes } from '../bundles';
+import { BUNDLE_HELP, BUNDLE_OPTIONS, cutIn, openToLookAt, readBundleBytes } from '../bundles';
 
 export const help = `polylogue open FILE [--json]
 
@@ -28,8 +27,9 @@ export async function main(args: string[]): Promise<void> {
   const output = new Output(Boolean(values['json']));
   const bytes = await readBundleBytes(file, values);
   if (pictureKind(bytes) !== null) return openPicture(file, bytes, output);
-  const card = cardOf(openBundle(file, bytes));
-  output.object({ type: 'bundle', file: basename(file), ...card });
+  const bundle = openToLookAt(file, bytes, output);
+  const card = cardOf(bundle);
+  output.object({ type: 'bundle', file: basename(file), ...card, ...cutIn(bundle) });
   for (const line of lines(card)) output.line(line);
 }
 

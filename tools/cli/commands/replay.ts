@@ -1,11 +1,10 @@
 /** `replay`: a run's log at the terminal, event by event. No model is needed. */
 import { FileError } from '../../../src/engine/errors';
 import type { RunEvent } from '../../../src/events';
-import { openBundle } from '../../../src/share/openBundle';
 import { number, readOptions, text, UsageError, type Values } from '../args';
 import { eventLines } from '../eventText';
 import { Output } from '../output';
-import { BUNDLE_HELP, BUNDLE_OPTIONS, readBundleBytes } from '../bundles';
+import { BUNDLE_HELP, BUNDLE_OPTIONS, cutIn, openToLookAt, readBundleBytes } from '../bundles';
 
 /** Events a second where somebody watches. */
 const USUAL_SPEED = 10;
@@ -17,7 +16,8 @@ export const help = `polylogue replay FILE [options]
   --from N      begin with this event, counted from 0
   --iteration N begin with this iteration
   --to N        end before this event
-  --json        one JSON object an event: index and event, as format 2 has it
+  --json        one JSON object an event: index and event, as format 2 has it; then the number of a last line
+                that was not written to its end, where there is one
 
 ${BUNDLE_HELP}.`;
 
@@ -35,7 +35,8 @@ export async function main(args: string[]): Promise<void> {
   const output = new Output(Boolean(values['json']));
   const usual = process.stdout.isTTY && values['json'] !== true ? USUAL_SPEED : 0;
   const speed = number(values, 'speed', usual, { min: 0, max: 10_000 });
-  const { events, started } = openBundle(file, await readBundleBytes(file, values));
+  const bundle = openToLookAt(file, await readBundleBytes(file, values), output);
+  const { events, started } = bundle;
   const to = Math.min(number(values, 'to', events.length, { integer: true, min: 0 }), events.length);
   for (let index = firstOf(file, events, values); index < to; index++) {
     const event = events[index] as RunEvent;
@@ -43,6 +44,7 @@ export async function main(args: string[]): Promise<void> {
     for (const line of eventLines(event, started)) output.line(line);
     if (speed > 0 && index + 1 < to) await new Promise((go) => setTimeout(go, 1000 / speed));
   }
+  if (bundle.cut) output.object({ type: 'cut', ...cutIn(bundle) });
 }
 
 function firstOf(file: string, events: readonly RunEvent[], values: Values): number {

@@ -7,6 +7,7 @@ import { tallyTexts } from '../../../src/log/responses';
 import { resultsOf } from '../../../src/log/results';
 import { DEFAULT_RECIPE, recipeNamed, recipes } from '../../../src/recipes';
 import { secondModelOf } from '../../../src/recipes/secondModel';
+import { cutSentence } from '../../../src/share/cutLog';
 import { KEEP_ADAPTERS } from '../../../src/store/keep';
 import { taskFor } from '../../../src/tasks';
 import {
@@ -22,6 +23,7 @@ import {
   ignoreHelp,
   type Values,
 } from '../args';
+import { keepCut } from '../files';
 import { Output } from '../output';
 import { humanFor } from '../picks';
 import { playRun } from '../playRun';
@@ -44,7 +46,8 @@ export const help = `polylogue run [options]
     .map(({ id }) => id)
     .join(', ')}; default ${DEFAULT_RECIPE}
   --preset NAME       ${Object.keys(recipeNamed(DEFAULT_RECIPE).presets).join(', ')}; default arithmetic-quick
-  --resume FILE       goes on with an interrupted run: the zip that --out wrote, or its log.jsonl. Its settings are the run's
+  --resume FILE       goes on with an interrupted run: the zip that --out wrote, or its log.jsonl. Its settings are the run's.
+                      A last line that was not written to its end is left out and kept in FILE.cut
   --set KEY=VALUE     change a setting, for example --set agents=5 --set finetune.lr=0.001; may be repeated
                       (model=FOLDER takes any folder in Hugging Face layout; the log has the folder's own name and the
                       hash of its weights)
@@ -88,6 +91,7 @@ export async function main(args: string[]): Promise<void> {
   const keep = choice(values, 'keep-adapters', KEEP_ADAPTERS, 'all');
   // Before the work: a run of hours that cannot be written at its end is lost.
   if (out !== undefined) await requireWritable(out);
+  if (stored) await keepCutOf(stored, output);
 
   const played = await playRun(settings, { engine: engineChoice(values), keep, out, stored, human }, output);
   const { record, events, saturated, seconds } = played;
@@ -124,6 +128,14 @@ async function storedSettings(values: Values, stored: StoredLog): Promise<Settin
 async function readStored(values: Values): Promise<StoredLog | null> {
   const file = text(values, 'resume');
   return file === undefined ? null : openStored(file, await readBytes(file));
+}
+
+/** The end of a log that was cut is kept before anything is written. @throws FileError */
+async function keepCutOf({ file, cut }: StoredLog, output: Output): Promise<void> {
+  if (!cut) return;
+  const kept = await keepCut(file, cut.bytes);
+  output.note(cutSentence(file, cut, kept));
+  output.object({ type: 'cut-line', file, line: cut.line, bytes: cut.bytes.length, kept });
 }
 
 function leftOut(repeated: number): string {
