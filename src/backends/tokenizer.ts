@@ -96,7 +96,10 @@ export function problemOf(error: unknown): { file: string; message: string } {
 /** Reads a tokenizer's files. @throws FileError where one is missing or too large */
 export async function readFiles(source: FileSource): Promise<FileBytes> {
   const names = { tokenizer: label(source, TOKENIZER), config: label(source, CONFIG) };
-  const [tokenizer, config] = await Promise.all([source.read(TOKENIZER), source.read(CONFIG)]);
+  // Where both fail, the error is that of the first, whichever answers sooner.
+  const reads = [source.read(TOKENIZER), source.read(CONFIG)] as const;
+  await Promise.allSettled(reads);
+  const [tokenizer, config] = [await reads[0], await reads[1]];
   checkSize(tokenizer, MOST_BYTES, names.tokenizer);
   checkSize(config, MOST_CONFIG_BYTES, names.config);
   return { tokenizer, config, template: await readTemplate(source, config, names.config), names };
