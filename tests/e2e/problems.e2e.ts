@@ -90,7 +90,7 @@ describe('problems from a file', () => {
     await expect.poll(() => said.innerText()).toBe('farm.jsonl: 30 problems, 1 repeated line left out.');
     await expect
       .poll(() => alert.innerText())
-      .toMatch(/^farm\.jsonl holds 30 problems; 50 for training and 50 held out are more/);
+      .toMatch(/^farm\.jsonl holds 30 problems, fewer than the 50 for training and the 50 held out/);
 
     await form.locator('[data-setting=agents]').selectOption('2');
     await form.locator('[data-setting=trainProblems]').selectOption('6');
