@@ -9,6 +9,7 @@ import { readEvents } from '../../src/log/read';
 import { cutEnd } from '../../src/share/cutLog';
 import { openBundle } from '../../src/share/openBundle';
 import { keepCut, writeWhole } from '../../tools/cli/files';
+import { openKept } from '../../tools/cli/resume';
 import { expectRefusal, objects, polylogue } from './program';
 import { writeSmallBundle } from './smallBundle';
 
@@ -71,6 +72,10 @@ describe('a cut log', () => {
     expect(replayed).toHaveLength(5);
     expect(replayed.at(-1)).toEqual({ type: 'cut', cut_line: 5 });
     expectRefusal(polylogue('verify', cut), 'line 5 was not written to its end; run --resume goes on');
+  });
+
+  it('is refused by a comparison, which keeps bundles alone', () => {
+    expect(() => openKept(cut, readFileSync(cut))).toThrow('line 5 was not written to its end');
   });
 
   it('in a zip is damage: a zip is written as a whole', () => {

@@ -4,7 +4,7 @@ import type { ModelConfig } from '../../src/engine/types';
 import type { RunEvent } from '../../src/events';
 import type { RunConfig } from '../../src/recipes/config';
 import type { CutLine } from '../../src/share/cutLog';
-import { openBundle } from '../../src/share/openBundle';
+import { openBundle, type CutLogs } from '../../src/share/openBundle';
 import { storedRun } from '../../src/share/storedRun';
 import type { RunRecord, WholeRun } from '../../src/store/types';
 
@@ -23,12 +23,12 @@ export interface StoredLog {
 }
 
 /**
- * A run to go on with.
+ * A run to go on with. A log alone may end in the middle of a line.
  * @param file its name, for messages
  * @throws FileError for a file that is neither, a damaged log, one that is finished, one of an older format
  */
 export function openStored(file: string, bytes: Uint8Array): StoredLog {
-  const stored = openKept(file, bytes);
+  const stored = openKept(file, bytes, 'read');
   if (isFinished(stored)) throw new FileError(file, 'holds a finished run: nothing is left to do');
   return stored;
 }
@@ -38,12 +38,12 @@ export function isFinished({ events }: Pick<StoredLog, 'events'>): boolean {
 }
 
 /**
- * A run, finished or not. A log alone may end in the middle of a line.
+ * A run, finished or not.
  * @param file its name, for messages
  * @throws FileError for a file that is neither, a damaged log, one of an older format
  */
-export function openKept(file: string, bytes: Uint8Array): StoredLog {
-  const bundle = openBundle(file, bytes, 'read');
+export function openKept(file: string, bytes: Uint8Array, cutLogs: CutLogs = 'refused'): StoredLog {
+  const bundle = openBundle(file, bytes, cutLogs);
   const { config, events, format, cut } = bundle;
   if (format === 1)
     throw new FileError(
