@@ -89,7 +89,7 @@ export function encodeLinear(gpu: Gpu, program: Program, job: LinearJob): void {
   const ADAPTERS = lora?.dtype ?? 'f32';
   const operations = operationsOf(job);
   if (vector && !gpu.isCpu) {
-    encodeOnGpu(gpu, program, job, bindings, params);
+    encodeOnGpu(gpu, program, job, bindings, params, 'plain');
     return;
   }
   if (ADAPTERS === 'f16') throw new RangeError('adapters in f16 are for vectors on a GPU');
@@ -106,16 +106,8 @@ export function encodeLinear(gpu: Gpu, program: Program, job: LinearJob): void {
   }
 }
 
-/** `encodeLinear` on a GPU: which kernel changes no bit of what a token gets. */
-function encodeOnGpu(gpu: Gpu, program: Program, job: LinearJob, bindings: Binding[], params: number[]): void {
-  const { weight, tokens } = job;
-  const all = [...params, ...matrixParams(weight), partsOf(weight.columns)];
-  const encode = tokens > FEW_TOKENS ? encodeTiled : encodeColumns;
-  encode(gpu, program, job, bindings, all, 'plain');
-}
-
-/** The product for more than FEW_TOKENS; `params` go as far as `parts`. */
-function encodeTiled(
+/** Records a product on a GPU: which kernel changes no bit of what a token gets. `outputs` says what rows of W make. */
+function encodeOnGpu(
   gpu: Gpu,
   program: Program,
   job: LinearJob,
@@ -123,34 +115,23 @@ function encodeTiled(
   params: number[],
   outputs: 'plain' | 'swiglu',
 ): void {
-  const { weight, tokens } = job;
+  const { weight, tokens, lora } = job;
   const half = gpu.arithmetic === 'f16' && weight.dtype !== 'f32';
-  const name = half ? 'linear_forward_tiled_half' : 'linear_forward_tiled';
-  const groups: [number, number] = [Math.ceil(tokens / GPU_TILE), Math.ceil(weight.rows / GPU_TILE)];
-  const constants = { FORMAT: weight.dtype, OUTPUTS: outputs, ADAPTERS: job.lora?.dtype ?? 'f32' };
-  program.add(name, constants, bindings, [...params, ...stackParams(job)], groups, operationsOf(job));
-}
-
-/** The product for few tokens; `params` go as far as `parts`. */
-function encodeColumns(
-  gpu: Gpu,
-  program: Program,
-  job: LinearJob,
-  bindings: Binding[],
-  params: number[],
-  outputs: 'plain' | 'swiglu',
-): void {
-  const { weight, tokens } = job;
-  const { dtype, rows, columns } = weight;
-  const half = gpu.arithmetic === 'f16' && dtype !== 'f32';
+  const parts = partsOf(weight.columns);
+  const all = [...params, ...matrixParams(weight), parts, ...stackParams(job)];
+  const shared = { FORMAT: weight.dtype, OUTPUTS: outputs, ADAPTERS: lora?.dtype ?? 'f32' };
+  if (tokens > FEW_TOKENS) {
+    const name = half ? 'linear_forward_tiled_half' : 'linear_forward_tiled';
+    const groups: [number, number] = [Math.ceil(tokens / GPU_TILE), Math.ceil(weight.rows / GPU_TILE)];
+    program.add(name, shared, bindings, all, groups, operationsOf(job));
+    return;
+  }
   const name = half ? 'linear_forward_columns_half' : 'linear_forward_columns';
-  const block = columnsFor(tokens, MAX_COLUMNS);
+  const block = columnsFor(tokens);
   // Tokens in x: workgroups that read the same weights run side by side.
-  const groups: [number, number] = [Math.ceil(tokens / block), Math.ceil((rows * partsOf(columns)) / COLUMN_LANES)];
-  const SHARE = block <= GROUP_COLUMNS && GROUPED.has(dtype) ? 'groups' : 'slices';
-  const ADAPTERS = job.lora?.dtype ?? 'f32';
-  const constants = { FORMAT: dtype, COLUMNS: block, OUTPUTS: outputs, SHARE, ADAPTERS };
-  program.add(name, constants, bindings, [...params, ...stackParams(job)], groups, operationsOf(job));
+  const groups: [number, number] = [Math.ceil(tokens / block), Math.ceil((weight.rows * parts) / COLUMN_LANES)];
+  const SHARE = block <= GROUP_COLUMNS && GROUPED.has(weight.dtype) ? 'groups' : 'slices';
+  program.add(name, { ...shared, COLUMNS: block, SHARE }, bindings, all, groups, operationsOf(job));
 }
 
 /** Quads of a token's xa, then of the second and third part of a stack the first output, and B's place. */
@@ -183,9 +164,7 @@ export function encodeSwiglu(gpu: Gpu, program: Program, { tokens, x, stack, act
   const params = [tokens, slotElements, offset, whole.columns / 4, outputs, rank / 4, 0, 0, outputs, 0];
   const weight = { ...whole, rows: 2 * outputs };
   const job = { tokens, x, weight, firstOutputs: firstRows.slice(1), y: act, lora };
-  const all = [...params, ...matrixParams(whole), partsOf(whole.columns)];
-  const encode = tokens > FEW_TOKENS ? encodeTiled : encodeColumns;
-  encode(gpu, program, job, bindings, all, 'swiglu');
+  encodeOnGpu(gpu, program, job, bindings, params, 'swiglu');
 }
 
 function operationsOf({ tokens, weight }: Pick<LinearJob, 'tokens' | 'weight'>): number {
@@ -201,8 +180,8 @@ function partsOf(columns: number): number {
 }
 
 /** Tokens of a workgroup: as few blocks as can be, all of one size, of which there are few. */
-function columnsFor(tokens: number, most: number): number {
-  const columns = Math.ceil(tokens / Math.ceil(tokens / most));
+function columnsFor(tokens: number): number {
+  const columns = Math.ceil(tokens / Math.ceil(tokens / MAX_COLUMNS));
   return columns <= 2 ? columns : roundUp(columns, 4);
 }
 
