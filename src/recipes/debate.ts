@@ -11,7 +11,6 @@ import { RUN_LIMITS } from '../engine/limits';
 import type { Cast, Episode } from '../events';
 import { STREAMS } from '../random';
 import { UNUSED, type Fate } from '../society/fate';
-import { taskNamed } from '../tasks';
 import { checkNeeds, KIND_CAN } from './abilities';
 import { baseAgent, baseLearner, methodsOf } from './casts';
 import type { ConfigOf } from './config';
@@ -22,7 +21,7 @@ import { summaryRow } from './rows';
 import { seatedRuntimes } from './seats';
 import { steps, type SettingTable } from './settings';
 import { callsOfSociety, summariesOf } from './societyCalls';
-import { isSaboteur, othersRead } from './societyCast';
+import { givenTo, isSaboteur, othersRead } from './societyCast';
 import { checkReading, QUESTIONS } from './societyQuestions';
 import { untrainedDebateStages } from './stages';
 import { evaluation, everySeat, holdDebates } from './steps';
@@ -122,7 +121,7 @@ function cost(config: Config): Need {
 
 async function* run(context: RunContext<Config>): AsyncGenerator<Draft, void, void> {
   const { config } = context;
-  const { agents, rounds, summary, reads, saboteur, task, evaluationProblems } = config;
+  const { agents, rounds, summary, reads, evaluationProblems } = config;
   const problems = yield* context.problems('evaluation', evaluationProblems, 0, 0);
   const step = { purpose: 'evaluation', iteration: 0, problems, stream: STREAMS.evaluate } as const;
   const players = (seats: number) => ({
@@ -131,10 +130,7 @@ async function* run(context: RunContext<Config>): AsyncGenerator<Draft, void, vo
     later: everySeat(seats, BASE),
   });
 
-  const given = taskNamed(task).stated(saboteur?.says ?? '0');
-  const seats = everySeat(agents, BASE).map((player, seat) =>
-    isSaboteur(seat, config) ? { ...player, given } : player,
-  );
+  const seats = everySeat(agents, BASE).map((player, seat) => ({ ...player, ...givenTo(seat, config) }));
   const debated = { ...step, rounds, summaries: summary === 'base-model', ...(reads && { reads }) };
   const debates = yield* holdDebates(context, { learner: 'base', first: seats, later: seats }, debated);
   // As many samples as the debate has responses and summaries, and their majority.

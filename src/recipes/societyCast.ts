@@ -94,6 +94,14 @@ export function startersOf({ singleAgentBaseline }: Config): string[] {
   return ['society', ...(singleAgentBaseline ? ['single'] : [])];
 }
 
+/** What a saboteur's seat states in place of an answer; nothing for other seats. */
+export function givenTo(
+  seat: number,
+  config: Pick<Config, 'agents' | 'saboteur' | 'task'>,
+): Pick<Player, 'given'> | Record<string, never> {
+  return isSaboteur(seat, config) ? { given: taskNamed(config.task).stated(config.saboteur?.says ?? '0') } : {};
+}
+
 /** Who plays for a learner: nobody's adapter, the variant's adapters, or one adapter at every seat. */
 export function playersOf(variant: Variant, learner: string, config: Config): Players {
   const { agents } = config;
@@ -104,8 +112,7 @@ export function playersOf(variant: Variant, learner: string, config: Config): Pl
   const seats = (role: Role) =>
     seatsOf(config).map((seat): Player => {
       const adapter = variant.adapter(role, seat);
-      const given = taskNamed(config.task).stated(config.saboteur?.says ?? '0');
-      return { agent: adapter, adapter, ...(isSaboteur(seat, config) && { given }) };
+      return { agent: adapter, adapter, ...givenTo(seat, config) };
     });
   return { learner, first: seats('generator'), later: seats(laterRole(config)) };
 }

@@ -179,11 +179,12 @@ export function withSteps(config: Config, datasets: BuiltDataset[]): BuiltDatase
 function agreement(
   variant: Variant,
   config: Config,
-  { adapter, role, learner, plays }: Learner,
+  owner: Learner,
   episodes: readonly Episode[],
   fates: readonly (readonly Fate[])[],
   iteration: number,
 ): Selection {
+  const { adapter, learner, plays } = owner;
   const draw = { seed: config.seed, stream: STREAMS.select, iteration };
   /** What a seat's role gives: G, or C− and C+ with the share w. */
   const given = (one: { role: Role; seat: number }): Selection => {
@@ -205,9 +206,7 @@ function agreement(
   if (learner === 'single') return select(episodes, fates, adapter, ['M']);
   if (variant.data === 'alone') return select(episodes, fates, adapter, ['G']);
   if (variant.data === 'own') return union(plays.map(given));
-  const [mine] = plays;
-  const all = union(seatsOf(config).map((seat) => given({ role: mine?.role ?? 'generator', seat })));
-  return dealt(config, all, { seat: mine?.seat ?? 0, word: role, iteration });
+  return dealt(config, owner, iteration, (all) => union(all.map(given)));
 }
 
 /**
@@ -218,30 +217,36 @@ function ruledSelection(
   variant: Variant,
   config: Config,
   rule: Learnt['rule'],
-  { learner, plays, role: word }: Learner,
+  owner: Learner,
   episodes: readonly Episode[],
   equal: Equal,
   iteration: number,
 ): Selection {
+  const { learner, plays } = owner;
   const label = learner === 'single' ? 'vote' : labelSource(variant, config);
   const learnt = { rule, group: config.update?.group ?? 'prompt', minimumVotes: votesNeeded(config), label, equal };
   const given = (seats: readonly { role: Role; seat: number }[]): Selection =>
-    union(seats.map((one) => learntFrom(episodes, { ...learnt, ...one })));
-  const all = (role: Role) => seatsOf(config).map((seat) => ({ role, seat }));
+    union(seats.map((seat) => learntFrom(episodes, { ...learnt, ...seat })));
   const speaking = ({ seat }: { seat: number }) => !isSaboteur(seat, config);
-  if (learner === 'single' || variant.data === 'alone') return once(given(all('generator')));
+  if (learner === 'single' || variant.data === 'alone') return once(given(everySeatAs(config, 'generator')));
   if (variant.data === 'own') return once(given(plays.filter(speaking)));
-  const [mine = { role: 'generator' as const, seat: 0 }] = plays;
-  return dealt(config, given(all(mine.role).filter(speaking)), { seat: mine.seat, word, iteration });
+  return dealt(config, owner, iteration, (all) => given(all.filter(speaking)));
 }
 
-/** A seat's part of what all seats of a role may learn from; saboteurs get none. @param word the role's, in the name of the permutation */
+function everySeatAs(config: Config, role: Role): { role: Role; seat: number }[] {
+  return seatsOf(config).map((seat) => ({ role, seat }));
+}
+
+/** An adapter's part of what all seats of its role may learn from; saboteurs get none. */
 function dealt(
   config: Config,
-  all: Selection,
-  { seat, word, iteration }: { seat: number; word: number; iteration: number },
+  { plays: [mine = { role: 'generator', seat: 0 }], role: word }: Learner,
+  iteration: number,
+  given: (all: { role: Role; seat: number }[]) => Selection,
 ): Selection {
   const { seed, agents, saboteur } = config;
+  const { seat } = mine;
+  const all = given(everySeatAs(config, mine.role));
   if (isSaboteur(seat, config)) return { examples: [], available: all.available, dropped: [] };
   const name = { seed, stream: STREAMS.split, iteration, agent: word };
   return deal(all, agents - (saboteur?.seats ?? 0), seat, name);

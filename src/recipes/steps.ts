@@ -201,7 +201,7 @@ export function labelsOf(
       // A label by the draw has the votes of its own answer, not the winner's.
       const joined = by === 'random' && accepted ? (label.label.joined ?? []) : null;
       const count = joined && vote ? vote.of.filter((at) => joined.includes(at)).length : (vote?.count ?? 0);
-      const answer = (accepted ? label.label.answer : lastVote(episode)?.answer) ?? null;
+      const answer = (accepted ? label.label.answer : vote?.answer) ?? null;
       return { problem: episode.problem, answer, votes: count, accepted };
     }),
   };
