@@ -36,10 +36,14 @@ export function evaluationsOf(index: LogIndex): EvaluationDone[] {
   return [...known(index).evaluations.values()];
 }
 
+/** A learner's test after an iteration; 0: before it learnt anything. Undefined where there was none. */
+export function testAt(index: LogIndex, learner: string, iteration: number): EvaluationDone | undefined {
+  return known(index).evaluations.get(`${learner} ${iteration}`);
+}
+
 /** What is known of a method after an iteration (`scoreOf`); undefined where it was not evaluated. */
 export function evaluationOf(index: LogIndex, method: Method, iteration: number): MethodEvaluation | undefined {
-  const { evaluations } = known(index);
-  return scoreOf(index.cast, method, iteration, (learner, l) => evaluations.get(`${learner} ${l}`));
+  return scoreOf(index.cast, method, iteration, (learner, l) => testAt(index, learner, l));
 }
 
 /** The last iteration after which the learner of the first comparison was evaluated; 0 before there is one. */

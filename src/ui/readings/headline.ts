@@ -6,7 +6,7 @@ import type { ChartData } from '../charts/data';
 import type { ChartSeries } from '../charts/types';
 import { pointsRange, signedPoints } from '../format';
 import { inSentence, learnerLook, methodLooks, methodText, wayOf } from '../looks';
-import { evaluationOf, lastEvaluated } from './evaluations';
+import { evaluationOf, lastEvaluated, testAt } from './evaluations';
 import type { LogIndex } from './logIndex';
 import { formatP, headlineOf, PAIRED_BARS } from './paired';
 import { methodStyle } from './results';
@@ -51,11 +51,8 @@ function comparedAt(index: LogIndex, method: Method, reference: Method, iteratio
 }
 
 /** Is the learner's model the base's? Who has another one is tested before it learns, in a run that names two. */
-function onBase({ started, summary }: LogIndex, learner: string): boolean {
-  const tested = summary.some(
-    (event) => event.type === 'evaluation' && event.learner === learner && event.iteration === 0,
-  );
-  return started?.secondModel === undefined || !tested;
+function onBase(index: LogIndex, learner: string): boolean {
+  return index.started?.secondModel === undefined || testAt(index, learner, 0) === undefined;
 }
 
 /**

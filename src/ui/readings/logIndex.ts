@@ -111,6 +111,11 @@ export function indexLog(events: readonly RunEvent[]): LogIndex {
   return reading.index;
 }
 
+/** The run has finished. */
+export function isOver({ summary }: Pick<LogIndex, 'summary'>): boolean {
+  return summary.at(-1)?.type === 'run-finished';
+}
+
 export function groupKey(purpose: Split, learner: string, iteration: number): string {
   return groupName({ purpose, learner, iteration });
 }

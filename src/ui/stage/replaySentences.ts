@@ -15,6 +15,7 @@ import { agentLook } from '../agents';
 import { answerText, counted } from '../format';
 import { adapterLook, headlineLearner, learnerLook, wayOf } from '../looks';
 import { outcomeOf, viewOf, type EpisodeView } from '../readings/episodes';
+import { testAt } from '../readings/evaluations';
 import { isRight, sameAnswer, type LogIndex } from '../readings/logIndex';
 import { headlines } from '../readings/headline';
 import { placeIn, spokenLayers, type Position } from '../readings/replay';
@@ -206,12 +207,7 @@ function evaluationSentence(index: LogIndex, { iteration, learner, scores }: Eva
   const baseMethod = cast.methods.find((one) => one.learner === base?.learner && one.answer === method?.answer);
   const before = base?.scores.find((one) => one.method === baseMethod?.key);
   // Who does not begin as the untouched model is tested at its start.
-  const start = index.summary
-    .find(
-      (event): event is EvaluationDone =>
-        event.type === 'evaluation' && event.learner === learner && event.iteration === 0,
-    )
-    ?.scores.find((one) => one.method === method?.key);
+  const start = testAt(index, learner, 0)?.scores.find((one) => one.method === method?.key);
   const was = start
     ? `; before iteration 1 it was ${start.right}`
     : before
