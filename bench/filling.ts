@@ -94,6 +94,7 @@ const { digest } = await new Runner({
 }).run(id);
 const { calls, questions, tokens, steps, places } = counted;
 const { prefilled, reused } = engine.counters;
+lengths.sort((a, b) => a - b);
 const perStep = (count: number): number => Number((count / steps).toFixed(1));
 console.log(
   JSON.stringify({
@@ -104,7 +105,7 @@ console.log(
     calls,
     questions,
     // Of answers: a tenth is at most as long, half, nine tenths.
-    tokens: [0.1, 0.5, 0.9].map((share) => lengths.sort((a, b) => a - b)[Math.floor(share * (lengths.length - 1))]),
+    tokens: [0.1, 0.5, 0.9].map((share) => lengths[Math.floor(share * (lengths.length - 1))]),
     decodeSteps: steps,
     // A row's first token comes of its prompt.
     rowsPerStep: perStep(tokens - questions),

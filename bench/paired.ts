@@ -5,11 +5,7 @@
  *   npx tsx bench/paired.ts BASE_FOLDER ROUNDS [options of polylogue bench]
  */
 import { execFileSync } from 'node:child_process';
-import { availableParallelism, loadavg } from 'node:os';
-import { resolve } from 'node:path';
-
-/** Slower by more than this share is a loss. */
-const TOLERANCE = 0.05;
+import { foldersOf, loadNow, reportAndExit, type Which } from './checkouts';
 
 interface Line {
   what: string;
@@ -28,12 +24,12 @@ if (baseFolder === undefined || !(Number(rounds) >= 1)) {
   );
   process.exit(2);
 }
-const folders = { base: resolve(baseFolder), head: process.cwd() };
+const folders = foldersOf(baseFolder);
 
 /** Tokens a second of each measurement, the best so far, by its name. */
-const best: Record<keyof typeof folders, Map<string, number>> = { base: new Map(), head: new Map() };
+const best: Record<Which, Map<string, number>> = { base: new Map(), head: new Map() };
 let about: Line | undefined;
-const load = loadavg()[0] ?? 0;
+const loadBefore = loadNow();
 for (let round = 0; round < Number(rounds); round++) {
   for (const which of ['base', 'head'] as const) {
     for (const line of bench(folders[which])) {
@@ -51,27 +47,8 @@ const measurements = [...best.head].flatMap(([name, head]) => {
   const base = best.base.get(name);
   return base === undefined ? [] : [{ name, base, head, ratio: Number((head / base).toFixed(3)) }];
 });
-const slower = measurements.filter(({ ratio }) => ratio < 1 - TOLERANCE).map(({ name }) => name);
-console.log(
-  JSON.stringify(
-    {
-      device: about?.device,
-      model: about?.model,
-      dtype: about?.dtype,
-      commits: { base: commitOf(folders.base), head: commitOf(folders.head) },
-      rounds: Number(rounds),
-      options,
-      cores: availableParallelism(),
-      loadBefore: Number(load.toFixed(1)),
-      tolerance: TOLERANCE,
-      slower,
-      measurements,
-    },
-    null,
-    2,
-  ),
-);
-process.exit(slower.length > 0 ? 1 : 0);
+const { device, model, dtype } = about ?? {};
+reportAndExit(folders, { device, model, dtype, rounds: Number(rounds), options }, loadBefore, measurements);
 
 function bench(folder: string): Line[] {
   const text = execFileSync('node', ['tools/cli/polylogue.mjs', 'bench', '--json', ...options], {
@@ -83,8 +60,4 @@ function bench(folder: string): Line[] {
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as Line);
-}
-
-function commitOf(folder: string): string {
-  return execFileSync('git', ['rev-parse', 'HEAD'], { cwd: folder, encoding: 'utf8' }).trim();
 }

@@ -7,16 +7,14 @@
  *
  *     npx tsx --import ./tools/cli/register.mjs bench/turns.ts BASE_FOLDER STARTS TURNS
  */
-import { execFileSync, fork, type ChildProcess } from 'node:child_process';
+import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { availableParallelism, loadavg } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Engine, EngineOptions } from '../src/engine/types';
+import { foldersOf, loadNow, reportAndExit } from './checkouts';
 
 const MODEL = 'static/models/arithmetic-0.4m';
-/** Slower by more than this share is a loss. */
-const TOLERANCE = 0.05;
 const ADAPTERS = 6;
 const RANK = 8;
 /** Tokens that a row decodes in a turn. */
@@ -52,7 +50,7 @@ interface Took {
 const [first, second, third] = process.argv.slice(2);
 if (first === 'serve') await serve(second as string);
 else if (first !== undefined && Number(second) >= 1 && Number(third) >= 1)
-  await compare(resolve(first), Number(second), Number(third));
+  await compare(first, Number(second), Number(third));
 else {
   console.error(
     'bench/turns.ts BASE_FOLDER STARTS TURNS: a folder, and how often both are started and measured after each start',
@@ -61,8 +59,8 @@ else {
 }
 
 async function compare(baseFolder: string, starts: number, turns: number): Promise<void> {
-  const folders = { base: baseFolder, head: process.cwd() };
-  const load = loadavg()[0] ?? 0;
+  const folders = foldersOf(baseFolder);
+  const loadBefore = loadNow();
   const took = MEASUREMENTS.map(() => ({ base: [] as Took[], head: [] as Took[] }));
   let device = '';
   for (let begun = 0; begun < starts; begun++) {
@@ -89,13 +87,7 @@ async function compare(baseFolder: string, starts: number, turns: number): Promi
     const name = what === 'decode' ? `decode, ${rows} rows, ${adapters} adapters` : `${what}, ${adapters} adapters`;
     return { name, base: speed(base), head: speed(head), ratio: ratio('wall'), processorRatio: ratio('processor') };
   });
-  const slower = measurements.filter(({ ratio }) => ratio < 1 - TOLERANCE).map(({ name }) => name);
-  const commits = { base: commitOf(folders.base), head: commitOf(folders.head) };
-  const cores = availableParallelism();
-  const loadBefore = Number(load.toFixed(1));
-  const about = { device, model: MODEL, dtype: 'f32', commits, starts, turns, cores, loadBefore };
-  console.log(JSON.stringify({ ...about, tolerance: TOLERANCE, slower, measurements }, null, 2));
-  process.exit(slower.length > 0 ? 1 : 0);
+  reportAndExit(folders, { device, model: MODEL, dtype: 'f32', starts, turns }, loadBefore, measurements);
 }
 
 /** A process with the engine of a checkout. */
@@ -156,8 +148,4 @@ function median(numbers: readonly number[]): number {
   const at = (index: number): number => sorted[index] as number;
   const half = Math.floor(sorted.length / 2);
   return sorted.length % 2 === 1 ? at(half) : (at(half - 1) + at(half)) / 2;
-}
-
-function commitOf(folder: string): string {
-  return execFileSync('git', ['rev-parse', 'HEAD'], { cwd: folder, encoding: 'utf8' }).trim();
 }

@@ -1,7 +1,7 @@
 /** Bases pretrained from different seeds: each is one observation, the mean of its runs. */
 import { smallestSeen } from '../../src/society/power';
 import { holm, spreadOf } from '../../src/society/statistics';
-import { p, percent, points, row, runsOf, withSpread, type Committed } from './tables';
+import { p, percent, points, row, runsOf, WHO, withSpread, type Committed } from './tables';
 
 /** A base, and the comparison that was played on it. */
 export interface OnBase {
@@ -11,13 +11,10 @@ export interface OnBase {
 }
 
 const SOCIETY = 'equal-steps/societyMajority';
-const METHODS: readonly (readonly [string, string])[] = [
-  ['base/majority', 'the untouched model'],
-  [SOCIETY, 'society'],
-  ['equal-steps/singleAgentMajority', 'one model, steps of one agent'],
-  ['shared-pair/societyMajority', 'one shared model, three times the steps'],
-  ['random-split/societyMajority', 'random thirds of the data'],
-];
+
+/** Methods that were played on every base. */
+const played = (on: readonly OnBase[]) =>
+  WHO.filter(({ method }) => on.every(({ from }) => runsOf(from, method).length > 0));
 
 /** Share of right answers by run. @throws Error where the method was not played with each seed of the comparison */
 function shares(from: Committed, method: string): number[] {
@@ -33,7 +30,7 @@ export function bases(on: readonly OnBase[]): string {
   return [
     row('method', ...on.map(({ seed }) => `base ${seed}`), 'all bases'),
     row('---', ...on.map(() => '---:'), '---:'),
-    ...METHODS.map(([method, name]) =>
+    ...played(on).map(({ method, name }) =>
       row(
         name,
         ...on.map(({ from }) => withSpread(shares(from, method))),
@@ -45,7 +42,8 @@ export function bases(on: readonly OnBase[]): string {
 
 /** The society minus each other method by base, and over the bases: Student's t, p alone and adjusted over the rows (Holm). */
 export function basesDifferences(on: readonly OnBase[]): string {
-  const compared = METHODS.filter(([method]) => method !== SOCIETY).map(([method, name]) => {
+  const others = played(on).filter(({ method }) => method !== SOCIETY);
+  const compared = others.map(({ method, name }) => {
     const each = on.map(({ from }) => mean(shares(from, SOCIETY)) - mean(shares(from, method)));
     return { name, each, spread: spreadOf(each) };
   });

@@ -1,5 +1,5 @@
 /** Two rounds: all methods that read each other's answers, and critics on and off (adapters of their own for revisions, or generators that revise). */
-import { across, agentOf, count, difference, row, WHO, withSpread, type Committed } from './tables';
+import { across, afterReading, agentOf, count, difference, row, WHO, withSpread, type Committed } from './tables';
 
 /** A society with critics and one without, on the same problems. */
 export interface Critics {
@@ -18,7 +18,7 @@ export function twoRounds(from: Committed): string {
     row('method', 'seeds', ...HEAD),
     row('---', '---:', ...HEAD.map(() => '---:')),
     ...WHO.filter(({ learner }) => from.learners.some(({ key }) => key === learner)).map(({ learner, method, name }) =>
-      rowOf([name], from, learner, method, method.replace(/Majority$/, 'Debate').replace(/majority$/, 'debate')),
+      rowOf([name], from, learner, method, afterReading(method)),
     ),
   ].join('\n');
 }

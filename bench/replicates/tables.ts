@@ -45,6 +45,11 @@ export const WHO: readonly { learner: string; method: string; name: string }[] =
   { learner: 'gold-labels/society', method: 'gold-labels/societyMajority', name: 'true labels' },
 ];
 
+/** The method that answers after the debate, for the one that votes on first answers. */
+export function afterReading(method: string): string {
+  return method.replace(/Majority$/, 'Debate').replace('base/majority', 'base/debate');
+}
+
 /** A row of another comparison on the same problems. */
 export interface Beside {
   name: string;
@@ -114,7 +119,7 @@ export function differences(of: Committed, beside: readonly Beside[] = []): stri
     row('---', '---:', '---:', '---:', '---:', '---:', '---:'),
   ];
   for (const { method, name } of WHO) {
-    const other = method.replace(/Majority$/, 'Debate').replace('base/majority', 'base/debate');
+    const other = afterReading(method);
     const found = pairs.map((pair) => oriented(pair, 'equal-steps/societyDebate', other)).find((pair) => pair !== null);
     if (found && methods.some(({ key }) => key === other)) lines.push(difference(name, found));
   }
