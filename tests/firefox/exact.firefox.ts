@@ -28,7 +28,7 @@ it('a run on the exact engine ends in the digest of the command line', async () 
   await visit.see('[data-testid=engine]', /exact engine/);
   expect(await visit.digest()).toBe(shared.digest);
   expect(visit.complaints).toEqual([]);
-  await visit.page.close();
+  await visit.leave();
 });
 
 it('a link of the command line is run here, the same byte for byte', async () => {
@@ -39,5 +39,5 @@ it('a link of the command line is run here, the same byte for byte', async () =>
   await visit.see('[data-testid=verdict]', /Verdict: the same run, byte for byte/);
   expect(await visit.digest()).toBe(shared.digest);
   expect(visit.complaints).toEqual([]);
-  await visit.page.close();
+  await visit.leave();
 });

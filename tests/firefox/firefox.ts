@@ -43,8 +43,10 @@ export class FirefoxVisit {
     page.on('pageerror', (error) => this.complaints.push(String(error)));
   }
 
+  /** A visitor who was never here: with a store of its own, so that a test that is tried again finds what it found before. */
   static async begin(browser: Browser, url: string): Promise<FirefoxVisit> {
-    const page = await browser.newPage();
+    const context = await browser.createBrowserContext();
+    const page = await context.newPage();
     await page.setViewport({ width: 1360, height: 900 });
     const visit = new FirefoxVisit(page);
     await page.goto(url);
@@ -98,6 +100,11 @@ export class FirefoxVisit {
 
   untilState(state: string): Promise<unknown> {
     return this.page.waitForSelector(`[data-state="${state}"]`, { timeout: this.patience });
+  }
+
+  /** Closes the page and forgets what it stored. */
+  leave(): Promise<void> {
+    return this.page.browserContext().close();
   }
 
   digest(): Promise<string> {

@@ -43,7 +43,7 @@ describe('in Firefox', () => {
     await visit.see('[data-testid=engine]', /WebGPU/);
     expect(await visit.digest()).toMatch(/^[0-9a-f]{64}$/);
     expect(visit.complaints).toEqual([]);
-    await visit.page.close();
+    await visit.leave();
   });
 
   it('a model is downloaded, kept over a reload, checked and used', async () => {
@@ -66,6 +66,6 @@ describe('in Firefox', () => {
     await visit.press('Run');
     await visit.untilState('finished');
     expect(visit.complaints).toEqual([]);
-    await visit.page.close();
+    await visit.leave();
   });
 });
