@@ -42,7 +42,7 @@ it('run: a second model is looked for in the folder that was named', async () =>
     ['ensem-w2s', 'studentModel'],
   ] as const) {
     const asked = run(['--recipe', recipe, '--preset', 'strategies-tiny', '--set', `${key}=${folder}`]);
-    await expect(asked).rejects.toThrow(`${folder}: there is no such folder`);
+    await expect(asked).rejects.toThrow(`${folder}: there is no such folder; say where it lies with --set ${key}=DIR`);
   }
 });
 

@@ -1,5 +1,5 @@
 /** `verify`: a bundle's claims, units done again, the whole run done again; and what was tampered with is named. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { strFromU8, strToU8, unzipSync, zipSync } from 'fflate';
@@ -132,6 +132,63 @@ describe('what was tampered with is named', () => {
       for (const name of ['receipt.json', 'results.json', 'run.json']) delete files[name];
     });
     expectRefusal(polylogue('verify', file, '--mode', 'run-again'), 'is another model', 'b'.repeat(64));
+  });
+});
+
+describe('a run with a second model that does not come with the lab', () => {
+  let larger = '';
+  let run = '';
+  const spotCheck = ['--mode', 'spot-check', '--units', '2'];
+  beforeAll(() => {
+    larger = join(scratch, 'models', 'larger');
+    cpSync('static/models/strategies-0.6m', larger, { recursive: true });
+    run = join(scratch, 'second.zip');
+    const settings = ['teacher=model', `teacherModel=${larger}`, 'judge=likelihood', 'samples=2', 'iterations=1'];
+    const few = ['trainProblems=4', 'evaluationProblems=2', 'chunk=2', 'finetune.batchSize=4'];
+    const preset = [
+      '--recipe',
+      'preference-loop',
+      '--preset',
+      'strategies-tiny',
+      '--engine',
+      'exact',
+      '--workers',
+      '1',
+    ];
+    const ended = polylogue('run', ...preset, ...[...settings, ...few].flatMap((one) => ['--set', one]), '--out', run);
+    expect(ended.code, ended.err).toBe(0);
+  }, 600_000);
+
+  it('is done again with the folder that --set names', () => {
+    const expected = { code: 0, verdict: 'claims-hold', failed: [] };
+    expect(verify(run, ...spotCheck, '--set', `teacherModel=${larger}`)).toEqual(expected);
+  });
+
+  it('says what to give where the folder is not found, holds another model, or is given for another setting', () => {
+    expectRefusal(
+      polylogue('verify', run, ...spotCheck),
+      'larger: there is no such folder; say where it lies with --set teacherModel=DIR',
+    );
+    const other = join(scratch, 'other');
+    cpSync('static/models/strategies-0.25m', other, { recursive: true });
+    expectRefusal(
+      polylogue('verify', run, ...spotCheck, '--set', `teacherModel=${other}`),
+      `${other}: is another model: its weights have the sha-256`,
+    );
+    expectRefusal(
+      polylogue('verify', run, '--set', `studentModel=${larger}`),
+      '--set studentModel: the settings are the run’s, and here it takes teacherModel=DIR alone; leave it out',
+    );
+    expectRefusal(polylogue('verify', bundle, '--set', 'agents=2'), 'this run has no second model');
+  });
+
+  it('says what to give where the run’s own model is not found', () => {
+    expectRefusal(
+      polylogue('verify', bundle, ...spotCheck, '--model', join(scratch, 'nowhere')),
+      'nowhere: there is no such folder; say where it lies with --model DIR',
+    );
+    const both = ['--model', scratch, '--set', `model=${scratch}`];
+    expectRefusal(polylogue('verify', bundle, ...both), '--model and --set model=… say the same');
   });
 });
 

@@ -25,13 +25,17 @@ export interface Prepared {
   second: (Pick<SecondParts, 'options' | 'adapters'> & { model: OpenedModel }) | null;
 }
 
-/** @throws what opening a model and its tokenizer throw, and `checkedOptions` where the model cannot play the task */
+/**
+ * @param option that says where the run's model lies, for the error of a folder that is not there
+ * @throws what opening a model and its tokenizer throw, and `checkedOptions` where the model cannot play the task
+ */
 export async function prepareModel(
   { config, folder, secondFolder, data }: Settings,
   task: Task,
   wanted: EngineChoice,
+  option = '--set model=DIR',
 ): Promise<Prepared> {
-  const model = await openModel(folder, config.ignoreConfig);
+  const model = await openModel(folder, config.ignoreConfig, option);
   const tokenizer = await openTokenizer(model.dir);
   const measured = measuredProblems(task, config.seed, data);
   const arithmetic = await deviceArithmetic(wanted);
@@ -39,7 +43,7 @@ export async function prepareModel(
   const options = await checkedOptions(config, parts, folder);
   const named = secondModelOf(config);
   if (!named) return { model, tokenizer, options, second: null };
-  const other = await openModel(secondFolder ?? modelFolder(named.model));
+  const other = await openModel(secondFolder ?? modelFolder(named.model), [], `--set ${named.key}=DIR`);
   const first = { model: model.config, source: folderSource(model.dir), options };
   const { adapters, options: its } = await secondParts(named, first, folderSource(other.dir));
   return { model, tokenizer, options, second: { model: other, options: its, adapters } };

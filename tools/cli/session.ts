@@ -22,9 +22,12 @@ export interface OpenedModel {
   stream: ModelStream;
 }
 
-/** Opens a model folder in Hugging Face layout: configuration and headers are checked. Errors: FileError and its kinds. */
-export async function openModel(dir: string, ignore: readonly string[] = []): Promise<OpenedModel> {
-  requireFolder(dir, 'folder');
+/**
+ * Opens a model folder in Hugging Face layout: configuration and headers are checked. Errors: FileError and its kinds.
+ * @param option that says where the folder lies: the error for one that is not there names it
+ */
+export async function openModel(dir: string, ignore: readonly string[] = [], option?: string): Promise<OpenedModel> {
+  requireFolder(dir, 'folder', option);
   const stream = await openModelStream(folderSource(dir), { ignore });
   requireIgnored(dir, ignore, stream.config);
   return { dir, config: stream.config, stream };
@@ -215,9 +218,13 @@ function found(path: string): Stats | undefined {
   }
 }
 
-function requireFolder(dir: string, what: string): void {
+function requireFolder(dir: string, what: string, option?: string): void {
   const there = found(dir);
-  if (!there) throw new FileError(dir, `there is no such ${what}`);
+  if (!there)
+    throw new FileError(
+      dir,
+      `there is no such ${what}${option === undefined ? '' : `; say where it lies with ${option}`}`,
+    );
   if (!there.isDirectory()) throw new FileError(dir, `is a file; give the ${what} that it lies in`);
 }
 

@@ -84,6 +84,26 @@ export function readSettings(pairs: string[]): Record<string, string> {
   );
 }
 
+/** Where the base models of a run lie here. */
+export type ModelFolders = Pick<Settings, 'folder' | 'secondFolder'>;
+
+/**
+ * Where the models of a run lie that was played before: where `--set` says, else where their names say.
+ * @param given what `--set` gives: `model=DIR`, and the folder of a second model by the setting that names it
+ * @returns with the keys of what was given besides
+ */
+export function foldersOf(config: RunConfig, given: Record<string, string>): ModelFolders & { others: string[] } {
+  const second = secondModelOf(config);
+  const { model, ...rest } = given;
+  const { [second?.key ?? 'model']: secondModel, ...others } = rest;
+  const secondFolder = second && modelFolder(secondModel ?? second.model);
+  return {
+    folder: modelFolder(model ?? config.model),
+    ...(secondFolder !== null && { secondFolder }),
+    others: Object.keys(others),
+  };
+}
+
 /** The name of a model that comes with the lab, or a folder; `.` and `..` are folders from here. */
 export function modelFolder(name: string): string {
   const own = fileURLToPath(new URL(`../../static/models/${name}`, import.meta.url));

@@ -6,7 +6,6 @@ import { ledgerLines } from '../../../src/log/ledgerTables';
 import { tallyTexts } from '../../../src/log/responses';
 import { resultsOf } from '../../../src/log/results';
 import { DEFAULT_RECIPE, recipeNamed, recipes } from '../../../src/recipes';
-import { secondModelOf } from '../../../src/recipes/secondModel';
 import { cutSentence } from '../../../src/share/cutLog';
 import { KEEP_ADAPTERS } from '../../../src/store/keep';
 import { taskFor } from '../../../src/tasks';
@@ -32,8 +31,8 @@ import { finalReport, summary, textReport } from '../runReport';
 import { readBytes, requireWritable } from '../session';
 import {
   FILE_TASKS,
+  foldersOf,
   givenSettings,
-  modelFolder,
   readProblems,
   readSettings,
   SETTING_OPTIONS,
@@ -113,16 +112,13 @@ const OF_A_NEW_RUN = ['recipe', 'preset', 'seat', 'seed', 'dtype', 'cache', 'ign
 /** From the run that goes on; --set model=FOLDER says where its model lies (a second one by its own setting), --data where its problems do. */
 async function storedSettings(values: Values, stored: StoredLog): Promise<Settings> {
   const { config } = stored;
-  const second = secondModelOf(config);
-  const { model, ...rest } = readSettings((values['set'] as string[]) ?? []);
-  const { [second?.key ?? 'model']: secondModel, ...others } = rest;
-  const wrong = OF_A_NEW_RUN.find((option) => values[option] !== undefined) ?? Object.keys(others)[0];
+  const { others, ...folders } = foldersOf(config, readSettings((values['set'] as string[]) ?? []));
+  const wrong = OF_A_NEW_RUN.find((option) => values[option] !== undefined) ?? others[0];
   if (wrong !== undefined) throw new UsageError(`--resume goes on with the settings of the run; leave out ${wrong}`);
   if (values['data'] !== undefined && !config.data)
     throw new UsageError('--data: the run that goes on reads no file of problems; leave it out');
   const data = await readProblems(text(values, 'data'), config.task);
-  const secondFolder = second && modelFolder(secondModel ?? second.model);
-  return { config, folder: modelFolder(model ?? config.model), ...(secondFolder && { secondFolder }), data };
+  return { config, ...folders, data };
 }
 
 async function readStored(values: Values): Promise<StoredLog | null> {

@@ -8,6 +8,7 @@ import { runsAgain } from '../../../src/log/receipt';
 import { recipeNamed } from '../../../src/recipes';
 import type { RunConfig } from '../../../src/recipes/config';
 import { runRecipe } from '../../../src/recipes/run';
+import { secondModelOf } from '../../../src/recipes/secondModel';
 import { serversOf } from '../../../src/recipes/seats';
 import type { Runtime } from '../../../src/runtimes/types';
 import { adapterCheck, claimChecks, type RunCheck } from '../../../src/share/claims';
@@ -34,17 +35,21 @@ import {
   readOptions,
   text,
   UsageError,
+  type EngineChoice,
   type Values,
 } from '../args';
 import { BUNDLE_HELP, BUNDLE_OPTIONS, readBundleBytes } from '../bundles';
 import { Output } from '../output';
 import { openRunEngine, prepareModel } from '../prepared';
-import { hashOf, openModel } from '../session';
-import { modelFolder, readProblems } from '../settings';
+import { hashOf, openModel, type OpenedModel } from '../session';
+import { foldersOf, readProblems, readSettings, type ModelFolders, type Settings } from '../settings';
 import { nodeVoices } from '../voices';
 
 const MODES = ['receipt', 'spot-check', 'run-again'] as const;
 type Mode = (typeof MODES)[number];
+
+/** Says where the run's model lies. */
+const MODEL_OPTION = '--model DIR';
 
 export const help = `polylogue verify FILE.zip [options]
 
@@ -57,6 +62,7 @@ export const help = `polylogue verify FILE.zip [options]
   --draw N         seed of the choice of units; default 0
   --margin X       points of accuracy within which another run counts as consistent; default ${100 * USUAL_MARGIN}
   --model DIR      where the run's model lies, when it does not come with the lab
+  --set KEY=DIR    where the run's second model lies, by the setting that names it: studentModel=DIR or teacherModel=DIR
   --data FILE      the run's file of problems, where it read one
 ${engineHelp(16)}
   --json           one JSON object: mode, verdict, checks, same_until, methods
@@ -82,6 +88,7 @@ export async function main(args: string[]): Promise<number> {
     draw: { type: 'string' },
     margin: { type: 'string' },
     model: { type: 'string' },
+    set: { type: 'string', multiple: true },
     data: { type: 'string' },
     ...BUNDLE_OPTIONS,
     ...ENGINE_OPTIONS,
@@ -118,9 +125,10 @@ async function verified(file: string, values: Values, output: Output): Promise<R
   const checks = claimChecks(bundle);
   if (mode === 'run-again') requireRepeatable(bundle);
   const { config } = bundle;
+  const folders = givenFolders(bundle, values);
   const data = await readProblems(text(values, 'data'), config.data ? config.task : undefined);
   const task = taskOf(bundle, data);
-  checks.push(...(await adapterChecks(bundle, values, mode)));
+  checks.push(...(await adapterChecks(bundle, folders, mode)));
   checks.push(
     task
       ? await logCheck({ ...bundle, task })
@@ -134,7 +142,7 @@ async function verified(file: string, values: Values, output: Output): Promise<R
     throw new FileError(file, 'was written in log format 1, which can be read and not run again');
   // A spot check asks the engine alone.
   const voices: Voices = mode === 'run-again' ? await voicesOf(config, output) : new Map();
-  const again = await openAgain(bundle, task, data, values, output);
+  const again = await openAgain(bundle, task, { config, ...folders, data }, engineChoice(values), output);
   try {
     if (mode === 'spot-check') {
       checks.push(...(await spotChecks(bundle, task, again, drawChecks(bundle.events, units, draw))));
@@ -173,12 +181,12 @@ function requireRepeatable({ file, config, started }: Bundle): void {
 }
 
 /** Each adapter of the bundle against the hash that the log names. */
-async function adapterChecks(bundle: Bundle, values: Values, mode: Mode): Promise<RunCheck[]> {
+async function adapterChecks(bundle: Bundle, folders: ModelFolders, mode: Mode): Promise<RunCheck[]> {
   const announced = versionsOf(bundle.events).length;
   if (announced === 0 || Object.keys(bundle.files).length <= 1) return [];
   let model;
   try {
-    ({ config: model } = await openModel(folderOf(bundle, values), bundle.config.ignoreConfig));
+    ({ config: model } = await openModel(folders.folder, bundle.config.ignoreConfig, MODEL_OPTION));
   } catch (error) {
     if (mode !== 'receipt') throw error;
     const detail = 'the model is not at hand; give its folder with --model DIR';
@@ -191,30 +199,44 @@ function taskOf({ config }: Bundle, data: ProblemFile | undefined): Task | null 
   return isFileTask(taskNamed(config.task)) && !data ? null : taskFor(config, data);
 }
 
-function folderOf({ config }: Bundle, values: Values): string {
-  return modelFolder(text(values, 'model') ?? config.model);
+/** Where the run's models lie here: --model and --set say so. @throws UsageError for another setting */
+function givenFolders({ config }: Bundle, values: Values): ModelFolders {
+  const given = readSettings((values['set'] as string[]) ?? []);
+  const model = text(values, 'model');
+  if (model !== undefined && given['model'] !== undefined)
+    throw new UsageError('--model and --set model=… say the same; give one of them');
+  const { others, ...folders } = foldersOf(config, model === undefined ? given : { ...given, model });
+  if (others[0] !== undefined) {
+    const key = secondModelOf(config)?.key;
+    const takes = key === undefined ? 'this run has no second model' : `here it takes ${key}=DIR alone`;
+    throw new UsageError(`--set ${others[0]}: the settings are the run’s, and ${takes}; leave it out`);
+  }
+  return folders;
 }
 
 type Again = Awaited<ReturnType<typeof openAgain>>;
 
-/** The run's model on an engine. @throws FileError for a model with other weights */
-async function openAgain(bundle: Bundle, task: Task, data: ProblemFile | undefined, values: Values, output: Output) {
-  const { config, started } = bundle;
-  const wanted = engineChoice(values);
+/** The run's models on an engine. @throws FileError for a model with other weights */
+async function openAgain({ started }: Bundle, task: Task, settings: Settings, wanted: EngineChoice, output: Output) {
   // A run of the exact engine is repeated to the bit there and nowhere else.
   const chosen =
     wanted.name === 'auto' && isExact({ name: started.engine }) ? { ...wanted, name: 'exact' as const } : wanted;
-  const settings = { config, folder: folderOf(bundle, values), data };
-  const prepared = await prepareModel(settings, task, chosen);
-  const { model, tokenizer, options } = prepared;
+  const prepared = await prepareModel(settings, task, chosen, MODEL_OPTION);
+  const { model, second, tokenizer, options } = prepared;
+  await requireHash(model, started.model.hash);
+  if (second && started.secondModel) await requireHash(second.model, started.secondModel.hash);
+  const { engine, ...hashes } = await openRunEngine(prepared, chosen, output);
+  return { engine, model, runtime: runtimeFor(settings.config, { engine, tokenizer, options, ...hashes }) };
+}
+
+/** @throws FileError for a model with other weights than the run's */
+async function requireHash(model: OpenedModel, made: string): Promise<void> {
   const hash = await hashOf(model);
-  if (hash !== started.model.hash)
+  if (hash !== made)
     throw new FileError(
       model.dir,
-      `is another model: its weights have the sha-256 ${hash}, and the run was made with ${started.model.hash}`,
+      `is another model: its weights have the sha-256 ${hash}, and the run was made with ${made}`,
     );
-  const { engine, ...hashes } = await openRunEngine(prepared, chosen, output);
-  return { engine, model, runtime: runtimeFor(config, { engine, tokenizer, options, ...hashes }) };
 }
 
 const voicesOf = (config: RunConfig, output: Output): Promise<Voices> =>
