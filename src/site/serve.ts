@@ -2,7 +2,7 @@
  * What the site's service worker does at each event: keeps the site's files, answers from them, and isolates the page. It never reloads a
  * page and never takes over from an older version before a visitor asks for it.
  */
-import { STARTED, TAKE_OVER } from './messages';
+import { CLAIM, STARTED, TAKE_OVER } from './messages';
 import type { SiteCache } from './siteCache';
 
 /** What is used of `ServiceWorkerGlobalScope`. */
@@ -13,12 +13,7 @@ export type SiteScope = Pick<ServiceWorkerGlobalScope, 'addEventListener' | 'ski
 export function serveSite(worker: SiteScope, site: Pick<SiteCache, 'install' | 'answer' | 'tidy'>): void {
   worker.addEventListener('install', (event) => event.waitUntil(site.install()));
 
-  worker.addEventListener('activate', (event) => {
-    event.waitUntil(tidyBeside(0));
-    // A first visit: what the page has not loaded yet comes from the cache. Nothing may wait for this. A claim waits for workers of the
-    // page that are being loaded, their scripts come from here once this is active, and Firefox would wait for ever.
-    worker.clients.claim().catch(() => {});
-  });
+  worker.addEventListener('activate', (event) => event.waitUntil(tidyBeside(0)));
 
   worker.addEventListener('fetch', (event) => {
     const answer = site.answer(event.request);
@@ -29,6 +24,8 @@ export function serveSite(worker: SiteScope, site: Pick<SiteCache, 'install' | '
     if (event.data === TAKE_OVER) event.waitUntil(worker.skipWaiting());
     // A page of this version has started: where it is the only one, nobody needs an older version.
     if (event.data === STARTED) event.waitUntil(tidyBeside(1));
+    // Asked for, since a page is not to be claimed while it loads a worker: Firefox lets that worker wait for ever.
+    if (event.data === CLAIM) event.waitUntil(worker.clients.claim());
   });
 
   /** Removes older versions unless more pages than these are open. */

@@ -1,6 +1,7 @@
 /** The page's side of the service worker: what makes the lab open without a network, and newer versions of the page. */
-import { SERVICE_WORKER_FILE, STARTED, TAKE_OVER } from '../site/messages';
+import { CLAIM, SERVICE_WORKER_FILE, STARTED, TAKE_OVER } from '../site/messages';
 import { workerAddress } from '../supervision/trusted';
+import { untilQuiet } from './quiet';
 import { pageFolder } from './workers';
 
 export class Site {
@@ -13,8 +14,11 @@ export class Site {
   #registration: ServiceWorkerRegistration | null = null;
   #asked = false;
 
-  /** Begins once the page is there: its own loading comes first. */
-  async begin(): Promise<void> {
+  /**
+   * Begins once the page is there: its own loading comes first.
+   * @param busy whether the page is at work: it may load a worker then
+   */
+  async begin(busy: () => boolean): Promise<void> {
     // The development server changes its files all the time.
     if (import.meta.hot || !('serviceWorker' in navigator)) return;
     if (document.readyState !== 'complete') await new Promise((resolve) => addEventListener('load', resolve));
@@ -31,8 +35,12 @@ export class Site {
     serviceWorker.addEventListener('controllerchange', () => {
       if (controlled && !this.#asked) this.older = true;
     });
-    await serviceWorker.ready;
+    const { active } = await serviceWorker.ready;
     this.kept = true;
+    if (serviceWorker.controller) return;
+    // A first visit: what the page has not loaded yet is to come from the cache.
+    await untilQuiet(busy);
+    active?.postMessage(CLAIM);
   }
 
   /** Goes over to the newer version, which reloads this page. */

@@ -71,6 +71,8 @@ async function visited(): Promise<Visit> {
   await visit.page.goto(host.url);
   await ready(visit);
   await visit.page.evaluate(async () => void (await navigator.serviceWorker.ready));
+  // A page that is left alone is answered from the cache soon, before it is loaded again too.
+  await visit.page.waitForFunction(() => navigator.serviceWorker.controller !== null);
   return visit;
 }
 

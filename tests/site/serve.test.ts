@@ -1,9 +1,9 @@
-/** The service worker's events, with a scope of which each part is held by hand. */
+/** The service worker's events, in a scope that notes what is done. */
 import { describe, expect, it } from 'vitest';
-import { STARTED, TAKE_OVER } from '../../src/site/messages';
+import { CLAIM, STARTED, TAKE_OVER } from '../../src/site/messages';
 import { serveSite, type SiteScope } from '../../src/site/serve';
 
-/** A scope whose claim never ends, as in Firefox while a worker of the page is being loaded. */
+/** A scope that notes what is done. */
 function scope(windows: number) {
   const done: string[] = [];
   const listeners = new Map<string, (event: unknown) => void>();
@@ -11,10 +11,7 @@ function scope(windows: number) {
     addEventListener: (type: string, listener: (event: unknown) => void) => void listeners.set(type, listener),
     skipWaiting: async () => void done.push('skip'),
     clients: {
-      claim: () => {
-        done.push('claim');
-        return new Promise<void>(() => {});
-      },
+      claim: async () => void done.push('claim'),
       matchAll: () => Promise.resolve(new Array(windows).fill({})),
     },
   };
@@ -35,17 +32,19 @@ function scope(windows: number) {
 }
 
 describe("the site's service worker", () => {
-  it('is active at once, though the claim of a page takes as long as its workers are loaded', async () => {
+  it('claims a page when the page asks for it, and not while it becomes active', async () => {
     const { done, send } = scope(0);
     await send('activate');
-    expect(done.sort()).toEqual(['claim', 'tidy']);
+    expect(done).toEqual(['tidy']);
+    await send('message', { data: CLAIM });
+    expect(done).toEqual(['tidy', 'claim']);
   });
 
   it('keeps older versions while a page of theirs may be open', async () => {
     const { done, send } = scope(2);
     await send('activate');
     await send('message', { data: STARTED });
-    expect(done).toEqual(['claim']);
+    expect(done).toEqual([]);
   });
 
   it('installs, takes over when it is asked to, and answers what it has', async () => {
