@@ -18,6 +18,9 @@ export class FileError extends PolylogueError {
   }
 }
 
+/** A path leads to no regular file: a folder, a pipe, a socket, a device, or a file of /proc, which has content and no size. */
+export class IrregularFileError extends FileError {}
+
 /** A model's config.json asks for something this engine does not do, or lacks a field. */
 export class ConfigError extends FileError {}
 

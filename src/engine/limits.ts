@@ -52,6 +52,12 @@ export const MODEL_LIMITS = {
   adapterBytes: { max: 2 ** 31 - 1, of: 'bytes of an adapter', advice: OTHER_ADAPTER },
 } as const satisfies Record<string, Limit>;
 
+/** Of any file on a disk that a person named. */
+export const DISK_LIMITS = {
+  /** As many bytes as Node reads in one piece. */
+  wholeFile: { max: 2 ** 31 - 1, of: 'bytes in a file that is read as a whole', advice: 'give a smaller one' },
+} as const satisfies Record<string, Limit>;
+
 const OTHER_HUB = 'see that the address of the hub is right';
 const OTHER_FILE = 'split the file, or take fewer problems';
 

@@ -1,8 +1,9 @@
 /** Stored models in a folder on disk, for the command line and the tests. Kept apart: browsers never see node:fs. */
-import { mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { diskProblem } from '../engine/loader-node';
-import { ModelStorageFullError, ModelStorageUnavailableError } from './errors';
+import { IrregularFileError } from '../engine/errors';
+import { diskProblem, openRegular, readAt } from '../engine/regularFile-node';
+import { ModelStorageFullError, ModelStorageUnavailableError, StoredModelError } from './errors';
 import { exclusively, folderName, missing, modelOfFolder, type ChunkStore } from './store';
 
 export class FolderChunkStore implements ChunkStore {
@@ -42,21 +43,22 @@ export class FolderChunkStore implements ChunkStore {
 
   async read(model: string, name: string, from = 0, to?: number): Promise<Uint8Array<ArrayBuffer>> {
     const path = join(this.folder(model), name);
-    const file = await open(path).catch((cause: unknown) => {
-      throw missing(model, name, { cause });
+    const { handle, size } = await openRegular(path).catch((cause: unknown) => {
+      if (!(cause instanceof IrregularFileError)) throw missing(model, name, { cause });
+      throw new StoredModelError(
+        `${cause.message}. It stands for a part of ${model}: delete it and load the model again.`,
+        {
+          cause,
+        },
+      );
     });
     try {
-      const end = Math.min(to ?? Infinity, (await file.stat()).size);
-      const bytes = new Uint8Array(Math.max(0, end - from));
-      let filled = 0;
-      while (filled < bytes.length) {
-        const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, from + filled);
-        if (bytesRead === 0) throw missing(model, name);
-        filled += bytesRead;
-      }
+      const end = Math.max(from, Math.min(to ?? Infinity, size));
+      const bytes = await readAt(handle, from, end);
+      if (bytes.length < end - from) throw missing(model, name);
       return bytes;
     } finally {
-      await file.close();
+      await handle.close();
     }
   }
 

@@ -1,12 +1,12 @@
 /** Files of the command line. */
 import { existsSync, readdirSync } from 'node:fs';
-import { lstat, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { FileError } from '../../src/engine/errors';
-import { diskProblem } from '../../src/engine/loader-node';
+import { diskProblem, readRegular } from '../../src/engine/regularFile-node';
 
 /** What went wrong with a file, in words. */
-export { diskProblem as problem } from '../../src/engine/loader-node';
+export { diskProblem as problem } from '../../src/engine/regularFile-node';
 
 /** Paths below a folder: parts of letters, digits, hyphens, underscores and dots, none of them hidden or upwards. */
 const SAFE_PATH = /^\w[\w.-]*(\/\w[\w.-]*)*$/;
@@ -76,7 +76,7 @@ export async function keepCut(file: string, bytes: Uint8Array): Promise<string> 
           `cannot be written (${diskProblem(error)}), and keeps the unfinished line of ${file}; copy the log to another folder`,
         );
     }
-    if (Buffer.compare(bytes, await readFile(place)) === 0) return place;
+    if (Buffer.compare(bytes, await readRegular(place)) === 0) return place;
   }
 }
 

@@ -1,10 +1,11 @@
 /** Opens what a command works with: the model, an engine that executes it, its tokenizer. */
 import { constants, existsSync, statSync, type Stats } from 'node:fs';
-import { access, readFile } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { DeviceError, FileError, NoWebGpuError } from '../../src/engine/errors';
+import { DeviceError, FileError, IrregularFileError, NoWebGpuError } from '../../src/engine/errors';
 import { FasterEngine, isSmall } from '../../src/engine/faster';
 import { folderSource } from '../../src/engine/loader-node';
+import { readRegular } from '../../src/engine/regularFile-node';
 import { loadAdapter } from '../../src/engine/peft';
 import { watchedEngine } from '../../src/engine/saturation';
 import { randomStream, shapeConfig } from '../../src/engine/shapes';
@@ -200,12 +201,9 @@ export async function readAdapter(dir: string, config: ModelConfig): Promise<Ada
   return loadAdapter(folderSource(dir), config);
 }
 
-export async function readBytes(path: string): Promise<Uint8Array> {
-  try {
-    return new Uint8Array(await readFile(path));
-  } catch (error) {
-    throw new FileError(path, problem(error));
-  }
+/** All of a file that a person named. @throws FileError, also for what is no regular file */
+export function readBytes(path: string): Promise<Uint8Array> {
+  return readRegular(path);
 }
 
 /** What lies at a path; undefined = nothing, also below a file. @throws FileError */
@@ -225,7 +223,9 @@ function requireFolder(dir: string, what: string, option?: string): void {
       dir,
       `there is no such ${what}${option === undefined ? '' : `; say where it lies with ${option}`}`,
     );
-  if (!there.isDirectory()) throw new FileError(dir, `is a file; give the ${what} that it lies in`);
+  if (there.isDirectory()) return;
+  if (!there.isFile()) throw new IrregularFileError(dir, `is no folder; give the ${what}`);
+  throw new FileError(dir, `is a file; give the ${what} that it lies in`);
 }
 
 /**

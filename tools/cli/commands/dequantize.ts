@@ -1,10 +1,11 @@
 /** `dequantize`: write the weights that a device computes with, so that anybody can load them elsewhere. */
-import { copyFile, mkdir, open, readFile, rename, rm, writeFile, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, rename, rm, writeFile, type FileHandle } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { tensorShapes } from '../../../src/engine/config';
 import { FileError } from '../../../src/engine/errors';
 import { jsonObject, readJson, writeJson } from '../../../src/engine/json';
+import { readRegular } from '../../../src/engine/regularFile-node';
 import { layOutSafetensors } from '../../../src/engine/safetensors';
 import { addErrors, emptySum, tensorError, weightsNotice, type ErrorSum } from '../../../src/engine/saturation';
 import type { TensorPiece } from '../../../src/engine/stream';
@@ -69,6 +70,8 @@ export async function main(args: string[]): Promise<void> {
   const model = await openModel(required(values, 'model'), ignoredKeys(values));
   if (existsSync(join(out, WEIGHTS))) throw new UsageError(`--out: ${join(out, WEIGHTS)} is there already`);
 
+  // Before the work: what cannot be read is told at once.
+  const beside = await readBeside(model.dir);
   const { head, places } = layOutSafetensors(tensorShapes(model.config));
   const repacker = await openRepacker(engine, dtype, output);
   const file = await createFile(out);
@@ -91,10 +94,7 @@ export async function main(args: string[]): Promise<void> {
   } finally {
     repacker.dispose();
   }
-  await writeConfig(model.dir, out);
-  for (const name of COPIED) {
-    if (existsSync(join(model.dir, name))) await copyFile(join(model.dir, name), join(out, name));
-  }
+  for (const [name, bytes] of beside) await writeFile(join(out, name), bytes);
   report(
     [...errors].map(([name, sum]) => tensorError(name, sum)),
     { dtype, out, quantiser: repacker.name, hash: model.stream.hash, ...ignoredIn(model.config) },
@@ -164,9 +164,18 @@ async function writeAt(file: FileHandle, bytes: Uint8Array, position: number): P
   }
 }
 
+/** What lies beside the new weights, by name. @throws FileError */
+async function readBeside(from: string): Promise<Map<string, Uint8Array | string>> {
+  const files = new Map<string, Uint8Array | string>();
+  for (const name of COPIED) {
+    const path = join(from, name);
+    if (existsSync(path)) files.set(name, await readRegular(path));
+  }
+  return files.set('config.json', await newConfig(join(from, 'config.json')));
+}
+
 /** The model's configuration, except that the weights are F32 now: readers that believe it would round them again. */
-async function writeConfig(from: string, to: string): Promise<void> {
-  const file = join(from, 'config.json');
-  const config = { ...jsonObject(readJson(await readFile(file), file).value, file), torch_dtype: 'float32' };
-  await writeFile(join(to, 'config.json'), writeJson({ ...config, dtype: undefined }));
+async function newConfig(file: string): Promise<string> {
+  const config = { ...jsonObject(readJson(await readRegular(file), file).value, file), torch_dtype: 'float32' };
+  return writeJson({ ...config, dtype: undefined });
 }
