@@ -31,6 +31,19 @@ export class ModelAccessError extends PolylogueError {
   }
 }
 
+/** A gated or private repository that a seat names: files of a seat's model are asked for without a token. */
+export class SeatAccessError extends PolylogueError {
+  /** @param instead how the model is had all the same */
+  constructor(
+    readonly repo: string,
+    problem: string,
+    instead: string,
+    options?: ErrorOptions,
+  ) {
+    super(`${repo} ${problem}, and files of a seat's model are asked for without a token: ${instead}`, options);
+  }
+}
+
 const ACCESS_ADVICE: Record<AccessProblem, (page: string, endpoint: string) => string> = {
   'token-missing': (page, endpoint) =>
     `is gated: accept its licence at ${page}, make a read token at ${endpoint}/settings/tokens and enter it under ` +

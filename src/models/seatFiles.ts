@@ -6,7 +6,16 @@ import * as v from 'valibot';
 import { parseJson } from '../engine/source';
 import { readBody } from './body';
 import { downloadModel } from './download';
-import { HubAnswerError, ModelNameError, OfflineError, TransferError, UnsupportedModelError } from './errors';
+import {
+  HubAnswerError,
+  ModelAccessError,
+  ModelNameError,
+  ModelNotFoundError,
+  OfflineError,
+  SeatAccessError,
+  TransferError,
+  UnsupportedModelError,
+} from './errors';
 import { chunkDigest } from './hash';
 import { hubFiles, hubTransport, type HubOptions } from './hub';
 import { listStoredModels } from './library';
@@ -92,10 +101,29 @@ async function stored(
     ({ manifest, complete }) => complete && manifest?.seat?.runtime === runtime && manifest.seat.name === name,
   );
   if (there) return there.id;
-  const { manifest, transport } = await resolve(placeOf(address));
+  const place = placeOf(address);
+  const { manifest, transport } = await resolve(place).catch((error: unknown) => {
+    throw withoutToken(error, runtime, place);
+  });
   manifest.seat = { runtime, name };
   await downloadModel(manifest, { ...options, transport });
   return manifest.id;
+}
+
+/** The error where a token would be needed: what can be done without one. Any other error as it is. */
+function withoutToken(error: unknown, runtime: string, { repo, revision, endpoint }: Place): unknown {
+  const page = `${endpoint}/${repo}`;
+  const gated = error instanceof ModelAccessError && error.problem === 'token-missing';
+  if (!gated && !(error instanceof ModelNotFoundError)) return error;
+  const problem = gated ? 'is gated' : `is not at ${endpoint}, or it is private`;
+  const first = gated ? `accept its licence at ${page}` : 'check the spelling (owner/name)';
+  const at = revision === 'main' ? '' : ` --revision ${revision}`;
+  const instead =
+    runtime === 'transformers'
+      ? `${first}, download it with the hub's own tool ("hf auth login", then "hf download ${repo}${at} --local-dir DIR"), ` +
+        'and give the seat that folder: transformers:DIR on the command line; in the page open it under Models.'
+      : `${first}, or choose a copy that everybody may download.`;
+  return new SeatAccessError(repo, problem, instead, { cause: error });
 }
 
 function placeOf(address: string): Place {

@@ -4,7 +4,7 @@ import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { strToU8, zipSync } from 'fflate';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { openOnnxVoice } from '../../src/lab/setup/onnxVoice';
 import { onnxFiles } from '../../src/models/onnxFiles';
 import { FolderChunkStore } from '../../src/models/store-node';
@@ -15,7 +15,10 @@ import { UsageError } from '../../tools/cli/args';
 import { main as bench } from '../../tools/cli/commands/bench';
 import { main as run } from '../../tools/cli/commands/run';
 import { main as train } from '../../tools/cli/commands/train';
+import { MODELS_VARIABLE } from '../../tools/cli/modelStore';
 import { ONNX_PARTS } from '../../tools/cli/voices';
+import { HubServer } from '../models/hubServer';
+import { COMMIT } from '../models/samples';
 
 it('bench: names what does not go with a comparison of runtimes, and a file that cannot be written', async () => {
   for (const [name, value] of Object.entries({ file: 'x.json', engine: 'webgpu', rank: '4', shape: 'SmolLM2-135M' })) {
@@ -70,6 +73,37 @@ it('a seat: names the runtime beside the file that is missing, and the files of 
   await expect(open(own)).rejects.toThrow('config.json: no such file');
   await rm(own, { recursive: true });
   await expect(open('README.md')).rejects.toThrow('README.md/tokenizer.json: a file stands where a folder should be.');
+});
+
+it('a seat: says how a gated or private model of a hub is had, since no token can be given', async () => {
+  const hub = new HubServer();
+  await hub.start();
+  const models = await mkdtemp(join(tmpdir(), 'polylogue-models-'));
+  vi.stubEnv(MODELS_VARIABLE, models);
+  hub.repos.set('me/gated', { commit: COMMIT, files: new Map([['config.json', new Uint8Array(2)]]), token: 'hf_good' });
+  const request = { config: resolveConfig('arithmetic-tiny', { seed: 1 }), signal: new AbortController().signal };
+  const open = (name: string) =>
+    openOnnxVoice(ONNX_PARTS, { spec: readRuntime('seats', `transformers:${hub.endpoint}/${name}`), ...request });
+  const instead = (repo: string) =>
+    `download it with the hub's own tool ("hf auth login", then "hf download ${repo} --local-dir DIR"), and give the seat ` +
+    'that folder: transformers:DIR on the command line';
+  try {
+    const gated: unknown = await open('me/gated').catch((error: unknown) => error);
+    expect(String(gated)).toContain(
+      `me/gated is gated, and files of a seat's model are asked for without a token: accept its licence at ${hub.endpoint}/me/gated, ${instead('me/gated')}`,
+    );
+    expect(String(gated)).not.toContain('Token and address of the hub');
+    await expect(open('me/none')).rejects.toThrow(
+      `me/none is not at ${hub.endpoint}, or it is private, and files of a seat's model are asked for without a token: ` +
+        `check the spelling (owner/name), ${instead('me/none')}`,
+    );
+    const pinned = `"hf download me/gated --revision ${COMMIT} --local-dir DIR"`;
+    await expect(open(`me/gated/resolve/${COMMIT}`)).rejects.toThrow(pinned);
+  } finally {
+    vi.unstubAllEnvs();
+    await hub.stop();
+    await rm(models, { recursive: true, force: true });
+  }
 });
 
 it('a log: names the line of what is damaged, and what to give in place of another file', () => {
