@@ -158,11 +158,14 @@ function described({ kind, ...numbers }: MergeRule): string {
 function cost(config: Config): Need {
   const models = modelsOf(config);
   const adapters = models.reduce((sum, model) => sum + model.adapters.length, 0);
+  // RegMean reads what each generator learnt from last: half of its answers, as the society's cost has it.
+  const solve = (speakersOf(config).length * config.trainProblems) / 2;
+  const reads = config.merge.rules.includes('regmean');
   return costWith(config, {
     models: models.length,
     adapters,
     rank: Math.max(...Object.values(ranksOf(config))),
-    work: [],
+    work: reads ? [{ kind: 'read', iteration: config.iterations, solve, revise: 0 }] : [],
   });
 }
 

@@ -204,7 +204,7 @@ function checkSize(recipe: Recipe, config: RunConfig): void {
   for (const work of recipe.cost(config).work) {
     if (work.kind === 'episodes') calls += work.calls;
     // At most all responses are learnt; half of them are expected to be.
-    else sequences += 2 * (work.solve + work.revise) * config.finetune.epochs;
+    else if (work.kind === 'train') sequences += 2 * (work.solve + work.revise) * config.finetune.epochs;
   }
   const refuse = (key: string) => (problem: string) => new ConfigurationError(key, problem);
   checkLimit(calls, RUN_LIMITS.responses, refuse('problems × iterations × seats × rounds'));

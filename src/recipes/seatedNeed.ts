@@ -22,7 +22,7 @@ export function withoutFrozen(need: Need, config: RunConfig, { agents }: Pick<Ca
   const part = (left: number, before: number): number => (before === 0 ? 1 : left / before);
   const [solving, revising] = [part(tracks.solve, need.tracks.solve), part(tracks.revise, need.tracks.revise)];
   const work = need.work.map((one): Work =>
-    one.kind === 'train' ? { ...one, solve: one.solve * solving, revise: one.revise * revising } : one,
+    one.kind === 'episodes' ? one : { ...one, solve: one.solve * solving, revise: one.revise * revising },
   );
   return { ...need, adapters: Math.max(1, need.adapters - frozen.size), tracks, work };
 }

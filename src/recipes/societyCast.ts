@@ -247,7 +247,7 @@ function climbing({ guard, iterations }: Config, work: Work[]): Work[] {
   if (!guard?.ladder) return work;
   return work.map((one): Work => {
     const part = (amount: number) => Math.ceil((amount * one.iteration) / iterations);
-    if (one.kind === 'train') return { ...one, solve: part(one.solve), revise: part(one.revise) };
+    if (one.kind !== 'episodes') return { ...one, solve: part(one.solve), revise: part(one.revise) };
     return one.purpose === 'train'
       ? {
           ...one,

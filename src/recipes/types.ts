@@ -89,6 +89,14 @@ export type Work =
       /** Expected examples, those that quote nobody and those that quote others. */
       solve: number;
       revise: number;
+    }
+  | {
+      /** Examples pass forward once and nothing is learnt: what layers read in them is measured. */
+      kind: 'read';
+      iteration: number;
+      /** As of `train`. */
+      solve: number;
+      revise: number;
     };
 
 /** What a run asks of a device. Plan, estimate, meter and engine options read this one. */

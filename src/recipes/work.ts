@@ -15,6 +15,8 @@ export interface WorkEstimate {
   generatedTokens: number;
   /** Tokens of all training sequences, prompts included, over all epochs. */
   trainedTokens: number;
+  /** Tokens of sequences that are read once and not learnt, prompts included. */
+  readTokens: number;
   /** Share of the responses that only test. */
   testShare: number;
 }
@@ -64,18 +66,24 @@ export function estimateWork(config: RunConfig, assume = assumptionsOf(config)):
   let others = 0;
   const share = seatedShare(config);
   let trained = 0;
+  let read = 0;
   for (const work of needOf(config).work) {
     if (work.kind === 'episodes') {
       calls += work.calls;
       others += share * (work.table ?? work.calls);
       if (work.purpose === 'evaluation') tests += work.calls;
-    } else trained += work.solve * (solvePrompt + response) + work.revise * (revisePrompt + response);
+      continue;
+    }
+    const tokens = work.solve * (solvePrompt + response) + work.revise * (revisePrompt + response);
+    if (work.kind === 'train') trained += tokens;
+    else read += tokens;
   }
   return {
     calls,
     otherCalls: Math.round(others),
     generatedTokens: Math.round((calls - others) * Math.min(response, config.sampling.maxTokens)),
     trainedTokens: Math.round(trained * config.finetune.epochs),
+    readTokens: Math.round(read),
     testShare: calls === 0 ? 0 : tests / calls,
   };
 }

@@ -5,7 +5,7 @@ import { folderSource } from '../../src/engine/loader-node';
 import { ReferenceEngine } from '../../src/engine/reference/engine';
 import type { Engine } from '../../src/engine/types';
 import { measureSpeed, SpeedMeter } from '../../src/lab/progress/speed';
-import { secondsOf } from '../../src/lab/progress/estimate';
+import { READING_COST, secondsOf } from '../../src/lab/progress/estimate';
 import { resolveConfig } from '../../src/recipes/resolve';
 import { loadModel } from '../engine/loadModel';
 
@@ -52,8 +52,8 @@ describe('SpeedMeter', () => {
     expect(opened).toBeLessThanOrEqual(2);
     expect(first).toMatchObject({ kind: 'reference', adapters: 5, rank: config.adapter.rank });
     expect(first.bytes.total).toBeGreaterThan(0);
-    expect(secondsOf({ generatedTokens: 100, trainedTokens: 10 }, first)).toBeCloseTo(
-      100 * first.secondsPerGeneratedToken + 10 * first.secondsPerTrainedToken,
+    expect(secondsOf({ generatedTokens: 100, trainedTokens: 10, readTokens: 20 }, first)).toBeCloseTo(
+      100 * first.secondsPerGeneratedToken + (10 + 20 * READING_COST) * first.secondsPerTrainedToken,
     );
   }, 30_000);
 

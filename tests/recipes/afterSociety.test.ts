@@ -1,8 +1,11 @@
 /** What comes after a society: its debate distilled into one model, its generators merged. Selections are worked out by hand. */
 import { describe, expect, it } from 'vitest';
+import { READING_COST } from '../../src/lab/progress/estimate';
+import { ProgressMeter } from '../../src/lab/progress/meter';
 import { replayed, spotChecked } from '../../src/lab/stored/verify';
 import { recipeNamed } from '../../src/recipes';
 import { winners } from '../../src/recipes/distil';
+import { ARITHMETIC_WORK, estimateWork, needOf } from '../../src/recipes/work';
 import { DROPPED } from '../../src/society/selection';
 import { arithmetic } from '../../src/tasks/arithmetic';
 import { heldDebate, same } from '../society/handmade';
@@ -153,6 +156,37 @@ describe('merging', () => {
         .at(-1)
         ?.scores.map(({ method }) => method),
     ).toEqual(['regMeanSingle', 'regMeanMajority', 'regMeanEqualCalls']);
+  });
+
+  it('counts what RegMean reads in the cost, as much as a run reads, and in the progress of the run', async () => {
+    const config = smallConfig({ 'merge.rules': 'regmean', singleAgentBaseline: 'false' }, 'merge');
+    const runtime = new FakeRuntime();
+    const events = await logOf(runtime, config);
+    const { work } = needOf(config);
+    const planned = (kind: 'train' | 'read') => work.findLast((one) => one.kind === kind) as { solve: number };
+    // Which answers are learnt is an estimate; each text that the generators learnt from last is read once.
+    const learnt = runtime.trained.at(-1)!.tracks.filter(({ adapter }) => adapter.startsWith('generator'));
+    expect(runtime.merged[0]?.texts?.flat()).toHaveLength(learnt.flatMap(({ examples }) => examples).length);
+    expect(planned('read').solve).toBe(planned('train').solve);
+    expect(planned('read').solve).toBeGreaterThan(0);
+
+    const { solvePrompt, response } = ARITHMETIC_WORK;
+    const more = estimateWork(config);
+    expect(more.readTokens).toBe(planned('read').solve * (solvePrompt + response));
+    const other = smallConfig({ 'merge.rules': 'ties', singleAgentBaseline: 'false' }, 'merge');
+    expect(estimateWork(other)).toEqual({ ...more, readTokens: 0 });
+
+    const meter = new ProgressMeter(config);
+    const merged = events.findIndex((event) => event.type === 'adapter' && 'merge' in event.from);
+    for (const event of events.slice(0, merged)) meter.add(event);
+    const before = meter.progress;
+    meter.add(events[merged]!);
+    const cost = 2 * READING_COST * planned('read').solve;
+    const all = work.reduce((sum, one) => {
+      if (one.kind === 'episodes') return sum + one.calls;
+      return one.kind === 'read' ? sum + cost : sum + 2 * config.finetune.epochs * (one.solve + one.revise);
+    }, 0);
+    expect(meter.progress - before).toBeCloseTo(cost / all, 9);
   });
 
   it('is refused by RegMean before its first event where the engine gives no Gram matrices', async () => {

@@ -5,6 +5,7 @@ import type { Work } from '../../recipes/types';
 import { needOf } from '../../recipes/work';
 import { layersOf } from '../../society/episode';
 import type { Activity } from '../types';
+import { READING_COST } from './estimate';
 
 /** Training on one example costs about as much time as sampling two responses (measured on the embedded model). */
 const EXAMPLE_COST = 2;
@@ -29,9 +30,11 @@ export class ProgressMeter {
   constructor(config: RunConfig) {
     this.#config = config;
     this.#work = needOf(config).work;
-    this.#costs = this.#work.map((work) =>
-      work.kind === 'episodes' ? work.calls : (work.solve + work.revise) * config.finetune.epochs * EXAMPLE_COST,
-    );
+    this.#costs = this.#work.map((work) => {
+      if (work.kind === 'episodes') return work.calls;
+      const times = work.kind === 'train' ? config.finetune.epochs : READING_COST;
+      return (work.solve + work.revise) * times * EXAMPLE_COST;
+    });
     this.#total = this.#costs.reduce((sum, cost) => sum + cost, 0);
   }
 
@@ -76,6 +79,11 @@ export class ProgressMeter {
       this.#share = Math.max(this.#share, (step + 1) / totalSteps);
       const adapters = tracks.map(({ adapter }) => adapter);
       this.#activity = { kind: 'finetune', iteration, step: step + 1, totalSteps, adapters };
+    } else if (event.type === 'adapter' && 'merge' in event.from && event.from.rule.startsWith('regmean')) {
+      // It was read before it was merged.
+      const { iteration } = event;
+      this.#enter((work) => work.kind === 'read' && work.iteration === iteration);
+      if (this.#work[this.#part]?.kind === 'read') this.#share = 1;
     } else if (event.type === 'run-finished') {
       this.#finished = true;
       this.#activity = null;
