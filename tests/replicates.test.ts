@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { marksOf, written } from '../bench/replicates/page';
+import { revisionsIn } from '../bench/replicates/revisions';
+import type { RunEvent } from '../src/events';
 
 const page = readFileSync('docs/what-replicates.md', 'utf8');
 /** Prettier pads the cells of a table; what they hold is compared. */
@@ -29,6 +31,7 @@ it('has the tables of the committed comparisons', () => {
     'differences alike-two-rounds',
     'two-rounds apart-two-rounds',
     'differences apart-two-rounds',
+    'revisions apart-two-rounds',
     'bases alike',
     'bases-differences alike',
     'bases apart',
@@ -43,4 +46,38 @@ it('has the tables of the committed comparisons', () => {
 
 it('refuses a kind of table that there is not', () => {
   expect(() => written('<!-- table moon x -->\n<!-- end -->')).toThrow('there is no table "moon"');
+});
+
+it('counts what revisions do with first answers', () => {
+  const turn = (layer: number, seat: number, text: string, right: boolean) => ({ layer, seat, text, right });
+  const episode = (learner: string, ...turns: object[]) =>
+    ({ type: 'episode', purpose: 'evaluation', learner, iteration: 3, turns }) as unknown as RunEvent;
+  const events = [
+    episode(
+      'society',
+      // Kept in the own strategy; lost by another one; mended; a text that shows no strategy.
+      turn(0, 0, 'T80,3#83', true),
+      turn(0, 1, 'R70+13#83', true),
+      turn(0, 2, 'B5+78#73', false),
+      turn(0, 3, 'so 83', false),
+      turn(1, 0, 'T80,3#83', true),
+      turn(1, 1, 'T80,3#73', false),
+      turn(1, 2, 'B5+78#83', true),
+      turn(1, 3, 'so 83', false),
+    ),
+    episode('single', turn(0, 0, 'T80,3#83', true), turn(1, 0, 'T80,3#83', true)),
+  ];
+  expect(revisionsIn(events, 'equal-steps', 1)).toEqual([
+    {
+      recipe: 'equal-steps',
+      learner: 'society',
+      seed: 1,
+      iteration: 3,
+      answers: 4,
+      sameStrategy: 2,
+      right: 2,
+      kept: 1,
+      mended: 1,
+    },
+  ]);
 });

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { bases, basesDifferences, type OnBase } from './bases';
 import { critics, criticsDifferences, twoRounds } from './critics';
 import { largerDifferences, teachers, weakToStrong, type Taught } from './larger';
+import { revisions } from './revisions';
 import { collapse, committed, differences, FOLDER, outcomes, type Beside } from './tables';
 
 const TABLE = /<!-- table (\S+) (\S+) -->[\s\S]*?<!-- end -->/g;
@@ -60,6 +61,7 @@ function table(kind: string, name: string): string {
   if (kind === 'critics') return critics(STARTS.map(withAndWithout));
   if (kind === 'critics-differences') return criticsDifferences(STARTS.map(withAndWithout));
   if (kind === 'two-rounds') return twoRounds(committed(name));
+  if (kind === 'revisions') return revisions(name);
   if (kind === 'bases') return bases(basesOf(name));
   if (kind === 'bases-differences') return basesDifferences(basesOf(name));
   if (kind === 'weak-to-strong') return weakToStrong(committed('students-larger'), committed('students-same'));
@@ -67,6 +69,6 @@ function table(kind: string, name: string): string {
   if (kind === 'larger-differences')
     return largerDifferences(committed('students-larger'), committed('students-same'), taught());
   throw new Error(
-    `docs/what-replicates.md: there is no table "${kind}"; use outcomes, differences, collapse, critics, critics-differences, two-rounds, bases, bases-differences, weak-to-strong, teachers or larger-differences`,
+    `docs/what-replicates.md: there is no table "${kind}"; use outcomes, differences, collapse, critics, critics-differences, two-rounds, revisions, bases, bases-differences, weak-to-strong, teachers or larger-differences`,
   );
 }

@@ -8,6 +8,7 @@ import { pooledComparison, spreadOf } from '../../src/society/statistics';
 export interface Committed extends Comparison {
   seeds: number[];
   preset: string;
+  logs: { recipe: string; seed: number; digest: string }[];
 }
 
 export const FOLDER = 'bench/results/comparison';
