@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { marksOf, written } from '../bench/replicates/page';
 import { revisionsIn } from '../bench/replicates/revisions';
+import { committed } from '../bench/replicates/tables';
 import type { RunEvent } from '../src/events';
 
 const page = readFileSync('docs/what-replicates.md', 'utf8');
@@ -80,4 +81,17 @@ it('counts what revisions do with first answers', () => {
       mended: 1,
     },
   ]);
+});
+
+it('says of how many logs that they were played again, and each came out the same', () => {
+  const lines = readFileSync('bench/results/comparison/again.jsonl', 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { comparison: string; recipe: string; seed: number; digest: string });
+  for (const { comparison, recipe, seed, digest } of lines) {
+    expect(digest, comparison).toBe('same');
+    expect(committed(comparison).logs.some((log) => log.recipe === recipe && log.seed === seed)).toBe(true);
+  }
+  const comparisons = new Set(lines.map(({ comparison }) => comparison)).size;
+  expect(page.replace(/\s+/g, ' ')).toContain(`of ${comparisons} comparisons, ${lines.length} logs in all`);
 });
