@@ -173,8 +173,10 @@ export class Visit {
   }
 
   /** Presses Tab until `target` has the focus. */
-  async tabTo(target: Locator, most = 120): Promise<void> {
+  async tabTo(target: Locator, most = 400): Promise<void> {
     await target.waitFor();
+    // Tab passes by what cannot be pressed yet, and begins at the page's top where a pressed button has gone.
+    await this.until('a control that can be pressed', () => target.isEnabled());
     for (let presses = 0; presses < most; presses++) {
       if (await target.evaluate((element) => element === document.activeElement)) return;
       await this.page.keyboard.press('Tab');
