@@ -50,7 +50,13 @@ it('refuses a kind of table that there is not', () => {
 });
 
 it('counts what revisions do with first answers', () => {
-  const turn = (layer: number, seat: number, text: string, right: boolean) => ({ layer, seat, text, right });
+  const turn = (layer: number, seat: number, text: string, right: boolean) => ({
+    layer,
+    seat,
+    text,
+    right,
+    answer: text.slice(-2),
+  });
   const episode = (learner: string, ...turns: object[]) =>
     ({ type: 'episode', purpose: 'evaluation', learner, iteration: 3, turns }) as unknown as RunEvent;
   const events = [

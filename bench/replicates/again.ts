@@ -14,21 +14,10 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { committed, comparisonIn, FOLDER, type CommittedLog } from './tables';
 
-const FOLDER = join('bench', 'results', 'comparison');
 const LINES = join(FOLDER, 'again.jsonl');
 
-interface Log {
-  recipe: string;
-  seed: number;
-  settings: Record<string, unknown>;
-  digest: string;
-  discreteDigest: string;
-}
-interface Comparison {
-  preset: string;
-  logs: Log[];
-}
 interface Line {
   comparison: string;
   recipe: string;
@@ -38,10 +27,7 @@ interface Line {
   discreteDigest: 'same' | 'other';
 }
 
-const read = (folder: string): Comparison =>
-  JSON.parse(readFileSync(join(folder, 'comparison.json'), 'utf8')) as Comparison;
-
-function again(preset: string, { recipe, seed, settings }: Log): Log {
+function again(preset: string, { recipe, seed, settings }: CommittedLog): CommittedLog {
   const out = mkdtempSync(join(tmpdir(), 'again-'));
   const sets = Object.entries(settings).filter(([name]) => name !== 'seed');
   const args = ['--preset', preset, '--recipes', recipe, '--seeds', String(seed), '--engine', 'exact', '--out', out];
@@ -51,7 +37,7 @@ function again(preset: string, { recipe, seed, settings }: Log): Log {
       stdio: ['ignore', 'ignore', 'inherit'],
     });
     if (status !== 0) throw new Error(`compare ${args.join(' ')} ended with ${String(status)}`);
-    return read(out).logs[0] as Log;
+    return comparisonIn(out).logs[0] as CommittedLog;
   } finally {
     rmSync(out, { recursive: true, force: true });
   }
@@ -70,7 +56,7 @@ if (existsSync(LINES))
   }
 let differs = false;
 for (const name of names === 'all' ? all : names.split(',')) {
-  const { preset, logs } = read(join(FOLDER, name));
+  const { preset, logs } = committed(name);
   const first = logs.filter(({ recipe, settings }, i) => {
     // Other bases are no part of the site.
     const known = !String(settings['model'] ?? '').includes('-seed-');

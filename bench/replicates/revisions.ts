@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { RunEvent } from '../../src/events';
 import { openBundle } from '../../src/share/openBundle';
+import { revisedAnswers } from '../../src/society/episode';
 import { strategyOf } from '../../src/tasks/strategies';
 import { committed, FOLDER, row, WHO, withSpread } from './tables';
 
@@ -42,14 +43,13 @@ export function revisionsIn(events: readonly RunEvent[], recipe: string, seed: n
     const counts = { recipe, learner, seed, iteration, answers: 0, sameStrategy: 0, right: 0, kept: 0, mended: 0 };
     const one = found.get(key) ?? counts;
     found.set(key, one);
-    for (const first of event.turns.filter(({ layer }) => layer === 0)) {
-      const revised = event.turns.find(({ layer, seat }) => layer === 1 && seat === first.seat);
-      if (!revised) continue;
+    for (const { before, after } of revisedAnswers(event, 1)) {
+      const strategy = strategyOf(before.text);
       one.answers++;
-      if (strategyOf(first.text) !== null && strategyOf(first.text) === strategyOf(revised.text)) one.sameStrategy++;
-      if (first.right) one.right++;
-      if (first.right && revised.right) one.kept++;
-      if (!first.right && revised.right) one.mended++;
+      if (strategy !== null && strategy === strategyOf(after.text)) one.sameStrategy++;
+      if (before.right) one.right++;
+      if (before.right && after.right) one.kept++;
+      if (!before.right && after.right) one.mended++;
     }
   }
   return [...found.values()];

@@ -5,17 +5,31 @@ import type { ComparedMethod, ComparedPair, Comparison } from '../../src/log/com
 import { smallestSeen } from '../../src/society/power';
 import { pooledComparison, spreadOf } from '../../src/society/statistics';
 
+export interface CommittedLog {
+  recipe: string;
+  seed: number;
+  /** Where they differ from the preset. */
+  settings: Record<string, unknown>;
+  digest: string;
+  discreteDigest: string;
+}
+
 export interface Committed extends Comparison {
   seeds: number[];
   preset: string;
-  logs: { recipe: string; seed: number; digest: string }[];
+  logs: CommittedLog[];
 }
 
 export const FOLDER = 'bench/results/comparison';
 
+/** @param folder that `compare --out` wrote */
+export function comparisonIn(folder: string): Committed {
+  return JSON.parse(readFileSync(`${folder}/comparison.json`, 'utf8')) as Committed;
+}
+
 /** @param name folder under `bench/results/comparison` */
 export function committed(name: string): Committed {
-  return JSON.parse(readFileSync(`${FOLDER}/${name}/comparison.json`, 'utf8')) as Committed;
+  return comparisonIn(`${FOLDER}/${name}`);
 }
 
 export const percent = (share: number): string => (100 * share).toFixed(1);

@@ -2,8 +2,8 @@
  * The ledger of a run: what became of each held-out problem over the iterations, how votes flipped, what revisions did, how far labels can be
  * trusted by their margin, and whether voting finds more than generating does. A pure view of the log, about the headline learner.
  */
-import type { Cast, Episode, EvaluationDone, MethodScore, RunEvent, Turn } from '../events';
-import { answersOf, DRAW, lastVote, layersOf } from '../society/episode';
+import type { Cast, Episode, EvaluationDone, MethodScore, RunEvent } from '../events';
+import { answersOf, DRAW, lastVote, layersOf, revisedAnswers } from '../society/episode';
 import { baseLearnerOf, scoreOf } from './results';
 import { standing } from './superseded';
 
@@ -147,14 +147,10 @@ function revisionsOf(iteration: number, episodes: readonly Episode[]): Ledger['r
   return Array.from({ length: Math.max(0, rounds - 1) }, (_, at) => {
     const row = { iteration, round: at + 2, n: 0, toRight: 0, toWrong: 0 };
     for (const episode of episodes) {
-      const said = (layer: number): Turn[] => answersOf(episode, layer).map((turn) => episode.turns[turn] as Turn);
-      const before = new Map(said(at).map((turn) => [turn.seat, turn]));
-      for (const turn of said(at + 1)) {
-        const own = before.get(turn.seat);
-        if (!own) continue;
+      for (const { before, after } of revisedAnswers(episode, at + 1)) {
         row.n++;
-        if (!own.right && turn.right) row.toRight++;
-        if (own.right && !turn.right) row.toWrong++;
+        if (!before.right && after.right) row.toRight++;
+        if (before.right && !after.right) row.toWrong++;
       }
     }
     return row;

@@ -110,6 +110,16 @@ export function answersOf({ turns }: Pick<Episode, 'turns'>, layer: number): num
   return turns.flatMap((turn, at) => (turn.layer === layer && turn.answer !== undefined ? [at] : []));
 }
 
+/** What each seat answered in a layer, beside its answer in the layer before; seats that answered in one of them alone are left out. */
+export function revisedAnswers({ turns }: Pick<Episode, 'turns'>, layer: number): { before: Turn; after: Turn }[] {
+  const said = (of: number): Turn[] => answersOf({ turns }, of).map((turn) => turns[turn] as Turn);
+  const earlier = new Map(said(layer - 1).map((turn) => [turn.seat, turn]));
+  return said(layer).flatMap((after) => {
+    const before = earlier.get(after.seat);
+    return before ? [{ before, after }] : [];
+  });
+}
+
 /** Number of layers. */
 export function layersOf({ turns }: Pick<Episode, 'turns'>): number {
   return turns.reduce((most, { layer }) => Math.max(most, layer + 1), 0);
