@@ -172,12 +172,14 @@ export class Visit {
     return this.page.getByTestId('digest').innerText();
   }
 
-  /** Presses Tab until `target` has the focus. */
-  async tabTo(target: Locator, most = 400): Promise<void> {
+  /** Presses Tab until `target` has the focus: once round the page at most. */
+  async tabTo(target: Locator): Promise<void> {
     await target.waitFor();
     // Tab passes by what cannot be pressed yet, and begins at the page's top where a pressed button has gone.
     await this.until('a control that can be pressed', () => target.isEnabled());
-    for (let presses = 0; presses < most; presses++) {
+    const stops = await this.page.locator('a[href], button, input, select, textarea, summary, [tabindex]').count();
+    // The document is a stop too.
+    for (let presses = 0; presses <= stops + 1; presses++) {
       if (await target.evaluate((element) => element === document.activeElement)) return;
       await this.page.keyboard.press('Tab');
     }
