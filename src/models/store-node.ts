@@ -45,12 +45,8 @@ export class FolderChunkStore implements ChunkStore {
     const path = join(this.folder(model), name);
     const { handle, size } = await openRegular(path).catch((cause: unknown) => {
       if (!(cause instanceof IrregularFileError)) throw missing(model, name, { cause });
-      throw new StoredModelError(
-        `${cause.message}. It stands for a part of ${model}: delete it and load the model again.`,
-        {
-          cause,
-        },
-      );
+      const problem = `${cause.message}. It stands for a part of ${model}: delete it and load the model again.`;
+      throw new StoredModelError(problem, { cause });
     });
     try {
       const end = Math.max(from, Math.min(to ?? Infinity, size));

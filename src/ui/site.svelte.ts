@@ -35,12 +35,12 @@ export class Site {
     serviceWorker.addEventListener('controllerchange', () => {
       if (controlled && !this.#asked) this.older = true;
     });
-    const { active } = await serviceWorker.ready;
+    await serviceWorker.ready;
     this.kept = true;
     if (serviceWorker.controller) return;
     // A first visit: what the page has not loaded yet is to come from the cache.
     await untilQuiet(busy);
-    active?.postMessage(CLAIM);
+    registration.active?.postMessage(CLAIM);
   }
 
   /** Goes over to the newer version, which reloads this page. */

@@ -189,7 +189,7 @@ async function adapterChecks(bundle: Bundle, folders: ModelFolders, mode: Mode):
     ({ config: model } = await openModel(folders.folder, bundle.config.ignoreConfig, MODEL_OPTION));
   } catch (error) {
     if (mode !== 'receipt') throw error;
-    const detail = 'the model is not at hand; give its folder with --model DIR';
+    const detail = `the model is not at hand; give its folder with ${MODEL_OPTION}`;
     return [{ check: 'the adapters', ok: null, detail }];
   }
   return [adapterCheck(bundle.events, adaptersIn(bundle, model))];
